@@ -1,0 +1,73 @@
+"""The hand as kinematics, rendering, refinement and simulation all read it (DESIGN §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class GraspType:
+    """One of the common grasp types of paper III-B.
+
+    Attributes:
+      joints: theta', an angle for every active joint, radians, in `HandModel.active_names` order.
+      contact_prior: C of eqs. 6-7, one probability a skin vertex.
+      description: one line for prompts.
+    """
+
+    joints: Float[np.ndarray, " active"]
+    contact_prior: Float[np.ndarray, " vertices"]
+    description: str
+
+
+@dataclass(frozen=True)
+class HandModel:
+    """Kinematic tree, skin, collision spheres and card of one hand, as plain numpy arrays.
+
+    Links are in parents-first order; link 0 is the base and carries `hand_pose`. The palm frame has
+    x = D_finger (where extended fingers point), z = D_palm (what the palm faces), y = z cross x,
+    origin on the palm's surface.
+
+    Skin: one watertight triangle mesh; every vertex is fixed to one link and stored in its frame.
+    Spheres: chains for simulation and self-penetration, stored in the frame of their link.
+    """
+
+    name: str
+    mjcf: str
+    link_names: tuple[str, ...]
+    link_parent: Int[np.ndarray, " links"]
+    p_parent_link: Float[np.ndarray, "links 3"]
+    q_parent_link: Float[np.ndarray, "links 4"]
+    joint_names: tuple[str, ...]
+    joint_link: Int[np.ndarray, " joints"]
+    joint_axis: Float[np.ndarray, "joints 3"]
+    p_link_joint: Float[np.ndarray, "joints 3"]
+    active_names: tuple[str, ...]
+    coupling: Float[np.ndarray, "joints active"]
+    coupling_offset: Float[np.ndarray, " joints"]
+    lower: Float[np.ndarray, " active"]
+    upper: Float[np.ndarray, " active"]
+    p_link_skin: Float[np.ndarray, "vertices 3"]
+    n_link_skin: Float[np.ndarray, "vertices 3"]
+    skin_link: Int[np.ndarray, " vertices"]
+    skin_faces: Int[np.ndarray, "skin_faces 3"]
+    skin_finger: Int[np.ndarray, " vertices"]
+    finger_names: tuple[str, ...]
+    functional_fingers: tuple[str, ...]
+    functional: Bool[np.ndarray, " vertices"]
+    p_link_sphere: Float[np.ndarray, "spheres 3"]
+    sphere_radius: Float[np.ndarray, " spheres"]
+    sphere_link: Int[np.ndarray, " spheres"]
+    sphere_pairs: Int[np.ndarray, "pairs 2"]
+    p_base_palm: Float[np.ndarray, "3"]
+    R_base_palm: Float[np.ndarray, "3 3"]
+    pad_names: tuple[str, ...]
+    pad_link: Int[np.ndarray, " pads"]
+    p_link_pad: Float[np.ndarray, "pads 3"]
+    n_link_pad: Float[np.ndarray, "pads 3"]
+    grasp_types: Mapping[str, GraspType]
+    squeeze_rule: float = 2.0

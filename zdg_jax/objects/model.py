@@ -1,0 +1,93 @@
+"""The object as every later stage reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+from jaxtyping import Bool, Float, Int
+
+
+@dataclass(frozen=True)
+class SurfaceSamples:
+    """Evenly spread surface points (paper IV-A: 4096) with outward unit normals."""
+
+    points: Float[np.ndarray, "samples 3"]
+    normals: Float[np.ndarray, "samples 3"]
+    faces: Int[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True)
+class PartDescriptor:
+    """Geometry of one part, in metres and the object frame; all that `facts` say of it.
+
+    Attributes:
+      center: mean of the part's samples.
+      axis: unit direction of its greatest extent.
+      extents: sizes along its principal axes, descending.
+      elongation: extents[0] / extents[1].
+      flatness: extents[1] / extents[2].
+      thickness: median local thickness (shape diameter).
+      area_share: share of the object's surface, 0..1.
+      relative_center: `center` in the object's bounding box, each coordinate in -1..1.
+      axial_position: position along the object's longest axis, -1..1.
+      is_loop: the part is a loop or borders a through-hole that a finger could pass.
+      hole_diameter: diameter of that hole, 0 if none.
+      end_distance: 0 = at an end of the object's longest axis, 1 = at its middle.
+      concave: the part is the inside of a cavity (faces see each other across open space).
+    """
+
+    center: Float[np.ndarray, "3"]
+    axis: Float[np.ndarray, "3"]
+    extents: Float[np.ndarray, "3"]
+    elongation: float
+    flatness: float
+    thickness: float
+    area_share: float
+    relative_center: Float[np.ndarray, "3"]
+    axial_position: float
+    is_loop: bool
+    hole_diameter: float
+    end_distance: float
+    concave: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """One geometric part; `number` starts at 1 and is the mark shown in every picture."""
+
+    number: int
+    faces: Int[np.ndarray, " part_faces"]
+    descriptor: PartDescriptor
+
+
+@dataclass(frozen=True)
+class DistanceGrid:
+    """Values at the nodes origin + spacing * (i, j, k); metres. Signed fields: positive outside."""
+
+    origin: Float[np.ndarray, "3"]
+    spacing: float
+    values: Float[np.ndarray, "nx ny nz"]
+
+
+@dataclass(frozen=True)
+class ObjectModel:
+    """A checked object: metres, +y up, outward normals."""
+
+    object_id: str
+    name: str | None
+    scale: float
+    mesh: trimesh.Trimesh
+    mesh_sha256: str
+    warnings: tuple[str, ...]
+    samples: SurfaceSamples
+    parts: tuple[Part, ...]
+    face_part: Int[np.ndarray, " faces"]
+    sample_part: Int[np.ndarray, " samples"]
+    features: Float[np.ndarray, "samples features"]
+    sdf: DistanceGrid
+
+    def part_mask(self, numbers: tuple[int, ...]) -> Bool[np.ndarray, " samples"]:
+        """Samples that lie on any of the numbered parts."""
+        return np.isin(self.sample_part, numbers)

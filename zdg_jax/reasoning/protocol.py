@@ -1,0 +1,76 @@
+"""Question, Answer and the one protocol that every provider speaks (DESIGN §5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from PIL import Image
+from pydantic import BaseModel
+
+from zdg_jax.reasoning.facts import Facts
+
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Question(Generic[A]):
+    """One stage's question: what a person would be shown and asked.
+
+    Attributes:
+      stage: view | hand_part | func_part | points | direction | grasp_type | rotation.
+      prompt: the rendered text, JSON schema of `schema` included.
+      images: the visual prompts, in the order in which the text speaks of them.
+      candidates: the only labels an answer may use.
+      schema: the pydantic class of the answer, its reasoning field first.
+      facts: the structured numbers behind the pictures.
+      feedback: why earlier answers to this question were refused, oldest first.
+    """
+
+    stage: str
+    prompt: str
+    images: tuple[Image.Image, ...]
+    candidates: tuple[str, ...]
+    schema: type[A]
+    facts: Facts
+    feedback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call cost and who answered; unknown numbers are None, never 0."""
+
+    stage: str
+    provider: str
+    model: str
+    prompt_sha: str
+    attempts: int = 1
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer(Generic[A]):
+    """A schema-valid answer and its call."""
+
+    value: A
+    call: Call = field(kw_only=True)
+
+
+class ReasonerError(Exception):
+    """The provider could not answer; `status` becomes the row's status."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        self.status, self.reason = status, reason
+        super().__init__(f"{status}: {reason}")
+
+
+class Reasoner(Protocol):
+    """Answers questions. Raises `ReasonerError`, nothing else, when it cannot."""
+
+    name: str
+
+    async def ask(self, question: Question[A]) -> Answer[A]: ...
