@@ -1,0 +1,56 @@
+"""The answer of each stage; the reasoning field comes first so that a model thinks before it picks."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StageAnswer(BaseModel):
+    """Common to all answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reasoning: str = Field(description="Two or three sentences of thought before the choice.")
+
+
+class ViewAnswer(StageAnswer):
+    """Which of the numbered side views shows best where to hold."""
+
+    view: int = Field(description="Number of the chosen view.")
+
+
+class HandPartAnswer(StageAnswer):
+    """Which numbered part(s) the whole hand shall hold (paper III-A)."""
+
+    parts: list[int] = Field(min_length=1, description="Numbers of the part(s) the hand holds.")
+
+
+class FuncPartAnswer(StageAnswer):
+    """Which numbered part(s) thumb and index shall touch, and whether exact points matter."""
+
+    parts: list[int] = Field(min_length=1, description="Numbers of the part(s) that thumb and index touch.")
+    needs_points: bool = Field(description="True only if the task needs thumb or index at one exact spot.")
+
+
+class PointsAnswer(StageAnswer):
+    """Which numbered contour points thumb and index shall press (paper III-A)."""
+
+    thumb: int = Field(description="Number of the thumb's point.")
+    index: int = Field(description="Number of the index finger's point.")
+
+
+class DirectionAnswer(StageAnswer):
+    """From which side the hand comes (paper III-B)."""
+
+    direction: str = Field(description="One of the listed directions.")
+
+
+class GraspTypeAnswer(StageAnswer):
+    """Which grasp type the fingers take (paper III-B)."""
+
+    grasp_type: str = Field(description="One of the listed grasp types.")
+
+
+class RotationAnswer(StageAnswer):
+    """Which imagined hand rotation is natural (paper III-C)."""
+
+    rotation: int = Field(description="Number of the chosen picture.")
