@@ -1,0 +1,45 @@
+# `make demo` and `make test` each work alone on a fresh clone: they make .venv from the lock file first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2
+DEMO_OUT ?= out/demo
+
+.PHONY: demo test test-slow lint format types lock clean
+.DEFAULT_GOAL := test
+
+# Plain pip from the lock. uv does the same several times faster: tried first, never needed.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "got Python %d.%d; expected 3.11-3.13; run: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/zdg synth ycb:048_hammer "hammer a nail" --out $(DEMO_OUT)
+	@echo "Look at $(DEMO_OUT)/report.html (all stages) and $(DEMO_OUT)/grasps.png (the kept grasps)."
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.installed
+	$(BIN)/pyright
+
+lock:
+	uv pip compile --universal --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		--extra dev --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info

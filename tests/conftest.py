@@ -1,0 +1,43 @@
+"""One configuration for every test: CPU, strict shapes, no network, no provider keys, own caches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Before anything imports jax or reads the environment; subprocesses inherit it.
+_CACHE = Path(tempfile.mkdtemp(prefix="zdg-tests-"))
+os.environ["ZDG_CACHE_DIR"] = str(_CACHE)
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+os.environ["HF_HUB_OFFLINE"] = "1"
+for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or k.startswith("GOOGLE_")]:
+    del os.environ[_key]
+
+import jax
+import platformdirs
+
+from tests.network_guard import blocked
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+# Compiled functions outlive the session: a second run of the suite takes seconds, not minutes.
+jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("zdg-jax-tests"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_CACHE, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    with blocked() as tries:
+        yield
+    if tries:
+        pytest.fail(f"network tries in a test: {tries}")
