@@ -8,7 +8,7 @@ DEMO_OUT ?= out/demo
 .PHONY: demo test test-slow lint format types lock clean
 .DEFAULT_GOAL := test
 
-# Plain pip from the lock. uv does the same several times faster: tried first, never needed.
+# Plain pip and nothing else, so that a bare machine can do it.
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "got Python %d.%d; expected 3.11-3.13; run: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)

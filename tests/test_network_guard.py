@@ -24,9 +24,8 @@ def test_refuses_and_records_every_way_out() -> None:
 
 
 def test_a_swallowed_try_is_still_recorded() -> None:
-    with blocked() as tries:
-        with contextlib.suppress(Exception):
-            socket.create_connection(("192.0.2.1", 80), timeout=0.1)
+    with blocked() as tries, contextlib.suppress(Exception):
+        socket.create_connection(("192.0.2.1", 80), timeout=0.1)
     assert tries
 
 
