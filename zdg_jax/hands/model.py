@@ -24,7 +24,8 @@ class GraspType:
     description: str
 
 
-@dataclass(frozen=True)
+# eq=False: compared and hashed by identity, so that compiled functions can be cached per hand.
+@dataclass(frozen=True, eq=False)
 class HandModel:
     """Kinematic tree, skin, collision spheres and card of one hand, as plain numpy arrays.
 
