@@ -1,0 +1,86 @@
+"""A coloured triangle mesh, as the renderer takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+from jaxtyping import Float, Int
+
+NEUTRAL = (0.80, 0.79, 0.77)
+_CREASE = 0.8  # cosine; a corner whose vertex normal leaves its face further than this stays sharp
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Triangles in the world frame, metres, outward winding; `rgb` is one colour a face, 0..1."""
+
+    vertices: Float[np.ndarray, "vertices 3"]
+    faces: Int[np.ndarray, "faces 3"]
+    rgb: Float[np.ndarray, "faces 3"]
+
+    @classmethod
+    def of(
+        cls,
+        mesh: trimesh.Trimesh,
+        rgb: Sequence[float] | Float[np.ndarray, "..."] = NEUTRAL,
+    ) -> Surface:
+        """A mesh in one colour, one colour a face, or one colour a vertex (averaged over each face)."""
+        return cls.from_arrays(np.asarray(mesh.vertices), np.asarray(mesh.faces), rgb)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        vertices: Float[np.ndarray, "vertices 3"],
+        faces: Int[np.ndarray, "faces 3"],
+        rgb: Sequence[float] | Float[np.ndarray, "..."] = NEUTRAL,
+    ) -> Surface:
+        """As `of`, from plain arrays; raises ValueError if the colours fit neither faces nor vertices."""
+        color = np.asarray(rgb, dtype=np.float64)
+        if color.shape == (3,):
+            color = np.tile(color, (len(faces), 1))
+        elif color.shape == (len(vertices), 3) and len(vertices) != len(faces):
+            color = color[faces].mean(axis=1)
+        elif color.shape != (len(faces), 3):
+            raise ValueError(f"colours have shape {color.shape}; expected (3,), ({len(faces)}, 3) or a row a vertex")
+        return cls(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64), color)
+
+
+def join(surfaces: Sequence[Surface]) -> tuple[Surface, Int[np.ndarray, " faces"]]:
+    """One surface out of several, and for each of its faces the index of the surface it came from."""
+    offsets = np.cumsum([0, *(len(s.vertices) for s in surfaces)])
+    joined = Surface(
+        np.concatenate([s.vertices for s in surfaces]),
+        np.concatenate([s.faces + o for s, o in zip(surfaces, offsets, strict=False)]),
+        np.concatenate([s.rgb for s in surfaces]),
+    )
+    return joined, np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
+
+
+def face_normals(surface: Surface) -> Float[np.ndarray, "faces 3"]:
+    """Unit normals by winding; zero where a face has no area."""
+    a, b, c = (surface.vertices[surface.faces[:, i]] for i in range(3))
+    return _unit(np.cross(b - a, c - a))
+
+
+def corner_normals(surface: Surface) -> Float[np.ndarray, "faces 3 3"]:
+    """Shading normal of each face corner: area-weighted vertex normal, or the face's own at a crease."""
+    a, b, c = (surface.vertices[surface.faces[:, i]] for i in range(3))
+    weighted = np.cross(b - a, c - a)
+    summed = np.zeros_like(surface.vertices)
+    for axis in range(3):
+        for corner in range(3):
+            summed[:, axis] += np.bincount(
+                surface.faces[:, corner], weighted[:, axis], minlength=len(surface.vertices)
+            )
+    smooth = _unit(summed)[surface.faces]
+    flat = np.broadcast_to(_unit(weighted)[:, None, :], smooth.shape)
+    keep = np.einsum("fci,fci->fc", smooth, flat) >= _CREASE
+    return np.where(keep[:, :, None], smooth, flat)
+
+
+def _unit(v: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    length = np.linalg.norm(v, axis=1, keepdims=True)
+    return v / np.where(length > 0, length, 1.0)
