@@ -1,0 +1,47 @@
+"""Set-up that only a program may do, never a library: compilation cache, logging."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from zdg_jax.errors import UserError
+
+
+def start_jax() -> None:
+    """Keep compiled functions between runs, so that the second command does not compile again.
+
+    The cache lies in `ZDG_CACHE_DIR` or the user's cache folder; `JAX_COMPILATION_CACHE_DIR` overrides.
+    """
+    import jax
+
+    from zdg_jax.cache import cache_dir
+
+    logging.getLogger("jax").setLevel(logging.ERROR)
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        folder = cache_dir("xla")
+    except OSError:  # a read-only home costs time, not the result
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def output_folder(path: str) -> Path:
+    """Make the folder and prove that a file can be written there, before any work starts.
+
+    Raises:
+      UserError: it can't be made or written.
+    """
+    folder = Path(path).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"output folder {path} ({reason})", "a folder that can be written", "choose another --out") from error
+    return folder
