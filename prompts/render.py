@@ -1,0 +1,108 @@
+"""Rendering of a stage's prompt: sandboxed, strict, user text quoted as data."""
+
+from __future__ import annotations
+
+import json
+import re
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from jinja2 import FunctionLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from prompts import schemas
+
+TEMPLATE_FOLDER = Path(__file__).parent / "templates"
+_FRONT_MATTER = re.compile(r"\A---\nversion: (\d+)\n---\n", re.ASCII)
+
+
+class Stage(StrEnum):
+    """The reasoning stages in the order in which the chain runs them."""
+
+    VIEW = "view"
+    HAND_PART = "hand_part"
+    FUNC_PART = "func_part"
+    POINTS = "points"
+    DIRECTION = "direction"
+    GRASP_TYPE = "grasp_type"
+    ROTATION = "rotation"
+
+
+STAGES: tuple[str, ...] = tuple(stage.value for stage in Stage)
+
+_ANSWERS: dict[str, type[schemas.StageAnswer]] = {
+    Stage.VIEW: schemas.ViewAnswer,
+    Stage.HAND_PART: schemas.HandPartAnswer,
+    Stage.FUNC_PART: schemas.FuncPartAnswer,
+    Stage.POINTS: schemas.PointsAnswer,
+    Stage.DIRECTION: schemas.DirectionAnswer,
+    Stage.GRASP_TYPE: schemas.GraspTypeAnswer,
+    Stage.ROTATION: schemas.RotationAnswer,
+}
+
+
+def answer_schema(stage: str) -> type[schemas.StageAnswer]:
+    """The pydantic class that the stage's answer must fit.
+
+    Args:
+      stage: one of `STAGES`.
+    Raises:
+      KeyError: for an unknown stage.
+    """
+    return _ANSWERS[stage]
+
+
+def version(stage: str) -> int:
+    """Version of the stage's template, from its front matter; it rises when the wording changes."""
+    return _parts(f"{stage}.md.j2")[0]
+
+
+def render(stage: str, **values: object) -> str:
+    """The stage's prompt as text, the JSON schema of its answer included (DESIGN §2).
+
+    User text must reach a template through `| quoted` only: it becomes one JSON string, in which
+    neither a line break nor an angle bracket can end the quotation.
+
+    Args:
+      stage: one of `STAGES`.
+      **values: what the template names; a missing name raises.
+    Returns:
+      the prompt, ending with one line break.
+    Raises:
+      KeyError: for an unknown stage.
+      jinja2.UndefinedError: for a value that the template names and the caller did not give.
+    """
+    schema = answer_schema(stage).model_json_schema()
+    template = _environment().get_template(f"{stage}.md.j2")
+    text = template.render(**values, answer_schema=json.dumps(schema, indent=2, ensure_ascii=False))
+    return text.strip() + "\n"
+
+
+def quoted(text: str) -> str:
+    """User text as one JSON string that cannot close a tag or start a new line."""
+    escaped = json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+    # JSON leaves these two raw; some readers take them for line breaks.
+    return escaped.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("`", "\\u0060")
+
+
+@cache
+def _parts(file_name: str) -> tuple[int, str]:
+    text = (TEMPLATE_FOLDER / file_name).read_text(encoding="utf-8")
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        raise ValueError(f"prompt template {file_name} must start with a front matter that gives its version")
+    return int(match.group(1)), text[match.end() :]
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FunctionLoader(lambda name: _parts(name)[1]),
+        undefined=StrictUndefined,
+        autoescape=False,  # prompts are plain text; user text goes through `quoted`
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["quoted"] = quoted
+    return environment

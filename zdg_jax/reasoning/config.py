@@ -1,0 +1,49 @@
+"""Numbers that the reasoning stages take as given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zdg_jax.reasoning.protocol import Reasoner
+
+
+@dataclass(frozen=True)
+class ReasonConfig:
+    """Settings of the chain; lengths in metres. The paper's own numbers are marked with (p).
+
+    Attributes:
+      max_attempts: how often one stage is asked before the row fails.
+      image_size: side of the square pictures, pixels.
+      view_index: a view chosen by hand ("Ours" of Table I); None lets the reasoner choose ("Ours*").
+      contact: False skips part and point inference and takes the whole object ("W/O Contact").
+      num_points: marked contour points in the point stage.
+      rotations: K imagined hand rotations (p).
+      tau_n: threshold of eq. 3 (p).
+      tau_m: threshold of eq. 5 (p).
+      hull_expansion: outward offset of the convex hull's faces in eq. 1; the paper leaves it open. One
+        centimetre keeps the open palm just off the surface, where refinement starts well.
+      hand_reach: radius around p* whose normals eq. 3 looks at; the paper leaves it open. Fingers of
+        8-9 cm that bend around a body touch it up to about 5 cm from the palm's axis.
+      point_radius: radius of the local sphere that makes P_func^3d of P_func^2.5d, about a finger pad.
+      neighbors: k of the KNN classifier in the lifting.
+      min_part_pixels: a part with fewer pixels in a view is not offered there.
+      seed: of every random choice.
+      routes: stage name to the reasoner that answers it instead of the main one.
+    """
+
+    max_attempts: int = 3
+    image_size: int = 512
+    view_index: int | None = None
+    contact: bool = True
+    num_points: int = 12
+    rotations: int = 4
+    tau_n: float = 0.85
+    tau_m: float = 0.7
+    hull_expansion: float = 0.01
+    hand_reach: float = 0.05
+    point_radius: float = 0.01
+    neighbors: int = 5
+    min_part_pixels: int = 40
+    seed: int = 0
+    routes: Mapping[str, Reasoner] = field(default_factory=dict)

@@ -1,0 +1,152 @@
+"""From masks and points in one picture to regions on the whole object (paper III-A)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import KNeighborsClassifier
+
+from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.render.frame import Frame
+
+_SAMPLES_PER_CLUSTER = 24
+_MAX_CLUSTERS = 48
+
+
+def back_project_mask(
+    frame: Frame, mask: Bool[np.ndarray, "h w"]
+) -> tuple[Float[np.ndarray, "pixels 3"], Float[np.ndarray, "pixels 3"]]:
+    """M^2.5d: the object points, and their normals, behind the pixels of a mask.
+
+    Args:
+      frame: the view in which the mask was drawn.
+      mask: M^2d; background pixels in it are ignored.
+    Returns:
+      (points in metres, unit normals), object frame.
+    """
+    rows, columns = np.nonzero(mask & frame.mask)
+    uv = np.stack([columns, rows], axis=1) + 0.5
+    return frame.camera.back_project(uv, frame.depth[rows, columns]), frame.normal[rows, columns]
+
+
+def label_samples(
+    points: Float[np.ndarray, "n 3"],
+    normals: Float[np.ndarray, "n 3"],
+    samples: SurfaceSamples,
+) -> Int[np.ndarray, " samples"]:
+    """How many back-projected pixels fall to each surface sample.
+
+    A pixel goes to the nearest of its four closest samples that faces the same way; without that test
+    a blade's far side would be counted as seen.
+
+    Args:
+      points: M^2.5d, metres.
+      normals: unit normals there.
+      samples: the object's surface samples.
+    Returns:
+      pixel counts.
+    """
+    if len(points) == 0:
+        return np.zeros(len(samples.points), int)
+    distance, nearest = cKDTree(samples.points).query(points, k=min(4, len(samples.points)))
+    distance, nearest = distance.reshape(len(points), -1), nearest.reshape(len(points), -1)
+    same_side = np.einsum("nkd,nd->nk", samples.normals[nearest], normals) > 0
+    good = same_side & (distance <= 2.0 * sample_spacing(samples))
+    first = good.argmax(axis=1)
+    chosen = nearest[np.arange(len(points)), first][good.any(axis=1)]
+    return np.bincount(chosen, minlength=len(samples.points))
+
+
+def sample_spacing(samples: SurfaceSamples) -> float:
+    """Median distance from a surface sample to its nearest neighbour, metres."""
+    distance, _ = cKDTree(samples.points).query(samples.points, k=2)
+    return float(np.median(distance[:, 1]))
+
+
+def lift_mask(
+    frame: Frame,
+    mask: Bool[np.ndarray, "h w"],
+    samples: SurfaceSamples,
+    features: Float[np.ndarray, "samples features"],
+    neighbors: int = 5,
+    seed: int = 0,
+) -> Bool[np.ndarray, " samples"]:
+    """M_hand^2d -> M_hand^2.5d -> M_hand^3d (paper III-A, "3D Contact Representation Extraction").
+
+    Pixels of the mask label the samples under them "hand"; the object's other pixels are exclusive and
+    label theirs "ex". Samples that no pixel reached and that lie near M_hand^2.5d are grouped by K-Means
+    on their features; a KNN classifier trained on the labelled samples' features votes in each
+    cluster, and all its samples take the cluster's label. "Near" is within the second principal
+    extent of M_hand^2.5d: a part is rarely deeper than it is wide. Samples farther away are not hand.
+
+    Args:
+      frame: the chosen view.
+      mask: M_hand^2d.
+      samples: the object's surface samples.
+      features: one row a sample, columns of comparable size; compared by Euclidean distance.
+      neighbors: k of the KNN classifier.
+      seed: of K-Means.
+    Returns:
+      M_hand^3d, one flag a sample; all False where the mask touches no sample.
+    """
+    p_hand, n_hand = back_project_mask(frame, mask)
+    votes_hand = label_samples(p_hand, n_hand, samples)
+    votes_ex = label_samples(*back_project_mask(frame, ~mask), samples)
+    hand = votes_hand > votes_ex
+    labelled = (votes_hand > 0) | (votes_ex > 0)
+    if not hand.any():
+        return hand
+
+    distance, _ = cKDTree(p_hand).query(samples.points)
+    unlabelled = np.flatnonzero(~labelled & (distance <= depth_of(p_hand)))
+    if len(unlabelled) == 0:
+        return hand
+
+    cluster = _clusters(features[unlabelled], seed)
+    classifier = KNeighborsClassifier(n_neighbors=min(neighbors, int(labelled.sum())))
+    classifier.fit(features[labelled], hand[labelled])
+    says_hand = classifier.predict(features[unlabelled])
+    share = np.bincount(cluster, weights=says_hand) / np.bincount(cluster)
+    hand[unlabelled] = (share > 0.5)[cluster]
+    return hand
+
+
+def depth_of(points: Float[np.ndarray, "n 3"]) -> float:
+    """Second principal extent of a point set, metres: how far behind it its unseen side may lie."""
+    offsets = points - points.mean(axis=0)
+    _, vectors = np.linalg.eigh(offsets.T @ offsets)
+    return float(np.sort(np.ptp(offsets @ vectors, axis=0))[1])
+
+
+def lift_points(
+    points: Float[np.ndarray, "k 3"], samples: SurfaceSamples, radius: float, at_least: int = 8
+) -> list[Bool[np.ndarray, " samples"]]:
+    """P_func^2.5d -> P_func^3d: the samples in a ball around each point (paper III-A).
+
+    Args:
+      points: P_func^2.5d, metres.
+      samples: the object's surface samples.
+      radius: of the ball, metres.
+      at_least: where a ball holds fewer samples than this, it grows to its nearest `at_least`.
+    Returns:
+      one mask a point.
+    """
+    masks = []
+    for point in points:
+        distance = np.linalg.norm(samples.points - point, axis=1)
+        enough = np.partition(distance, min(at_least, len(distance)) - 1)[min(at_least, len(distance)) - 1]
+        masks.append(distance <= max(radius, float(enough)))
+    return masks
+
+
+def _clusters(features: Float[np.ndarray, "n features"], seed: int) -> Int[np.ndarray, " n"]:
+    count = int(np.clip(len(features) // _SAMPLES_PER_CLUSTER, 1, _MAX_CLUSTERS))
+    with warnings.catch_warnings():
+        # Fewer distinct features than clusters is no fault: equal rows then share one.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return KMeans(n_clusters=count, n_init=1, random_state=seed).fit_predict(features)
