@@ -12,7 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
-from zdg_jax.objects.holes import fill_small_holes, open_edge_count
+from zdg_jax.objects.boundary import fill_small_holes, open_edge_count
 
 MIN_EXTENT, MAX_EXTENT = 0.005, 2.0  # metres: outside this no hand can grasp the thing
 MAX_FACES, SIMPLIFIED_FACES = 100_000, 50_000

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 def lookup(
     values: Float[Array, "nx ny nz channels"],
     origin: Float[Array, "3"],
-    spacing: Float[Array, ""] | float,
+    spacing: Float[Array, "3"] | Float[Array, ""] | float,
     points: Float[Array, "*batch 3"],
 ) -> Float[Array, "*batch channels"]:
     """Trilinear value of each channel; beyond the grid the distance to the grid is added.
@@ -22,7 +22,7 @@ def lookup(
       values: at the nodes origin + spacing * (i, j, k), at least two nodes an axis, metres; several
         fields on the same nodes stand in the last axis.
       origin: metres.
-      spacing: metres.
+      spacing: metres, one for all axes or one each.
       points: metres.
 
     Returns:
@@ -31,7 +31,8 @@ def lookup(
     nx, ny, nz, channels = values.shape
     lead = (1,) * (points.ndim - 1)
     top = jnp.array([nx - 1, ny - 1, nz - 1], dtype=points.dtype).reshape((*lead, 3))
-    u = (points - jnp.reshape(origin, (*lead, 3))) / spacing
+    step = jnp.broadcast_to(jnp.asarray(spacing, dtype=points.dtype), (3,)).reshape((*lead, 3))
+    u = (points - jnp.reshape(origin, (*lead, 3))) / step
     # where, not clip: at the border itself the inner derivative counts fully
     q = jnp.where(u < 0, jnp.zeros_like(u), jnp.where(u > top, jnp.broadcast_to(top, u.shape), u))
     low = jax.lax.stop_gradient(jnp.clip(jnp.floor(q), 0, top - 1))
@@ -46,7 +47,7 @@ def lookup(
         wz = t[..., 2] if c else 1 - t[..., 2]
         corner = flat[base + (a * ny + b) * nz + c]
         result = result + (wx * wy * wz)[..., None] * corner
-    beyond = jnp.sum((u - q) ** 2, axis=-1, keepdims=True)
+    beyond = jnp.sum(((u - q) * step) ** 2, axis=-1, keepdims=True)
     inside = beyond <= 0
     root = jnp.sqrt(jnp.where(inside, jnp.ones_like(beyond), beyond))  # sqrt(0) has no gradient
-    return result + spacing * jnp.where(inside, jnp.zeros_like(root), root)
+    return result + jnp.where(inside, jnp.zeros_like(root), root)
