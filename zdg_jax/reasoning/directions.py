@@ -10,7 +10,14 @@ from jaxtyping import Float
 from zdg_jax.render.frame import Camera
 
 CARDINALS = ("front", "behind", "left", "right", "above", "below")
-OPPOSITE = {"front": "behind", "behind": "front", "left": "right", "right": "left", "above": "below", "below": "above"}
+OPPOSITE = {
+    "front": "behind",
+    "behind": "front",
+    "left": "right",
+    "right": "left",
+    "above": "below",
+    "below": "above",
+}
 NAMES: tuple[str, ...] = CARDINALS + tuple(
     f"{a}-{b}" for a, b in combinations(CARDINALS, 2) if OPPOSITE[a] != b
 )

@@ -25,7 +25,9 @@ def imagined_skin(
 
 
 def thumb_side(
-    hand: HandModel, skin: Float[np.ndarray, "vertices 3"], p_obj_palm: Float[np.ndarray, "3"],
+    hand: HandModel,
+    skin: Float[np.ndarray, "vertices 3"],
+    p_obj_palm: Float[np.ndarray, "3"],
     R_obj_palm: Float[np.ndarray, "3 3"],
 ) -> Float[np.ndarray, "3"]:
     """Unit vector across the palm, from its centre towards the side on which the thumb is.

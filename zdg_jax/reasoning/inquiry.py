@@ -35,7 +35,9 @@ class Inquiry(Generic[A]):
     failed_as: Status = Status.INVALID_ANSWER
 
 
-async def settle(inquiry: Inquiry[A], reasoner: Reasoner, max_attempts: int, trace: list[dict[str, Any]]) -> A:
+async def settle(
+    inquiry: Inquiry[A], reasoner: Reasoner, max_attempts: int, trace: list[dict[str, Any]]
+) -> A:
     """Ask until an answer passes; each refusal's reason goes back with the next question (DESIGN §5).
 
     Args:

@@ -15,7 +15,7 @@ from zdg_jax.reasoning.facts import ObjectFacts
 from zdg_jax.reasoning.object_facts import object_facts
 from zdg_jax.reasoning.position import expanded_hull
 from zdg_jax.reasoning.region import Region, measure
-from zdg_jax.render import cameras, raycast
+from zdg_jax.render import cameras, marks, raycast
 from zdg_jax.render.frame import Camera, Frame
 from zdg_jax.render.surface import Surface
 
@@ -111,6 +111,6 @@ def open_state(obj: ObjectModel, hand: HandModel, task: str, config: ReasonConfi
     frames = tuple(
         raycast.render(surface, camera) for camera in cameras.side_views(obj.mesh, size=config.image_size)
     )
-    part_maps = tuple(np.where(f.mask, obj.face_part[np.maximum(f.face, 0)], 0) for f in frames)
+    part_maps = tuple(marks.part_map(frame, obj.face_part) for frame in frames)
     hull = expanded_hull(np.asarray(obj.mesh.vertices), config.hull_expansion)
     return ReasonState(obj, hand, task, config, frames, part_maps, object_facts(obj), hull)

@@ -1,0 +1,100 @@
+"""Which contour points thumb and index press (paper III-A, point level; eqs. 4-5)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+import prompts
+from prompts.schemas import PointsAnswer
+from zdg_jax.reasoning import lifting, pictures, verification
+from zdg_jax.reasoning.contour import contour_points
+from zdg_jax.reasoning.facts import PointFacts
+from zdg_jax.reasoning.inquiry import Inquiry, outside
+from zdg_jax.reasoning.object_facts import vec3
+from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.stages.hand_part import PLAIN
+from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.reasoning.status import Status
+
+MARKED = "04_points.png"
+
+
+def candidate_points(
+    state: ReasonState,
+) -> tuple[Int[np.ndarray, "n 2"], Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+    """Contour points of M_func^2d: pixels (u, v), object points in metres, outward normals."""
+    uv = contour_points(np.isin(state.part_map, state.func_parts), state.config.num_points)
+    depth = state.frame.depth[uv[:, 1], uv[:, 0]]
+    return uv, state.camera.back_project(uv + 0.5, depth), state.frame.normal[uv[:, 1], uv[:, 0]]
+
+
+def disagreement(state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"]) -> str | None:
+    """Eqs. 4-5 on (thumb, index): None, or which finger's force meets no surface that faces it."""
+    balls = lifting.lift_points(p_obj_points, state.obj.samples, state.config.point_radius)
+    forces = verification.force_directions(p_obj_points)
+    for finger, force, ball in zip(("thumb", "index"), forces, balls, strict=True):
+        if not verification.contact_agrees(force, state.obj.samples.normals[ball], state.config.tau_m):
+            return (
+                f"At the {finger}'s point no surface faces away from the other finger's point, so the two "
+                "can't press against each other. Choose points on opposite sides of the part."
+            )
+    return None
+
+
+def any_pair_agrees(state: ReasonState) -> bool:
+    """Whether any two of the candidates could pass eqs. 4-5 at all."""
+    _, points, _ = candidate_points(state)
+    # Eqs. 4-5 say the same of (a, b) and (b, a).
+    pairs = combinations(range(len(points)), 2)
+    return any(disagreement(state, points[list(pair)]) is None for pair in pairs)
+
+
+def chosen_points(state: ReasonState, answer: PointsAnswer) -> Float[np.ndarray, "2 3"]:
+    """P_func^2.5d = (P_thumb, P_index), metres."""
+    _, points, _ = candidate_points(state)
+    return points[[answer.thumb - 1, answer.index - 1]]
+
+
+def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
+    """Candidate "n" is the n-th contour point, numbered clockwise from the top."""
+    uv, points, normals = candidate_points(state)
+    state.pictures[MARKED] = pictures.marked_points(state, uv)
+    candidates = tuple(str(i + 1) for i in range(len(uv)))
+    question = Question(
+        stage=prompts.Stage.POINTS.value,
+        prompt=prompts.render(
+            "points",
+            **state.common(),
+            hand_parts=state.hand_parts,
+            func_parts=state.func_parts,
+            candidates=candidates,
+        ),
+        images=(state.pictures[PLAIN], state.pictures[MARKED]),
+        candidates=candidates,
+        schema=PointsAnswer,
+        facts=PointFacts(
+            task=state.task,
+            object_name=state.obj.name,
+            object=state.facts,
+            hand_parts=state.hand_parts,
+            func_parts=state.func_parts,
+            points={i + 1: vec3(point) for i, point in enumerate(points)},
+            normals={i + 1: vec3(normal) for i, normal in enumerate(normals)},
+        ),
+    )
+
+    def check(answer: PointsAnswer) -> str | None:
+        if answer.thumb == answer.index:
+            return "Thumb and index can't share one point. Choose two."
+        return outside([str(answer.thumb), str(answer.index)], candidates, "point")
+
+    return Inquiry(
+        question,
+        check,
+        (PLAIN, MARKED),
+        verify=lambda answer: disagreement(state, chosen_points(state, answer)),
+        failed_as=Status.POINTS_UNVERIFIED,
+    )
