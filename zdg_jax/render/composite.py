@@ -69,7 +69,7 @@ def rotation_prompt(
     camera = look(np.concatenate([obj.vertices, *hand_vertices]), front, size=size, margin=0.05)
     panels = []
     for vertices, label in zip(hand_vertices, labels, strict=True):
-        hand = Surface.from_arrays(vertices, hand_faces, hand_rgb)
+        hand = Surface.from_arrays(vertices, hand_faces, hand_rgb, smooth=True)
         both, alone = (Image.fromarray(picture) for picture in fused(obj, hand, camera))
         left = tiles.badge(tiles.corner(both, "hand and object"), label)
         panels.append(tiles.row([left, tiles.corner(alone, "hand alone")], gap=2))

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
 
 from zdg_jax.render.frame import Camera
-from zdg_jax.render.surface import Surface, corner_normals
+from zdg_jax.render.surface import Surface
 
 # Camera frame: x right, y down, z forward. Vectors point to the light.
 _KEY = (np.array([-0.42, -0.62, -0.66]) / np.linalg.norm([-0.42, -0.62, -0.66])).astype(np.float32)
@@ -42,7 +42,7 @@ def shade(
     image = np.broadcast_to((_TOP * (1 - ramp) + _BOTTOM * ramp).astype(np.float32), (*face.shape, 3)).copy()
     if len(rows):
         hit = face[rows, cols]
-        in_camera = (corner_normals(surface) @ camera.R_world_cam).astype(np.float32)
+        in_camera = (surface.shading @ camera.R_world_cam).astype(np.float32)
         n = np.einsum("nc,nci->ni", weight.astype(np.float32), in_camera[hit])
         to_eye = np.empty_like(n)
         to_eye[:, 0] = (camera.width / 2 - 0.5 - cols) / camera.focal
@@ -68,7 +68,7 @@ def _light(
     """Diffuse and specular light on unit normals in the camera frame; a back side is lit like a front."""
     facing = np.einsum("ni,ni->n", n, to_eye)
     n = np.where(facing[:, None] < 0, -n, n)
-    diffuse = 0.46 - 0.08 * (n @ down) + 0.36 * np.maximum(n @ _KEY, 0.0) + 0.26 * np.abs(facing)
+    diffuse = 0.50 - 0.07 * (n @ down) + 0.33 * np.maximum(n @ _KEY, 0.0) + 0.25 * np.abs(facing)
     return diffuse, 0.10 * np.maximum(np.einsum("ni,ni->n", n, _unit(to_eye + _KEY)), 0.0) ** 40
 
 

@@ -63,7 +63,7 @@ def grasp_card(
     size: int = 256,
 ) -> Image.Image:
     """One grasp: two close views of the hand and one of hand and whole object, with its caption."""
-    hand = Surface.from_arrays(grasp.vertices, hand_faces, hand_rgb)
+    hand = Surface.from_arrays(grasp.vertices, hand_faces, hand_rgb, smooth=True)
     everything = np.concatenate([obj.vertices, grasp.vertices])
     pictures = []
     for front, points in zip(viewpoints(grasp), (grasp.vertices, grasp.vertices, everything), strict=True):

@@ -15,11 +15,17 @@ _CREASE = 0.8  # cosine; a corner whose vertex normal leaves its face further th
 
 @dataclass(frozen=True)
 class Surface:
-    """Triangles in the world frame, metres, outward winding; `rgb` is one colour a face, 0..1."""
+    """Triangles in the world frame, metres, outward winding.
+
+    Attributes:
+      rgb: one colour a face, 0..1.
+      shading: unit normal at each corner of each face; pictures are lit by these.
+    """
 
     vertices: Float[np.ndarray, "vertices 3"]
     faces: Int[np.ndarray, "faces 3"]
     rgb: Float[np.ndarray, "faces 3"]
+    shading: Float[np.ndarray, "faces 3 3"]
 
     @classmethod
     def of(
@@ -36,8 +42,14 @@ class Surface:
         vertices: Float[np.ndarray, "vertices 3"],
         faces: Int[np.ndarray, "faces 3"],
         rgb: Sequence[float] | Float[np.ndarray, "..."] = NEUTRAL,
+        *,
+        smooth: bool = False,
     ) -> Surface:
-        """As `of`, from plain arrays; raises ValueError if the colours fit neither faces nor vertices."""
+        """As `of`, from plain arrays; `smooth` shades without creases, as skin is.
+
+        Raises:
+          ValueError: if the colours fit neither faces nor vertices.
+        """
         color = np.asarray(rgb, dtype=np.float64)
         if color.shape == (3,):
             color = np.tile(color, (len(faces), 1))
@@ -45,7 +57,8 @@ class Surface:
             color = color[faces].mean(axis=1)
         elif color.shape != (len(faces), 3):
             raise ValueError(f"colours have shape {color.shape}; expected (3,), ({len(faces)}, 3) or a row a vertex")
-        return cls(np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64), color)
+        points, corners = np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64)
+        return cls(points, corners, color, _corner_normals(points, corners, smooth))
 
 
 def join(surfaces: Sequence[Surface]) -> tuple[Surface, Int[np.ndarray, " faces"]]:
@@ -55,6 +68,7 @@ def join(surfaces: Sequence[Surface]) -> tuple[Surface, Int[np.ndarray, " faces"
         np.concatenate([s.vertices for s in surfaces]),
         np.concatenate([s.faces + o for s, o in zip(surfaces, offsets, strict=False)]),
         np.concatenate([s.rgb for s in surfaces]),
+        np.concatenate([s.shading for s in surfaces]),
     )
     return joined, np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
 
@@ -65,20 +79,22 @@ def face_normals(surface: Surface) -> Float[np.ndarray, "faces 3"]:
     return _unit(np.cross(b - a, c - a))
 
 
-def corner_normals(surface: Surface) -> Float[np.ndarray, "faces 3 3"]:
-    """Shading normal of each face corner: area-weighted vertex normal, or the face's own at a crease."""
-    a, b, c = (surface.vertices[surface.faces[:, i]] for i in range(3))
+def _corner_normals(
+    vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"], smooth: bool
+) -> Float[np.ndarray, "faces 3 3"]:
+    """Area-weighted vertex normal at each face corner, or the face's own normal at a crease."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
     weighted = np.cross(b - a, c - a)
-    summed = np.zeros_like(surface.vertices)
+    summed = np.zeros_like(vertices)
     for axis in range(3):
         for corner in range(3):
-            summed[:, axis] += np.bincount(
-                surface.faces[:, corner], weighted[:, axis], minlength=len(surface.vertices)
-            )
-    smooth = _unit(summed)[surface.faces]
-    flat = np.broadcast_to(_unit(weighted)[:, None, :], smooth.shape)
-    keep = np.einsum("fci,fci->fc", smooth, flat) >= _CREASE
-    return np.where(keep[:, :, None], smooth, flat)
+            summed[:, axis] += np.bincount(faces[:, corner], weighted[:, axis], minlength=len(vertices))
+    mean = _unit(summed)[faces]
+    if smooth:
+        return mean
+    flat = np.broadcast_to(_unit(weighted)[:, None, :], mean.shape)
+    near = np.einsum("fci,fci->fc", mean, flat) >= _CREASE
+    return np.where(near[:, :, None], mean, flat)
 
 
 def _unit(v: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
@@ -66,9 +67,10 @@ def corner(picture: Image.Image, text: str, *, text_size: int = 14) -> Image.Ima
 
 
 def _fitted(line: str, text_size: int, width: int) -> str:
+    line = unicodedata.normalize("NFKC", line)  # the font has no raised digits: cm3
     f = font(text_size)
     if f.getlength(line) <= width:
         return line
-    while line and f.getlength(line + "…") > width:
+    while line and f.getlength(line + "...") > width:
         line = line[:-1]
-    return line.rstrip() + "…"
+    return line.rstrip() + "..."
