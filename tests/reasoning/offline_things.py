@@ -1,0 +1,381 @@
+"""Hand-built facts of the families of shapes, in metres, +y up."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from prompts import schemas
+from zdg_jax.reasoning.facts import (
+    DirectionFacts,
+    Facts,
+    GraspTypeFacts,
+    ObjectFacts,
+    PartChoiceFacts,
+    PartFacts,
+    PointFacts,
+    RotationFacts,
+    Vec3,
+    ViewFacts,
+)
+from zdg_jax.reasoning.protocol import Question
+
+X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+GRASPS = ("handle-grasp", "wrap-grasp", "press", "lift", "twist")
+
+
+def part(
+    number: int,
+    center: Vec3,
+    axis: Vec3,
+    extents: Vec3,
+    thickness: float,
+    share: float,
+    *,
+    hole: float = 0.0,
+    concave: bool = False,
+) -> PartFacts:
+    """A part; positions relative to the object are filled in by `thing`."""
+    return PartFacts(
+        number=number,
+        center=center,
+        axis=axis,
+        extents=extents,
+        elongation=extents[0] / extents[1],
+        flatness=extents[1] / extents[2],
+        thickness=thickness,
+        area_share=share,
+        relative_center=(0.0, 0.0, 0.0),
+        axial_position=0.0,
+        is_loop=hole > 0,
+        hole_diameter=hole,
+        end_distance=0.0,
+        concave=concave,
+        neighbours=(),
+    )
+
+
+def thing(extents: Vec3, long_axis: Vec3, principal: Vec3, *parts: PartFacts) -> ObjectFacts:
+    """An object about the origin; every part adjoins the next."""
+    half = np.array(extents) / 2
+    numbers = [p.number for p in parts]
+    made = []
+    for k, p in enumerate(parts):
+        along = float(np.clip(np.dot(p.center, long_axis) / (principal[0] / 2), -1, 1))
+        rel = tuple(float(v) for v in np.clip(np.array(p.center) / half, -1, 1))
+        near = tuple(numbers[j] for j in (k - 1, k + 1) if 0 <= j < len(numbers))
+        made.append(
+            p.model_copy(
+                update={
+                    "relative_center": rel,
+                    "axial_position": along,
+                    "end_distance": 1 - abs(along),
+                    "neighbours": near,
+                }
+            )
+        )
+    return ObjectFacts(
+        extents=extents,
+        long_axis=long_axis,
+        principal_extents=principal,
+        center=(0.0, 0.0, 0.0),
+        parts=tuple(made),
+    )
+
+
+def hammer() -> ObjectFacts:
+    """Lying, handle along +z, head at -z across x."""
+    return thing(
+        (0.13, 0.03, 0.33),
+        Z,
+        (0.33, 0.13, 0.03),
+        part(1, (0.0, 0.0, 0.05), Z, (0.22, 0.035, 0.03), 0.028, 0.55),
+        part(2, (0.0, 0.0, -0.14), X, (0.13, 0.04, 0.03), 0.027, 0.45),
+    )
+
+
+def mug() -> ObjectFacts:
+    """Standing, loop handle towards +x."""
+    return thing(
+        (0.12, 0.08, 0.09),
+        X,
+        (0.12, 0.09, 0.08),
+        part(1, (-0.02, 0.0, 0.0), Y, (0.09, 0.09, 0.08), 0.003, 0.5),
+        part(2, (0.05, 0.0, 0.0), Y, (0.07, 0.03, 0.012), 0.01, 0.12, hole=0.03),
+        part(3, (-0.02, 0.005, 0.0), Y, (0.085, 0.085, 0.07), 0.003, 0.38, concave=True),
+    )
+
+
+def scissors() -> ObjectFacts:
+    """Lying, blades to -z, two loops at +z."""
+    return thing(
+        (0.09, 0.015, 0.2),
+        Z,
+        (0.2, 0.09, 0.015),
+        part(1, (-0.02, 0.0, 0.06), Z, (0.07, 0.035, 0.015), 0.012, 0.3, hole=0.022),
+        part(2, (0.0, 0.0, -0.05), Z, (0.1, 0.02, 0.005), 0.003, 0.35),
+        part(3, (0.025, 0.0, 0.06), Z, (0.08, 0.04, 0.015), 0.012, 0.35, hole=0.024),
+    )
+
+
+def knife() -> ObjectFacts:
+    """Lying, blade to -x and dropped 4 mm towards +z, which is therefore the edge side."""
+    return thing(
+        (0.22, 0.02, 0.03),
+        X,
+        (0.22, 0.03, 0.02),
+        part(1, (0.06, 0.0, 0.0), X, (0.1, 0.022, 0.018), 0.018, 0.5),
+        part(2, (-0.05, 0.0, 0.004), X, (0.12, 0.025, 0.002), 0.0015, 0.5),
+    )
+
+
+def drill() -> ObjectFacts:
+    """Lying on its side: body along x with the chuck at -x, grip to +z, trigger in the corner."""
+    return thing(
+        (0.18, 0.055, 0.19),
+        Z,
+        (0.22, 0.16, 0.055),
+        part(1, (0.02, 0.0, 0.03), Z, (0.11, 0.045, 0.04), 0.038, 0.35),
+        part(2, (-0.02, 0.0, -0.06), X, (0.18, 0.06, 0.055), 0.05, 0.6),
+        part(3, (-0.012, 0.0, -0.01), Z, (0.025, 0.015, 0.012), 0.012, 0.05),
+    )
+
+
+def spray_bottle() -> ObjectFacts:
+    """Standing, trigger towards +x."""
+    return thing(
+        (0.1, 0.27, 0.08),
+        Y,
+        (0.27, 0.1, 0.08),
+        part(1, (0.0, -0.06, 0.0), Y, (0.14, 0.09, 0.07), 0.06, 0.65),
+        part(2, (0.0, 0.08, 0.0), Y, (0.09, 0.04, 0.035), 0.035, 0.28),
+        part(3, (0.045, 0.08, 0.0), Y, (0.04, 0.015, 0.01), 0.01, 0.07),
+    )
+
+
+def plate() -> ObjectFacts:
+    return thing(
+        (0.26, 0.025, 0.26),
+        X,
+        (0.26, 0.26, 0.025),
+        part(1, (0.0, -0.005, 0.0), X, (0.18, 0.18, 0.008), 0.004, 0.55),
+        part(2, (0.0, 0.008, 0.0), X, (0.26, 0.26, 0.012), 0.004, 0.45),
+    )
+
+
+def bowl() -> ObjectFacts:
+    return thing(
+        (0.16, 0.055, 0.16),
+        X,
+        (0.16, 0.16, 0.055),
+        part(1, (0.0, 0.0, 0.0), X, (0.16, 0.16, 0.055), 0.003, 0.52),
+        part(2, (0.0, 0.002, 0.0), X, (0.155, 0.155, 0.05), 0.003, 0.48, concave=True),
+    )
+
+
+def bottle() -> ObjectFacts:
+    """Standing, wider along x."""
+    return thing(
+        (0.1, 0.19, 0.06),
+        Y,
+        (0.19, 0.1, 0.06),
+        part(1, (0.0, -0.02, 0.0), Y, (0.15, 0.1, 0.06), 0.055, 0.88),
+        part(2, (0.0, 0.08, 0.0), Y, (0.035, 0.033, 0.033), 0.03, 0.12),
+    )
+
+
+def banana() -> ObjectFacts:
+    return thing(
+        (0.18, 0.037, 0.07),
+        X,
+        (0.18, 0.07, 0.037),
+        part(1, (0.0, 0.0, 0.0), X, (0.16, 0.045, 0.036), 0.035, 0.95),
+        part(2, (0.08, 0.01, 0.02), X, (0.02, 0.012, 0.011), 0.011, 0.05),
+    )
+
+
+THINGS = {
+    f.__name__: f for f in (hammer, mug, scissors, knife, drill, spray_bottle, plate, bowl, bottle, banana)
+}
+
+
+def vec3(v: np.ndarray) -> Vec3:
+    return (float(v[0]), float(v[1]), float(v[2]))
+
+
+def eighteen(front: Vec3 = Z) -> dict[str, Vec3]:
+    """The directions of paper III-B for a horizontal front."""
+    f, up = np.array(front), np.array(Y)
+    right = np.cross(f, up)
+    base = {"front": f, "behind": -f, "left": -right, "right": right, "above": up, "below": -up}
+    made = dict(base)
+    names = list(base)
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            if float(base[a] @ base[b]) > -0.5:
+                made[f"{a}-{b}"] = (base[a] + base[b]) / math.sqrt(2)
+    return {k: vec3(v) for k, v in made.items()}
+
+
+def question(
+    stage: str, facts: Facts, candidates: tuple[str, ...], feedback: tuple[str, ...] = ()
+) -> Question:
+    schema = {
+        "view": schemas.ViewAnswer,
+        "hand_part": schemas.HandPartAnswer,
+        "func_part": schemas.FuncPartAnswer,
+        "points": schemas.PointsAnswer,
+        "direction": schemas.DirectionAnswer,
+        "grasp_type": schemas.GraspTypeAnswer,
+        "rotation": schemas.RotationAnswer,
+    }[stage]
+    return Question(stage, "a prompt", (), candidates, schema, facts, feedback)
+
+
+def numbers(obj: ObjectFacts) -> tuple[str, ...]:
+    return tuple(str(p.number) for p in obj.parts)
+
+
+def by_number(obj: ObjectFacts, n: int) -> PartFacts:
+    return next(p for p in obj.parts if p.number == n)
+
+
+def view_question(
+    obj: ObjectFacts, task: str, name: str | None = None, feedback: tuple[str, ...] = ()
+) -> Question:
+    """View 2 shows every part best."""
+    seen = tuple({p.number: int(1000 * p.area_share * s) for p in obj.parts} for s in (0.5, 0.2, 1.0, 0.1))
+    facts = ViewFacts(
+        task=task,
+        object_name=name,
+        object=obj,
+        view_front=(Z, X, (0.0, 0.0, -1.0), (-1.0, 0.0, 0.0)),
+        visible_pixels=seen,
+    )
+    return question("view", facts, ("0", "1", "2", "3"), feedback)
+
+
+def part_question(
+    obj: ObjectFacts,
+    task: str,
+    stage: str = "hand_part",
+    name: str | None = None,
+    hand: tuple[int, ...] = (),
+    offered: tuple[str, ...] = (),
+    feedback: tuple[str, ...] = (),
+) -> Question:
+    facts = PartChoiceFacts(
+        task=task,
+        object_name=name,
+        object=obj,
+        visible_pixels={p.number: 100 for p in obj.parts},
+        role="hand" if stage == "hand_part" else "functional",
+        hand_parts=hand,
+    )
+    return question(stage, facts, offered or numbers(obj), feedback)
+
+
+def direction_question(
+    obj: ObjectFacts,
+    task: str,
+    held: int,
+    name: str | None = None,
+    blocked: dict[str, float] | None = None,
+    feedback: tuple[str, ...] = (),
+) -> Question:
+    p, ds = by_number(obj, held), eighteen()
+    away = {k: math.sqrt(max(0.0, 1 - float(np.dot(d, p.axis)) ** 2)) / 2 for k, d in ds.items()}
+    facts = DirectionFacts(
+        task=task,
+        object_name=name,
+        object=obj,
+        hand_parts=(held,),
+        func_parts=(held,),
+        center=p.center,
+        directions=ds,
+        region_extents=p.extents,
+        region_axis=p.axis,
+        exit_distance=dict.fromkeys(ds, 0.03),
+        blocked={**dict.fromkeys(ds, 0.0), **(blocked or {})},
+        normal_alignment=away,
+    )
+    return question("direction", facts, tuple(ds), feedback)
+
+
+def grasp_question(
+    obj: ObjectFacts, task: str, held: int, name: str | None = None, feedback: tuple[str, ...] = ()
+) -> Question:
+    p = by_number(obj, held)
+    facts = GraspTypeFacts(
+        task=task,
+        object_name=name,
+        object=obj,
+        hand_parts=(held,),
+        func_parts=(held,),
+        direction="above",
+        direction_vector=Y,
+        region_extents=p.extents,
+        region_axis=p.axis,
+        region_thickness=p.thickness,
+    )
+    return question("grasp_type", facts, GRASPS, feedback)
+
+
+def rotation_question(
+    obj: ObjectFacts,
+    task: str,
+    held: int,
+    direction: Vec3,
+    name: str | None = None,
+    feedback: tuple[str, ...] = (),
+) -> Question:
+    """Four right hands about D_palm = -direction; the thumb of a right hand is at finger x palm."""
+    p, palm = by_number(obj, held), -np.array(direction)
+    first = np.array(p.axis) - float(np.dot(p.axis, palm)) * palm
+    first = np.array(Y) if np.linalg.norm(first) < 0.3 else first / np.linalg.norm(first)
+    turn = [first, np.cross(palm, first), -first, -np.cross(palm, first)]
+    fingers = {k: vec3(d) for k, d in enumerate(turn)}
+    thumbs = {k: vec3(np.cross(d, palm)) for k, d in enumerate(turn)}
+    facts = RotationFacts(
+        task=task,
+        object_name=name,
+        object=obj,
+        hand_parts=(held,),
+        func_parts=(held,),
+        center=p.center,
+        direction="above",
+        direction_vector=direction,
+        grasp_type="handle-grasp",
+        finger_directions=fingers,
+        thumb_directions=thumbs,
+        func_center=p.center,
+        region_axis=p.axis,
+        region_extents=p.extents,
+        overlap=dict.fromkeys(fingers, 0.0),
+    )
+    return question("rotation", facts, ("0", "1", "2", "3"), feedback)
+
+
+def point_question(feedback: tuple[str, ...] = ()) -> Question:
+    """Eight points about the spray bottle's neck and trigger in the x-y plane."""
+    obj = spray_bottle()
+    at = {
+        1: (0.055, 0.08, 0.0),
+        2: (-0.02, 0.08, 0.0),
+        3: (0.0, 0.13, 0.0),
+        4: (-0.02, 0.05, 0.0),
+        5: (0.05, 0.1, 0.0),
+        6: (0.02, 0.05, 0.0),
+    }
+    out = {1: X, 2: (-1.0, 0.0, 0.0), 3: Y, 4: (-1.0, 0.0, 0.0), 5: Y, 6: X}
+    facts = PointFacts(
+        task="spray the window",
+        object_name=None,
+        object=obj,
+        hand_parts=(2,),
+        func_parts=(3, 2),
+        points=at,
+        normals=out,
+    )
+    return question("points", facts, tuple(map(str, at)), feedback)

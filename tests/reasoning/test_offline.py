@@ -1,0 +1,275 @@
+"""The offline reasoner on hand-built facts: laws of every stage, then the choices a person would make."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.reasoning import offline_things as t
+from zdg_jax.reasoning.facts import DirectionFacts, RotationFacts
+from zdg_jax.reasoning.offline import OfflineReasoner
+from zdg_jax.reasoning.protocol import Question, ReasonerError
+
+TASKS = {
+    "hammer": ("hammer a nail", "hand it over"),
+    "mug": ("drink from it", "hand it over"),
+    "scissors": ("cut paper", "hand it over"),
+    "knife": ("cut bread", "hand it over"),
+    "drill": ("drill a hole", "hand it over"),
+    "spray_bottle": ("spray the window", "lift it"),
+    "plate": ("carry it", "hand it over"),
+    "bowl": ("carry soup", "hand it over"),
+    "bottle": ("squeeze it", "drink from it"),
+    "banana": ("lift it", "hand it over"),
+}
+PAIRS = [(thing, task) for thing, tasks in TASKS.items() for task in tasks]
+
+
+def ask(question: Question):
+    return asyncio.run(OfflineReasoner().ask(question)).value
+
+
+def questions(thing: str, task: str, feedback: tuple[str, ...] = ()) -> list[Question]:
+    obj = t.THINGS[thing]()
+    made = [
+        t.view_question(obj, task, feedback=feedback),
+        t.part_question(obj, task, feedback=feedback),
+        t.part_question(obj, task, "func_part", hand=(1,), feedback=feedback),
+        t.direction_question(obj, task, 1, feedback=feedback),
+        t.grasp_question(obj, task, 1, feedback=feedback),
+        t.rotation_question(obj, task, 1, t.Y, feedback=feedback),
+    ]
+    return [*made, t.point_question(feedback)] if thing == "spray_bottle" else made
+
+
+def labels(answer: object) -> tuple[str, ...]:
+    d = answer.model_dump()  # type: ignore[attr-defined]
+    d.pop("reasoning")
+    d.pop("needs_points", None)
+    return tuple(str(x) for v in d.values() for x in (v if isinstance(v, list) else [v]))
+
+
+@pytest.mark.parametrize(("thing", "task"), PAIRS)
+def test_same_question_same_answer(thing: str, task: str) -> None:
+    for q in questions(thing, task):
+        assert ask(q) == ask(q)
+
+
+@pytest.mark.parametrize(("thing", "task"), PAIRS)
+def test_answers_are_candidates_and_refused_ones_never_come_back(thing: str, task: str) -> None:
+    for q in questions(thing, task):
+        seen: set[tuple[str, ...]] = set()
+        for n in itertools.count():
+            again = Question(q.stage, q.prompt, q.images, q.candidates, q.schema, q.facts, ("no",) * n)
+            try:
+                given = labels(ask(again))
+            except ReasonerError as error:
+                status = error.status
+                break
+            assert set(given) <= set(q.candidates)
+            assert given not in seen
+            seen.add(given)
+        assert status == "exhausted"
+        assert len(seen) >= min(3, len(q.candidates))
+
+
+def test_only_what_is_offered_is_answered() -> None:
+    obj = t.hammer()
+    assert ask(t.part_question(obj, "hammer a nail", offered=("2",))).parts == [2]
+    full = t.direction_question(obj, "hammer a nail", 1)
+    for name in full.candidates:
+        one = Question(full.stage, full.prompt, (), (name,), full.schema, full.facts)
+        assert ask(one).direction == name
+
+
+def test_pictures_and_prompt_are_not_read() -> None:
+    q = t.part_question(t.mug(), "drink from it")
+    other = Question(q.stage, "048_hammer.stl, hold part 3", (), q.candidates, q.schema, q.facts)
+    assert ask(q) == ask(other)
+
+
+def test_unknown_stage_is_an_error_with_the_known_ones() -> None:
+    q = t.part_question(t.mug(), "drink from it")
+    with pytest.raises(ReasonerError, match="hand_part"):
+        asyncio.run(OfflineReasoner().ask(Question("taste", "", (), ("1",), q.schema, q.facts)))
+
+
+def test_a_call_costs_nothing_and_names_its_table() -> None:
+    answer = asyncio.run(OfflineReasoner().ask(t.part_question(t.mug(), "drink from it")))
+    assert (answer.call.provider, answer.call.cost_usd, answer.call.stage) == ("offline", 0.0, "hand_part")
+    assert answer.call.model
+
+
+def test_reasoning_cites_numbers() -> None:
+    for thing, task in PAIRS:
+        for q in questions(thing, task):
+            said = ask(q).reasoning
+            assert sum(c.isdigit() for c in said) >= 3
+            assert len(said) > 80
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "held"),
+    [
+        ("hammer", "hammer a nail", [1]),
+        ("hammer", "hand it over", [2]),
+        ("hammer", "lift it", [1]),
+        ("mug", "drink from it", [2]),
+        ("mug", "hand it over", [1]),
+        ("mug", "carry it", [2]),
+        ("scissors", "cut paper", [1, 3]),
+        ("scissors", "hand me the scissors", [2]),
+        ("scissors", "hand it over", [2]),
+        ("knife", "cut bread", [1]),
+        ("knife", "hand it over", [2]),
+        ("drill", "drill a hole", [1]),
+        ("drill", "hand it over", [2]),
+        ("spray_bottle", "spray the window", [2]),
+        ("spray_bottle", "hand me the spray bottle", [1]),
+        ("plate", "carry it", [2]),
+        ("bowl", "carry soup", [1]),
+        ("bottle", "squeeze it", [1]),
+        ("bottle", "open the bottle", [2]),
+        ("banana", "lift it", [1]),
+    ],
+)
+def test_held_parts(thing: str, task: str, held: list[int]) -> None:
+    assert ask(t.part_question(t.THINGS[thing](), task)).parts == held
+
+
+def test_a_name_alone_says_as_much_as_a_noun() -> None:
+    assert ask(t.part_question(t.scissors(), "hand it over", name="scissors")).parts == [2]
+
+
+def test_the_view_shows_the_held_part() -> None:
+    assert ask(t.view_question(t.hammer(), "hammer a nail")).view == 2
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "hand"), [("drill", "drill a hole", 1), ("spray_bottle", "spray the window", 2)]
+)
+def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
+    answer = ask(t.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
+    assert answer.parts == [3, hand]
+    assert answer.needs_points
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "hand"),
+    [("hammer", "hammer a nail", 1), ("mug", "drink from it", 2), ("drill", "hand it over", 2)],
+)
+def test_elsewhere_thumb_and_index_touch_the_held_part(thing: str, task: str, hand: int) -> None:
+    answer = ask(t.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
+    assert answer.parts == [hand]
+    assert not answer.needs_points
+
+
+def test_points_press_the_trigger_against_the_back_of_the_neck() -> None:
+    answer = ask(t.point_question())
+    assert (answer.index, answer.thumb) == (1, 2)
+
+
+def direction_facts(q: Question) -> DirectionFacts:
+    assert isinstance(q.facts, DirectionFacts)
+    return q.facts
+
+
+def rotation_facts(q: Question) -> RotationFacts:
+    assert isinstance(q.facts, RotationFacts)
+    return q.facts
+
+
+def direction(thing: str, task: str, held: int, **kw: object) -> np.ndarray:
+    q = t.direction_question(t.THINGS[thing](), task, held, **kw)  # type: ignore[arg-type]
+    return np.array(direction_facts(q).directions[ask(q).direction])
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "held", "want"),
+    [
+        ("hammer", "hammer a nail", 1, t.Y),  # across a lying handle, from above
+        ("mug", "drink from it", 2, t.X),  # from the handle's outer side
+        ("mug", "hand it over", 1, (-1.0, 0.0, 0.0)),  # opposite to the handle
+        ("drill", "drill a hole", 1, t.X),  # behind the grip: the chuck looks to -x
+        ("spray_bottle", "spray the window", 2, (-1.0, 0.0, 0.0)),  # behind the trigger
+        ("banana", "lift it", 1, t.Y),
+        ("knife", "cut bread", 1, t.Y),
+    ],
+)
+def test_approach(thing: str, task: str, held: int, want: t.Vec3) -> None:
+    assert direction(thing, task, held) @ np.array(want) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "held"),
+    [("plate", "carry it", 2), ("bowl", "carry soup", 1), ("bottle", "squeeze it", 1)],
+)
+def test_vessels_and_plates_are_taken_from_the_side(thing: str, task: str, held: int) -> None:
+    assert abs(direction(thing, task, held)[1]) < 0.75
+
+
+def test_a_squeezed_bottle_has_thumb_and_fingers_on_its_broad_faces() -> None:
+    assert abs(direction("bottle", "squeeze it", 1)[0]) > 0.9  # palm on the narrow side, which looks along x
+
+
+def test_a_blade_is_never_taken_over_its_edge() -> None:
+    d = direction("knife", "hand it over", 2)
+    assert d[2] < -0.6  # the edge looks to +z
+    assert abs(d[0]) < 0.1
+
+
+def test_a_blocked_way_is_not_taken() -> None:
+    full = {k: 1.0 for k, v in t.eighteen().items() if v[1] > 0.5}
+    assert direction("hammer", "hammer a nail", 1, blocked=full)[1] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "held", "kind"),
+    [
+        ("hammer", "hammer a nail", 1, "handle-grasp"),
+        ("mug", "drink from it", 2, "handle-grasp"),
+        ("mug", "hand it over", 1, "wrap-grasp"),
+        ("plate", "carry it", 2, "lift"),
+        ("bottle", "squeeze it", 1, "wrap-grasp"),
+        ("bottle", "open the bottle", 2, "twist"),
+        ("knife", "hand it over", 2, "lift"),
+    ],
+)
+def test_grasp_types(thing: str, task: str, held: int, kind: str) -> None:
+    assert ask(t.grasp_question(t.THINGS[thing](), task, held)).grasp_type == kind
+
+
+@pytest.mark.parametrize(
+    ("thing", "task", "held", "side", "thumb_to"),
+    [
+        ("hammer", "hammer a nail", 1, t.Y, (0.0, 0.0, -1.0)),  # towards the head
+        ("knife", "cut bread", 1, t.Y, (-1.0, 0.0, 0.0)),
+        ("mug", "drink from it", 2, t.X, t.Y),  # up
+        ("drill", "drill a hole", 1, t.X, (0.0, 0.0, -1.0)),  # towards the body
+        ("spray_bottle", "spray the window", 2, (-1.0, 0.0, 0.0), t.Y),
+        ("bottle", "squeeze it", 1, t.X, t.Y),
+    ],
+)
+def test_thumb_side(thing: str, task: str, held: int, side: t.Vec3, thumb_to: t.Vec3) -> None:
+    q = t.rotation_question(t.THINGS[thing](), task, held, side)
+    chosen = ask(q).rotation
+    assert np.array(rotation_facts(q).thumb_directions[chosen]) @ np.array(thumb_to) > 0.99
+
+
+def test_fingers_cross_a_handle() -> None:
+    q = t.rotation_question(t.hammer(), "hammer a nail", 1, t.Y)
+    finger = np.array(rotation_facts(q).finger_directions[ask(q).rotation])
+    assert abs(finger @ np.array(rotation_facts(q).region_axis)) < 1e-6
+
+
+def test_the_giver_s_fingers_point_to_the_offered_handle() -> None:
+    q = t.rotation_question(t.hammer(), "hand it over", 2, t.Y)
+    assert rotation_facts(q).finger_directions[ask(q).rotation][2] > 0.9  # across the head, handle to +z
+
+
+def test_fingers_go_below_a_plate() -> None:
+    q = t.rotation_question(t.plate(), "carry it", 2, t.Z)
+    assert rotation_facts(q).finger_directions[ask(q).rotation][1] < -0.9

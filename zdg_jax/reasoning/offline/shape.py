@@ -1,0 +1,141 @@
+"""Geometry of parts and objects as numbers of 0..1, and which family of shapes an object looks like."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from zdg_jax.reasoning.facts import ObjectFacts, PartFacts
+from zdg_jax.reasoning.offline.terms import FEATURES
+
+
+def ramp(x: float, low: float, high: float) -> float:
+    """0 below `low`, 1 above `high`, linear between."""
+    return float(np.clip((x - low) / (high - low), 0.0, 1.0))
+
+
+def plateau(x: float, a: float, b: float, c: float, d: float) -> float:
+    """1 on b..c, 0 outside a..d, linear between."""
+    return min(ramp(x, a, b), 1.0 - ramp(x, c, d))
+
+
+def upright(obj: ObjectFacts) -> float:
+    """How far the object's longest axis stands up: |long_axis . y|."""
+    return abs(obj.long_axis[1])
+
+
+def lean(obj: ObjectFacts) -> float:
+    """Height over the larger horizontal size."""
+    return obj.extents[1] / max(obj.extents[0], obj.extents[2], 1e-9)
+
+
+def spread(part: PartFacts, obj: ObjectFacts) -> float:
+    """Size of a part across the object's longest axis, metres: sqrt of the summed squared projections."""
+    along = abs(float(np.dot(part.axis, obj.long_axis)))
+    return math.hypot(part.extents[0] * math.sqrt(max(0.0, 1 - along**2)), part.extents[1] * along)
+
+
+def grip_size(part: PartFacts) -> float:
+    """What a hand has to close around, metres: mean of the two smaller extents; of a loop, its bar."""
+    size = 0.5 * (part.extents[1] + part.extents[2])
+    return min(size, max(part.thickness, part.extents[2])) if part.is_loop else size
+
+
+def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
+    """Features of every part (the names in terms.FEATURES), 0..1 each.
+
+    Args:
+      obj: the object's facts, metres, +y up.
+
+    Returns:
+      part number -> feature -> value.
+    """
+    widest = max(spread(p, obj) for p in obj.parts)
+    bulk = {p.number: p.area_share * max(p.thickness, 1e-4) for p in obj.parts}
+    heaviest = max(bulk.values())
+    made: dict[int, dict[str, float]] = {}
+    for p in obj.parts:
+        x, y, z = p.relative_center
+        size = grip_size(p)
+        row = {
+            "elongated": ramp(p.elongation, 1.2, 3.0),
+            "flat": ramp(p.flatness, 1.5, 4.0),
+            "thin": 1.0 - ramp(p.thickness, 0.004, 0.012),
+            "slender": 1.0 - ramp(size, 0.008, 0.025),
+            "graspable": plateau(size, 0.006, 0.014, 0.045, 0.075) * ramp(p.extents[0], 0.03, 0.07),
+            "at_end": 1.0 - float(np.clip(p.end_distance, 0, 1)),
+            "large": ramp(p.area_share, 0.15, 0.5),
+            "small": 1.0 - ramp(p.area_share, 0.03, 0.25),
+            "heavy": bulk[p.number] / heaviest,
+            "wide": spread(p, obj) / max(widest, 1e-9),
+            "along": abs(float(np.dot(p.axis, obj.long_axis))),
+            "high": ramp(y, -0.5, 0.9),
+            "low": ramp(-y, -0.5, 0.9),
+            "outlying": ramp(max(abs(x), abs(z)), 0.25, 0.75),
+            "loop": float(p.is_loop),
+            "tall_hole": ramp(p.hole_diameter, 0.02, 0.06),
+            "concave": float(p.concave),
+        }
+        assert tuple(row) == FEATURES
+        made[p.number] = row
+    return made
+
+
+def family_fit(obj: ObjectFacts) -> dict[str, float]:
+    """How well the whole shape agrees with each family, 0..1; a family not listed is neutral (0.3).
+
+    Round and tall, flat and wide, long and thin are read off the principal extents e0 >= e1 >= e2; loops and
+    cavities off the parts.
+    """
+    e0, e1, e2 = obj.principal_extents
+    long, disc = e0 / max(e1, 1e-9), e1 / max(e2, 1e-9)
+    parts = obj.parts
+    loops = [p for p in parts if p.is_loop and p.hole_diameter > 0.012 and not p.concave]
+    cavity = any(p.concave for p in parts)
+    loop_high = max((p.relative_center[1] for p in loops), default=-1.0)
+    loop_out = max((max(abs(p.relative_center[0]), abs(p.relative_center[2])) for p in loops), default=0.0)
+    elongated, flat = ramp(long, 1.5, 2.5), ramp(disc, 2.5, 5.0)
+    round_ = 1.0 - ramp(long, 1.15, 1.5)
+    widths = [spread(p, obj) for p in parts if p.area_share > 0.07] or [1.0]
+    ends = 1.0 - min(widths) / max(max(widths), 1e-9)
+    stands = ramp(upright(obj), 0.7, 0.95)
+    blade = max(
+        ramp(p.flatness, 2.0, 4.0)
+        * (1 - ramp(p.thickness, 0.004, 0.008))
+        * ramp(p.elongation, 1.5, 3.0)
+        * (1 - ramp(p.extents[1], 0.04, 0.07))
+        * ramp(p.area_share, 0.05, 0.15)
+        for p in parts
+    )
+    small_hand = 1.0 - ramp(e0, 0.05, 0.09)
+    solid = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
+    bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in solid for q in solid), default=0.0)
+    lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
+    return {
+        "stick_tool": elongated * (0.4 + 0.6 * ends) * (1.0 - stands) * (1.0 - 0.3 * blade),
+        "rod": elongated * (1.0 - 0.8 * ends) * (1.0 - stands) * (1.0 - 0.7 * blade),
+        "blade_tool": 0.95 * elongated * blade * (1.0 - stands),
+        "two_loop": float(len(loops) >= 2) * ramp(disc, 1.8, 3.0) * ramp(long, 1.2, 1.8),
+        "handled_vessel": ramp(loop_out, 0.4, 0.7) * ramp(lean(obj), 0.4, 0.7) * (1.0 if cavity else 0.7),
+        "top_handle": 0.8 * ramp(loop_high, 0.3, 0.6) * (1.0 - ramp(loop_out, 0.3, 0.6)),
+        "bottle": stands * ramp(long, 1.3, 1.8) * (0.4 if cavity else 1.0) * (0.3 if loops else 1.0),
+        "cylinder": ramp(lean(obj), 0.6, 0.9) * round_ * (1.0 if cavity else 0.8) * (0.3 if loops else 1.0),
+        "bowl": round_
+        * lies
+        * (1.0 - ramp(disc, 4.0, 8.0))
+        * (1.0 if cavity else 0.4)
+        * ramp(disc, 1.2, 1.8),
+        "plate": round_ * ramp(disc, 3.5, 6.0) * lies,
+        "pistol": lies
+        * ramp(bent, 0.3, 0.8)
+        * (1.0 - ramp(long, 1.6, 2.5))
+        * (0.2 if cavity else 1.0 - small_hand),
+        "squeezer": lies * (1.0 - ramp(long, 1.8, 2.6)) * ramp(disc, 1.8, 3.5) * (0.3 if cavity else 0.8),
+        "spray": stands * ramp(long, 1.8, 2.6) * 0.8,
+        "pan": flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5),
+        "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),
+        "small": small_hand,
+        "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),
+        "device": flat * ramp(long, 1.2, 1.6) * (1.0 - 0.7 * ends),
+    }

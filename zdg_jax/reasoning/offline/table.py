@@ -1,0 +1,150 @@
+"""The curated affordance table: data files, their schema and their cross-references."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from zdg_jax.reasoning.offline.terms import FEATURES, INTENTS, TERMS, Intent
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(_Row):
+    """How one thing is held for one intent; see the head of families_tools.yaml for the fields."""
+
+    hold: tuple[str, ...] = Field(min_length=1)
+    touch: tuple[str, ...] = ("hold",)
+    toward: tuple[str, ...] = ()
+    take: Literal["best", "all"] = "best"
+    approach: dict[str, float] = Field(min_length=1)
+    fingers: dict[str, float]
+    thumb: dict[str, float]
+    grasp: Literal["handle-grasp", "wrap-grasp", "press", "lift", "twist"]
+    points: bool = False
+    why: str
+
+    @field_validator("approach", "fingers", "thumb")
+    @classmethod
+    def _known_terms(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := set(value) - set(TERMS):
+            raise ValueError(f"unknown terms {sorted(unknown)}; known are {TERMS}")
+        return value
+
+
+class Family(_Row):
+    """Shapes that are held alike."""
+
+    about: str
+    roles: tuple[str, ...] = Field(min_length=1)
+    rules: dict[Intent, Rule]
+
+    @field_validator("rules")
+    @classmethod
+    def _every_intent(cls, value: dict[Intent, Rule]) -> dict[Intent, Rule]:
+        if set(value) != set(INTENTS):
+            raise ValueError(f"rules for {sorted(value)}; expected exactly {INTENTS}")
+        return value
+
+
+class ObjectClass(_Row):
+    """One named class; `rules` and `verbs` are already merged with its family's."""
+
+    name: str
+    family: str
+    synonyms: tuple[str, ...]
+    roles: tuple[str, ...]
+    rules: dict[Intent, Rule]
+    verbs: dict[str, Rule]
+
+    def rule(self, verb: str | None, intent: Intent) -> Rule:
+        """The rule for a verb if the class has one of its own, else that of the intent."""
+        return self.verbs.get(verb or "", self.rules[intent])
+
+
+class Verb(_Row):
+    """One action: its word forms, what it intends and which classes do it."""
+
+    intent: Intent
+    forms: tuple[str, ...]
+    phrases: tuple[str, ...] = ()
+    acts_on: Literal["held", "target"]
+    implies: dict[str, tuple[str, ...]] = {}
+
+
+class AffordanceTable(_Row):
+    """verb x object class -> part roles, approach, grasp type; role -> weighted part features."""
+
+    roles: dict[str, dict[str, float]]
+    families: dict[str, Family]
+    classes: dict[str, ObjectClass]
+    verbs: dict[str, Verb]
+
+    @model_validator(mode="after")
+    def _references(self) -> AffordanceTable:
+        for role, weights in self.roles.items():
+            if unknown := {w.lstrip("-") for w in weights} - set(FEATURES):
+                raise ValueError(f"role {role}: unknown features {sorted(unknown)}; known are {FEATURES}")
+        for name, row in {**self.families, **self.classes}.items():
+            rules = [*row.rules.values(), *(row.verbs.values() if isinstance(row, ObjectClass) else ())]
+            used = {r for rule in rules for r in (*rule.hold, *rule.touch, *rule.toward)} | set(row.roles)
+            if unknown := used - {"hold"} - set(self.roles):
+                raise ValueError(f"{name}: unknown roles {sorted(unknown)}; known are {sorted(self.roles)}")
+            for rule in rules:
+                if not set(rule.hold) & set(row.roles):
+                    raise ValueError(f"{name}: none of hold {rule.hold} is among its roles {row.roles}")
+        for name, row in self.classes.items():
+            if unknown := set(row.verbs) - set(self.verbs):
+                raise ValueError(f"{name}: unknown verbs {sorted(unknown)}")
+        for name, verb in self.verbs.items():
+            if unknown := set(verb.implies) - set(self.classes):
+                raise ValueError(f"verb {name} implies unknown classes {sorted(unknown)}")
+        return self
+
+
+def _read(name: str) -> dict[str, Any]:
+    return yaml.safe_load((files("zdg_jax.reasoning.offline") / name).read_text(encoding="utf-8"))
+
+
+def _merge_class(name: str, row: dict[str, Any], families: dict[str, Any]) -> dict[str, Any]:
+    """Lays a class's differences over its family's rules."""
+    if row["family"] not in families:
+        raise ValueError(f"class {name}: unknown family {row['family']!r}; known are {sorted(families)}")
+    family = families[row["family"]]
+    rules = {i: {**rule, **row.get("rules", {}).get(i, {})} for i, rule in family["rules"].items()}
+    verbs = {v: {**family["rules"]["use"], **rule} for v, rule in row.get("verbs", {}).items()}
+    return {
+        "name": name,
+        "family": row["family"],
+        "synonyms": row["synonyms"],
+        "roles": row.get("roles", family["roles"]),
+        "rules": rules,
+        "verbs": verbs,
+    }
+
+
+@cache
+def load_table() -> AffordanceTable:
+    """Reads and validates the data files beside this module.
+
+    Returns:
+      The table; the same object on every call.
+
+    Raises:
+      pydantic.ValidationError or ValueError: a role, feature, term, class or verb is not defined.
+    """
+    families = {
+        **_read("families_tools.yaml"),
+        **_read("families_vessels.yaml"),
+        **_read("families_other.yaml"),
+    }
+    classes = {n: _merge_class(n, row, families) for n, row in _read("classes.yaml").items()}
+    return AffordanceTable.model_validate(
+        {"roles": _read("roles.yaml"), "families": families, "classes": classes, "verbs": _read("verbs.yaml")}
+    )
