@@ -210,7 +210,7 @@ class _Chain:
             return True
         triangles = np.asarray(state.obj.mesh.triangles)
         p_star = verification.nearest_contact_point(region.center, state.p_obj_palm, triangles, samples, mask)
-        near = mask & (np.linalg.norm(samples.points - p_star, axis=1) <= config.hand_reach)
+        near = verification.neighbourhood(p_star, float(region.extents[1]), samples, mask, config.hand_reach)
         fits = verification.rotations_that_fit(
             state.R_candidates[:, :, 0], samples.normals[near], config.tau_n
         )

@@ -23,8 +23,8 @@ class ReasonConfig:
       tau_m: threshold of eq. 5 (p).
       hull_expansion: outward offset of the convex hull's faces in eq. 1; the paper leaves it open. One
         centimetre keeps the open palm just off the surface, where refinement starts well.
-      hand_reach: radius around p* whose normals eq. 3 looks at; the paper leaves it open. Fingers of
-        8-9 cm that bend around a body touch it up to about 5 cm from the palm's axis.
+      hand_reach: greatest radius around p* whose normals eq. 3 looks at; the paper leaves it open.
+        Fingers of 8-9 cm that bend around a body touch it up to about 6 cm from the palm's axis.
       point_radius: radius of the local sphere that makes P_func^3d of P_func^2.5d, about a finger pad.
       neighbors: k of the KNN classifier in the lifting.
       min_part_pixels: a part with fewer pixels in a view is not offered there.
@@ -41,7 +41,7 @@ class ReasonConfig:
     tau_n: float = 0.85
     tau_m: float = 0.7
     hull_expansion: float = 0.01
-    hand_reach: float = 0.05
+    hand_reach: float = 0.06
     point_radius: float = 0.01
     neighbors: int = 5
     min_part_pixels: int = 40

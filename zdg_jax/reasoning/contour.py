@@ -12,7 +12,8 @@ _INSET = 2  # pixels; on the very outline, depth and normal are those of a grazi
 def contour_points(mask: Bool[np.ndarray, "h w"], count: int) -> Int[np.ndarray, "n 2"]:
     """Pixels spread evenly over the outline of a mask, a little inside it.
 
-    Farthest-point sampling over the outline's pixels, numbered clockwise from the top.
+    Farthest-point sampling over the outline's pixels, numbered clockwise from the top. Pieces of the mask
+    that are smaller than a tenth of its largest (a part showing through a gap) get no points.
 
     Args:
       mask: M_func^2d.
@@ -20,6 +21,7 @@ def contour_points(mask: Bool[np.ndarray, "h w"], count: int) -> Int[np.ndarray,
     Returns:
       rows (u, v): column and row of a pixel inside the mask.
     """
+    mask = _without_specks(mask)
     inner = ndimage.binary_erosion(mask, iterations=_INSET)
     # A part thinner than the inset keeps its own outline.
     body = inner if inner.sum() >= count else mask
@@ -37,3 +39,12 @@ def contour_points(mask: Bool[np.ndarray, "h w"], count: int) -> Int[np.ndarray,
     offset = points - points.mean(axis=0)
     clockwise = np.arctan2(offset[:, 0], -offset[:, 1]) % (2 * np.pi)
     return points[np.argsort(clockwise, kind="stable")]
+
+
+def _without_specks(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    piece, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    size = np.bincount(piece.ravel())
+    size[0] = 0
+    return (size >= 0.1 * size.max())[piece]

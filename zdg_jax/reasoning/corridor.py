@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from zdg_jax.objects.model import SurfaceSamples
 
@@ -47,7 +47,7 @@ def blocked_share(
     steps = np.linspace(-PALM_RADIUS, PALM_RADIUS, 25)
     grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     disc = grid[np.linalg.norm(grid, axis=1) <= PALM_RADIUS]
-    distance, _ = cKDTree(flat[inside] @ np.stack([u, v], axis=1)).query(disc)
+    distance, _ = KDTree(flat[inside] @ np.stack([u, v], axis=1)).query(disc)
     return float((distance <= _DILATION).mean())
 
 

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
@@ -53,7 +53,7 @@ def label_samples(
     """
     if len(points) == 0:
         return np.zeros(len(samples.points), int)
-    distance, nearest = cKDTree(samples.points).query(points, k=min(4, len(samples.points)))
+    distance, nearest = KDTree(samples.points).query(points, k=min(4, len(samples.points)))
     distance, nearest = distance.reshape(len(points), -1), nearest.reshape(len(points), -1)
     same_side = np.einsum("nkd,nd->nk", samples.normals[nearest], normals) > 0
     good = same_side & (distance <= 2.0 * sample_spacing(samples))
@@ -64,7 +64,7 @@ def label_samples(
 
 def sample_spacing(samples: SurfaceSamples) -> float:
     """Median distance from a surface sample to its nearest neighbour, metres."""
-    distance, _ = cKDTree(samples.points).query(samples.points, k=2)
+    distance, _ = KDTree(samples.points).query(samples.points, k=2)
     return float(np.median(distance[:, 1]))
 
 
@@ -102,7 +102,7 @@ def lift_mask(
     if not hand.any():
         return hand
 
-    distance, _ = cKDTree(p_hand).query(samples.points)
+    distance, _ = KDTree(p_hand).query(samples.points)
     unlabelled = np.flatnonzero(~labelled & (distance <= depth_of(p_hand)))
     if len(unlabelled) == 0:
         return hand
@@ -149,4 +149,4 @@ def _clusters(features: Float[np.ndarray, "n features"], seed: int) -> Int[np.nd
     with warnings.catch_warnings():
         # Fewer distinct features than clusters is no fault: equal rows then share one.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return KMeans(n_clusters=count, n_init=1, random_state=seed).fit_predict(features)
+        return KMeans(n_clusters=count, n_init="auto", random_state=seed).fit_predict(features)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
+from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render import cameras, labels, marks, palette, raycast
+from zdg_jax.render import composite, labels, marks, palette, tiles
 from zdg_jax.render.surface import Surface
 
 _TEXT = 19.0
-_IMAGINED_SIZE = 320
-_GAP = 6
 
 
 def plain(state: ReasonState) -> Image.Image:
@@ -23,16 +22,19 @@ def plain(state: ReasonState) -> Image.Image:
 
 
 def marked_parts(state: ReasonState, view: int | None = None) -> Image.Image:
-    """Set-of-Mark: the parts that can be chosen, coloured and numbered."""
+    """Set-of-Mark: the parts that can be chosen in a view (the chosen one if None), coloured, numbered."""
     index = state.view if view is None else view
-    numbers = sorted(state.visible_pixels(index))
-    return marks.part_marks(state.frames[index].rgb, state.part_maps[index], numbers, min_pixels=1).image
+    if index not in state.marked:
+        numbers = sorted(state.visible_pixels(index))
+        frame, part_map = state.frames[index], state.part_maps[index]
+        state.marked[index] = marks.part_marks(frame.rgb, part_map, numbers, min_pixels=1).image
+    return state.marked[index]
 
 
 def view_sheet(state: ReasonState) -> Image.Image:
     """The side views with their part marks, as numbered panels."""
-    panels = [marked_parts(state, view) for view in range(len(state.frames))]
-    return sheet({number + 1: panel for number, panel in enumerate(panels)}, columns=2, title="view")
+    panels = [tiles.badge(marked_parts(state, view), str(view + 1)) for view in range(len(state.frames))]
+    return tiles.grid(panels, 2)
 
 
 def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image:
@@ -42,7 +44,7 @@ def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image
 
 
 def marked_center(state: ReasonState) -> Image.Image:
-    """The marked parts with a cross at C, the centre of the hand region."""
+    """The marked parts with a dot at C, the centre of the hand region."""
     picture = marked_parts(state)
     uv, _ = state.camera.project(state.region.center[None])
     label = labels.Label("C", (float(uv[0, 0]), float(uv[0, 1])), palette.INK)
@@ -57,40 +59,20 @@ def imagination(state: ReasonState, skins: Mapping[int, Float[np.ndarray, "verti
       state: direction known.
       skins: candidate number to skin vertices, metres, object frame.
     """
-    body = Surface.of(state.obj.mesh)
-    everything = np.concatenate([np.asarray(state.obj.mesh.vertices), *skins.values()])
-    camera = cameras.look(everything, state.camera.front, size=_IMAGINED_SIZE)
-    panels = {}
-    for number, skin in skins.items():
-        hand = Surface.from_arrays(skin, state.hand.skin_faces, palette.SKIN)
-        pair = [raycast.render([body, hand], camera), raycast.render(hand, camera)]
-        panels[number] = _row([Image.fromarray(frame.rgb) for frame in pair])
-    return sheet(panels, columns=1 if len(panels) == 1 else 2, title="hand")
+    held = np.isin(state.obj.face_part, state.hand_parts)
+    return composite.rotation_prompt(
+        Surface.of(state.obj.mesh, palette.tinted(held)),
+        list(skins.values()),
+        state.hand.skin_faces,
+        [str(number) for number in skins],
+        state.camera.front,
+        hand_rgb=_hand_colors(state.hand),
+    )
 
 
-def sheet(panels: Mapping[int, Image.Image], columns: int, title: str) -> Image.Image:
-    """Panels in a grid, each with its title and number in the upper left corner."""
-    numbered = []
-    for number, panel in panels.items():
-        text = f"{title} {number}"
-        wide, high = labels.box_size(text, _TEXT)
-        spot = (wide / 2 + 5, high / 2 + 5)
-        numbered.append(labels.draw(panel, [labels.Label(text, spot, palette.INK)], [spot], _TEXT))
-    rows = [_row(numbered[i : i + columns]) for i in range(0, len(numbered), columns)]
-    width = max(row.width for row in rows)
-    whole = Image.new("RGB", (width, sum(row.height for row in rows) + _GAP * (len(rows) - 1)), "white")
-    top = 0
-    for row in rows:
-        whole.paste(row, (0, top))
-        top += row.height + _GAP
-    return whole
-
-
-def _row(pictures: Sequence[Image.Image]) -> Image.Image:
-    width = sum(picture.width for picture in pictures) + _GAP * (len(pictures) - 1)
-    row = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
-    left = 0
-    for picture in pictures:
-        row.paste(picture, (left, 0))
-        left += picture.width + _GAP
-    return row
+def _hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
+    """Skin colour, with thumb and index (the functional fingers) in colours of their own."""
+    colors = np.tile(np.array(palette.SKIN), (len(hand.skin_finger), 1))
+    for name, color in zip(hand.functional_fingers, (palette.THUMB, palette.INDEX), strict=False):
+        colors[hand.skin_finger == hand.finger_names.index(name)] = color
+    return colors

@@ -34,6 +34,7 @@ class ReasonState:
     hull: Float[np.ndarray, "planes 4"]
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    marked: dict[int, Image.Image] = field(default_factory=dict)  # by view, drawn once
     # view
     view: int = 0
     # hand_part, func_part and lifting

@@ -43,6 +43,30 @@ def nearest_contact_point(
     return region[np.linalg.norm(region - center - along[:, None] * direction, axis=1).argmin()]
 
 
+def neighbourhood(
+    p_star: Float[np.ndarray, "3"],
+    region_width: float,
+    samples: SurfaceSamples,
+    hand_mask: Bool[np.ndarray, " samples"],
+    hand_reach: float,
+) -> Bool[np.ndarray, " samples"]:
+    """The samples around p* whose normals eq. 3 looks at; the paper leaves their choice open.
+
+    Those of the contact region within min(3/4 w, hand_reach) of p*, w the region's width. The flanks of
+    a bar or box of width w lie within w / sqrt(2) of the middle of its face, so fingers across it find
+    their normals; its ends, which would let fingers along it pass, lie farther off.
+
+    Args:
+      p_star: p*, metres.
+      region_width: second principal extent of the region, metres.
+      samples: the object's surface samples.
+      hand_mask: M_hand^3d.
+      hand_reach: how far from the palm's axis bent fingers touch, metres.
+    """
+    radius = min(0.75 * region_width, hand_reach)
+    return hand_mask & (np.linalg.norm(samples.points - p_star, axis=1) <= radius)
+
+
 def rotations_that_fit(
     finger_directions: Float[np.ndarray, "k 3"], normals: Float[np.ndarray, "n 3"], tau_n: float
 ) -> Bool[np.ndarray, " k"]:
@@ -60,7 +84,7 @@ def rotations_that_fit(
     if len(normals) == 0:
         return np.zeros(len(finger_directions), bool)
     cosine = np.abs(_unit(finger_directions) @ _unit(normals).T)
-    return (cosine >= tau_n).any(axis=1)
+    return np.asarray((cosine >= tau_n).any(axis=1))
 
 
 def force_directions(p_obj_points: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:

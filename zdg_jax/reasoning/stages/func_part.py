@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 import prompts
 from prompts.schemas import FuncPartAnswer
@@ -65,7 +65,7 @@ def _out_of_reach(state: ReasonState, parts: list[int]) -> str | None:
     held = points[state.obj.part_mask(state.hand_parts)]
     if len(held) == 0:
         return None
-    tree = cKDTree(held)
+    tree = KDTree(held)
     for number in parts:
         own = points[state.obj.part_mask((number,))]
         if len(own) and (gap := tree.query(own)[0].min()) > FINGER_REACH:
