@@ -88,7 +88,7 @@ def _rotation(model: mujoco.MjModel, g: int) -> np.ndarray:
 def geom_distance(model: mujoco.MjModel, g: int, points: np.ndarray) -> np.ndarray:
     """Signed distance of points [n, 3] (link frame) to one MuJoCo geom, metres, positive outside."""
     q = (points - model.geom_pos[g]) @ _rotation(model, g)
-    s, kind = model.geom_size[g], model.geom_type[g]
+    s, kind = model.geom_size[g], mujoco.mjtGeom(int(model.geom_type[g]))
     if kind == mujoco.mjtGeom.mjGEOM_SPHERE:
         return np.linalg.norm(q, axis=1) - s[0]
     if kind == mujoco.mjtGeom.mjGEOM_CAPSULE:

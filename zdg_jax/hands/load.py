@@ -43,7 +43,7 @@ def _coupling(model: mujoco.MjModel, joints: list[str], fixed: dict[str, float],
     """Active names and the map q = A q_active + b from joint equalities and the card's fixed joints."""
     slave: dict[str, tuple[str, float, float]] = {}
     for e in range(model.neq):
-        if model.eq_type[e] != mujoco.mjtEq.mjEQ_JOINT or model.eq_obj2id[e] < 0:
+        if int(model.eq_type[e]) != int(mujoco.mjtEq.mjEQ_JOINT) or model.eq_obj2id[e] < 0:
             continue
         c = model.eq_data[e]
         if np.any(c[2:5]):
@@ -93,7 +93,7 @@ def build_hand(card: HandCard, folder: Path) -> HandModel:
     links = [model.body(i).name for i in keep]
     slot = {b: i for i, b in enumerate(keep)}
     hinge = [
-        j for j in range(model.njnt) if model.jnt_bodyid[j] in slot and model.jnt_type[j] == mujoco.mjtJoint.mjJNT_HINGE
+        j for j in range(model.njnt) if model.jnt_bodyid[j] in slot and int(model.jnt_type[j]) == int(mujoco.mjtJoint.mjJNT_HINGE)
     ]
     joints = [model.joint(j).name for j in hinge]
     active, A, b = _coupling(model, joints, card.fixed, card.name)
