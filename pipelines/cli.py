@@ -17,17 +17,29 @@ from zdg_jax.errors import UserError
 class Synth:
     """Synthesize, simulate and picture grasps for one object and one task."""
 
-    object: Annotated[Positional[str], arg(metavar="OBJECT", help="A mesh file, or ycb:NAME (e.g. ycb:025_mug).")]
-    task: Annotated[Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')]
+    object: Annotated[
+        Positional[str], arg(metavar="OBJECT", help="A mesh file, or ycb:NAME (e.g. ycb:025_mug).")
+    ]
+    task: Annotated[
+        Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
+    ]
     hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
-    reasoner: Annotated[str, arg(metavar="NAME", help="Who answers the questions; offline needs no key.")] = "offline"
+    reasoner: Annotated[str, arg(metavar="NAME", help="Who answers the questions; offline needs no key.")] = (
+        "offline"
+    )
     num: Annotated[int, arg(help="Initial grasps to refine.")] = 64
     keep: Annotated[int, arg(help="Grasps to keep, the best by energy and then by simulation.")] = 8
     seed: Annotated[int, arg(help="Same seed, same result.")] = 0
     scale: Annotated[float, arg(help="Metres per unit of the mesh file, e.g. 0.001 for millimetres.")] = 1.0
-    up: Annotated[str | None, arg(metavar="x|y|z", help="Axis of the file that points up: y, for ycb z.")] = None
-    name: Annotated[str | None, arg(metavar="WORD", help="What the object is called; reasoning sees no other name.")] = None
-    ablate: Annotated[str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")] = None
+    up: Annotated[str | None, arg(metavar="x|y|z", help="Axis of the file that points up: y, for ycb z.")] = (
+        None
+    )
+    name: Annotated[
+        str | None, arg(metavar="WORD", help="What the object is called; reasoning sees no other name.")
+    ] = None
+    ablate: Annotated[
+        str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")
+    ] = None
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
@@ -71,7 +83,8 @@ class Eval:
 
 
 Command = (
-    Annotated[Synth, subcommand("synth", prefix_name=False)] | Annotated[Eval, subcommand("eval", prefix_name=False)]
+    Annotated[Synth, subcommand("synth", prefix_name=False)]
+    | Annotated[Eval, subcommand("eval", prefix_name=False)]
 )
 
 
@@ -83,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = tyro.cli(
         Command,  # type: ignore[arg-type]
         prog="zdg",
-        description="Zero-shot, task-oriented dexterous grasp synthesis: a mesh and a sentence in, grasps out.",
+        description="A mesh and a sentence in, simulated, task-oriented dexterous grasps out.",
         args=argv,
     )
     try:

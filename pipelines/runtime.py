@@ -43,5 +43,7 @@ def output_folder(path: str) -> Path:
             pass
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"output folder {path} ({reason})", "a folder that can be written", "choose another --out") from error
+        raise UserError(
+            f"output folder {path} ({reason})", "a folder that can be written", "choose another --out"
+        ) from error
     return folder

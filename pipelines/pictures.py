@@ -1,0 +1,95 @@
+"""What `zdg synth` writes for people: `grasps.png`, `scene.glb`, `report.html`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy.spatial.transform import Rotation
+
+from pipelines.report.html import build_report, write_report
+from pipelines.report.scene import build_scene, write_scene
+from pipelines.selection import LIMITS
+from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.reasoning.imagine import thumb_side
+from zdg_jax.render.palette import tinted
+from zdg_jax.render.sheet import GraspPicture, grasp_sheet
+from zdg_jax.render.surface import Surface
+
+
+def kept_grasps(
+    obj: ObjectModel, hand: HandModel, rows: Sequence[Mapping[str, Any]], *, size: int = 256, columns: int = 2
+) -> Image.Image:
+    """A contact sheet: every grasp from three sides with its measures, the chosen part(s) in blue.
+
+    Args:
+      obj, hand: what is drawn.
+      rows: of `grasps.parquet`, best first.
+      size: side of one picture, pixels.
+      columns: grasps in a row.
+    """
+    target = np.isin(obj.face_part, rows[0]["part_ids"])
+    surface = Surface.of(obj.mesh, tinted(target))
+    pictures = [_picture(hand, row) for row in rows]
+    return grasp_sheet(surface, pictures, hand.skin_faces, size=size, columns=columns)
+
+
+def write_all(
+    out: Path,
+    obj: ObjectModel,
+    hand: HandModel,
+    trace: Mapping[str, Any],
+    pictures: Mapping[str, Image.Image],
+    rows: Sequence[Mapping[str, Any]],
+    notes: Sequence[str],
+) -> None:
+    """`grasps.png` and `scene.glb` if there are grasps, and `report.html` in any case.
+
+    Args:
+      out: an existing folder.
+      trace, pictures: of the reasoning.
+      rows: the kept grasps, best first; may be empty.
+      notes: small print of the report.
+    """
+    sheet = None
+    if rows:
+        sheet = kept_grasps(obj, hand, rows)
+        sheet.save(out / "grasps.png")
+        names = [f"grasp_{row['rank'] + 1}" for row in rows]
+        skins = posed_skin(hand, *(np.array([row[key] for row in rows]) for key in ("hand_pose", "joints")))
+        target = np.isin(obj.face_part, rows[0]["part_ids"])
+        hands = dict(zip(names, skins, strict=True))
+        scene = build_scene(obj.mesh, hands, hand.skin_faces, face_rgb=tinted(target))
+        write_scene(scene, out / "scene.glb")
+    page = build_report(trace, rows, pictures, grasp_picture=sheet, limits=LIMITS, notes=notes)
+    write_report(out / "report.html", page)
+
+
+def caption(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Two lines under a grasp: penetration, and the gravity test."""
+    held = "still in contact" if row["contact_end"] else "contact lost"
+    return (
+        f"depth {row['p_dep_cm']:.2f} cm, volume {row['p_vol_cm3']:.2f} cm³",
+        f"gravity test: moved {row['sim_dis_cm']:.2f} cm, {held}",
+    )
+
+
+def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:
+    pose, joints = (np.asarray(row[name], dtype=np.float64) for name in ("hand_pose", "joints"))
+    skin = posed_skin(hand, pose, joints)
+    R_obj_base = Rotation.from_quat(pose[[4, 5, 6, 3]]).as_matrix()
+    R_obj_palm = R_obj_base @ hand.R_base_palm
+    p_obj_palm = pose[:3] + R_obj_base @ hand.p_base_palm
+    return GraspPicture(
+        vertices=skin,
+        d_finger=R_obj_palm[:, 0],
+        d_palm=R_obj_palm[:, 2],
+        d_thumb=thumb_side(hand, skin, p_obj_palm, R_obj_palm),
+        title=f"#{row['rank'] + 1}  {row['grasp_type']}, energy {row['energy_total']:.1f}",
+        caption=caption(row),
+    )

@@ -1,0 +1,158 @@
+"""From results to the rows and the info of `grasps.parquet` (DESIGN §9)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from pipelines.dataset import ENERGY_TERMS
+from zdg_jax import __version__
+from zdg_jax.guidance import ReasonedGrasp
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.refine.refine import RefinedGrasps
+
+PREGRASP_OPENING = 0.2
+
+
+def config_sha(config: Mapping[str, Any]) -> str:
+    """Short hash of everything that a user can set, in canonical JSON."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def identity(
+    obj: ObjectModel, hand: HandModel, grasp: ReasonedGrasp, config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The columns that all rows of one task share, up to and including `code_version`, plus `calls`."""
+    sha = config_sha({k: v for k, v in config.items() if k != "seed"})
+    key = json.dumps([obj.mesh_sha256, grasp.task, hand.name, sha])
+    return {
+        "task_id": hashlib.sha256(key.encode()).hexdigest()[:16],
+        "object_id": obj.object_id,
+        "object_scale": obj.scale,
+        "mesh_sha256": obj.mesh_sha256,
+        "hand": hand.name,
+        "task": grasp.task,
+        "reasoner": config["reasoner"],
+        "seed": config["seed"],
+        "config_sha": sha,
+        "code_version": __version__,
+        "calls": list(grasp.calls),
+    }
+
+
+def failed_row(shared: Mapping[str, Any], grasp: ReasonedGrasp) -> dict[str, Any]:
+    """The one row of a task whose reasoning ended without a grasp."""
+    return {
+        **shared,
+        "grasp_id": f"{shared['task_id']}-{shared['seed']}-none",
+        "status": grasp.status,
+        "status_reason": grasp.status_reason,
+    }
+
+
+def grasp_row(
+    shared: Mapping[str, Any],
+    hand: HandModel,
+    grasp: ReasonedGrasp,
+    refined: RefinedGrasps,
+    index: int,
+    measured: Mapping[str, Any],
+) -> dict[str, Any]:
+    """One refined grasp.
+
+    Args:
+      shared: from `identity`.
+      index: which of the batch.
+      measured: further columns (metrics, rank), empty for a grasp that refinement lost.
+    """
+    assert grasp.guidance is not None  # a refined task was reasoned
+    assert grasp.initial is not None
+    status, joints = refined.status[index], np.asarray(refined.joints[index], dtype=np.float64)
+    pregrasp, squeeze = opened_and_squeezed(hand, joints)
+    return {
+        **shared,
+        "grasp_id": f"{shared['task_id']}-{shared['seed']}-{index:04d}",
+        "status": status,
+        "status_reason": "" if status == "ok" else "refinement ended with this status",
+        "hand_pose": refined.hand_pose[index],
+        "joints": joints,
+        "pregrasp_joints": pregrasp,
+        "squeeze_joints": squeeze,
+        "init_pose": refined.init_pose[index],
+        "init_joints": refined.init_joints[index],
+        "part_ids": grasp.guidance.part_ids,
+        "contact_points": grasp.guidance.p_obj_points,
+        "direction": grasp.initial.direction,
+        "grasp_type": grasp.initial.grasp_type,
+        "rotation_index": grasp.initial.rotation_index,
+        "view_index": grasp.initial.view_index,
+        "energy_total": float(refined.energy_total[index]),
+        "energy": {term: float(refined.energy[term][index]) for term in ENERGY_TERMS},
+        **measured,
+    }
+
+
+def opened_and_squeezed(
+    hand: HandModel, joints: Float[np.ndarray, " active"]
+) -> tuple[Float[np.ndarray, " active"], Float[np.ndarray, " active"]]:
+    """Pregrasp and squeeze joints: pre = q + 0.2 (q_0 - q), squeeze = pre + rule (q - pre), within limits.
+
+    q_0 is the stretched hand (zero, or the nearest limit). With the rule 2 the squeeze is
+    2 grasp - pregrasp, as DexGraspBench has it.
+
+    Args:
+      hand: limits in radians and `squeeze_rule`.
+      joints: q, radians.
+    Returns: (pregrasp, squeeze), radians.
+    """
+    stretched = np.clip(0.0, hand.lower, hand.upper)
+    pregrasp = joints + PREGRASP_OPENING * (stretched - joints)
+    squeeze = pregrasp + hand.squeeze_rule * (joints - pregrasp)
+    return pregrasp, np.clip(squeeze, hand.lower, hand.upper)
+
+
+def dataset_info(
+    obj: ObjectModel, hand: HandModel, config: Mapping[str, Any], versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the columns mean, and where the object came from."""
+    source = str(config["object"])
+    if not source.startswith("ycb:"):
+        source = str(Path(source).expanduser().resolve())
+    return {
+        "format": "zdg-jax grasps 1",
+        "hand": hand.name,
+        "joint_names": list(hand.active_names),
+        "frames": {
+            "object": "right-handed, +y up; the world at synthesis",
+            "hand_pose": "xyz wxyz: pose of the hand's base link in the object frame",
+            "init_pose": "the same, before refinement",
+            "contact_points": "thumb, index; object frame",
+        },
+        "units": {
+            "length": "m",
+            "angle": "rad",
+            "*_cm": "cm",
+            "*_cm3": "cm^3",
+            "cost_usd": "USD",
+            "*_s": "s",
+        },
+        "objects": {
+            obj.object_id: {
+                "source": source,
+                "scale": obj.scale,
+                "up": config["up"],
+                "name": obj.name,
+                "mesh_sha256": obj.mesh_sha256,
+                "warnings": list(obj.warnings),
+            }
+        },
+        "config": dict(config),
+        "versions": dict(versions),
+    }

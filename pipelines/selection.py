@@ -1,0 +1,53 @@
+"""Which of the refined grasps are kept: first by energy, then by simulation (DESIGN §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+# A kept grasp is called good if it meets all of these, issue-wide (docs/results.md).
+LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
+
+
+def shortlist(
+    energy_total: Float[np.ndarray, " grasps"], status: Sequence[str], count: int
+) -> Int[np.ndarray, " chosen"]:
+    """The `count` grasps of least energy among those with status "ok"; ties keep their order.
+
+    Args:
+      energy_total: eq. 8 at the end of refinement.
+      status: one a grasp.
+      count: at most so many.
+    Returns: indices, least energy first.
+    """
+    order = np.argsort(energy_total, kind="stable")
+    usable = np.array([s == "ok" for s in status], dtype=bool) & np.isfinite(energy_total)
+    return order[usable[order]][:count]
+
+
+def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
+    """Meets every limit and still touches the object after the gravity test."""
+    within = [np.asarray(columns[name], dtype=float) <= limit for name, limit in LIMITS.items()]
+    return np.logical_and.reduce([*within, np.asarray(columns["contact_end"], dtype=bool)])
+
+
+def rank(
+    columns: Mapping[str, np.ndarray], energy_total: Float[np.ndarray, " grasps"]
+) -> Int[np.ndarray, " grasps"]:
+    """Order of the simulated grasps, best first.
+
+    Good ones (`good`) come first, by energy, which alone knows the task; the others follow by their worst
+    ratio to a limit, max_m(value_m / limit_m), with lost contact worse than any of them.
+
+    Args:
+      columns: `LIMITS` and `contact_end`, one value a grasp; NaN counts as infinitely bad.
+      energy_total: eq. 8 of the same grasps.
+    Returns: indices into the columns.
+    """
+    ratios = np.stack([np.asarray(columns[name], dtype=float) / limit for name, limit in LIMITS.items()])
+    worst = np.nan_to_num(ratios, nan=np.inf).max(axis=0)
+    worst = np.where(np.asarray(columns["contact_end"], dtype=bool), worst, np.inf)
+    meets = good(columns)
+    return np.lexsort((energy_total, np.where(meets, 0.0, worst), ~meets))

@@ -1,0 +1,208 @@
+"""`zdg synth`: the whole line for one object and one task, on this machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines import selection
+from pipelines.dataset import write_atomic, write_dataset
+from pipelines.progress import Steps
+from pipelines.runtime import output_folder, start_jax
+from zdg_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from zdg_jax.hands.model import HandModel
+    from zdg_jax.objects.model import ObjectModel
+    from zdg_jax.refine.refine import RefinedGrasps
+
+SHORTLIST = 3  # simulated grasps for every kept one
+STEPS = 6
+MEASURED = ("p_dep_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
+
+
+@dataclass(frozen=True)
+class SynthOptions:
+    """What `zdg synth` was asked; see `zdg synth --help`."""
+
+    object: str
+    task: str
+    out: str
+    hand: str = "human16"
+    reasoner: str = "offline"
+    num: int = 64
+    keep: int = 8
+    seed: int = 0
+    scale: float = 1.0
+    up: str | None = None
+    name: str | None = None
+    ablate: str | None = None
+
+    def config(self) -> dict[str, Any]:
+        """Everything but the output folder, as it is stored and hashed."""
+        values = asdict(self)
+        del values["out"]
+        return values
+
+
+@dataclass(frozen=True)
+class SynthResult:
+    """What came of it.
+
+    Attributes:
+      out: the folder with all files.
+      status, reason: of the reasoning; "ok" or why there are no grasps.
+      kept: rows of the kept grasps, best first.
+      failed: number of rows with another status than "ok".
+      num_good: kept grasps that meet all of `selection.LIMITS` and still touch.
+      seconds: duration of each step.
+    """
+
+    out: Path
+    status: str
+    reason: str
+    kept: list[dict[str, Any]]
+    failed: int
+    num_good: int
+    seconds: dict[str, float]
+
+    def summary(self) -> str:
+        """One line for the terminal."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        if not self.kept:
+            return f"no grasp{failed}: {self.status}: {self.reason} (rows in {self.out})"
+        return f"{len(self.kept)} grasps kept, {self.num_good} good{failed}: see {self.out / 'report.html'}"
+
+
+def check_options(options: SynthOptions) -> None:
+    """Refuse what can be refused before any work starts.
+
+    Raises:
+      UserError: empty task, num or keep out of range, unknown hand, reasoner or ablation, bad folder.
+    """
+    if not options.task.strip():
+        raise UserError("an empty task", 'a sentence such as "hammer a nail"', "say what the hand shall do")
+    if not 1 <= options.num <= 65536:
+        raise UserError(f"--num {options.num}", "1 to 65536", "choose another number")
+    if not 1 <= options.keep <= options.num:
+        raise UserError(f"--keep {options.keep}", f"1 to --num ({options.num})", "choose another number")
+    if not 0 <= options.seed < 2**31:
+        raise UserError(f"--seed {options.seed}", "0 to 2147483647", "choose another number")
+    output_folder(options.out)
+
+    from zdg_jax.api import check_ablation, make_reasoner
+    from zdg_jax.hands import load_hand
+
+    check_ablation(options.ablate)
+    make_reasoner(options.reasoner)
+    load_hand(options.hand)
+
+
+def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
+    """Load, reason, refine, simulate, choose, picture and write.
+
+    Args:
+      options: as asked; same options, same grasps.
+      steps: where progress goes; stderr by default.
+    Returns: the result; everything is in `options.out` too.
+    Raises:
+      UserError: what the object or an option lacks.
+    """
+    check_options(options)
+    start_jax()
+    from pipelines import rows
+    from pipelines.pictures import write_all
+    from zdg_jax import api
+    from zdg_jax.hands import load_hand
+    from zdg_jax.objects import load_object
+
+    out, config = output_folder(options.out), options.config()
+    with (steps or Steps(STEPS)).running() as steps:
+        with steps.step("load object and hand"):
+            hand = load_hand(options.hand)
+            obj = load_object(
+                options.object, scale=options.scale, up=options.up, name=options.name, seed=options.seed
+            )
+        for warning in obj.warnings:
+            steps.say(f"note: {warning}")
+        with steps.step("reason"):
+            reasoner = api.make_reasoner(options.reasoner)
+            said = api.reason_task(
+                obj, hand, options.task, reasoner, seed=options.seed, ablate=options.ablate
+            )
+        shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp
+        kept_rows: list[dict[str, Any]] = []
+        other_rows = [rows.failed_row(shared, grasp)]
+        if grasp.status == "ok":
+            with steps.step(f"refine {options.num} grasps"):
+                refined = api.refine_task(
+                    obj, hand, grasp, num=options.num, seed=options.seed, ablate=options.ablate
+                )
+            with steps.step("simulate and choose"):
+                kept, columns = _simulate_and_choose(hand, obj, refined, options.keep)
+            kept_rows = [
+                rows.grasp_row(
+                    shared, hand, grasp, refined, int(i), {k: v[place] for k, v in columns.items()}
+                )
+                for place, i in enumerate(kept)
+            ]
+            lost = [i for i, status in enumerate(refined.status) if status != "ok"]
+            other_rows = [rows.grasp_row(shared, hand, grasp, refined, i, {}) for i in lost]
+        with steps.step("write the data"):
+            used = versions()
+            write_dataset(out, kept_rows + other_rows, rows.dataset_info(obj, hand, config, used))
+            _write_trace(out, said.trace, said.pictures)
+        with steps.step("draw"):
+            notes = [f"seed {options.seed}", *(f"{name} {version}" for name, version in used.items())]
+            write_all(out, obj, hand, said.trace, said.pictures, kept_rows, notes)
+    status, reason = grasp.status, grasp.status_reason
+    if status == "ok" and not kept_rows:
+        status, reason = "refine_failed", "refinement ended without a finite grasp"
+    good = selection.good({name: np.array([row[name] for row in kept_rows]) for name in MEASURED})
+    return SynthResult(out, status, reason, kept_rows, len(other_rows), int(good.sum()), steps.seconds)
+
+
+def _simulate_and_choose(
+    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Indices of the kept grasps, best first, and their measured columns."""
+    from sim_eval.evaluate import evaluate
+
+    energy = np.asarray(refined.energy_total)
+    chosen = selection.shortlist(energy, refined.status, SHORTLIST * keep)
+    if len(chosen) == 0:
+        return chosen, {}
+    columns = evaluate(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
+    order = selection.rank(columns, energy[chosen])[:keep]
+    kept = chosen[order]
+    initial = evaluate(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
+    measured = {name: np.asarray(columns[name])[order] for name in MEASURED}
+    measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
+    return kept, {**measured, "rank": np.arange(len(kept))}
+
+
+def versions() -> dict[str, str]:
+    """What ran: ours, Python's and the libraries' that the numbers depend on."""
+    names = ("zdg-jax", "jax", "jaxlib", "mujoco", "mujoco-mjx", "numpy", "trimesh", "coacd")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout that was not installed
+            continue
+    return found
+
+
+def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
+    views = out / "views"
+    views.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        picture.save(views / name if Path(name).suffix else views / f"{name}.png")
+    write_atomic(out / "trace.json", json.dumps(trace, indent=2, ensure_ascii=False).encode() + b"\n")

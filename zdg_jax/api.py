@@ -1,0 +1,160 @@
+"""Reasoning and refinement in one call; simulation lies above, in `sim_eval`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
+
+from PIL import Image
+
+from zdg_jax.errors import UserError
+from zdg_jax.guidance import ReasonedGrasp
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects import load_object
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.reasoning.chain import Reasoning, reason
+from zdg_jax.reasoning.config import ReasonConfig
+from zdg_jax.reasoning.offline import OfflineReasoner
+from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.refine.config import RefineConfig
+from zdg_jax.refine.refine import RefinedGrasps, refine
+
+Ablation = Literal["contact", "initial", "refine"]
+ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
+REASONER_NAMES = ("offline",)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """All that is known of one task before simulation.
+
+    Attributes:
+      object, hand, task: what was asked.
+      grasp: status, contact guidance and initial grasp; if its status is not "ok", `refined` is None.
+      trace: every question and answer, ready for JSON.
+      pictures: every visual prompt by file name.
+      refined: the batch of refined grasps.
+    """
+
+    object: ObjectModel
+    hand: HandModel
+    task: str
+    grasp: ReasonedGrasp
+    trace: dict[str, Any]
+    pictures: dict[str, Image.Image]
+    refined: RefinedGrasps | None
+
+
+def make_reasoner(name: str) -> Reasoner:
+    """The reasoner of that name.
+
+    Raises:
+      UserError: unknown name; the message lists the valid ones.
+    """
+    if name != "offline":
+        raise UserError(
+            f"reasoner {name!r}", f"one of {', '.join(REASONER_NAMES)}", "choose one with --reasoner"
+        )
+    return OfflineReasoner()
+
+
+def reason_task(
+    obj: ObjectModel,
+    hand: HandModel,
+    task: str,
+    reasoner: Reasoner,
+    *,
+    seed: int = 0,
+    ablate: str | None = None,
+) -> Reasoning:
+    """Paper III-A to III-D for one task; also works where an event loop runs already (notebooks).
+
+    Args:
+      obj, hand, task, reasoner: as for `synthesize`.
+      seed: of every random choice.
+      ablate: "contact" takes the whole object as contact region; others change nothing here.
+    """
+    return _run(reason(obj, hand, task, reasoner, ReasonConfig(seed=seed, contact=ablate != "contact")))
+
+
+def refine_task(
+    obj: ObjectModel,
+    hand: HandModel,
+    grasp: ReasonedGrasp,
+    *,
+    num: int = 64,
+    seed: int = 0,
+    ablate: str | None = None,
+) -> RefinedGrasps:
+    """Paper III-E (eqs. 6-8) for one reasoned task.
+
+    Args:
+      obj, hand: the object and the hand.
+      grasp: with status "ok".
+      num: K, jittered initial grasps.
+      seed: of the jitter.
+      ablate: "initial" or "refine", see `RefineConfig`.
+    """
+    config = RefineConfig(ablation=check_ablation(ablate) or "none")
+    return refine(hand, obj, grasp, num=num, seed=seed, config=config)
+
+
+def synthesize(
+    obj: ObjectModel | str,
+    task: str,
+    *,
+    hand: HandModel | str = "human16",
+    reasoner: Reasoner | str = "offline",
+    num: int = 64,
+    seed: int = 0,
+    ablate: str | None = None,
+) -> Synthesis:
+    """Task-oriented grasps for one object and one sentence, refined, not yet simulated.
+
+    Args:
+      obj: an object, a mesh file, or `ycb:NAME`.
+      task: S, the sentence.
+      hand: a hand or the name of a built-in one.
+      reasoner: who answers the stages' questions, or a name of `REASONER_NAMES`.
+      num: K, initial grasps in the batch.
+      seed: same seed, same result.
+      ablate: None, or the stage to leave out (paper IV-C): "contact", "initial", "refine".
+    Returns: the reasoned task and the K refined grasps; a task that failed says so in `grasp.status`.
+    Raises:
+      UserError: what the object, the hand, the task or an option lacks.
+    """
+    check_ablation(ablate)
+    if num < 1:
+        raise UserError(f"num {num}", "1 or more", "choose another --num")
+    reasoner = make_reasoner(reasoner) if isinstance(reasoner, str) else reasoner
+    hand = load_hand(hand) if isinstance(hand, str) else hand
+    obj = load_object(obj, seed=seed) if isinstance(obj, str) else obj
+    said = reason_task(obj, hand, task, reasoner, seed=seed, ablate=ablate)
+    refined = None
+    if said.grasp.status == "ok":
+        refined = refine_task(obj, hand, said.grasp, num=num, seed=seed, ablate=ablate)
+    return Synthesis(obj, hand, task, said.grasp, said.trace, said.pictures, refined)
+
+
+def check_ablation(ablate: str | None) -> Ablation | None:
+    """The same name, or a UserError that lists the valid ones."""
+    if ablate is None:
+        return None
+    for known in ABLATIONS:
+        if ablate == known:
+            return known
+    raise UserError(f"ablation {ablate!r}", f"one of {', '.join(ABLATIONS)}", "choose one with --ablate")
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
