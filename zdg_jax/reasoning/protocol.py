@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from PIL import Image
 from pydantic import BaseModel
@@ -68,6 +68,7 @@ class ReasonerError(Exception):
         super().__init__(f"{status}: {reason}")
 
 
+@runtime_checkable
 class Reasoner(Protocol):
     """Answers questions. Raises `ReasonerError`, nothing else, when it cannot."""
 
