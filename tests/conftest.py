@@ -19,15 +19,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or k.startswith("GOOGLE_")]:
     del os.environ[_key]
 
-import jax
 import platformdirs
+
+# Compiled functions outlive the session: a second run of the suite takes seconds, not minutes.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir("zdg-jax-tests")
+
+import jax
 
 from tests.network_guard import blocked
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Compiled functions outlive the session: a second run of the suite takes seconds, not minutes.
-jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("zdg-jax-tests"))
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines import selection
+
+NUMBERS = st.floats(0, 10, allow_nan=False, width=32)
+
+
+def columns(dep: list[float], vol: list[float], dis: list[float], touch: list[bool]) -> dict[str, np.ndarray]:
+    return {
+        "p_dep_cm": np.array(dep),
+        "p_vol_cm3": np.array(vol),
+        "sim_dis_cm": np.array(dis),
+        "contact_end": np.array(touch),
+    }
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, st.booleans(), NUMBERS), min_size=1, max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_rank_is_a_permutation_with_the_good_ones_first_by_energy(grasps: list[tuple]) -> None:
+    dep, vol, dis, touch, energy = (list(x) for x in zip(*grasps, strict=True))
+    table = columns(dep, vol, dis, touch)
+    order = selection.rank(table, np.array(energy))
+    assert sorted(order) == list(range(len(grasps)))
+    good = selection.good(table)[order]
+    assert not np.any(~good[:-1] & good[1:])
+    assert np.all(np.diff(np.array(energy)[order][good]) >= 0)
+
+
+def test_good_means_every_limit_and_contact() -> None:
+    inside = columns([0.3], [3.0], [2.0], [True])
+    assert selection.good(inside).tolist() == [True]
+    for name in selection.LIMITS:
+        assert not selection.good({**inside, name: inside[name] * 1.01}).any()
+        assert not selection.good({**inside, name: np.array([np.nan])}).any()
+    assert not selection.good({**inside, "contact_end": np.array([False])}).any()
+
+
+def test_those_that_fail_follow_by_their_worst_ratio_and_lost_contact_comes_last() -> None:
+    table = columns([0.9, 0.1, 0.1, 0.4], [1, 1, 1, 1], [1, 1, 9, 1], [True, False, True, True])
+    assert selection.rank(table, np.zeros(4)).tolist() == [3, 0, 2, 1]
+
+
+def test_shortlist_leaves_out_failures_and_keeps_the_order_of_ties() -> None:
+    energy = np.array([2.0, np.nan, 1.0, 0.5, 1.0])
+    status = ["ok", "ok", "ok", "refine_nan", "ok"]
+    assert selection.shortlist(energy, status, 2).tolist() == [2, 4]
+    assert selection.shortlist(energy, status, 99).tolist() == [2, 4, 0]
+    assert selection.shortlist(energy, ["refine_nan"] * 5, 3).tolist() == []
