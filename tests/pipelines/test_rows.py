@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipelines import rows
+from zdg_jax.hands import HAND_NAMES, load_hand
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_squeeze_mirrors_pregrasp_at_the_grasp(name: str) -> None:
+    hand = load_hand(name)
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        joints = rng.uniform(hand.lower, hand.upper)
+        pregrasp, squeeze = rows.opened_and_squeezed(hand, joints)
+        assert (pregrasp >= hand.lower - 1e-12).all()
+        assert (pregrasp <= hand.upper + 1e-12).all()
+        assert (squeeze >= hand.lower).all()
+        assert (squeeze <= hand.upper).all()
+        free = (squeeze > hand.lower) & (squeeze < hand.upper)
+        expected = joints + (hand.squeeze_rule - 1.0) * (joints - pregrasp)
+        np.testing.assert_allclose(squeeze[free], expected[free], atol=1e-12)
+        stretched = np.clip(0.0, hand.lower, hand.upper)
+        assert (np.abs(pregrasp - stretched) <= np.abs(joints - stretched) + 1e-12).all()
+
+
+def test_config_sha_ignores_order_and_sees_every_value() -> None:
+    one = {"a": 1, "b": None}
+    assert rows.config_sha(one) == rows.config_sha({"b": None, "a": 1})
+    assert rows.config_sha(one) != rows.config_sha({"a": 2, "b": None})
