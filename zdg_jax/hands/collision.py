@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import igl
 import mujoco
 import numpy as np
+import trimesh
 
 from zdg_jax.hands.card import HandCard
 from zdg_jax.hands.implicit import mesh_implicit
@@ -55,7 +57,8 @@ def _from_geoms(card: HandCard, model: mujoco.MjModel, keep: list[int], links: l
         fs.append(f + offset)
         ls.append(np.full(len(v), i))
         offset += len(v)
-        center, radius = cover_by_spheres(distance, v, low, high)
+        normals = trimesh.Trimesh(v, f, process=False).vertex_normals
+        center, radius = cover_by_spheres(distance, v, normals)
         cs.append(center)
         rs.append(radius)
         ss.append(np.full(len(center), i))
@@ -111,27 +114,29 @@ def geom_distance(model: mujoco.MjModel, g: int, points: np.ndarray) -> np.ndarr
 
 
 def cover_by_spheres(
-    distance, surface: np.ndarray, low: np.ndarray, high: np.ndarray, tolerance: float = 0.0012, most: int = 24
+    distance: Callable[[np.ndarray], np.ndarray],
+    surface: np.ndarray,
+    normals: np.ndarray,
+    tolerance: float = 0.0018,
+    most: int = 140,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Greedy set cover of a solid's surface by inscribed spheres: (centres [k, 3], radii [k]).
 
-    Candidates are interior grid points with radius = depth; a surface point counts as covered when a
-    sphere passes within `tolerance` of it. Stops when nothing new is covered or at `most` spheres.
+    Candidates are the largest balls that touch the surface from inside at each vertex (Ma et al. 2012,
+    "3D medial axis point approximation", by trial radii); a vertex counts as covered when a sphere passes
+    within `tolerance` of it. Stops when nothing new is covered or at `most` spheres.
     """
-    n = 22
-    axes = [np.linspace(lo, hi, n) for lo, hi in zip(low, high, strict=True)]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    depth = -distance(grid)
-    grid, depth = grid[depth > 1e-3], depth[depth > 1e-3]
-    gap = np.abs(np.linalg.norm(grid[:, None] - surface[None], axis=2) - depth[:, None])
+    radius = np.full(len(surface), 1e-3)
+    for r in np.linspace(0.0015, 0.02, 38):
+        fits = -distance(surface - r * normals) > r - 0.0004
+        radius = np.where(fits, r, radius)
+    center = surface - radius[:, None] * normals
+    gap = np.abs(np.linalg.norm(center[:, None] - surface[None], axis=2) - radius[:, None])
     covers = gap < tolerance
     left = np.ones(len(surface), dtype=bool)
     chosen: list[int] = []
-    while len(chosen) < most:
-        gain = (covers & left).sum(axis=1) + 1e-3 * depth / depth.max()
-        best = int(gain.argmax())
-        if (covers[best] & left).sum() == 0:
-            break
+    while left.any() and len(chosen) < most:
+        best = int(((covers & left).sum(axis=1) + radius / radius.max() * 1e-3).argmax())
         chosen.append(best)
         left &= ~covers[best]
-    return grid[chosen], depth[chosen]
+    return center[chosen], radius[chosen]

@@ -35,7 +35,7 @@ def mesh_implicit(
     high: Float[np.ndarray, "3"],
     spacing: float,
     faces: int,
-) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]:
+) -> tuple[Float[np.ndarray, "vertices 3"], Int[np.ndarray, "triangles 3"]]:
     """Closed, outward-oriented mesh of {distance = 0} with about `faces` even triangles.
 
     Marching cubes on a grid of the given spacing, then shortest-edge collapse (even triangles, unlike
@@ -53,4 +53,5 @@ def mesh_implicit(
         v = v - distance(v)[:, None] * grad / np.maximum((grad**2).sum(axis=1, keepdims=True), 1e-9)
     if np.einsum("fi,fi->f", v[f[:, 0]], np.cross(v[f[:, 1]], v[f[:, 2]])).sum() < 0:
         f = f[:, ::-1]
-    return v, np.ascontiguousarray(f)
+    # libigl's indices are C long long, which numpy names differently from int64.
+    return v, np.ascontiguousarray(f).astype(np.intp)

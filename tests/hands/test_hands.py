@@ -1,0 +1,131 @@
+"""A contract over every built-in hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from zdg_jax.errors import UserError
+from zdg_jax.hands import HAND_NAMES, human16_build, load_hand
+from zdg_jax.hands.card import read_card
+from zdg_jax.hands.kinematics import posed, posed_skin
+
+IDENTITY = np.array([0, 0, 0, 1.0, 0, 0, 0])
+GRASP_TYPES = {"handle-grasp", "wrap-grasp", "press", "lift", "twist"}
+
+
+def test_both_hands_are_there() -> None:
+    assert {"human16", "shadow"} <= set(HAND_NAMES)
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+class TestEveryHand:
+    def test_skin_is_closed_and_outward(self, name: str) -> None:
+        hand = load_hand(name)
+        rest = posed_skin(hand, IDENTITY, np.zeros(len(hand.active_names)))
+        mesh = trimesh.Trimesh(rest, hand.skin_faces, process=False)
+        assert mesh.is_watertight
+        assert mesh.is_winding_consistent
+        assert mesh.volume > 1e-4
+        assert 700 <= len(rest) <= 1100
+
+    def test_grasp_types(self, name: str) -> None:
+        hand = load_hand(name)
+        assert set(hand.grasp_types) >= GRASP_TYPES
+        for g in hand.grasp_types.values():
+            assert (g.joints >= hand.lower - 1e-9).all()
+            assert (g.joints <= hand.upper + 1e-9).all()
+            assert g.contact_prior.shape == (len(hand.skin_link),)
+            assert g.contact_prior.min() >= 0
+            assert g.contact_prior.max() <= 1
+            assert g.contact_prior[hand.functional].sum() > 0
+
+    def test_palm_frame(self, name: str) -> None:
+        """D_palm x D_finger is right-handed, fingers extend along x, flexed tips come to the palmar side."""
+        hand = load_hand(name)
+        np.testing.assert_allclose(hand.R_base_palm.T @ hand.R_base_palm, np.eye(3), atol=1e-9)
+        assert np.linalg.det(hand.R_base_palm) == pytest.approx(1.0)
+        stretched = (posed(hand, IDENTITY, np.zeros(len(hand.active_names)), "pad") - hand.p_base_palm) @ hand.R_base_palm
+        flexed = (posed(hand, IDENTITY, hand.grasp_types["handle-grasp"].joints, "pad") - hand.p_base_palm) @ hand.R_base_palm
+        for i, pad in enumerate(hand.pad_names):
+            if pad != "thumb":
+                assert stretched[i, 0] > 0.05
+                assert flexed[i, 2] > 0.02
+        thumb, little = hand.pad_names.index("thumb"), hand.pad_names.index("little")
+        assert stretched[thumb, 1] < stretched[little, 1]  # a right hand
+
+    def test_thumb_opposes_the_index_when_lifting(self, name: str) -> None:
+        hand = load_hand(name)
+        q = hand.grasp_types["lift"].joints
+        p, n = posed(hand, IDENTITY, q, "pad"), posed(hand, IDENTITY, q, "pad_normal")
+        thumb, index = hand.pad_names.index("thumb"), hand.pad_names.index("index")
+        towards = p[index] - p[thumb]
+        towards /= np.linalg.norm(towards)
+        assert n[thumb] @ n[index] < 0.3
+        assert np.linalg.norm(p[index] - p[thumb]) < 0.10
+
+    def test_pads_lie_on_the_skin(self, name: str) -> None:
+        hand = load_hand(name)
+        q = np.zeros(len(hand.active_names))
+        skin, pads = posed_skin(hand, IDENTITY, q), posed(hand, IDENTITY, q, "pad")
+        mesh = trimesh.Trimesh(skin, hand.skin_faces, process=False)
+        _, distance, _ = trimesh.proximity.closest_point(mesh, pads)
+        assert distance.max() < 0.004
+
+    def test_the_back_of_the_hand_never_touches(self, name: str) -> None:
+        hand = load_hand(name)
+        palm_back = (hand.n_link_skin[hand.skin_finger < 0] @ np.eye(3)) if name == "human16" else None
+        if palm_back is None:
+            pytest.skip("link frames of the palm are the base's only for human16")
+        prior = hand.grasp_types["wrap-grasp"].contact_prior[hand.skin_finger < 0]
+        assert prior[palm_back[:, 2] < -0.1].max() == 0
+
+    def test_spheres_fill_the_skin(self, name: str) -> None:
+        """Nine in ten skin vertices lie within 3.5 mm of the sphere chains that simulation sees."""
+        hand = load_hand(name)
+        q = np.zeros(len(hand.active_names))
+        skin, center = posed_skin(hand, IDENTITY, q), posed(hand, IDENTITY, q, "sphere")
+        gap = (np.linalg.norm(skin[:, None] - center[None], axis=2) - hand.sphere_radius).min(axis=1)
+        assert np.percentile(np.abs(gap), 90) < 0.0035
+
+
+def test_dip_follows_pip() -> None:
+    hand = load_hand("human16")
+    assert len(hand.active_names) == 16
+    q = np.zeros(16)
+    q[hand.active_names.index("ring_pip")] = 1.0
+    every = hand.coupling @ q + hand.coupling_offset
+    assert every[hand.joint_names.index("ring_dip")] == pytest.approx(0.6)
+
+
+def test_human16_limits_are_the_documented_ones() -> None:
+    hand = load_hand("human16")
+    degrees = dict(zip(hand.active_names, np.rad2deg(np.stack([hand.lower, hand.upper], 1)).round(3).tolist(), strict=True))
+    assert degrees["index_spread"] == [-20, 20]
+    assert degrees["middle_spread"] == [-10, 10]
+    assert degrees["little_spread"] == [-30, 30]
+    assert degrees["index_mcp"] == [-10, 90]
+    thumb = [degrees[f"thumb_{j}"] for j in ("opposition", "adduction", "mcp", "ip")]
+    assert thumb == [[-10, 70], [-50, 25], [0, 90], [0, 100]]
+
+
+def test_assets_are_what_the_script_builds() -> None:
+    assert (human16_build.ASSETS / "human16.xml").read_text() == human16_build.mjcf()
+    with np.load(human16_build.ASSETS / "skin.npz") as d:
+        built = human16_build.skin()
+        np.testing.assert_array_equal(d["faces"], built["faces"])
+        np.testing.assert_allclose(d["vertices"], built["vertices"], atol=1e-5)
+        np.testing.assert_allclose(d["sphere_center"], human16_build.spheres()["sphere_center"], atol=1e-9)
+
+
+def test_unknown_hand_lists_the_known() -> None:
+    with pytest.raises(UserError, match="human16, shadow"):
+        load_hand("claw")
+
+
+def test_a_broken_card_names_its_field(tmp_path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("name: x\nmodel: asset:none.xml\n")
+    with pytest.raises(UserError, match="skin"):
+        read_card(card)

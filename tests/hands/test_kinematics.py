@@ -1,0 +1,100 @@
+"""Kinematics against C MuJoCo, and the laws they obey."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import mujoco
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from zdg_jax._brax import Transform
+from zdg_jax.hands import HAND_NAMES, load_hand
+from zdg_jax.hands.kinematics import base_from_palm, link_transforms, posed_skin, posed_spheres
+
+
+def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(hand.lower, hand.upper, size=(n, len(hand.active_names)))
+
+
+def _random_pose(n: int, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    q = rng.normal(size=(n, 4))
+    return np.concatenate([rng.uniform(-1, 1, size=(n, 3)), q / np.linalg.norm(q, axis=1, keepdims=True)], axis=1)
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_links_equal_c_mujoco(name: str) -> None:
+    hand = load_hand(name)
+    model = mujoco.MjSpec.from_file(hand.mjcf).compile()
+    data = mujoco.MjData(model)
+    poses, joints = _random_pose(200), _random_joints(hand, 200)
+    run = jax.jit(
+        jax.vmap(lambda p, q: link_transforms(hand, Transform(pos=p[:3], rot=p[3:] / jnp.linalg.norm(p[3:])), q))
+    )
+    got = run(jnp.asarray(poses, jnp.float32), jnp.asarray(joints, jnp.float32))
+    ids = [model.body(n).id for n in hand.link_names]
+    addresses = [model.joint(n).qposadr[0] for n in hand.joint_names]
+    for k in range(len(poses)):
+        data.qpos[:] = 0.0
+        data.qpos[addresses] = hand.coupling @ joints[k] + hand.coupling_offset
+        mujoco.mj_kinematics(model, data)
+        base = Rotation.from_quat(poses[k, [4, 5, 6, 3]])
+        rest = Rotation.from_matrix(data.xmat[ids[0]].reshape(3, 3))
+        turn = base * rest.inv()
+        want = turn.apply(data.xpos[ids] - data.xpos[ids[0]]) + poses[k, :3]
+        np.testing.assert_allclose(got.pos[k], want, atol=1e-5)
+        R = turn * Rotation.from_matrix(data.xmat[ids].reshape(-1, 3, 3))
+        q = np.asarray(got.rot[k], dtype=np.float64)
+        angle = (R.inv() * Rotation.from_quat(q[:, [1, 2, 3, 0]])).magnitude()
+        assert angle.max() < 1e-5
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_equivariance(name: str) -> None:
+    """Moving the base by a rigid motion moves every skin vertex by it."""
+    hand = load_hand(name)
+    pose, joints = _random_pose(4), _random_joints(hand, 4)
+    at_origin = posed_skin(hand, np.tile([0, 0, 0, 1.0, 0, 0, 0], (4, 1)), joints)
+    R = Rotation.from_quat(pose[:, [4, 5, 6, 3]]).as_matrix()
+    want = np.einsum("kij,kvj->kvi", R, at_origin) + pose[:, None, :3]
+    np.testing.assert_allclose(posed_skin(hand, pose, joints), want, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_batch_equals_loop(name: str) -> None:
+    hand = load_hand(name)
+    pose, joints = _random_pose(5), _random_joints(hand, 5)
+    batch = posed_spheres(hand, pose, joints)
+    for k in range(5):
+        np.testing.assert_allclose(posed_spheres(hand, pose[k], joints[k]), batch[k], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("at_zero", [True, False])
+def test_gradients_are_finite_and_right(name: str, at_zero: bool) -> None:
+    hand = load_hand(name)
+    q0 = jnp.zeros(len(hand.active_names)) if at_zero else jnp.asarray(_random_joints(hand, 1)[0], jnp.float32)
+    base = Transform(pos=jnp.zeros(3), rot=jnp.array([1.0, 0, 0, 0]))
+
+    def height(q):
+        return link_transforms(hand, base, q).pos.sum()
+
+    grad = jax.jit(jax.grad(height))(q0)
+    assert np.isfinite(grad).all()
+    for j in (0, len(q0) // 2, len(q0) - 1):
+        e = jnp.zeros_like(q0).at[j].set(1e-2)
+        numeric = (height(q0 + e) - height(q0 - e)) / 2e-2
+        np.testing.assert_allclose(grad[j], numeric, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_palm_lands_where_it_is_put(name: str) -> None:
+    hand = load_hand(name)
+    R = Rotation.from_rotvec([0.3, -0.7, 1.1]).as_matrix()
+    pose = base_from_palm(hand, np.array([0.1, 0.2, 0.3]), R)
+    base = Rotation.from_quat(pose[[4, 5, 6, 3]]).as_matrix()
+    np.testing.assert_allclose(base @ hand.p_base_palm + pose[:3], [0.1, 0.2, 0.3], atol=1e-9)
+    np.testing.assert_allclose(base @ hand.R_base_palm, R, atol=1e-9)
