@@ -43,7 +43,7 @@ def look(
     rotation = np.stack([x_axis, np.cross(z_axis, x_axis), z_axis], axis=1)
     focal = max(size, rows) / 2 / np.tan(_FOV / 2)
     q = points @ rotation
-    offset, distance = np.zeros(2), 0.0
+    offset, distance = np.zeros(2), -np.inf
     for axis, pixels in ((0, size), (1, rows)):
         # |q - offset| <= slope * (q_z + distance) for all points; both sides tight at the solution
         slope = pixels / 2 / focal * (1 - margin)

@@ -31,7 +31,7 @@ def fused(
     hidden = alone.mask & (both.face < len(obj.faces)) & both.mask
     image = both.rgb.astype(np.float64)
     image[hidden] = (1 - _GHOST) * image[hidden] + _GHOST * alone.rgb[hidden]
-    rim = alone.mask & ~ndimage.binary_erosion(alone.mask, iterations=2) & hidden
+    rim = alone.mask & ~np.asarray(ndimage.binary_erosion(alone.mask, iterations=2), dtype=bool) & hidden
     image[rim] = 0.4 * image[rim] + 0.6 * np.array([120, 62, 40])
     return np.rint(image).astype(np.uint8), alone.rgb
 
@@ -65,7 +65,9 @@ def rotation_prompt(
       ValueError: if there is no candidate or not one label for each.
     """
     if not hand_vertices or len(labels) != len(hand_vertices):
-        raise ValueError(f"got {len(hand_vertices)} hands and {len(labels)} labels; expected one label a hand")
+        raise ValueError(
+            f"got {len(hand_vertices)} hands and {len(labels)} labels; expected one label a hand"
+        )
     camera = look(np.concatenate([obj.vertices, *hand_vertices]), front, size=size, margin=0.05)
     panels = []
     for vertices, label in zip(hand_vertices, labels, strict=True):

@@ -30,14 +30,18 @@ class Camera:
         """Unit vector from the scene towards the camera (minus the viewing axis)."""
         return -self.R_world_cam[:, 2]
 
-    def project(self, points: Float[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
+    def project(
+        self, points: Float[np.ndarray, "n 3"]
+    ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
         """World points to pixels (u right, v down) and depth z along the viewing axis."""
         p_cam = (points - self.p_world_cam) @ self.R_world_cam
         z = p_cam[:, 2]
         uv = self.focal * p_cam[:, :2] / z[:, None] + np.array([self.width / 2, self.height / 2])
         return uv, z
 
-    def back_project(self, uv: Float[np.ndarray, "n 2"], depth: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
+    def back_project(
+        self, uv: Float[np.ndarray, "n 2"], depth: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "n 3"]:
         """Pixels with depth z back to world points; inverse of `project`."""
         xy = (uv - np.array([self.width / 2, self.height / 2])) / self.focal
         p_cam = np.concatenate([xy, np.ones((len(uv), 1))], axis=1) * depth[:, None]

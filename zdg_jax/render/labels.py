@@ -59,17 +59,20 @@ def place(
     placed: list[tuple[np.ndarray, np.ndarray]] = []
     for i, label in enumerate(labels):
         half = np.array(box_size(label.text, text_size)) / 2
+        own = stay is not None and stay[i]
         outward = anchors[i] - center
         start = np.arctan2(outward[1], outward[0]) if np.linalg.norm(outward) > 1 else -np.pi / 2
         best, best_cost = None, np.inf
         for ring in range(13):
             radius = ring * 0.55 * text_size
-            if ring == 0 and not (stay is not None and stay[i]):
+            if ring == 0 and not own:
                 continue
+            if radius >= best_cost:  # no spot further out can cost less
+                break
             for turn in range(24 if ring else 1):
                 angle = start + (turn + 1) // 2 * (-1) ** turn * np.pi / 12
                 spot = anchors[i] + radius * np.array([np.cos(angle), np.sin(angle)])
-                cost = _cost(spot, half, anchors, i, placed, shape, avoid, text_size, dot, stay is not None and stay[i])
+                cost = _cost(spot, half, anchors, i, placed, shape, avoid, text_size, dot, own)
                 cost += radius + 0.05 * text_size * turn / 2
                 if cost < best_cost:
                     best, best_cost = spot, cost
@@ -98,9 +101,9 @@ def _cost(
         overlap = np.minimum(spot + half, other + its_half) - np.maximum(spot - half, other - its_half) + 2
         if (overlap > 0).all():
             cost += 40 * text_size + overlap.prod()
-    covered = (np.abs(anchors - spot) < half + dot).all(axis=1)
-    covered[i] &= not own
-    cost += 20 * text_size * covered.sum()
+    near = np.abs(anchors - spot) < half + dot
+    near[i] &= not own
+    cost += 20 * text_size * np.count_nonzero(near.all(axis=1))
     if avoid is not None:
         low, high = np.floor(spot - half).astype(int), np.ceil(spot + half).astype(int)
         patch = avoid[max(low[1], 0) : max(high[1], 0), max(low[0], 0) : max(high[0], 0)]
@@ -132,14 +135,19 @@ def draw(
             x, y = label.anchor[0] * f, label.anchor[1] * f
             pen.ellipse(
                 [x - radius * f, y - radius * f, x + radius * f, y + radius * f],
-                fill=(*label.color, 255), outline=(255, 255, 255, 255), width=f,
+                fill=(*label.color, 255),
+                outline=(255, 255, 255, 255),
+                width=f,
             )
     for label, center in zip(labels, centers, strict=True):
         w, h = (s * f / 2 for s in box_size(label.text, text_size))
         x, y = center[0] * f, center[1] * f
         pen.rounded_rectangle(
-            [x - w, y - h, x + w, y + h], radius=0.35 * h * 2, fill=(255, 255, 255, 240),
-            outline=(*label.color, 255), width=round(1.6 * f),
+            [x - w, y - h, x + w, y + h],
+            radius=0.35 * h * 2,
+            fill=(255, 255, 255, 240),
+            outline=(*label.color, 255),
+            width=round(1.6 * f),
         )
         pen.text((x, y), label.text, font=font(text_size * f), fill=(20, 24, 30, 255), anchor="mm")
     layer = layer.resize(picture.size, Image.Resampling.BOX)

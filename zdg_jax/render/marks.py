@@ -40,7 +40,7 @@ def part_map(frame: Frame, face_part: Int[np.ndarray, " faces"]) -> Int[np.ndarr
 
 def inmost_pixel(mask: Bool[np.ndarray, "h w"]) -> tuple[int, int, float]:
     """(u, v) of the pixel furthest from the mask's border, and that distance in pixels."""
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    distance = np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1)))[1:-1, 1:-1]
     v, u = np.unravel_index(int(np.argmax(distance)), mask.shape)
     return int(u), int(v), float(distance[v, u])
 
@@ -75,7 +75,7 @@ def part_marks(
         mask = parts == number
         color = np.array(part_color(number))
         image[mask] = 0.42 * image[mask] + 0.58 * np.clip(color * (0.35 + 0.85 * gray[mask]), 0, 1)
-        rim = mask & ~ndimage.binary_erosion(mask, iterations=2, border_value=1)
+        rim = mask & ~np.asarray(ndimage.binary_erosion(mask, iterations=2, border_value=1), dtype=bool)
         image[rim] = 0.25 * image[rim] + 0.75 * 0.8 * color
         u, v, room = inmost_pixel(mask)
         anchors.append((u + 0.5, v + 0.5))
@@ -123,16 +123,26 @@ def point_marks(
     if zoom:
         low, side = _window(anchors, rgb.shape[0], rgb.shape[1])
         scale = min(rgb.shape[:2]) / side
-        box = (low[0], low[1], low[0] + side * rgb.shape[1] / min(rgb.shape[:2]), low[1] + side * rgb.shape[0] / min(rgb.shape[:2]))
+        box = (
+            low[0],
+            low[1],
+            low[0] + side * rgb.shape[1] / min(rgb.shape[:2]),
+            low[1] + side * rgb.shape[0] / min(rgb.shape[:2]),
+        )
         picture = picture.resize(picture.size, Image.Resampling.BICUBIC, box=box)
         avoid = np.asarray(Image.fromarray(avoid).resize(picture.size, Image.Resampling.NEAREST, box=box))
         anchors = (anchors - low) * scale
-    marks = [labels.Label(str(n), (float(a[0]), float(a[1])), _POINT_COLOR) for n, a in zip(shown, anchors, strict=True)]
+    marks = [
+        labels.Label(str(n), (float(a[0]), float(a[1])), _POINT_COLOR)
+        for n, a in zip(shown, anchors, strict=True)
+    ]
     centers = labels.place(marks, text_size, avoid.shape, avoid=avoid, dot=_DOT)
     return Marks(labels.draw(picture, marks, centers, text_size, dot=_DOT), shown, anchors)
 
 
-def _window(anchors: Float[np.ndarray, "n 2"], height: int, width: int) -> tuple[Float[np.ndarray, "2"], float]:
+def _window(
+    anchors: Float[np.ndarray, "n 2"], height: int, width: int
+) -> tuple[Float[np.ndarray, "2"], float]:
     """Corner and shorter side of the cut-out that gives the points room; at most the whole picture."""
     short = min(height, width)
     side = float(np.clip(1.7 * np.ptp(anchors, axis=0).max(), short / 4, short))

@@ -77,7 +77,10 @@ def intersect(
     face: Int[np.ndarray, "h w"],
     camera: Camera,
 ) -> tuple[
-    Int[np.ndarray, " hits"], Int[np.ndarray, " hits"], Float[np.ndarray, " hits"], Float[np.ndarray, "hits 3"]
+    Int[np.ndarray, " hits"],
+    Int[np.ndarray, " hits"],
+    Float[np.ndarray, " hits"],
+    Float[np.ndarray, "hits 3"],
 ]:
     """Rows, columns, depth and barycentric weights of the pixels that hit a face.
 
@@ -118,19 +121,23 @@ def _cast(
     TriangleMesh(scene, (p_cam / unit).astype(np.float32), faces.astype(np.int32))
     out = []
     for camera in cameras:
-        ahead = p_cam[p_cam[:, 2] > 0]
-        uv = camera.focal * ahead[:, :2] / ahead[:, 2:] + np.array([camera.width, camera.height]) / 2
-        low = np.clip(np.floor(uv.min(axis=0)).astype(int), 0, [camera.width, camera.height])
-        high = np.clip(np.ceil(uv.max(axis=0)).astype(int) + 1, 0, [camera.width, camera.height])
+        size = np.array([camera.width, camera.height])
+        low, high = np.zeros(2, dtype=int), size
+        if (p_cam[:, 2] > 0).all():  # rays only where the surfaces can be
+            uv = camera.focal * p_cam[:, :2] / p_cam[:, 2:] + size / 2
+            low = np.clip(np.floor(uv.min(axis=0)), 0, size).astype(int)
+            high = np.clip(np.ceil(uv.max(axis=0)) + 1, 0, size).astype(int)
         ids = np.full((camera.height, camera.width), -1, dtype=np.int64)
         if (high > low).all():
             x, y = (
                 ((np.arange(lo, hi) + 0.5 - n / 2) / camera.focal).astype(np.float32)
-                for lo, hi, n in zip(low, high, (camera.width, camera.height), strict=True)
+                for lo, hi, n in zip(low, high, size, strict=True)
             )
             rays = np.ones((len(y), len(x), 3), dtype=np.float32)
             rays[:, :, 0], rays[:, :, 1] = x[None, :], y[:, None]
-            found = scene.run(np.zeros((rays.size // 3, 3), np.float32), rays.reshape(-1, 3), query="INTERSECT")
+            found = scene.run(
+                np.zeros((rays.size // 3, 3), np.float32), rays.reshape(-1, 3), query="INTERSECT"
+            )
             ids[low[1] : high[1], low[0] : high[0]] = found.reshape(rays.shape[:2])
         out.append(ids)
     return out

@@ -56,7 +56,9 @@ def shade(
         tone = np.ones(face.shape, dtype=np.float32)
         owner = np.where(face[box] >= 0, source[face[box]], -1)
         tone[box] = _crease(depth[box], max(face.shape) / 110) * _outline(depth[box], owner)
-        image[rows, cols] = surface.rgb.astype(np.float32)[hit] * (light * tone[rows, cols])[:, None] + shine[:, None]
+        image[rows, cols] = (
+            surface.rgb.astype(np.float32)[hit] * (light * tone[rows, cols])[:, None] + shine[:, None]
+        )
     s = supersample
     image = np.sum([image[i::s, j::s] for i in range(s) for j in range(s)], axis=0) / s**2
     return np.rint(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)

@@ -38,7 +38,9 @@ class GraspPicture:
     caption: tuple[str, ...] = ()
 
 
-def viewpoints(grasp: GraspPicture) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+def viewpoints(
+    grasp: GraspPicture,
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """Directions to three cameras: thumb side, fingertip side, and 45 degrees above the hand's back.
 
     The first shows thumb and fingers close around the object, the second how fingers wrap it, the
@@ -48,8 +50,9 @@ def viewpoints(grasp: GraspPicture) -> tuple[Float[np.ndarray, "3"], Float[np.nd
     wrap = 0.9 * grasp.d_palm + 0.75 * grasp.d_finger + 0.3 * grasp.d_thumb + 0.2 * _UP
     back = -grasp.d_palm + 0.4 * grasp.d_thumb
     level = np.array([back[0], 0.0, back[2]])
-    if np.linalg.norm(level) < 0.2:  # palm straight down or up: stand on the thumb's side
-        level = np.array([grasp.d_thumb[0], 0.0, grasp.d_thumb[2]]) + np.array([1e-3, 0.0, 2e-3])
+    if np.linalg.norm(level) < 0.5:  # palm down: stand where the fingers point; palm up: at the wrist
+        ahead = -np.sign(grasp.d_palm[1]) * grasp.d_finger + 0.4 * grasp.d_thumb
+        level = np.array([ahead[0], 0.0, ahead[2]])
     above = level / np.linalg.norm(level) + _UP
     return thumb, wrap, above
 

@@ -56,7 +56,9 @@ class Surface:
         elif color.shape == (len(vertices), 3) and len(vertices) != len(faces):
             color = color[faces].mean(axis=1)
         elif color.shape != (len(faces), 3):
-            raise ValueError(f"colours have shape {color.shape}; expected (3,), ({len(faces)}, 3) or a row a vertex")
+            raise ValueError(
+                f"colours have shape {color.shape}; expected (3,), ({len(faces)}, 3) or a row a vertex"
+            )
         points, corners = np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64)
         return cls(points, corners, color, _corner_normals(points, corners, smooth))
 
@@ -82,17 +84,24 @@ def face_normals(surface: Surface) -> Float[np.ndarray, "faces 3"]:
 def _corner_normals(
     vertices: Float[np.ndarray, "vertices 3"], faces: Int[np.ndarray, "faces 3"], smooth: bool
 ) -> Float[np.ndarray, "faces 3 3"]:
-    """Area-weighted vertex normal at each face corner, or the face's own normal at a crease."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    weighted = np.cross(b - a, c - a)
-    summed = np.zeros_like(vertices)
-    for axis in range(3):
-        for corner in range(3):
-            summed[:, axis] += np.bincount(faces[:, corner], weighted[:, axis], minlength=len(vertices))
+    """Angle-weighted vertex normal at each face corner, or the face's own normal at a crease."""
+    corners = vertices[faces]
+    ahead = np.roll(corners, -1, axis=1) - corners
+    behind = np.roll(corners, 1, axis=1) - corners
+    normal = np.cross(ahead[:, 0], behind[:, 0])
+    sine = np.linalg.norm(np.cross(ahead, behind), axis=2)
+    angle = np.arctan2(sine, np.einsum("fci,fci->fc", ahead, behind))
+    flat = np.broadcast_to(_unit(normal)[:, None, :], corners.shape)
+    summed = np.stack(
+        [
+            np.bincount(faces.ravel(), (angle[:, :, None] * flat)[:, :, i].ravel(), len(vertices))
+            for i in range(3)
+        ],
+        axis=1,
+    )
     mean = _unit(summed)[faces]
     if smooth:
         return mean
-    flat = np.broadcast_to(_unit(weighted)[:, None, :], mean.shape)
     near = np.einsum("fci,fci->fc", mean, flat) >= _CREASE
     return np.where(near[:, :, None], mean, flat)
 

@@ -36,7 +36,7 @@ def row(tiles: Sequence[Image.Image], *, gap: int = 4) -> Image.Image:
     return strip
 
 
-def captioned(picture: Image.Image, lines: Sequence[str], *, text_size: int = 15) -> Image.Image:
+def captioned(picture: Image.Image, lines: Sequence[str], *, text_size: float = 15.0) -> Image.Image:
     """The picture with lines of text under it, the first one dark, cut where they get too long."""
     pitch = round(1.4 * text_size)
     out = Image.new("RGB", (picture.width, picture.height + pitch * len(lines) + pitch // 2), _PAPER)
@@ -44,11 +44,16 @@ def captioned(picture: Image.Image, lines: Sequence[str], *, text_size: int = 15
     pen = ImageDraw.Draw(out)
     for i, line in enumerate(lines):
         top = picture.height + pitch // 4 + i * pitch
-        pen.text((4, top), _fitted(line, text_size, picture.width - 8), font=font(text_size), fill=_QUIET if i else INK)
+        pen.text(
+            (4, top),
+            _fitted(line, text_size, picture.width - 8),
+            font=font(text_size),
+            fill=_QUIET if i else INK,
+        )
     return out
 
 
-def badge(picture: Image.Image, text: str, *, text_size: int = 26) -> Image.Image:
+def badge(picture: Image.Image, text: str, *, text_size: float = 26.0) -> Image.Image:
     """The picture with a number in its top left corner."""
     out = picture.copy()
     pen = ImageDraw.Draw(out)
@@ -59,14 +64,14 @@ def badge(picture: Image.Image, text: str, *, text_size: int = 26) -> Image.Imag
     return out
 
 
-def corner(picture: Image.Image, text: str, *, text_size: int = 14) -> Image.Image:
+def corner(picture: Image.Image, text: str, *, text_size: float = 14.0) -> Image.Image:
     """The picture with a quiet note in its bottom left corner."""
     out = picture.copy()
     ImageDraw.Draw(out).text((8, out.height - 8), text, font=font(text_size), fill=_QUIET, anchor="ls")
     return out
 
 
-def _fitted(line: str, text_size: int, width: int) -> str:
+def _fitted(line: str, text_size: float, width: int) -> str:
     line = unicodedata.normalize("NFKC", line)  # the font has no raised digits: cm3
     f = font(text_size)
     if f.getlength(line) <= width:

@@ -29,7 +29,9 @@ def first_hits(
     tri = p_cam[faces]
     ahead = np.flatnonzero((tri[:, :, 2] > 0).all(axis=1))
     tri = tri[ahead]
-    edges = np.stack([np.cross(tri[:, 1], tri[:, 2]), np.cross(tri[:, 2], tri[:, 0]), np.cross(tri[:, 0], tri[:, 1])], 1)
+    edges = np.stack(
+        [np.cross(tri[:, 1], tri[:, 2]), np.cross(tri[:, 2], tri[:, 0]), np.cross(tri[:, 0], tri[:, 1])], 1
+    )
     det = np.einsum("fi,fi->f", tri[:, 0], edges[:, 0])
     size = np.array([width, height])
     uv = focal * tri[:, :, :2] / tri[:, :, 2:] + size / 2
@@ -48,7 +50,11 @@ def first_hits(
         w = np.einsum("pci,pi->pc", edges[face], ray)
         total = w.sum(axis=1)
         inside = ((w >= 0).all(axis=1) | (w <= 0).all(axis=1)) & (total != 0)
-        face, pixel, z = face[inside], (px[:, 1] * width + px[:, 0])[inside], (det[face] / np.where(total, total, 1))[inside]
+        face, pixel, z = (
+            face[inside],
+            (px[:, 1] * width + px[:, 0])[inside],
+            (det[face] / np.where(total, total, 1))[inside],
+        )
         order = np.lexsort((face, z, pixel))
         pixel, first = np.unique(pixel[order], return_index=True)
         face, z = face[order][first], z[order][first]

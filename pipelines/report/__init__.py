@@ -1,0 +1,1 @@
+"""What a person opens after a run: the scene and the report."""

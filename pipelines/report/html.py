@@ -1,0 +1,145 @@
+"""`report.html`: one file that shows what was asked, how it was reasoned, and what came of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from pipelines.report.tables import grasp_table, headline
+from zdg_jax.errors import UserError
+
+_TITLES = {
+    "view": ("View", "IV-B"),
+    "hand_part": ("Part(s) the hand holds", "III-A"),
+    "func_part": ("Part(s) that thumb and index touch", "III-A"),
+    "points": ("Contact points of thumb and index", "III-A"),
+    "direction": ("Approach direction", "III-B"),
+    "grasp_type": ("Grasp type", "III-B"),
+    "rotation": ("Hand rotation", "III-C"),
+}
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def build_report(
+    trace: Mapping[str, Any],
+    grasps: Sequence[Mapping[str, Any]],
+    pictures: Mapping[str, Image.Image],
+    *,
+    object_picture: Image.Image | None = None,
+    grasp_picture: Image.Image | None = None,
+    limits: Mapping[str, float] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """The report as one HTML page without scripts or links to anything outside.
+
+    Args:
+      trace: what the reasoning chain wrote: task, object_id, hand, reasoner and, in order, stages
+        with stage, prompt, images, candidates, answer and attempts; status, status_reason, warnings
+        and seconds are shown where present.
+      grasps: rows of `grasps.parquet` to be listed, best first; may be empty.
+      pictures: every picture that a stage names.
+      object_picture: the plain object, at the top.
+      grasp_picture: the contact sheet of the grasps.
+      limits: column -> largest good value; values within are marked.
+      notes: further lines of small print (versions, seed).
+
+    Raises:
+      ValueError: if a stage names a picture that is not among `pictures`.
+    """
+    named = {name for stage in trace["stages"] for name in stage["images"]}
+    if missing := sorted(named - set(pictures)):
+        raise ValueError(f"the trace names pictures that were not given: {', '.join(missing)}")
+    stages = [_stage(number, stage) for number, stage in enumerate(trace["stages"], 1)]
+    return _TEMPLATES.get_template("report.html.j2").render(
+        trace={"status": "ok", "status_reason": "", "warnings": [], "seconds": None, **trace},
+        stages=stages,
+        uris={name: data_uri(pictures[name]) for name in sorted(named)},
+        object_uri=None if object_picture is None else data_uri(object_picture),
+        grasp_uri=None if grasp_picture is None else data_uri(grasp_picture),
+        headline=headline(trace, grasps, limits or {}),
+        table=grasp_table(grasps, limits or {}),
+        notes=list(notes),
+    )
+
+
+def write_report(path: Path, page: str) -> None:
+    """Write the page as UTF-8.
+
+    Raises:
+      UserError: if the file can't be written.
+    """
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{path}: {error.strerror}", "a folder that can be written", "choose another --out"
+        ) from error
+
+
+def data_uri(picture: Image.Image) -> str:
+    """The picture inside a URI; JPEG, a fifth of the PNG's size for shaded surfaces."""
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=90, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _stage(number: int, stage: Mapping[str, Any]) -> dict[str, Any]:
+    """One stage in the template's terms: chosen candidates, refused attempts, who answered."""
+    title, section = _TITLES.get(stage["stage"], (str(stage["stage"]).replace("_", " "), ""))
+    answer = stage.get("answer") or {}
+    fields = {name: value for name, value in answer.items() if name != "reasoning"}
+    chosen = {str(v) for value in fields.values() for v in (value if isinstance(value, list) else [value])}
+    attempts = stage.get("attempts") or []
+    call = next((a["call"] for a in reversed(attempts) if a.get("call")), {})
+    return {
+        "number": number,
+        "title": title,
+        "section": section,
+        "images": list(stage["images"]),
+        "prompt": stage["prompt"],
+        "candidates": [(str(c), str(c) in chosen) for c in stage["candidates"]],
+        "fields": [(name.replace("_", " "), _shown(value)) for name, value in fields.items()],
+        "reasoning": answer.get("reasoning", ""),
+        "refused": [_refusal(a) for a in attempts if a.get("refused")],
+        "answered": bool(answer),
+        "asked": len(attempts),
+        "credit": _credit(stage, call),
+    }
+
+
+def _refusal(attempt: Mapping[str, Any]) -> dict[str, str]:
+    answer = attempt.get("answer") or {}
+    said = "; ".join(f"{k.replace('_', ' ')}: {_shown(v)}" for k, v in answer.items() if k != "reasoning")
+    return {"said": said or "no usable answer", "why": str(attempt["refused"])}
+
+
+def _credit(stage: Mapping[str, Any], call: Mapping[str, Any]) -> str:
+    """Who answered, how long it took and what it cost, as far as known."""
+    seconds = call.get("latency_s", stage.get("latency_s"))
+    cost = call.get("cost_usd")
+    parts: Iterable[str | None] = (
+        call.get("model") or call.get("provider") or stage.get("reasoner"),
+        None if seconds is None else f"{seconds:.2f} s",
+        f"${cost:.4f}" if cost else None,
+    )
+    return " · ".join(part for part in parts if part)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(v) for v in value)
+    return str(value)

@@ -1,0 +1,112 @@
+"""The numbers of a report, as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_TERMS = {
+    "cont_func": "thumb and index contact (eq. 6)",
+    "cont_unf": "other contact (eq. 7)",
+    "cmap": "contact map",
+    "pen": "penetration",
+    "spen": "self-penetration",
+    "fc": "force closure",
+    "pip": "joint limits",
+}
+_METRICS = {
+    "p_dep_cm": ("P.Dep", "cm", 2),
+    "p_vol_cm3": ("P.Vol", "cm³", 2),
+    "sim_dis_cm": ("Sim.Dis", "cm", 2),
+}
+_ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a table cell; `kind` is "", "good", "bad" or "dim"."""
+
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column heads with an explanation each, and rows of cells."""
+
+    heads: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) -> Table:
+    """One row a grasp: type, metrics, contact, total energy and its terms, status."""
+    heads = [("#", "rank"), ("grasp type", "")]
+    heads += [
+        (name, f"{unit}; good up to {limits[key]:g}" if key in limits else unit)
+        for key, (name, unit, _) in _METRICS.items()
+    ]
+    heads += [
+        ("contact", "still touching after the gravity test"),
+        ("E", "weighted sum of the energy terms (eq. 8)"),
+    ]
+    heads += [(key.replace("_", " "), explained) for key, explained in _TERMS.items()]
+    heads += [("status", "")]
+    rows = []
+    for place, grasp in enumerate(grasps, 1):
+        row = [Cell(str(place)), Cell(str(grasp.get("grasp_type") or _ABSENT))]
+        for key, (_, _, digits) in _METRICS.items():
+            row.append(_judged(grasp.get(key), limits.get(key), digits))
+        row.append(_flag(grasp.get("contact_end")))
+        row.append(Cell(number(grasp.get("energy_total"), 3)))
+        energy = grasp.get("energy") or {}
+        row += [Cell(number(energy.get(key), 4), "dim") for key in _TERMS]
+        status = str(grasp.get("status") or _ABSENT)
+        row.append(Cell(status, "good" if status == "ok" else "bad"))
+        rows.append(tuple(row))
+    return Table(tuple(heads), tuple(rows))
+
+
+def headline(
+    trace: Mapping[str, Any], grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
+) -> list[tuple[str, str]]:
+    """The few figures at the top: (caption, value)."""
+    figures = [("grasps kept", str(len(grasps)))]
+    if limits and grasps:
+        figures.append(("within all limits", str(sum(_within(g, limits) for g in grasps))))
+    if grasps:
+        first = grasps[0]
+        figures += [
+            (f"{name} of #1", f"{number(first.get(key), digits)} {unit}")
+            for key, (name, unit, digits) in _METRICS.items()
+            if first.get(key) is not None
+        ]
+    if trace.get("seconds") is not None:
+        figures.append(("reasoning", f"{trace['seconds']:.1f} s"))
+    return figures
+
+
+def number(value: Any, digits: int) -> str:
+    """A number with so many decimals; a dash where there is none."""
+    if value is None or not math.isfinite(float(value)):
+        return _ABSENT
+    return f"{float(value):.{digits}f}"
+
+
+def _judged(value: Any, limit: float | None, digits: int) -> Cell:
+    text = number(value, digits)
+    if text == _ABSENT or limit is None:
+        return Cell(text)
+    return Cell(text, "good" if float(value) <= limit else "bad")
+
+
+def _flag(value: Any) -> Cell:
+    return Cell(_ABSENT) if value is None else Cell("yes", "good") if value else Cell("lost", "bad")
+
+
+def _within(grasp: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
+    values = [grasp.get(key) for key in limits]
+    return all(v is not None and float(v) <= limits[k] for k, v in zip(limits, values, strict=True)) and (
+        grasp.get("contact_end") is not False
+    )

@@ -1,0 +1,95 @@
+"""Rotation composites and contact sheets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.render.shapes import box, flat_hand
+from zdg_jax.render.cameras import look
+from zdg_jax.render.composite import fused, rotation_prompt
+from zdg_jax.render.palette import SKIN, TARGET, tinted
+from zdg_jax.render.raycast import render
+from zdg_jax.render.sheet import GraspPicture, grasp_sheet, viewpoints
+from zdg_jax.render.surface import Surface
+
+UP, FORWARD = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
+
+
+def grasp(d_palm: np.ndarray, d_finger: np.ndarray) -> GraspPicture:
+    vertices, _ = flat_hand()
+    rotation = np.stack([d_finger, np.cross(d_palm, d_finger), d_palm], axis=1)
+    return GraspPicture(
+        vertices @ rotation.T, d_finger, d_palm, rotation[:, 1], "#1", ("P.Dep 0.1 cm", "P.Vol 1 cm³")
+    )
+
+
+def test_a_hidden_hand_shows_through_the_object() -> None:
+    vertices, faces = flat_hand()
+    wall = Surface.of(trimesh.creation.box([0.06, 0.2, 0.01]))
+    hand = Surface.from_arrays(vertices - 0.05 * FORWARD, faces, SKIN)
+    camera = look(np.concatenate([wall.vertices, hand.vertices]), FORWARD, size=200)
+    both, alone = fused(wall, hand, camera)
+    opaque, hand_only = render([wall, hand], camera), render(hand, camera)
+    hidden = hand_only.mask & opaque.mask & (opaque.face < len(wall.faces))
+    assert hidden.sum() > 500
+    changed = np.abs(both.astype(int) - opaque.rgb).max(axis=2)
+    assert (changed[hidden] > 3).mean() > 0.95
+    assert (changed[~hidden] == 0).all()
+    # half way from the wall to the hand, except on the rim
+    half = (opaque.rgb[hidden].astype(float) + hand_only.rgb[hidden]) / 2
+    assert np.median(np.abs(both[hidden] - half)) <= 1
+    np.testing.assert_array_equal(alone, hand_only.rgb)
+
+
+def test_one_panel_for_each_candidate() -> None:
+    vertices, faces = flat_hand()
+    turns = [trimesh.transformations.rotation_matrix(k * np.pi / 2, [0, 0, 1])[:3, :3] for k in range(4)]
+    hands = [vertices @ turn.T for turn in turns]
+    one = rotation_prompt(Surface.of(box()), hands[:1], faces, ["3"], FORWARD, size=100)
+    four = rotation_prompt(Surface.of(box()), hands, faces, ["1", "2", "3", "4"], FORWARD, size=100)
+    assert four.width > 4 * 100
+    assert four.height > 2 * 100 > one.height
+    top, bottom = np.asarray(four)[: four.height // 2], np.asarray(four)[four.height // 2 :]
+    assert np.abs(top[:, :200].astype(int) - top[:, -200:]).max() > 50  # the hand turned
+    assert np.abs(top.astype(int) - bottom[: len(top)]).max() > 50
+
+
+def test_labels_and_hands_must_match() -> None:
+    vertices, faces = flat_hand()
+    with pytest.raises(ValueError, match="1 hands and 2 labels"):
+        rotation_prompt(Surface.of(box()), [vertices], faces, ["1", "2"], FORWARD)
+    with pytest.raises(ValueError, match="0 hands"):
+        rotation_prompt(Surface.of(box()), [], faces, [], FORWARD)
+
+
+@pytest.mark.parametrize("d_palm", [UP, -UP, FORWARD, -FORWARD, np.array([0.6, 0.0, 0.8])])
+def test_viewpoints_are_three_different_sides(d_palm: np.ndarray) -> None:
+    d_finger = np.array([0.8, 0.0, -0.6])
+    if abs(d_palm @ d_finger) > 1e-6:
+        d_finger = UP  # fingers up, palm level
+    fronts = np.array(viewpoints(grasp(d_palm, d_finger)))
+    units = fronts / np.linalg.norm(fronts, axis=1, keepdims=True)
+    assert np.isfinite(units).all()
+    cosines = (units @ units.T)[np.triu_indices(3, 1)]
+    assert cosines.max() < np.cos(np.radians(25))
+    assert units[2, 1] == pytest.approx(np.sqrt(0.5), abs=1e-6)  # 45 degrees above
+
+
+def test_sheet_holds_a_card_for_each_grasp_and_shows_the_target() -> None:
+    mesh = box()
+    surface = Surface.of(mesh, tinted(mesh.triangles_center[:, 0] > 0))
+    _, faces = flat_hand()
+    grasps = [grasp(-UP, np.array([1.0, 0.0, 0.0])), grasp(-FORWARD, UP), grasp(UP, FORWARD)]
+    sheet = grasp_sheet(surface, grasps, faces, size=80)
+    assert sheet.width > 6 * 80
+    assert sheet.height > 2 * 80
+    pixels = np.asarray(sheet).reshape(-1, 3).astype(float)
+    blue = (pixels[:, 2] > 1.3 * pixels[:, 0]).sum()
+    skin = (pixels[:, 0] > 1.3 * pixels[:, 2]).sum()
+    assert blue > 200
+    assert skin > 1000
+    assert TARGET[2] > TARGET[0]
+    with pytest.raises(ValueError, match="no grasps"):
+        grasp_sheet(surface, [], faces)
