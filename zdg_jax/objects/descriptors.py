@@ -8,15 +8,13 @@ from jaxtyping import Float, Int
 
 from zdg_jax.objects.model import PartDescriptor
 
-CONCAVE_SHARE = 0.5
-
 
 def describe_part(
     mesh: trimesh.Trimesh,
     faces: Int[np.ndarray, " part_faces"],
     thickness: Float[np.ndarray, " faces"],
-    enclosure: Float[np.ndarray, " faces"],
     hole_diameter: float,
+    concave: bool,
 ) -> PartDescriptor:
     """Describe the part made of `faces`.
 
@@ -24,8 +22,8 @@ def describe_part(
       mesh: the whole object, metres.
       faces: the part's faces.
       thickness: shape diameter of every face of the mesh, metres.
-      enclosure: per face of the mesh, share 0..1 of outward rays that meet the same part.
       hole_diameter: of the through-hole that the part borders, metres; 0 if none.
+      concave: the part is the inside of a cavity.
 
     Returns:
       The descriptor; all means are weighted by area.
@@ -58,7 +56,7 @@ def describe_part(
         is_loop=hole_diameter > 0,
         hole_diameter=hole_diameter,
         end_distance=float(1 - min(abs(axial), 1.0)),
-        concave=bool(share @ enclosure[faces] > CONCAVE_SHARE),
+        concave=concave,
     )
 
 

@@ -22,18 +22,21 @@ class FaceGraph:
       mesh: the mesh.
       pairs: neighbouring faces, one row an inner edge.
       length: distance between the two centres over the shared edge, metres.
+      edge_length: length of the shared edge, metres.
       cut_price: cost of a part border along the edge, metres: its length, less where the edge is concave.
     """
 
     mesh: trimesh.Trimesh
     pairs: Int[np.ndarray, "pairs 2"]
     length: Float[np.ndarray, " pairs"]
+    edge_length: Float[np.ndarray, " pairs"]
     cut_price: Float[np.ndarray, " pairs"]
 
     def weighted(self, weight: Float[np.ndarray, " pairs"]) -> csr_matrix:
-        """Symmetric sparse matrix of a weight on the pairs."""
-        a, b = self.pairs.T
-        n = len(self.mesh.faces)
+        """Symmetric sparse matrix of a weight on the pairs; pairs of weight 0 are no neighbours."""
+        keep = weight > 0  # scipy's graph routines count stored zeros as edges
+        a, b = self.pairs[keep].T
+        weight, n = weight[keep], len(self.mesh.faces)
         data = (np.r_[weight, weight], (np.r_[a, b], np.r_[b, a]))
         return coo_matrix(data, shape=(n, n)).tocsr()
 
@@ -82,7 +85,7 @@ def build_face_graph(mesh: trimesh.Trimesh) -> FaceGraph:
     # a crease counts by its curvature against the object's size: one turn of 1 rad in 5 % of the diagonal
     sharp = np.clip(bend * 0.05 * float(np.linalg.norm(mesh.extents)), 0, 3)
     factor = np.where(concave, np.maximum(np.exp(-1.5 * sharp), CONCAVE_CUT), 1.0 + 0.3 * sharp)
-    return FaceGraph(mesh, pairs, np.maximum(length, 1e-9), edge_length * factor)
+    return FaceGraph(mesh, pairs, np.maximum(length, 1e-9), edge_length, edge_length * factor)
 
 
 def smooth_normals(

@@ -102,7 +102,7 @@ def _shape_arrays(mesh: trimesh.Trimesh) -> dict[str, np.ndarray]:
         "face_part": parts.face_part.astype(np.int64) + 1,
         "hole_diameters": parts.hole_diameters,
         "thickness": parts.thickness,
-        "enclosure": parts.enclosure,
+        "concave": parts.concave,
         "sdf_origin": sdf.origin,
         "sdf_spacing": np.asarray(sdf.spacing),
         "sdf_values": sdf.values,
@@ -118,8 +118,8 @@ def _samples(mesh: trimesh.Trimesh, count: int, seed: int) -> dict[str, np.ndarr
 
 def _parts(mesh: trimesh.Trimesh, shape: dict[str, np.ndarray]) -> tuple[Part, ...]:
     parts = []
-    for index, hole in enumerate(shape["hole_diameters"]):
+    for index, (hole, concave) in enumerate(zip(shape["hole_diameters"], shape["concave"], strict=True)):
         faces = np.flatnonzero(shape["face_part"] == index + 1)
-        descriptor = describe_part(mesh, faces, shape["thickness"], shape["enclosure"], float(hole))
+        descriptor = describe_part(mesh, faces, shape["thickness"], float(hole), bool(concave))
         parts.append(Part(index + 1, faces, descriptor))
     return tuple(parts)

@@ -16,8 +16,8 @@ from zdg_jax.objects.facegraph import FaceGraph
 
 DIRECTIONS, PIXELS = 60, 96
 MIN_DIAMETER = 0.012  # metres; a child's finger
-ANGLES = 72
-BULK = 2.2  # a slice this many times larger than the ring's own is bulk, no longer ring
+COARSE, FINE = 36, 180  # half-planes around a hole
+BULK = 1.8  # a slice this many times larger than the ring's own is bulk, no longer ring
 MIN_ARC = np.deg2rad(75)
 
 
@@ -43,7 +43,7 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
 
     Around the hole's axis the object is cut by half-planes. Where the slice nearest to the hole is
     small (a ring's own cross-section), the slice belongs to the loop; where it is larger than
-    2.2 times the ring's, it is the bulk that the loop hangs on.
+    1.8 times the ring's, it is the bulk that the loop hangs on.
 
     Args:
       graph: of the mesh.
@@ -53,11 +53,13 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
     """
     loops: list[Loop] = []
     for hole in through_holes(graph.mesh):
-        faces = _ring_faces(graph, hole)
-        if faces.any() and not any((faces & other.faces).sum() > 0.5 * faces.sum() for other in loops):
-            for other in loops:
-                faces &= ~other.faces
-            loops.append(Loop(faces, hole.diameter))
+        rough = _ring_faces(graph, hole, COARSE)
+        taken = np.any([loop.faces for loop in loops], axis=0) if loops else np.zeros_like(rough)
+        if not rough.any() or (rough & taken).sum() > 0.5 * rough.sum():
+            continue
+        faces = _ring_faces(graph, hole, FINE) & ~taken
+        if faces.any():
+            loops.append(Loop(_without_islands(graph, faces), hole.diameter))
     return loops
 
 
@@ -115,7 +117,7 @@ def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.nda
     return holes
 
 
-def _ring_faces(graph: FaceGraph, hole: ThroughHole) -> Bool[np.ndarray, " faces"]:
+def _ring_faces(graph: FaceGraph, hole: ThroughHole, angles: int) -> Bool[np.ndarray, " faces"]:
     """Faces of the ring's own slices around the hole."""
     mesh = graph.mesh
     right = np.cross(hole.axis, np.eye(3)[np.argmin(np.abs(hole.axis))])
@@ -123,7 +125,7 @@ def _ring_faces(graph: FaceGraph, hole: ThroughHole) -> Bool[np.ndarray, " faces
     frame = np.column_stack([right, np.cross(hole.axis, right), hole.axis])
     local = (mesh.vertices - hole.center) @ frame
     centers = (mesh.triangles_center - hole.center) @ frame
-    theta = 2 * np.pi * np.arange(ANGLES) / ANGLES
+    theta = 2 * np.pi * np.arange(angles) / angles
     slices = [_nearest_slice(graph, local, centers, angle) for angle in theta]
     sizes = np.array([size for _, size in slices])
     finite = np.isfinite(sizes)
@@ -132,21 +134,31 @@ def _ring_faces(graph: FaceGraph, hole: ThroughHole) -> Bool[np.ndarray, " faces
         return nothing
     limit = BULK * float(np.percentile(sizes[finite], 15))
     small = finite & (sizes <= limit)
-    if small.sum() * 2 * np.pi / ANGLES < MIN_ARC:
+    if small.sum() * 2 * np.pi / angles < MIN_ARC:
         return nothing
     seed = nothing.copy()
-    for own, ok in zip(slices, small, strict=True):
+    for own, ok in zip(slices, _long_runs(small), strict=True):
         if ok:
             seed[own[0]] = True
-    # all faces in the ring's sectors that hang together with the slices
-    face_angle = np.arctan2(centers[:, 1], centers[:, 0]) % (2 * np.pi)
-    bin_ = np.round(face_angle / (2 * np.pi / ANGLES)).astype(int) % ANGLES
-    sector = small[bin_] | seed
-    pieces = graph.pieces(sector)
-    reach = 0.75 * hole.diameter + limit  # a piece that strays far from the hole is bulk
-    keep = np.isin(pieces, np.unique(pieces[seed])) & sector
-    near = np.hypot(np.linalg.norm(centers[:, :2], axis=1), centers[:, 2]) < 2.5 * reach + limit
-    return keep & near
+    return seed
+
+
+def _long_runs(small: Bool[np.ndarray, " angles"]) -> Bool[np.ndarray, " angles"]:
+    """Only runs of at least 20 degrees count: single small slices on the bulk are noise."""
+    n = len(small)
+    twice = ndimage.binary_opening(np.tile(small, 3), np.ones(n // 18, dtype=bool))
+    return twice[n : 2 * n]
+
+
+def _without_islands(graph: FaceGraph, mask: Bool[np.ndarray, " faces"]) -> Bool[np.ndarray, " faces"]:
+    """Take in the small gaps that no slice met, and drop the specks."""
+    area = graph.mesh.area_faces
+    for value, share in ((False, 0.01), (True, 0.1)):
+        piece = graph.pieces(mask == value)
+        size = np.bincount(piece[piece >= 0], weights=area[piece >= 0], minlength=len(area))
+        small = (piece >= 0) & (size[piece] < share * area[mask].sum() * (1 if value else 10))
+        mask = mask ^ small
+    return mask
 
 
 def _nearest_slice(
