@@ -46,8 +46,12 @@ class TestEveryHand:
         hand = load_hand(name)
         np.testing.assert_allclose(hand.R_base_palm.T @ hand.R_base_palm, np.eye(3), atol=1e-9)
         assert np.linalg.det(hand.R_base_palm) == pytest.approx(1.0)
-        stretched = (posed(hand, IDENTITY, np.zeros(len(hand.active_names)), "pad") - hand.p_base_palm) @ hand.R_base_palm
-        flexed = (posed(hand, IDENTITY, hand.grasp_types["handle-grasp"].joints, "pad") - hand.p_base_palm) @ hand.R_base_palm
+        stretched = (
+            posed(hand, IDENTITY, np.zeros(len(hand.active_names)), "pad") - hand.p_base_palm
+        ) @ hand.R_base_palm
+        flexed = (
+            posed(hand, IDENTITY, hand.grasp_types["handle-grasp"].joints, "pad") - hand.p_base_palm
+        ) @ hand.R_base_palm
         for i, pad in enumerate(hand.pad_names):
             if pad != "thumb":
                 assert stretched[i, 0] > 0.05
@@ -101,7 +105,13 @@ def test_dip_follows_pip() -> None:
 
 def test_human16_limits_are_the_documented_ones() -> None:
     hand = load_hand("human16")
-    degrees = dict(zip(hand.active_names, np.rad2deg(np.stack([hand.lower, hand.upper], 1)).round(3).tolist(), strict=True))
+    degrees = dict(
+        zip(
+            hand.active_names,
+            np.rad2deg(np.stack([hand.lower, hand.upper], 1)).round(3).tolist(),
+            strict=True,
+        )
+    )
     assert degrees["index_spread"] == [-20, 20]
     assert degrees["middle_spread"] == [-10, 10]
     assert degrees["little_spread"] == [-30, 30]

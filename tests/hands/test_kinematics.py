@@ -22,7 +22,9 @@ def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:
 def _random_pose(n: int, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     q = rng.normal(size=(n, 4))
-    return np.concatenate([rng.uniform(-1, 1, size=(n, 3)), q / np.linalg.norm(q, axis=1, keepdims=True)], axis=1)
+    return np.concatenate(
+        [rng.uniform(-1, 1, size=(n, 3)), q / np.linalg.norm(q, axis=1, keepdims=True)], axis=1
+    )
 
 
 @pytest.mark.parametrize("name", HAND_NAMES)
@@ -32,7 +34,9 @@ def test_links_equal_c_mujoco(name: str) -> None:
     data = mujoco.MjData(model)
     poses, joints = _random_pose(200), _random_joints(hand, 200)
     run = jax.jit(
-        jax.vmap(lambda p, q: link_transforms(hand, Transform(pos=p[:3], rot=p[3:] / jnp.linalg.norm(p[3:])), q))
+        jax.vmap(
+            lambda p, q: link_transforms(hand, Transform(pos=p[:3], rot=p[3:] / jnp.linalg.norm(p[3:])), q)
+        )
     )
     got = run(jnp.asarray(poses, jnp.float32), jnp.asarray(joints, jnp.float32))
     ids = [model.body(n).id for n in hand.link_names]
@@ -76,7 +80,9 @@ def test_batch_equals_loop(name: str) -> None:
 @pytest.mark.parametrize("at_zero", [True, False])
 def test_gradients_are_finite_and_right(name: str, at_zero: bool) -> None:
     hand = load_hand(name)
-    q0 = jnp.zeros(len(hand.active_names)) if at_zero else jnp.asarray(_random_joints(hand, 1)[0], jnp.float32)
+    q0 = (
+        jnp.zeros(len(hand.active_names)) if at_zero else jnp.asarray(_random_joints(hand, 1)[0], jnp.float32)
+    )
     base = Transform(pos=jnp.zeros(3), rot=jnp.array([1.0, 0, 0, 0]))
 
     def height(q):

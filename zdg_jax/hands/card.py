@@ -70,8 +70,12 @@ def read_card(path: Path) -> HandCard:
     except FileNotFoundError:
         raise UserError(f"no file {path}", "a hand card (YAML)", "check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise UserError(f"{path.name}, which is not YAML ({e})", "a hand card (YAML)", "mend the file") from None
+        raise UserError(
+            f"{path.name}, which is not YAML ({e})", "a hand card (YAML)", "mend the file"
+        ) from None
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(x) for x in first["loc"])
-        raise UserError(f"{path.name}: {where}: {first['msg']}", "a complete hand card", "mend that field") from None
+        raise UserError(
+            f"{path.name}: {where}: {first['msg']}", "a complete hand card", "mend that field"
+        ) from None

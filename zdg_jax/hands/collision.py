@@ -46,6 +46,7 @@ def _from_geoms(card: HandCard, model: mujoco.MjModel, keep: list[int], links: l
     share = np.maximum(24, SKIN_VERTICES * areas / areas.sum()).astype(int)
     vs, fs, ls, cs, rs, ss, offset = [], [], [], [], [], [], 0
     for (i, body, geoms), n in zip(solids, share, strict=True):
+
         def distance(q: np.ndarray, geoms=geoms) -> np.ndarray:
             return np.min([geom_distance(model, g, q) for g in geoms], axis=0)
 

@@ -35,14 +35,20 @@ def segments() -> list[an.Cone]:
     for f in an.FINGERS:
         x = an.finger_frame(f)[:, 0]
         p = np.array(f.mcp)
-        for name, length, ra, rb in zip(("proximal", "middle", "distal"), f.lengths, f.radii, f.radii[1:], strict=False):
+        for name, length, ra, rb in zip(
+            ("proximal", "middle", "distal"), f.lengths, f.radii, f.radii[1:], strict=False
+        ):
             q = p + length * x
             cones.append(an.Cone(f"{f.name}_{name}", tuple(p), tuple(q), ra, rb))
             p = q
     x = an.thumb_frame()[:, 0]
     p = np.array(an.THUMB_CMC)
     for name, length, ra, rb in zip(
-        ("metacarpal", "proximal", "distal"), an.THUMB_LENGTHS, an.THUMB_RADII, an.THUMB_RADII[1:], strict=False
+        ("metacarpal", "proximal", "distal"),
+        an.THUMB_LENGTHS,
+        an.THUMB_RADII,
+        an.THUMB_RADII[1:],
+        strict=False,
     ):
         q = p + length * x
         cones.append(an.Cone(f"thumb_{name}", tuple(p), tuple(q), ra, rb))
@@ -64,10 +70,14 @@ def mjcf() -> str:
             if c.link != link:
                 continue
             a, b = (np.array(c.a) - origin) @ R, (np.array(c.b) - origin) @ R
-            out.append(f'{pad}<geom type="capsule" fromto="{_num([*a, *b])}" size="{0.5 * (c.ra + c.rb):.6g}" density="1100"/>')
+            out.append(
+                f'{pad}<geom type="capsule" fromto="{_num([*a, *b])}" size="{0.5 * (c.ra + c.rb):.6g}" density="1100"/>'
+            )
 
     def hinge(name: str, axis, limits, pad: str) -> None:
-        out.append(f'{pad}<joint name={quoteattr(name)} axis="{_num(axis)}" range="{_num(limits)}" damping="0.05" armature="0.0002"/>')
+        out.append(
+            f'{pad}<joint name={quoteattr(name)} axis="{_num(axis)}" range="{_num(limits)}" damping="0.05" armature="0.0002"/>'
+        )
 
     geom("palm", np.eye(3), np.zeros(3), " " * 6)
     equalities = []
@@ -103,7 +113,14 @@ def mjcf() -> str:
     out.append(f'          <body name="thumb_distal" pos="{_num((an.THUMB_LENGTHS[1], 0, 0))}">')
     hinge("thumb_ip", (0, -1, 0), an.THUMB_LIMITS[3], " " * 12)
     geom("thumb_distal", R, p, " " * 12)
-    out += ["          </body>", "        </body>", "      </body>", "    </body>", "  </worldbody>", "  <equality>"]
+    out += [
+        "          </body>",
+        "        </body>",
+        "      </body>",
+        "    </body>",
+        "  </worldbody>",
+        "  <equality>",
+    ]
     for child, parent in equalities:
         out.append(f'    <joint joint1="{child}" joint2="{parent}" polycoef="0 {an.DIP_RATIO} 0 0 0"/>')
     out += ["  </equality>", "</mujoco>", ""]
@@ -132,7 +149,9 @@ def skin() -> dict[str, np.ndarray]:
 
     corners = np.array([np.add(c.a, s * max(c.ra, c.rb)) for c in cones for s in (-1, 1)]
                        + [np.add(c.b, s * max(c.ra, c.rb)) for c in cones for s in (-1, 1)])  # fmt: skip
-    vertices, faces = mesh_implicit(distance, corners.min(0) - 0.008, corners.max(0) + 0.008, 0.0022, SKIN_FACES)
+    vertices, faces = mesh_implicit(
+        distance, corners.min(0) - 0.008, corners.max(0) + 0.008, 0.0022, SKIN_FACES
+    )
     link = by_link(vertices).argmin(axis=1)
     return {"vertices": vertices, "faces": faces, "link": link, "link_names": np.array(names)}
 
@@ -147,7 +166,11 @@ def spheres() -> dict[str, np.ndarray]:
             centers.append(a + t * (b - a))
             radii.append(c.ra + t * (c.rb - c.ra))
             links.append(c.link)
-    return {"sphere_center": np.array(centers), "sphere_radius": np.array(radii), "sphere_link": np.array(links)}
+    return {
+        "sphere_center": np.array(centers),
+        "sphere_radius": np.array(radii),
+        "sphere_link": np.array(links),
+    }
 
 
 def main() -> None:

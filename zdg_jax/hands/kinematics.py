@@ -39,7 +39,9 @@ def link_transforms(hand: HandModel, base: Transform, active: Float[Array, " act
     pos, rot = base.pos[None], base.rot[None]
     for level in tree:
         parent = Transform(pos=pos[level.parent], rot=rot[level.parent])
-        pose = _compose(parent, Transform(pos=jnp.asarray(level.pos, dtype), rot=jnp.asarray(level.rot, dtype)))
+        pose = _compose(
+            parent, Transform(pos=jnp.asarray(level.pos, dtype), rot=jnp.asarray(level.rot, dtype))
+        )
         for joint, axis, anchor in zip(level.joint, level.axis, level.anchor, strict=True):
             p = jnp.asarray(anchor, dtype)
             turn = jax.vmap(math.quat_rot_axis)(jnp.asarray(axis, dtype), angles[joint])
@@ -123,7 +125,11 @@ def _posed(hand: HandModel, what: str):
 
     def one(pose: Array, joints: Array) -> Array:
         rot = pose[3:] / jnp.linalg.norm(pose[3:])
-        return move(link_transforms(hand, Transform(pos=pose[:3], rot=rot), joints), link, jnp.asarray(points, pose.dtype))
+        return move(
+            link_transforms(hand, Transform(pos=pose[:3], rot=rot), joints),
+            link,
+            jnp.asarray(points, pose.dtype),
+        )
 
     return jax.jit(jax.vmap(one))
 

@@ -29,7 +29,9 @@ def model_path(card: HandCard, folder: Path) -> Path:
     else:
         path = Path(card.model)
     if not path.is_file():
-        raise UserError(f"no hand model at {path.name}", "a MJCF or URDF file", f"check `model` of card {card.name}")
+        raise UserError(
+            f"no hand model at {path.name}", "a MJCF or URDF file", f"check `model` of card {card.name}"
+        )
     return path
 
 
@@ -47,7 +49,9 @@ def _coupling(model: mujoco.MjModel, joints: list[str], fixed: dict[str, float],
             continue
         c = model.eq_data[e]
         if np.any(c[2:5]):
-            raise UserError(f"a non-linear joint equality in {name}", "polycoef 'a b 0 0 0'", "make it linear")
+            raise UserError(
+                f"a non-linear joint equality in {name}", "polycoef 'a b 0 0 0'", "make it linear"
+            )
         slave[model.joint(model.eq_obj1id[e]).name] = (model.joint(model.eq_obj2id[e]).name, c[1], c[0])
     active = [j for j in joints if j not in slave and j not in fixed]
     A, b = np.zeros((len(joints), len(active))), np.zeros(len(joints))
@@ -69,7 +73,9 @@ def _grasp_type(
     joints = np.zeros(len(active))
     for j, degrees in g.joints.items():
         if j not in active:
-            raise UserError(f"grasp type {key}: joint {j!r}", f"one of {', '.join(active)}", f"mend card {card.name}")
+            raise UserError(
+                f"grasp type {key}: joint {j!r}", f"one of {', '.join(active)}", f"mend card {card.name}"
+            )
         joints[active.index(j)] = np.deg2rad(degrees)
     by_link = np.zeros(len(links))
     for name, p in g.contact.items():
@@ -93,7 +99,9 @@ def build_hand(card: HandCard, folder: Path) -> HandModel:
     links = [model.body(i).name for i in keep]
     slot = {b: i for i, b in enumerate(keep)}
     hinge = [
-        j for j in range(model.njnt) if model.jnt_bodyid[j] in slot and int(model.jnt_type[j]) == int(mujoco.mjtJoint.mjJNT_HINGE)
+        j
+        for j in range(model.njnt)
+        if model.jnt_bodyid[j] in slot and int(model.jnt_type[j]) == int(mujoco.mjtJoint.mjJNT_HINGE)
     ]
     joints = [model.joint(j).name for j in hinge]
     active, A, b = _coupling(model, joints, card.fixed, card.name)
@@ -164,11 +172,15 @@ def _palm_frame(card: HandCard, origin, palm_link: int) -> tuple[np.ndarray, np.
     x = x - (x @ z) * z
     x = x / np.linalg.norm(x)
     R = origin[1][0].T @ origin[1][palm_link] @ np.stack([x, np.cross(z, x), z], axis=1)
-    p = origin[1][0].T @ (origin[0][palm_link] + origin[1][palm_link] @ np.array(card.palm.origin) - origin[0][0])
+    p = origin[1][0].T @ (
+        origin[0][palm_link] + origin[1][palm_link] @ np.array(card.palm.origin) - origin[0][0]
+    )
     return p, R
 
 
-def palmar_side(n_link_skin, skin_link, pad_link, card: HandCard, origin, palm_link: int, links) -> np.ndarray:
+def palmar_side(
+    n_link_skin, skin_link, pad_link, card: HandCard, origin, palm_link: int, links
+) -> np.ndarray:
     """Weight 0..1 of each vertex: how far its normal points to the palmar side of its own link.
 
     max(0, n . m)^0.5 where m is the pad's normal for links of a finger with a pad, D_palm for the rest: the

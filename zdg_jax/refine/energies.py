@@ -27,9 +27,7 @@ def e_contact(
     return jnp.sum(jnp.where(member, prior * distance, 0.0)) / jnp.maximum(jnp.sum(member), 1)
 
 
-def e_contact_map(
-    distance: Float[Array, " vertices"], prior: Float[Array, " vertices"]
-) -> Float[Array, ""]:
+def e_contact_map(distance: Float[Array, " vertices"], prior: Float[Array, " vertices"]) -> Float[Array, ""]:
     """E_cmap = mean_j (c_j - C_j)^2, c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2), k = 100 / m.
 
     Not defined in the paper; the contact map is GraspTTA's (Jiang et al. 2021, eq. 5 and its code).
@@ -39,7 +37,9 @@ def e_contact_map(
 
 
 def e_penetration(
-    phi_skin: Float[Array, " vertices"], phi_hand: Float[Array, " points"], tolerance: Float[Array, ""] | float = 0.0
+    phi_skin: Float[Array, " vertices"],
+    phi_hand: Float[Array, " points"],
+    tolerance: Float[Array, ""] | float = 0.0,
 ) -> Float[Array, ""]:
     """E_pen = sum_v max(0, -phi(v) - t) + sum_o max(0, -psi(o) - t).
 
@@ -63,7 +63,10 @@ def e_self_penetration(
 
 
 def e_force_closure(
-    p_pad: Float[Array, "pads 3"], n_pad: Float[Array, "pads 3"], weight: Float[Array, " pads"], scale: float = 0.1
+    p_pad: Float[Array, "pads 3"],
+    n_pad: Float[Array, "pads 3"],
+    weight: Float[Array, " pads"],
+    scale: float = 0.1,
 ) -> Float[Array, ""]:
     """E_fc = |sum_i w_i [n_i; (p_i - p0) x n_i / s]|^2 / (sum_i w_i)^2.
 

@@ -88,9 +88,7 @@ def sphere_distance(
     points: Float[Array, "points 3"], center: Float[Array, "spheres 3"], radius: Float[Array, " spheres"]
 ) -> Float[Array, " points"]:
     """psi(o) = min_s |o - x_s| - r_s, the hand's signed distance at object points."""
-    gap2 = (
-        jnp.sum(points**2, axis=1)[:, None] + jnp.sum(center**2, axis=1)[None, :] - 2.0 * points @ center.T
-    )
+    gap2 = jnp.sum(points**2, axis=1)[:, None] + jnp.sum(center**2, axis=1)[None, :] - 2.0 * points @ center.T
     return jnp.min(jnp.sqrt(jnp.maximum(gap2, 1e-10)) - radius[None, :], axis=1)
 
 

@@ -42,7 +42,9 @@ def compiled(hand: HandModel):
             return Variables(*v), state
 
         v, _ = jax.lax.fori_loop(0, schedule.steps, step, (v0, adam.init(v0)))
-        v = v._replace(joints=jnp.clip(v.joints, hand.lower.astype("float32")[None], hand.upper.astype("float32")[None]))
+        v = v._replace(
+            joints=jnp.clip(v.joints, hand.lower.astype("float32")[None], hand.upper.astype("float32")[None])
+        )
         return jax.vmap(to_pose)(v), v.joints, each(v), each(v0)
 
     return jax.jit(run)

@@ -51,10 +51,16 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     if config.ablation == "contact":
         hand_mask = func_mask = np.ones_like(hand_mask)
     if not hand_mask.any() or not func_mask.any():
-        raise ValueError("got an empty contact region; expected at least one surface sample in M_hand and P_func")
+        raise ValueError(
+            "got an empty contact region; expected at least one surface sample in M_hand and P_func"
+        )
     points = obj.samples.points
     to_hand = build_point_distance_grid(points[hand_mask], obj.sdf).values
-    to_func = to_hand if np.array_equal(hand_mask, func_mask) else build_point_distance_grid(points[func_mask], obj.sdf).values
+    to_func = (
+        to_hand
+        if np.array_equal(hand_mask, func_mask)
+        else build_point_distance_grid(points[func_mask], obj.sdf).values
+    )
     center = points[hand_mask].mean(axis=0)
     near = np.argsort(np.linalg.norm(points - center, axis=1))[: max(PROBES, int(hand_mask.sum()))]
     probes = points[near[np.linspace(0, len(near) - 1, PROBES).astype(int)]]

@@ -1,0 +1,109 @@
+"""Each energy: finite gradients at contact and at zero, invariances, known values, pairwise reference."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from zdg_jax.refine import energies as en
+
+RNG = np.random.default_rng(0)
+
+
+def _f32(x) -> jnp.ndarray:
+    return jnp.asarray(x, jnp.float32)
+
+
+def _cases() -> dict:
+    """Energy name -> (function of one array, a generic argument, the argument at contact or zero)."""
+    prior = _f32(RNG.uniform(size=20))
+    member = jnp.arange(20) < 8
+    radius = _f32(RNG.uniform(0.01, 0.02, size=12))
+    pairs = jnp.asarray(np.triu(np.ones((12, 12), dtype=bool), 1))
+    n_pad = _f32(RNG.normal(size=(5, 3)))
+    n_pad = n_pad / jnp.linalg.norm(n_pad, axis=1, keepdims=True)
+    low, high = -jnp.ones(6), jnp.ones(6)
+    d = _f32(RNG.uniform(0, 0.03, size=20))
+    points = _f32(RNG.normal(size=(12, 3)) * 0.02)
+    return {
+        "contact": (lambda x: en.e_contact(x, prior, member), d, jnp.zeros(20)),
+        "contact_map": (lambda x: en.e_contact_map(x, prior), d, jnp.zeros(20)),
+        "penetration": (lambda x: en.e_penetration(x, x, 0.0), d - 0.015, jnp.zeros(20)),
+        "self_penetration": (lambda x: en.e_self_penetration(x, radius, pairs), points, jnp.zeros((12, 3))),
+        "force_closure": (
+            lambda x: en.e_force_closure(x, n_pad, jnp.ones(5)), _f32(RNG.normal(size=(5, 3)) * 0.05), jnp.zeros((5, 3)),
+        ),
+        "joint_limits": (lambda x: en.e_joint_limits(x, low, high), _f32(RNG.normal(size=6) * 2), jnp.zeros(6)),
+    }  # fmt: skip
+
+
+CASES = _cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_value_and_gradient_finite_and_non_negative(name: str) -> None:
+    energy, generic, edge = CASES[name]
+    for x in (generic, edge):
+        value, grad = jax.value_and_grad(energy)(x)
+        assert np.isfinite(value)
+        assert value >= 0
+        assert np.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradient_is_the_slope(name: str) -> None:
+    energy, x, _ = CASES[name]
+    grad = jax.grad(energy)(x)
+    direction = _f32(np.random.default_rng(3).normal(size=x.shape))
+    h = 1e-4
+    numeric = (energy(x + h * direction) - energy(x - h * direction)) / (2 * h)
+    scale = float(jnp.sum(jnp.abs(grad * direction))) + 1e-3
+    assert abs(float(jnp.sum(grad * direction)) - float(numeric)) < 0.03 * scale
+
+
+def test_contact_is_eq_6_in_pairwise_form() -> None:
+    """(1/n) sum_j C_j min_i |V_j - P_i| over the functional vertices."""
+    v, p = RNG.normal(size=(30, 3)), RNG.normal(size=(50, 3))
+    prior, member = RNG.uniform(size=30), RNG.uniform(size=30) < 0.4
+    pairwise = np.linalg.norm(v[:, None] - p[None], axis=2).min(axis=1)
+    want = (prior * pairwise)[member].sum() / member.sum()
+    assert float(en.e_contact(_f32(pairwise), _f32(prior), jnp.asarray(member))) == pytest.approx(
+        want, rel=1e-5
+    )
+
+
+def test_contact_map_known_values() -> None:
+    """c(0) = 1, c(1 cm) = 2 (1 - sigmoid(2)), c(far) = 0."""
+    at = lambda d: float(en.e_contact_map(_f32([d]), _f32([0.0]))) ** 0.5  # noqa: E731
+    assert at(0.0) == pytest.approx(1.0)
+    assert at(0.01) == pytest.approx(2 * (1 - 1 / (1 + np.exp(-2.0))), rel=1e-4)
+    assert at(1.0) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_force_closure_is_zero_for_two_opposed_pads_and_invariant() -> None:
+    p, n = np.array([[0.02, 0, 0], [-0.02, 0, 0]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
+    R, t = Rotation.from_rotvec([0.4, 1.0, -0.3]).as_matrix(), np.array([0.3, -0.2, 0.5])
+    w = jnp.ones(2)
+    assert float(en.e_force_closure(_f32(p), _f32(n), w)) == pytest.approx(0.0, abs=1e-9)
+    q, m = RNG.normal(size=(4, 3)) * 0.05, RNG.normal(size=(4, 3))
+    base = float(en.e_force_closure(_f32(q), _f32(m), jnp.ones(4)))
+    moved = float(en.e_force_closure(_f32(q @ R.T + t), _f32(m @ R.T), jnp.ones(4)))
+    assert moved == pytest.approx(base, rel=1e-3)
+    assert base > 1e-3
+
+
+def test_self_penetration_of_two_spheres() -> None:
+    x = _f32([[0, 0, 0], [0.015, 0, 0]])
+    pairs = jnp.asarray([[False, True], [False, False]])
+    assert float(en.e_self_penetration(x, _f32([0.01, 0.01]), pairs)) == pytest.approx(0.005, rel=1e-4)
+    assert float(en.e_self_penetration(x * 2, _f32([0.01, 0.01]), pairs)) == 0.0
+
+
+def test_skin_may_give_way_by_the_tolerance() -> None:
+    phi = _f32([-0.001, -0.003, 0.01])
+    far = _f32([1.0])
+    assert float(en.e_penetration(phi, far, 0.0)) == pytest.approx(0.004, rel=1e-5)
+    assert float(en.e_penetration(phi, far, 0.002)) == pytest.approx(0.001, rel=1e-5)
