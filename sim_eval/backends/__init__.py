@@ -1,0 +1,1 @@
+"""Engines that run a scene; all give a `Rollout`."""

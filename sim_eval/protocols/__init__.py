@@ -1,0 +1,1 @@
+"""Simulation tests of the field, one file each, with their constants and source."""

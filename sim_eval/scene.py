@@ -1,0 +1,100 @@
+"""One scene for all backends: a fixed hand of spheres and a free object of convex pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from sim_eval.solids import Inertial
+
+OBJECT_BODY = "object"
+
+
+@dataclass(frozen=True)
+class SceneParams:
+    """Physics of a scene; a protocol fixes them.
+
+    Attributes:
+      timestep: seconds.
+      gravity: m/s², world frame, +y up.
+      friction: sliding, torsional (m), rolling (m); torsional and rolling act with condim 4 and 6 only.
+      condim: 3 = sliding friction only.
+      contact_tolerance: metres; a gap up to this counts as contact, but exerts no force.
+    """
+
+    timestep: float
+    gravity: tuple[float, float, float]
+    friction: tuple[float, float, float]
+    condim: int = 3
+    contact_tolerance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A compiled scene; the hand is data, so one model serves all grasps of an object.
+
+    Attributes:
+      model: the object's freejoint is its only joint; sphere i is the geom of mocap body i.
+      inertial: what the object weighs.
+      num_spheres: length of the hand's sphere list.
+    """
+
+    model: mujoco.MjModel
+    inertial: Inertial
+    num_spheres: int
+
+
+def build_scene(
+    sphere_radius: Float[np.ndarray, " spheres"],
+    pieces: tuple[Float[np.ndarray, "_ 3"], ...],
+    inertial: Inertial,
+    params: SceneParams,
+) -> Scene:
+    """Compile hand and object with `mujoco.MjSpec`.
+
+    One mocap body a sphere, not static geoms: MuJoCo sorts the geoms of a body into a fixed tree at
+    compilation, whereas mocap positions may differ from grasp to grasp. Object geoms have no mass; the body
+    has that of the whole mesh.
+
+    Args:
+      sphere_radius: metres, > 0.
+      pieces: vertices of each convex piece in the object frame, metres.
+      inertial: of the whole object.
+      params: physics.
+
+    Returns:
+      The scene, hand at the origin, object at identity.
+
+    Raises:
+      ValueError: MuJoCo refuses a piece.
+    """
+    spec = mujoco.MjSpec()
+    spec.option.timestep = params.timestep
+    spec.option.gravity = list(params.gravity)
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0  # a pyramid with impratio 1 lets a held object creep
+    spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # a burst must stay visible
+    margin = {"margin": params.contact_tolerance, "gap": params.contact_tolerance}
+    surface = {"friction": list(params.friction), "condim": params.condim, **margin}
+    for i, radius in enumerate(sphere_radius):
+        body = spec.worldbody.add_body(name=f"sphere{i}", mocap=True)
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[float(radius), 0, 0], **surface)
+    body = spec.worldbody.add_body(
+        name=OBJECT_BODY, mass=inertial.mass, ipos=inertial.com, fullinertia=_six(inertial.inertia),
+        explicitinertial=True,
+    )  # fmt: skip
+    body.add_freejoint()
+    for i, vertices in enumerate(pieces):
+        mesh = spec.add_mesh(name=f"piece{i}")
+        mesh.uservert = np.ascontiguousarray(vertices, np.float64).ravel()
+        mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # thin pieces have no volume to speak of
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, mass=0.0, **surface)
+    return Scene(spec.compile(), inertial, len(sphere_radius))
+
+
+def _six(inertia: Float[np.ndarray, "3 3"]) -> list[float]:
+    """MuJoCo's order: xx yy zz xy xz yz."""
+    return [float(inertia[i, j]) for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
