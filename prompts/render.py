@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-from jinja2 import FunctionLoader, StrictUndefined
+from jinja2 import FunctionLoader, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from prompts import schemas
@@ -79,9 +79,9 @@ def render(stage: str, **values: object) -> str:
     return text.strip() + "\n"
 
 
-def quoted(text: str) -> str:
-    """User text as one JSON string that cannot close a tag or start a new line."""
-    escaped = json.dumps(text, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+def quoted(text: str | Undefined) -> str:
+    """User text as one JSON string that cannot close a tag or start a new line; an undefined one raises."""
+    escaped = json.dumps(str(text), ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
     # JSON leaves these two raw; some readers take them for line breaks.
     return escaped.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("`", "\\u0060")
 

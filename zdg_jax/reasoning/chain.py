@@ -145,7 +145,7 @@ class _Chain:
         if not func_part.needs_points(state, functional):
             same = state.func_parts == state.hand_parts
             state.func_mask = state.hand_mask if same else self.lift(state.func_parts)
-        elif not points.any_pair_agrees(state):
+        elif not points.opposed_pairs(state):
             state.warnings.append("no two contour points pass eq. 5; thumb and index got their whole part(s)")
             state.func_mask = self.lift(state.func_parts)
         else:

@@ -22,10 +22,10 @@ def contour_points(mask: Bool[np.ndarray, "h w"], count: int) -> Int[np.ndarray,
       rows (u, v): column and row of a pixel inside the mask.
     """
     mask = _without_specks(mask)
-    inner = ndimage.binary_erosion(mask, iterations=_INSET)
+    inner = np.asarray(ndimage.binary_erosion(mask, iterations=_INSET), dtype=bool)
     # A part thinner than the inset keeps its own outline.
     body = inner if inner.sum() >= count else mask
-    edge = body & ~ndimage.binary_erosion(body)
+    edge = body & ~np.asarray(ndimage.binary_erosion(body), dtype=bool)
     rows, columns = np.nonzero(edge)
     if len(rows) == 0:
         return np.zeros((0, 2), int)
@@ -42,8 +42,9 @@ def contour_points(mask: Bool[np.ndarray, "h w"], count: int) -> Int[np.ndarray,
 
 
 def _without_specks(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    piece, count = ndimage.label(mask)
-    if count < 2:
+    piece = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, output=piece)
+    if piece.max() < 2:
         return mask
     size = np.bincount(piece.ravel())
     size[0] = 0

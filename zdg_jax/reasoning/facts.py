@@ -76,6 +76,7 @@ class PointFacts(Facts):
     func_parts: tuple[int, ...]
     points: dict[int, Vec3]
     normals: dict[int, Vec3]
+    opposed: tuple[tuple[int, int], ...] = ()  # pairs that can press against each other (eqs. 4-5)
 
 
 class DirectionFacts(Facts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 
 
 def expanded_hull(points: Float[np.ndarray, "n 3"], expansion: float) -> Float[np.ndarray, "planes 4"]:
@@ -19,8 +19,11 @@ def expanded_hull(points: Float[np.ndarray, "n 3"], expansion: float) -> Float[n
     Returns:
       rows (n, d) with unit outward n.
     """
-    # QJ joggles flat or coplanar input by a hair instead of failing on it.
-    planes = np.unique(ConvexHull(points, qhull_options="QJ Pp").equations, axis=0)
+    try:
+        hull = ConvexHull(points)
+    except QhullError:  # a flat sheet has no volume; QJ joggles it by a hair
+        hull = ConvexHull(points, qhull_options="QJ Pp")
+    planes = np.unique(hull.equations, axis=0)
     planes[:, 3] -= expansion
     return planes
 

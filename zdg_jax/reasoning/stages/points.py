@@ -44,12 +44,11 @@ def disagreement(state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"]) -> 
     return None
 
 
-def any_pair_agrees(state: ReasonState) -> bool:
-    """Whether any two of the candidates could pass eqs. 4-5 at all."""
+def opposed_pairs(state: ReasonState) -> tuple[tuple[int, int], ...]:
+    """The numbers of all candidate pairs that pass eqs. 4-5, lower first; (b, a) passes as (a, b) does."""
     _, points, _ = candidate_points(state)
-    # Eqs. 4-5 say the same of (a, b) and (b, a).
     pairs = combinations(range(len(points)), 2)
-    return any(disagreement(state, points[list(pair)]) is None for pair in pairs)
+    return tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)
 
 
 def chosen_points(state: ReasonState, answer: PointsAnswer) -> Float[np.ndarray, "2 3"]:
@@ -61,6 +60,7 @@ def chosen_points(state: ReasonState, answer: PointsAnswer) -> Float[np.ndarray,
 def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
     """Candidate "n" is the n-th contour point, numbered clockwise from the top."""
     uv, points, normals = candidate_points(state)
+    pairs = opposed_pairs(state)
     state.pictures[MARKED] = pictures.marked_points(state, uv)
     candidates = tuple(str(i + 1) for i in range(len(uv)))
     question = Question(
@@ -83,6 +83,7 @@ def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
             func_parts=state.func_parts,
             points={i + 1: vec3(point) for i, point in enumerate(points)},
             normals={i + 1: vec3(normal) for i, normal in enumerate(normals)},
+            opposed=pairs,
         ),
     )
 
@@ -91,10 +92,15 @@ def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
             return "Thumb and index can't share one point. Choose two."
         return outside([str(answer.thumb), str(answer.index)], candidates, "point")
 
+    def verify(answer: PointsAnswer) -> str | None:
+        refused = disagreement(state, chosen_points(state, answer))
+        offered = ", ".join(f"{a} and {b}" for a, b in pairs)
+        return refused and f"{refused} Pairs that can: {offered}."
+
     return Inquiry(
         question,
         check,
         (PLAIN, MARKED),
-        verify=lambda answer: disagreement(state, chosen_points(state, answer)),
+        verify=verify,
         failed_as=Status.POINTS_UNVERIFIED,
     )

@@ -1,0 +1,265 @@
+"""The whole walk with a scripted reasoner: order, omissions, verification, failures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
+from zdg_jax.errors import UserError
+from zdg_jax.guidance import ContactGuidance, InitialGrasp
+from zdg_jax.hands import load_hand
+from zdg_jax.reasoning import position, verification
+from zdg_jax.reasoning.chain import Reasoning, reason
+from zdg_jax.reasoning.config import ReasonConfig
+from zdg_jax.reasoning.directions import NAMES
+from zdg_jax.reasoning.facts import DirectionFacts, PointFacts, RotationFacts
+from zdg_jax.reasoning.protocol import Question, ReasonerError
+
+OBJ = hammer(1500)
+HAND = load_hand("human16")
+SMALL = {"image_size": 160, "min_part_pixels": 10}
+ALL = ["view", "hand_part", "func_part", "direction", "grasp_type", "rotation"]
+HOLD_HANDLE: dict[str, Any] = {
+    "hand_part": [{"parts": [HANDLE]}],
+    "func_part": [{"parts": [HANDLE], "needs_points": True}],
+    "direction": [{"direction": "above"}],
+}
+
+
+def run(reasoner: Scripted, **settings: Any) -> Reasoning:
+    return asyncio.run(reason(OBJ, HAND, "hammer a nail", reasoner, ReasonConfig(**{**SMALL, **settings})))
+
+
+def parts_of(result: Reasoning) -> tuple[InitialGrasp, ContactGuidance]:
+    assert result.grasp.status == "ok", result.grasp.status_reason
+    assert result.grasp.initial is not None
+    assert result.grasp.guidance is not None
+    return result.grasp.initial, result.grasp.guidance
+
+
+@pytest.fixture(scope="module")
+def held() -> tuple[Scripted, Reasoning]:
+    reasoner = Scripted(**HOLD_HANDLE)
+    return reasoner, run(reasoner)
+
+
+def test_stages_in_the_papers_order(held: tuple[Scripted, Reasoning]) -> None:
+    # Points are omitted: thumb and index share the hand's part.
+    reasoner, result = held
+    assert reasoner.stages() == ALL
+    assert [stage["stage"] for stage in result.trace["stages"]] == ALL
+    assert len(result.grasp.calls) == 6
+
+
+def test_initial_grasp_obeys_equations_1_and_2(held: tuple[Scripted, Reasoning]) -> None:
+    initial, guidance = parts_of(held[1])
+    up = np.array([0.0, 1.0, 0.0])
+    np.testing.assert_allclose(initial.R_obj_palm[:, 2], -up, atol=1e-12)
+    center = OBJ.samples.points[guidance.hand_mask].mean(axis=0)
+    hull = position.expanded_hull(np.asarray(OBJ.mesh.vertices), ReasonConfig().hull_expansion)
+    np.testing.assert_allclose(initial.p_obj_palm, position.hand_position(center, up, hull), atol=1e-9)
+    assert initial.direction == "above"
+
+
+def test_equation_3_leaves_the_two_rotations_across_the_handle(held: tuple[Scripted, Reasoning]) -> None:
+    question = held[0].asked[-1]
+    assert question.candidates == ("2", "4")
+    assert isinstance(question.facts, RotationFacts)
+    for finger in question.facts.finger_directions.values():
+        assert abs(finger[0]) < 0.05  # the handle lies along x
+    assert parts_of(held[1])[0].rotation_index == 1
+
+
+def test_guidance_is_the_lifted_handle(held: tuple[Scripted, Reasoning]) -> None:
+    _, guidance = parts_of(held[1])
+    wanted = OBJ.part_mask((HANDLE,))
+    assert (guidance.hand_mask & wanted).sum() / (guidance.hand_mask | wanted).sum() > 0.9
+    np.testing.assert_array_equal(guidance.hand_mask, guidance.func_mask)
+    assert guidance.p_obj_points is None
+    assert guidance.part_ids == guidance.func_part_ids == (HANDLE,)
+
+
+def test_trace_and_pictures(held: tuple[Scripted, Reasoning]) -> None:
+    reasoner, result = held
+    trace = json.loads(json.dumps(result.trace))
+    assert (trace["task"], trace["object_id"], trace["hand"]) == ("hammer a nail", "test:thing", "human16")
+    assert (trace["reasoner"], trace["status"], trace["warnings"]) == ("scripted", "ok", [])
+    for stage, question in zip(trace["stages"], reasoner.asked, strict=True):
+        assert set(stage["images"]) <= set(result.pictures)
+        assert [result.pictures[name] for name in stage["images"]] == list(question.images)
+        assert stage["prompt"] == question.prompt
+        assert "hammer a nail" in stage["prompt"]
+        assert stage["prompt_version"] >= 1
+    assert all(picture.mode == "RGB" for picture in result.pictures.values())
+
+
+def test_facts_name_every_candidate(held: tuple[Scripted, Reasoning]) -> None:
+    facts = next(q.facts for q in held[0].asked if isinstance(q.facts, DirectionFacts))
+    for table in (facts.directions, facts.exit_distance, facts.blocked, facts.normal_alignment):
+        assert tuple(table) == NAMES
+    assert all(0 <= share <= 1 for share in facts.blocked.values())
+    rotation = next(q.facts for q in held[0].asked if isinstance(q.facts, RotationFacts))
+    for k, finger in rotation.finger_directions.items():
+        thumb = np.array(rotation.thumb_directions[k])
+        np.testing.assert_allclose([thumb @ finger, thumb @ rotation.direction_vector], 0, atol=1e-9)
+        assert 0 <= rotation.overlap[k] < 0.5
+
+
+def test_same_seed_same_result(held: tuple[Scripted, Reasoning]) -> None:
+    again = run(Scripted(**HOLD_HANDLE))
+    (one, g_one), (two, g_two) = parts_of(held[1]), parts_of(again)
+    np.testing.assert_array_equal(one.p_obj_palm, two.p_obj_palm)
+    np.testing.assert_array_equal(one.R_obj_palm, two.R_obj_palm)
+    np.testing.assert_array_equal(g_one.hand_mask, g_two.hand_mask)
+    for name, picture in held[1].pictures.items():
+        assert picture.tobytes() == again.pictures[name].tobytes()
+
+
+def opposed(question: Question[Any]) -> dict[str, Any]:
+    """The last pair that the facts say can press against each other."""
+    assert isinstance(question.facts, PointFacts)
+    thumb, index = question.facts.opposed[-1]
+    return {"thumb": thumb, "index": index}
+
+
+def same_side(question: Question[Any]) -> dict[str, Any]:
+    """A pair that eq. 5 must refuse."""
+    facts = question.facts
+    assert isinstance(facts, PointFacts)
+    return next(
+        {"thumb": a, "index": b}
+        for a in facts.points
+        for b in facts.points
+        if a < b and (a, b) not in facts.opposed
+    )
+
+
+POINTS = {
+    "hand_part": [{"parts": [HANDLE]}],
+    "func_part": [{"parts": [HEAD], "needs_points": True}],
+    "direction": [{"direction": "above"}],
+}
+
+
+def test_points_run_and_eq5_asks_again() -> None:
+    reasoner = Scripted(**POINTS, points=[{"thumb": 1, "index": 1}, same_side, opposed])
+    result = run(reasoner)
+    initial, guidance = parts_of(result)
+    assert reasoner.stages() == [*ALL[:3], "points", "points", "points", *ALL[3:]]
+    attempts = result.trace["stages"][3]["attempts"]
+    assert "share one point" in attempts[0]["refused"]
+    assert "opposite sides" in attempts[1]["refused"]
+    assert attempts[2]["refused"] is None
+    points = guidance.p_obj_points
+    assert points is not None
+    # By eq. 4 the fingers press towards each other, and by eq. 5 on surfaces that face away.
+    for point, force in zip(points, verification.force_directions(points), strict=True):
+        normals = OBJ.samples.normals[np.linalg.norm(OBJ.samples.points - point, axis=1) < 0.012]
+        assert verification.contact_agrees(force, normals, 0.7)
+    distance = np.linalg.norm(OBJ.samples.points[guidance.func_mask][:, None] - points, axis=-1).min(axis=1)
+    assert distance.max() < 0.02
+    # Eq. 3 is skipped where the point stage ran: all K are offered.
+    assert reasoner.asked[-1].candidates == ("1", "2", "3", "4")
+    assert initial.rotation_index == 0
+
+
+def test_points_that_never_agree_end_the_row() -> None:
+    result = run(Scripted(**POINTS, points=[same_side]))
+    assert result.grasp.status == "points_unverified"
+    assert (result.grasp.initial, result.grasp.guidance) == (None, None)
+    assert len(result.grasp.calls) == 6  # what was paid for is still counted
+
+
+def test_points_are_omitted_if_the_reasoner_says_so() -> None:
+    reasoner = Scripted(**{**POINTS, "func_part": [{"parts": [HEAD], "needs_points": False}]})
+    _, guidance = parts_of(run(reasoner))
+    assert reasoner.stages() == ALL
+    assert guidance.func_part_ids == (HEAD,)
+    head = OBJ.part_mask((HEAD,))
+    assert (guidance.func_mask & head).sum() / (guidance.func_mask | head).sum() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("stage", "bad"),
+    [
+        ("view", {"view": 7}),
+        ("hand_part", {"parts": [99]}),
+        ("hand_part", {"parts": [HANDLE, HANDLE]}),
+        ("func_part", {"parts": [0], "needs_points": False}),
+        ("direction", {"direction": "up"}),
+        ("grasp_type", {"grasp_type": "karate"}),
+    ],
+)
+def test_answer_outside_the_candidates(stage: str, bad: dict[str, Any]) -> None:
+    stubborn = run(Scripted(**{**HOLD_HANDLE, stage: [bad]}), max_attempts=2)
+    assert stubborn.grasp.status == "invalid_answer"
+    assert stage in stubborn.grasp.status_reason
+    assert len(stubborn.trace["stages"][-1]["attempts"]) == 2
+
+
+def test_a_bad_answer_can_be_mended() -> None:
+    reasoner = Scripted(**{**HOLD_HANDLE, "rotation": [{"rotation": 1}, {"rotation": 4}]})
+    initial, _ = parts_of(run(reasoner))  # 1 was filtered by eq. 3
+    assert initial.rotation_index == 3
+    assert "'1' is not among" in reasoner.asked[-1].feedback[0]
+
+
+def test_providers_failure_becomes_the_rows_status() -> None:
+    result = run(
+        Scripted(direction=[ReasonerError("timeout", "60 s")], **{k: HOLD_HANDLE[k] for k in ("hand_part",)})
+    )
+    assert result.grasp.status == "timeout"
+    assert "direction" in result.grasp.status_reason
+    assert result.trace["status"] == "timeout"
+
+
+def test_direction_is_asked_again_when_eq3_leaves_nothing() -> None:
+    # No cosine reaches 1.1, so every rotation is filtered from every direction.
+    script = {**HOLD_HANDLE, "direction": [{"direction": "above"}, {"direction": "below"}]}
+    reasoner = Scripted(**script)
+    result = run(reasoner, tau_n=1.1)
+    initial, _ = parts_of(result)
+    assert reasoner.stages().count("direction") == 2
+    assert "eq. 3" in reasoner.asked[4].feedback[0]
+    assert "eq. 3" in result.trace["stages"][3]["attempts"][0]["refused"]
+    assert initial.direction == "above"
+    assert reasoner.asked[-1].candidates == ("1", "2", "3", "4")
+    assert "all 4 from 'above' were kept" in result.trace["warnings"][0]
+
+
+def test_view_chosen_by_hand_is_not_asked() -> None:
+    reasoner = Scripted(**HOLD_HANDLE)
+    initial, _ = parts_of(run(reasoner, view_index=2))
+    assert initial.view_index == 2
+    assert reasoner.stages() == ALL[1:]
+
+
+def test_without_contact_takes_the_whole_object() -> None:
+    reasoner = Scripted(direction=[{"direction": "above"}])
+    _, guidance = parts_of(run(reasoner, contact=False))
+    assert reasoner.stages() == ["view", *ALL[3:]]
+    assert guidance.hand_mask.all()
+    assert guidance.part_ids == (HANDLE, HEAD)
+
+
+def test_routes_send_a_stage_elsewhere() -> None:
+    other = Scripted("other", direction=[{"direction": "above"}])
+    main = Scripted(**{k: HOLD_HANDLE[k] for k in ("hand_part", "func_part")})
+    result = run(main, routes={"direction": other})
+    assert other.stages() == ["direction"]
+    assert "direction" not in main.stages()
+    assert result.trace["stages"][3]["reasoner"] == "other"
+
+
+def test_user_errors() -> None:
+    with pytest.raises(UserError, match="empty task"):
+        asyncio.run(reason(OBJ, HAND, "  ", Scripted()))
+    with pytest.raises(UserError, match="grasp_type"):
+        run(Scripted(), routes={"dance": Scripted()})
+    with pytest.raises(UserError, match="0 to 3"):
+        run(Scripted(), view_index=4)

@@ -1,0 +1,68 @@
+"""The 18 directions of III-B."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.reasoning.things import camera_from, hammer, turn_about_y
+from zdg_jax.reasoning.directions import CARDINALS, NAMES, OPPOSITE, candidate_directions, in_words
+
+OBJ = hammer(200)
+C = np.array([0.01, 0.02, -0.01])
+FRONTS = [(0.0, 0.0, 1.0), (0.3, 0.5, 0.7), (-1.0, 0.2, 0.0), (0.0, -0.8, -0.5)]
+
+
+def test_eighteen_names() -> None:
+    assert len(NAMES) == len(set(NAMES)) == 18
+    assert NAMES[:6] == CARDINALS
+    assert not any(OPPOSITE[name.split("-")[0]] == name.split("-")[1] for name in NAMES[6:])
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_follow_the_formulas(front: tuple[float, float, float]) -> None:
+    camera = camera_from(front, OBJ.mesh)
+    d = candidate_directions(C, camera)
+    assert tuple(d) == NAMES
+    np.testing.assert_allclose([np.linalg.norm(v) for v in d.values()], 1, atol=1e-12)
+    to_camera = camera.p_world_cam - C
+    np.testing.assert_allclose(d["front"], to_camera / np.linalg.norm(to_camera), atol=1e-12)
+    np.testing.assert_array_equal(d["above"], [0, 1, 0])
+    for name in CARDINALS:
+        np.testing.assert_allclose(d[name], -d[OPPOSITE[name]], atol=1e-12)
+    right = np.cross(d["front"], d["above"])
+    np.testing.assert_allclose(d["right"], right / np.linalg.norm(right), atol=1e-12)
+    for name in NAMES[6:]:
+        a, b = (d[part] for part in name.split("-"))
+        np.testing.assert_allclose(d[name], (a + b) / np.linalg.norm(a + b), atol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [0.3, 2.0, -1.1])
+def test_turn_with_the_scene_about_up(angle: float) -> None:
+    R = turn_about_y(angle)
+    camera = camera_from((0.3, 0.5, 0.7), OBJ.mesh)
+    turned = type(camera)(
+        R @ camera.p_world_cam, R @ camera.R_world_cam, camera.focal, camera.width, camera.height
+    )
+    before, after = candidate_directions(C, camera), candidate_directions(R @ C, turned)
+    for name in NAMES:
+        np.testing.assert_allclose(after[name], R @ before[name], atol=1e-12)
+
+
+@pytest.mark.parametrize("front", [(0.0, 1.0, 0.0), (0.0, -1.0, 0.0)])
+def test_vertical_camera_keeps_a_right(front: tuple[float, float, float]) -> None:
+    camera = camera_from(front, OBJ.mesh)
+    below_it = camera.p_world_cam - 0.5 * np.array(front)
+    d = candidate_directions(below_it, camera)
+    assert all(np.isfinite(v).all() and abs(np.linalg.norm(v) - 1) < 1e-9 for v in d.values())
+    np.testing.assert_allclose(d["right"], -camera.R_world_cam[:, 0], atol=1e-12)
+
+
+def test_words_say_where_it_is_in_the_picture() -> None:
+    camera = camera_from((0.0, 0.0, 1.0), OBJ.mesh)
+    d = candidate_directions(np.zeros(3), camera)
+    assert in_words(d["front"], camera) == "on your side"
+    assert in_words(d["behind"], camera) == "on the far side"
+    assert in_words(d["right"], camera) == "to the left in the picture"
+    assert in_words(d["above"], camera) == "further up in the picture"
+    assert in_words(d["behind-below"], camera) == "on the far side and further down in the picture"

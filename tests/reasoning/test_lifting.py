@@ -1,0 +1,84 @@
+"""From one side's mask to the whole part."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.reasoning.things import HANDLE, HEAD, camera_from, hammer
+from zdg_jax.objects.samples import sample_surface
+from zdg_jax.reasoning import lifting
+from zdg_jax.render import cameras, marks, raycast
+from zdg_jax.render.surface import Surface
+
+OBJ = hammer(3000)
+FRAME = raycast.render(Surface.of(OBJ.mesh), cameras.side_views(OBJ.mesh, size=256)[0])
+PART_MAP = marks.part_map(FRAME, OBJ.face_part)
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def lift(mask: np.ndarray, seed: int = 0) -> np.ndarray:
+    return lifting.lift_mask(FRAME, mask, OBJ.samples, OBJ.features, seed=seed)
+
+
+def test_back_projected_pixels_lie_on_the_surface() -> None:
+    points, normals = lifting.back_project_mask(FRAME, PART_MAP == HEAD)
+    assert len(points) == (PART_MAP == HEAD).sum()
+    some = np.random.default_rng(0).choice(len(points), 30)
+    _, distance, face = trimesh.proximity.closest_point_naive(OBJ.mesh, points[some])
+    assert distance.max() < 1e-6
+    np.testing.assert_allclose(
+        np.abs((normals[some] * OBJ.mesh.face_normals[face]).sum(axis=1)).mean(), 1, atol=0.1
+    )
+
+
+@pytest.mark.parametrize("part", [HANDLE, HEAD])
+def test_recovers_a_part_seen_from_one_side(part: int) -> None:
+    wanted, mask = OBJ.part_mask((part,)), np.isin(PART_MAP, part)
+    points, normals = lifting.back_project_mask(FRAME, mask)
+    seen = lifting.label_samples(points, normals, OBJ.samples) > 0
+    lifted = lift(mask)
+    assert iou(seen, wanted) < 0.65  # what one view alone gives
+    assert iou(lifted, wanted) > 0.9
+    assert lifted[seen & wanted].mean() > 0.98
+
+
+def test_whole_mask_gives_the_whole_object() -> None:
+    assert lift(FRAME.mask).all()
+
+
+def test_empty_mask_gives_nothing() -> None:
+    assert not lift(np.zeros_like(FRAME.mask)).any()
+
+
+def test_same_seed_same_result() -> None:
+    np.testing.assert_array_equal(lift(PART_MAP == HANDLE, 3), lift(PART_MAP == HANDLE, 3))
+
+
+def test_far_side_of_a_thin_plate_is_not_seen() -> None:
+    plate = trimesh.creation.box(extents=(0.1, 0.1, 0.001)).subdivide().subdivide().subdivide()
+    samples = sample_surface(plate, 1000)
+    frame = raycast.render(Surface.of(plate), camera_from((0.0, 0.0, 1.0), plate))
+    votes = lifting.label_samples(*lifting.back_project_mask(frame, frame.mask), samples)
+    assert votes[samples.normals[:, 2] > 0.5].min() > 0
+    assert votes[samples.normals[:, 2] < -0.5].max() == 0
+
+
+def test_depth_of_is_the_second_extent() -> None:
+    corners = np.array([[x, y, z] for x in (0, 0.3) for y in (0, 0.2) for z in (0, 0.1)])
+    assert lifting.depth_of(corners) == pytest.approx(0.2)
+
+
+def test_points_become_balls() -> None:
+    spots = np.array([[0.0, 0.015, 0.0], [0.0, -0.015, 0.0]])
+    balls = lifting.lift_points(spots, OBJ.samples, 0.01)
+    for spot, ball in zip(spots, balls, strict=True):
+        distance = np.linalg.norm(OBJ.samples.points - spot, axis=1)
+        np.testing.assert_array_equal(ball, distance <= 0.01)
+        assert ball.sum() > 8
+    tiny = lifting.lift_points(spots, OBJ.samples, 1e-6)
+    assert [ball.sum() for ball in tiny] == [8, 8]
