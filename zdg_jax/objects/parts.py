@@ -21,8 +21,8 @@ from zdg_jax.objects.thickness import shape_diameter
 
 MAX_PARTS, MAX_LOOPS = 8, 4
 PLACES = 800  # surface samples among which lines of sight are drawn
-NCUT_LIMIT = 0.8
-MIN_PLACES, MIN_AREA = 0.03, 0.012  # smallest part, as a share of the places and of the surface
+NCUT_LIMIT = 0.76
+MIN_PLACES, MIN_AREA = 0.03, 0.02  # smallest part, as a share of the places and of the surface
 OWN_AREA = 0.05  # a detached piece so large is a part of its own
 BAND = 0.03  # of the diagonal: how far a border may move to a better place
 LONG, DOMINANT = 2.5, 0.9  # a part so long and large is cut into middle and ends
