@@ -58,7 +58,7 @@ def test_reasoning_works_inside_a_running_event_loop(stick: api.ObjectModel) -> 
     assert asyncio.run(notebook()).status == "refused"
 
 
-def test_reasoning_is_the_same_again_and_needs_no_contact_stage_in_its_ablation(
+def test_reasoning_repeats_and_its_ablation_takes_the_whole_object(
     stick: api.ObjectModel,
 ) -> None:
     hand, reasoner = api.load_hand("human16"), api.make_reasoner("offline")
