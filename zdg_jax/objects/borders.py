@@ -12,6 +12,7 @@ from zdg_jax.objects.descriptors import principal_axes
 from zdg_jax.objects.facegraph import FaceGraph
 
 CREASE, STEP, WITHIN = 0.85, 1.34, 0.6
+NECK = 1.5  # squared border length over the area of the smaller part
 SHEET = 0.02  # of the diagonal: thinner walls count as this thick
 MAX_ROUNDS = 20
 CAPACITY = 1_000_000  # integer capacities are needed; prices are scaled to this
@@ -101,8 +102,8 @@ def merge_without_reason(
     """Join neighbours, both numbered `first` or higher, whose border has no reason a person would see.
 
     Parts that lie within each other (see `overlap`) are one. Otherwise the reasons are: the border follows a
-    concave crease (mean `cut_price` over edge length below 0.85; not believed between two thin sheets, where
-    creases are scan noise), or the median thicknesses differ by more than a third. Weakest reason first.
+    concave crease (mean `cut_price` over edge length below 0.85), or the
+    median thicknesses differ by more than a third. Weakest reason first.
 
     Args:
       graph: of the mesh.
@@ -114,6 +115,7 @@ def merge_without_reason(
       The new labels.
     """
     label = label.copy()
+    area = graph.mesh.area_faces
     sheet = SHEET * float(np.linalg.norm(graph.mesh.extents))
     while True:
         weakest: tuple[float, int, int] | None = None
@@ -122,12 +124,14 @@ def merge_without_reason(
         keys, inverse = np.unique(np.sort(pair[across], axis=1), axis=0, return_inverse=True)
         price = np.bincount(inverse.ravel(), weights=graph.cut_price[across])
         length = np.bincount(inverse.ravel(), weights=graph.edge_length[across])
-        for (one, two), factor in zip(keys.tolist(), price / length, strict=True):
+        for (one, two), border, factor in zip(keys.tolist(), length, price / length, strict=True):
             t1, t2 = (float(np.hypot(np.nanmedian(thickness[label == k]), sheet)) for k in (one, two))
             ratio = max(t1, t2) / min(t1, t2)
-            both_thin = max(t1, t2) < 1.5 * sheet
             within = overlap(graph, label == one, label == two) > WITHIN
-            reason = ratio > STEP or (factor < CREASE and not both_thin)
+            # on thin noisy sheets creases are scan noise, unless the border is a neck
+            small = min(float(area[label == k].sum()) for k in (one, two))
+            crease = factor < CREASE and (max(t1, t2) > 1.5 * sheet or border**2 < NECK * small)
+            reason = ratio > STEP or crease
             score = factor / ratio + 10 * within
             if (within or not reason) and (weakest is None or score > weakest[0]):
                 weakest = (score, one, two)

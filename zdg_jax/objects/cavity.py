@@ -77,10 +77,10 @@ def find_cavity(
 def rim_band(
     graph: FaceGraph, inside: Bool[np.ndarray, " faces"], width: float
 ) -> Bool[np.ndarray, " faces"]:
-    """Faces on either side within `width` metres, over the surface, of the border of the inside."""
+    """Faces on either side within `width` metres, over the surface, of the mouth's edge."""
     a, b = graph.pairs.T
     border = np.unique(graph.pairs[inside[a] != inside[b]])
-    return graph.distance_to(border) < width
+    return _largest(graph, graph.distance_to(border) < width)  # not the edges of holes in the walls
 
 
 def blur(graph: FaceGraph, values: Float[np.ndarray, " faces"], rounds: int) -> Float[np.ndarray, " faces"]:
