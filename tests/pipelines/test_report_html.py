@@ -91,7 +91,8 @@ PICTURES = pictures("view.png", "func_part.png", "direction.png")
 GRASP = {
     "grasp_type": "handle-grasp", "p_dep_cm": 0.21, "p_vol_cm3": 3.5, "sim_dis_cm": 0.8, "contact_end": True,
     "energy_total": 12.3456,
-    "energy": {"cont_func": 0.01, "cont_unf": 0.02, "cmap": 0.3, "pen": 0.4, "spen": 0.0, "fc": 1.0, "pip": 0.0},
+    "energy": {"cont_func": 1.0, "cont_unf": 0.2, "cmap": 0.3, "pen": 0.4, "spen": 0.0,
+               "fc": 1.0, "pip": 0.0},
     "status": "ok",
 }  # fmt: skip
 

@@ -11,29 +11,58 @@ from scipy import ndimage
 
 from zdg_jax.render import tiles
 from zdg_jax.render.cameras import look
-from zdg_jax.render.frame import Camera
+from zdg_jax.render.frame import Frame
 from zdg_jax.render.palette import SKIN
 from zdg_jax.render.raycast import render
 from zdg_jax.render.surface import Surface
 
-_GHOST = 0.5  # weight of the hand where the object hides it
+_HAND_GHOST = 0.5  # weight of the hand where the object hides it
+_OBJECT_GHOST = 0.3  # weight of the object where the hand hides it
+_OBLIQUE = float(np.sin(np.radians(35.0)))
+_RIM = np.array([70.0, 52.0, 46.0])
 
 
-def fused(
-    obj: Surface, hand: Surface, camera: Camera
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"]]:
-    """(I_k, I_k^h): the hand at the object, seen through it where it hides the hand; the hand alone.
+def fused(obj: Frame, hand: Frame, both: Frame) -> UInt8[np.ndarray, "h w 3"]:
+    """I_k: hand and object in one picture, either faintly visible through the other, with a dark rim.
 
-    I_k = I_k^{h,o} where the hand or nothing is in front, and a blend of I_k^{h,o} and I_k^h with a
-    dark rim where the object is in front of the hand.
+    I_k = (1 - a) I_k^{h,o} + a I_k^h where the object hides the hand, and the same with the object's
+    own picture where the hand hides it; a = 0.5 and 0.3.
+
+    Args:
+      obj, hand: each alone, by one camera.
+      both: the object (first) and the hand, by the same camera.
     """
-    both, alone = render([obj, hand], camera), render(hand, camera)
-    hidden = alone.mask & (both.face < len(obj.faces)) & both.mask
     image = both.rgb.astype(np.float64)
-    image[hidden] = (1 - _GHOST) * image[hidden] + _GHOST * alone.rgb[hidden]
-    rim = alone.mask & ~np.asarray(ndimage.binary_erosion(alone.mask, iterations=2), dtype=bool) & hidden
-    image[rim] = 0.4 * image[rim] + 0.6 * np.array([120, 62, 40])
-    return np.rint(image).astype(np.uint8), alone.rgb
+    differs = np.abs(both.depth - np.where(hand.mask, hand.depth, 0.0))
+    in_front = hand.mask & (differs < 1e-9)
+    for frame, hidden, weight in (
+        (hand, hand.mask & ~in_front, _HAND_GHOST),
+        (obj, obj.mask & in_front, _OBJECT_GHOST),
+    ):
+        image[hidden] = (1 - weight) * image[hidden] + weight * frame.rgb[hidden]
+        inner = np.asarray(ndimage.binary_erosion(frame.mask, iterations=2), dtype=bool)
+        rim = hidden & ~inner
+        image[rim] = 0.4 * image[rim] + 0.6 * _RIM
+    return np.rint(image).astype(np.uint8)
+
+
+def oblique(
+    front: Float[np.ndarray, "3"] | Sequence[float], d_palm: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "3"]:
+    """`front`, turned towards the back of the hand as far as needed to see which way fingers point.
+
+    A palm seen edge-on (|front . d_palm| < sin 35 deg) is looked at from 35 degrees on its back's side.
+
+    Args:
+      front: from the object towards the camera.
+      d_palm: D_palm of the candidates; they share it (eq. 2).
+    """
+    unit = np.asarray(front, dtype=np.float64) / np.linalg.norm(front)
+    across = float(unit @ d_palm)
+    if abs(across) >= _OBLIQUE:
+        return unit
+    level = unit - across * d_palm
+    return np.sqrt(1 - _OBLIQUE**2) * level / np.linalg.norm(level) - _OBLIQUE * d_palm
 
 
 def rotation_prompt(
@@ -43,6 +72,7 @@ def rotation_prompt(
     labels: Sequence[str],
     front: Float[np.ndarray, "3"] | Sequence[float],
     *,
+    d_palm: Float[np.ndarray, "3"] | None = None,
     hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
     size: int = 320,
     columns: int = 2,
@@ -57,6 +87,8 @@ def rotation_prompt(
       hand_faces: of the skin.
       labels: the number of each candidate; numbers of filtered ones are simply absent.
       front: from the object towards the camera.
+      d_palm: D_palm of the candidates; if given, the camera is turned so that no hand is seen edge-on
+        (`oblique`).
       hand_rgb: one colour, or one a vertex or face (to tell thumb and index from the others).
       size: side of each of a panel's two pictures, pixels.
       columns: panels a row.
@@ -68,11 +100,15 @@ def rotation_prompt(
         raise ValueError(
             f"got {len(hand_vertices)} hands and {len(labels)} labels; expected one label a hand"
         )
-    camera = look(np.concatenate([obj.vertices, *hand_vertices]), front, size=size, margin=0.05)
+    direction = np.asarray(front, dtype=np.float64) if d_palm is None else oblique(front, d_palm)
+    camera = look(np.concatenate([obj.vertices, *hand_vertices]), direction, size=size, margin=0.05)
+    object_alone = render(obj, camera)
     panels = []
     for vertices, label in zip(hand_vertices, labels, strict=True):
         hand = Surface.from_arrays(vertices, hand_faces, hand_rgb, smooth=True)
-        both, alone = (Image.fromarray(picture) for picture in fused(obj, hand, camera))
+        alone = render(hand, camera)
+        both = Image.fromarray(fused(object_alone, alone, render([obj, hand], camera)))
         left = tiles.badge(tiles.corner(both, "hand and object"), label)
-        panels.append(tiles.row([left, tiles.corner(alone, "hand alone")], gap=2))
+        right = tiles.corner(Image.fromarray(alone.rgb), "hand alone")
+        panels.append(tiles.row([left, right], gap=2))
     return tiles.grid(panels, columns, gap=12)

@@ -73,7 +73,7 @@ def grasp_card(
         margin = 0.06 if points is everything else 0.16
         camera = look(points, front, size=size, margin=margin)
         pictures.append(Image.fromarray(render([obj, hand], camera).rgb))
-    return tiles.captioned(tiles.row(pictures, gap=3), (grasp.title, *grasp.caption))
+    return tiles.captioned(tiles.row(pictures, gap=3), (grasp.title, *grasp.caption), text_size=size / 14)
 
 
 def grasp_sheet(
