@@ -1,0 +1,98 @@
+"""Where the hand touches the object: contact, Part Acc. and S.C.Ratio (paper IV-A)."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+
+CONTACT_LITERATURE = 0.005  # metres, GraspTTA [36] and most after it
+CONTACT_STRICT = 0.002
+
+
+def touching(
+    phi: Float[np.ndarray, "n vertices"], tolerance: float = CONTACT_LITERATURE
+) -> Bool[np.ndarray, "n vertices"]:
+    """Skin vertices in contact: φ(v) <= tolerance. A vertex inside the object touches it; NaN does not.
+
+    Args:
+      phi: the object's signed distance at each skin vertex, metres, positive outside.
+      tolerance: metres.
+
+    Returns:
+      One flag a vertex.
+    """
+    return np.nan_to_num(phi, nan=np.inf) <= tolerance
+
+
+def contact_distance(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:
+    """Gap between hand and object in cm: 100 max(0, min_v φ(v)); 0 if they touch."""
+    return 100.0 * np.maximum(0.0, phi.min(axis=-1))
+
+
+def finger_count(
+    touch: Bool[np.ndarray, "n vertices"], skin_finger: Int[np.ndarray, " vertices"]
+) -> Int[np.ndarray, " n"]:
+    """Contact number: how many fingers have a vertex in contact; the palm (finger -1) is not counted."""
+    fingers = np.unique(skin_finger[skin_finger >= 0])
+    counts = [touch[:, skin_finger == f].any(axis=1) for f in fingers]
+    return np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(len(touch), np.int64)
+
+
+def on_part(
+    skin: Float[np.ndarray, "n vertices 3"],
+    samples: Float[np.ndarray, "samples 3"],
+    part: Bool[np.ndarray, " samples"],
+) -> Bool[np.ndarray, "n vertices"]:
+    """Whether the object's surface next to each skin vertex belongs to the part (nearest sample decides).
+
+    Args:
+      skin: posed skin, metres, object frame.
+      samples: points spread evenly on the object's surface, metres.
+      part: samples on the ground-truth part.
+
+    Returns:
+      One flag a vertex, False where the vertex is not finite.
+    """
+    flat = skin.reshape(-1, 3)
+    finite = np.isfinite(flat).all(axis=1)
+    result = np.zeros(len(flat), bool)
+    if finite.any():
+        result[finite] = part[cKDTree(samples).query(flat[finite], workers=1)[1]]
+    return result.reshape(skin.shape[:-1])
+
+
+def part_accuracy(
+    touch: Bool[np.ndarray, "n vertices"], correct: Bool[np.ndarray, "n vertices"]
+) -> Float[np.ndarray, " n"]:
+    """Part Acc., 1 or 0 a grasp: any_v touch(v) and correct(v); the mean over grasps, times 100, is the paper's %.
+
+    Paper IV-A: "whether the generated hand makes contact with the object at the ground-truth contact parts". The
+    reading taken: one vertex suffices, contact elsewhere is not held against it.
+
+    Args:
+      touch: from `touching`.
+      correct: from `on_part`.
+    """
+    return (touch & correct).any(axis=1).astype(np.float64)
+
+
+def semantic_contact_ratio(
+    touch: Bool[np.ndarray, "n vertices"],
+    correct: Bool[np.ndarray, "n vertices"],
+    skin_finger: Int[np.ndarray, " vertices"],
+) -> Float[np.ndarray, " n"]:
+    """S.C.Ratio, 0..1 a grasp: |touch ∧ correct ∧ finger| / |touch ∧ finger|.
+
+    Paper IV-A: "the proportion of finger vertices that are in contact with the correct semantic part". The
+    reading taken: of the finger vertices that touch the object at all (of all finger vertices, the paper's
+    83 % would be out of reach). 0 where no finger vertex touches.
+
+    Args:
+      touch: from `touching`.
+      correct: from `on_part`.
+      skin_finger: finger of each vertex, -1 for the palm.
+    """
+    fingers = touch & (skin_finger >= 0)[None, :]
+    total = fingers.sum(axis=1)
+    return (fingers & correct).sum(axis=1) / np.maximum(total, 1)
