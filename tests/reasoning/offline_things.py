@@ -35,6 +35,7 @@ def part(
     *,
     hole: float = 0.0,
     concave: bool = False,
+    near: tuple[int, ...] = (),
 ) -> PartFacts:
     """A part; positions relative to the object are filled in by `thing`."""
     return PartFacts(
@@ -52,19 +53,19 @@ def part(
         hole_diameter=hole,
         end_distance=0.0,
         concave=concave,
-        neighbours=(),
+        neighbours=near,
     )
 
 
 def thing(extents: Vec3, long_axis: Vec3, principal: Vec3, *parts: PartFacts) -> ObjectFacts:
-    """An object about the origin; every part adjoins the next."""
+    """An object about the origin; every part adjoins the next unless it says others."""
     half = np.array(extents) / 2
     numbers = [p.number for p in parts]
     made = []
     for k, p in enumerate(parts):
         along = float(np.clip(np.dot(p.center, long_axis) / (principal[0] / 2), -1, 1))
         rel = tuple(float(v) for v in np.clip(np.array(p.center) / half, -1, 1))
-        near = tuple(numbers[j] for j in (k - 1, k + 1) if 0 <= j < len(numbers))
+        near = p.neighbours or tuple(numbers[j] for j in (k - 1, k + 1) if 0 <= j < len(numbers))
         made.append(
             p.model_copy(
                 update={
@@ -136,9 +137,9 @@ def drill() -> ObjectFacts:
         (0.18, 0.055, 0.19),
         Z,
         (0.22, 0.16, 0.055),
-        part(1, (0.02, 0.0, 0.03), Z, (0.11, 0.045, 0.04), 0.038, 0.35),
-        part(2, (-0.02, 0.0, -0.06), X, (0.18, 0.06, 0.055), 0.05, 0.6),
-        part(3, (-0.012, 0.0, -0.01), Z, (0.025, 0.015, 0.012), 0.012, 0.05),
+        part(1, (0.02, 0.0, 0.03), Z, (0.11, 0.045, 0.04), 0.038, 0.35, near=(2, 3)),
+        part(2, (-0.02, 0.0, -0.06), X, (0.18, 0.06, 0.055), 0.05, 0.6, near=(1, 3)),
+        part(3, (-0.012, 0.0, -0.01), Z, (0.025, 0.015, 0.012), 0.012, 0.05, near=(1, 2)),
     )
 
 

@@ -30,7 +30,7 @@ def test_a_dangling_reference_is_refused() -> None:
     with pytest.raises(ValidationError, match="light sabre"):
         AffordanceTable.model_validate(raw)
     raw = TABLE.model_dump()
-    raw["roles"]["handle"]["shiny"] = 1.0
+    raw["roles"]["handle"]["weights"]["shiny"] = 1.0
     with pytest.raises(ValidationError, match="shiny"):
         AffordanceTable.model_validate(raw)
     raw = TABLE.model_dump()

@@ -48,10 +48,17 @@ class Region:
 
     @property
     def forward(self) -> Float[np.ndarray, "3"] | None:
-        """`ref` without its component along the region's axis."""
+        """`ref` without its component along the region's axis, as far as the region is long."""
         if self.ref is None or self.axis is None:
             return self.ref
-        return unit(self.ref - (self.ref @ self.axis) * self.axis)
+        return unit(self.ref - self.long * (self.ref @ self.axis) * self.axis)
+
+    @property
+    def level_ref(self) -> Float[np.ndarray, "3"] | None:
+        """`ref` laid into the horizontal plane; None where it is within 15 degrees of upright."""
+        if self.ref is None or abs(self.ref[1]) > 0.966:
+            return None
+        return unit(self.ref * np.array([1.0, 0.0, 1.0]))
 
 
 def _spine(held: tuple[PartFacts, ...], toward: tuple[PartFacts, ...]) -> Float[np.ndarray, "3"] | None:
@@ -126,11 +133,14 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
         "up_line": lambda d, _: abs(float(d @ _UP)),
         "side": lambda d, _: float(np.sqrt(max(0.0, 1 - (d @ _UP) ** 2))),
     }
-    ref, forward, axis, spine, slim = region.ref, region.forward, region.axis, region.spine, region.slim
+    ref, level, forward = region.ref, region.level_ref, region.forward
+    axis, spine, slim = region.axis, region.spine, region.slim
     if ref is not None:
         made["ref"] = lambda d, _: float(d @ ref)
         made["ref_line"] = lambda d, _: abs(float(d @ ref))
         made["-ref_line"] = lambda d, _: 1 - abs(float(d @ ref))
+    if level is not None:
+        made["level_ref"] = lambda d, _: float(d @ level)
     if forward is not None:
         made["forward"] = lambda d, _: float(d @ forward)
     if axis is not None:
@@ -139,6 +149,7 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
         made["spine"] = lambda d, _: float(d @ spine)
     if slim is not None:
         made["slim"] = lambda d, _: abs(float(d @ slim))
+        made["-slim"] = lambda d, _: 1 - abs(float(d @ slim))
     if broadside:
         most = max(broadside.values()) or 1.0
         made["broadside"] = lambda d, label: broadside.get(label, 0.0) / most

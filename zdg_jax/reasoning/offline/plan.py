@@ -73,8 +73,8 @@ def _holds(
 ) -> list[tuple[int, ...]]:
     """Part sets in order of preference: as the rule says, then each single part by how graspable it is."""
     made: list[tuple[int, ...]] = []
-    for role in rule.hold:
-        numbers = roles.get(role, ())
+    for entry in rule.hold:
+        numbers = tuple(dict.fromkeys(n for role in entry.split("+") for n in roles.get(role, ())))
         if numbers and rule.take == "all":
             made.append(tuple(sorted(numbers)))
         made += [grow(n, numbers, obj) for n in numbers]

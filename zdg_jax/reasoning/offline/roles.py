@@ -8,6 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from zdg_jax.reasoning.facts import ObjectFacts, PartFacts
 from zdg_jax.reasoning.offline.shape import features
+from zdg_jax.reasoning.offline.table import Role
 
 _MIN_SCORE = 0.45  # below it a further part takes no role of its own
 _HAND_WIDTH = 0.14  # metres; longer regions than this tell the hand nothing
@@ -20,34 +21,40 @@ def role_score(weights: dict[str, float], row: dict[str, float]) -> float:
 
 
 def score_matrix(
-    obj: ObjectFacts, roles: tuple[str, ...], spec: dict[str, dict[str, float]]
+    obj: ObjectFacts, roles: tuple[str, ...], spec: dict[str, Role]
 ) -> Float[np.ndarray, "parts roles"]:
     """Score of every part (in the order of `obj.parts`) for every role, 0..1."""
     rows = features(obj)
-    return np.array([[role_score(spec[r], rows[p.number]) for r in roles] for p in obj.parts])
+    return np.array([[role_score(spec[r].weights, rows[p.number]) for r in roles] for p in obj.parts])
 
 
 def assign_roles(
-    obj: ObjectFacts, roles: tuple[str, ...], spec: dict[str, dict[str, float]]
+    obj: ObjectFacts, roles: tuple[str, ...], spec: dict[str, Role]
 ) -> dict[str, tuple[int, ...]]:
     """Gives every role its best part, then every other part its best role.
 
     First a one-to-one assignment that maximises the summed score (each role at most one part), then the
-    parts left over take the role they score highest for, if they score at least 0.45.
+    parts left over take the role they score highest for, if they score at least 0.45; never a `single` one.
 
     Args:
       obj: the object's facts.
       roles: names, the more important first.
-      spec: role -> weighted features.
+      spec: role -> its look.
 
     Returns:
       role -> part numbers, best first; a role without a part is left out.
     """
     scores = score_matrix(obj, roles, spec)
+    share = np.array([p.area_share for p in obj.parts])
+    fit = (scores >= [spec[r].least for r in roles]) & (
+        share[:, None] >= [spec[r].least_share for r in roles]
+    )
+    scores = np.where(fit, scores, -1.0)
     rows, cols = linear_sum_assignment(-scores)
-    taken: dict[int, int] = dict(zip(rows.tolist(), cols.tolist(), strict=True))
+    taken = {i: j for i, j in zip(rows.tolist(), cols.tolist(), strict=True) if scores[i, j] >= 0}
+    many = np.array([not spec[r].single for r in roles])
     for i in range(len(obj.parts)):
-        best = int(scores[i].argmax())
+        best = int(np.where(many, scores[i], -1.0).argmax())
         if i not in taken and scores[i, best] >= _MIN_SCORE:
             taken[i] = best
     made: dict[str, tuple[int, ...]] = {}

@@ -42,6 +42,30 @@ def grip_size(part: PartFacts) -> float:
     return min(size, max(part.thickness, part.extents[2])) if part.is_loop else size
 
 
+def graspable(part: PartFacts) -> float:
+    """1 for a bar of 1.4-4.5 cm that is at least 7 cm long, 0 for what a hand can't close around."""
+    return plateau(grip_size(part), 0.006, 0.014, 0.045, 0.075) * ramp(part.extents[0], 0.03, 0.07)
+
+
+def _aside(obj: ObjectFacts, main: PartFacts) -> dict[int, float]:
+    """Distance of every part's centre from the axis line of the bulkiest part, over the greatest one."""
+    axis = np.array(main.axis)
+    distance = {}
+    for p in obj.parts:
+        offset = np.array(p.center) - np.array(main.center)
+        distance[p.number] = float(np.linalg.norm(offset - (offset @ axis) * axis))
+    most = max(max(distance.values()), 1e-9)
+    return {n: d / most for n, d in distance.items()}
+
+
+def _apart(obj: ObjectFacts) -> dict[int, float]:
+    """Distance of every part's centre from that of the most handle-like part, over the greatest one."""
+    grip = max(obj.parts, key=lambda p: graspable(p) * ramp(p.elongation, 1.2, 3.0) * min(p.area_share, 0.2))
+    distance = {p.number: math.dist(p.center, grip.center) for p in obj.parts}
+    most = max(max(distance.values()), 1e-9)
+    return {n: d / most for n, d in distance.items()}
+
+
 def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
     """Features of every part (the names in terms.FEATURES), 0..1 each.
 
@@ -54,6 +78,9 @@ def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
     widest = max(spread(p, obj) for p in obj.parts)
     bulk = {p.number: p.area_share * max(p.thickness, 1e-4) for p in obj.parts}
     heaviest = max(bulk.values())
+    apart = _apart(obj)
+    shares = {p.number: p.area_share for p in obj.parts}
+    aside = _aside(obj, max(obj.parts, key=lambda p: bulk[p.number]))
     made: dict[int, dict[str, float]] = {}
     for p in obj.parts:
         x, y, z = p.relative_center
@@ -63,7 +90,7 @@ def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
             "flat": ramp(p.flatness, 1.5, 4.0),
             "thin": 1.0 - ramp(p.thickness, 0.004, 0.012),
             "slender": 1.0 - ramp(size, 0.008, 0.025),
-            "graspable": plateau(size, 0.006, 0.014, 0.045, 0.075) * ramp(p.extents[0], 0.03, 0.07),
+            "graspable": graspable(p),
             "at_end": 1.0 - float(np.clip(p.end_distance, 0, 1)),
             "large": ramp(p.area_share, 0.15, 0.5),
             "small": 1.0 - ramp(p.area_share, 0.03, 0.25),
@@ -73,6 +100,10 @@ def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
             "high": ramp(y, -0.5, 0.9),
             "low": ramp(-y, -0.5, 0.9),
             "outlying": ramp(max(abs(x), abs(z)), 0.25, 0.75),
+            "aside": ramp(aside[p.number], 0.3, 0.8),
+            "patch": ramp(p.thickness / max(p.extents[1], 1e-4), 1.0, 1.6),
+            "apart": apart[p.number],
+            "between": ramp(float(sum(shares.get(n, 0.0) > 0.04 for n in p.neighbours)), 1.0, 2.0),
             "loop": float(p.is_loop),
             "tall_hole": ramp(p.hole_diameter, 0.02, 0.06),
             "concave": float(p.concave),
@@ -101,7 +132,7 @@ def family_fit(obj: ObjectFacts) -> dict[str, float]:
     ends = 1.0 - min(widths) / max(max(widths), 1e-9)
     stands = ramp(upright(obj), 0.7, 0.95)
     blade = max(
-        ramp(p.flatness, 2.0, 4.0)
+        ramp(p.extents[1] / max(p.thickness, 1e-4), 2.0, 5.0)
         * (1 - ramp(p.thickness, 0.004, 0.008))
         * ramp(p.elongation, 1.5, 3.0)
         * (1 - ramp(p.extents[1], 0.04, 0.07))
@@ -111,6 +142,10 @@ def family_fit(obj: ObjectFacts) -> dict[str, float]:
     small_hand = 1.0 - ramp(e0, 0.05, 0.09)
     solid = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
     bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in solid for q in solid), default=0.0)
+    levers = [p for p in parts if p.elongation > 2.5 and p.area_share > 0.05 and graspable(p) > 0.3]
+    fork = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in levers for q in levers), default=0.0)
+    x, _, z = obj.extents
+    turned = 1.0 - ramp(max(x, z) / max(min(x, z), 1e-9), 1.1, 1.3)
     lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
     return {
         "stick_tool": elongated * (0.4 + 0.6 * ends) * (1.0 - stands) * (1.0 - 0.3 * blade),
@@ -120,7 +155,11 @@ def family_fit(obj: ObjectFacts) -> dict[str, float]:
         "handled_vessel": ramp(loop_out, 0.4, 0.7) * ramp(lean(obj), 0.4, 0.7) * (1.0 if cavity else 0.7),
         "top_handle": 0.8 * ramp(loop_high, 0.3, 0.6) * (1.0 - ramp(loop_out, 0.3, 0.6)),
         "bottle": stands * ramp(long, 1.3, 1.8) * (0.4 if cavity else 1.0) * (0.3 if loops else 1.0),
-        "cylinder": ramp(lean(obj), 0.6, 0.9) * round_ * (1.0 if cavity else 0.8) * (0.3 if loops else 1.0),
+        "cylinder": ramp(lean(obj), 0.6, 0.9)
+        * (1.0 - ramp(lean(obj), 1.8, 2.4))
+        * turned
+        * (1.0 if cavity else 0.8)
+        * (0.3 if loops else 1.0),
         "bowl": round_
         * lies
         * (1.0 - ramp(disc, 4.0, 8.0))
@@ -128,10 +167,10 @@ def family_fit(obj: ObjectFacts) -> dict[str, float]:
         * ramp(disc, 1.2, 1.8),
         "plate": round_ * ramp(disc, 3.5, 6.0) * lies,
         "pistol": lies
-        * ramp(bent, 0.3, 0.8)
+        * ramp(bent, 0.2, 0.5)
         * (1.0 - ramp(long, 1.6, 2.5))
         * (0.2 if cavity else 1.0 - small_hand),
-        "squeezer": lies * (1.0 - ramp(long, 1.8, 2.6)) * ramp(disc, 1.8, 3.5) * (0.3 if cavity else 0.8),
+        "squeezer": lies * (1.0 - ramp(long, 1.8, 2.6)) * ramp(disc, 1.8, 3.5) * ramp(fork, 0.02, 0.1) * 0.8,
         "spray": stands * ramp(long, 1.8, 2.6) * 0.8,
         "pan": flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5),
         "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),

@@ -13,12 +13,13 @@ from zdg_jax.reasoning.offline.shape import ramp
 from zdg_jax.reasoning.offline.text import intro
 from zdg_jax.reasoning.protocol import Question
 
-# Always: the palm's way must be free, and it should start near what it holds.
+# Always: the palm's way must be free; and it should start near a handle, whose centre lies in it (the centre
+# of a rim or wall is in the middle of the vessel, where near means nothing).
 _BLOCKED, _FAR = 2.5, 0.8
 
 
 def direction_scores(facts: DirectionFacts, plan: Plan) -> dict[str, float]:
-    """The rule's terms - 2.5 blocked - 0.8 ramp(exit distance over the nearest, 0..10 cm), by name."""
+    """The rule's terms - 2.5 blocked - 0.8 long ramp(exit distance over the nearest, 0..10 cm), by name."""
     region = region_of(
         facts.object,
         facts.hand_parts,
@@ -32,7 +33,7 @@ def direction_scores(facts: DirectionFacts, plan: Plan) -> dict[str, float]:
     return {
         name: score(plan.rule.approach, terms, np.array(d), name)
         - _BLOCKED * facts.blocked.get(name, 0.0)
-        - _FAR * ramp(facts.exit_distance.get(name, nearest) - nearest, 0.0, 0.10)
+        - _FAR * region.long * ramp(facts.exit_distance.get(name, nearest) - nearest, 0.0, 0.10)
         for name, d in facts.directions.items()
     }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from prompts.schemas import FuncPartAnswer, HandPartAnswer, ViewAnswer
+from zdg_jax.reasoning.directions import candidate_directions
 from zdg_jax.reasoning.facts import ObjectFacts, PartChoiceFacts, ViewFacts
+from zdg_jax.reasoning.offline.geometry import centroid, region_of, score, terms_of
 from zdg_jax.reasoning.offline.plan import Plan, make_plan
 from zdg_jax.reasoning.offline.ranking import after_refusals
 from zdg_jax.reasoning.offline.text import intro, part_line
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.render.frame import Camera
 
 
 def touch_parts(plan: Plan, hand_parts: tuple[int, ...]) -> tuple[int, ...]:
@@ -22,9 +27,32 @@ def _has_special_touch(plan: Plan) -> bool:
     return any(role != "hold" and role in plan.roles for role in plan.rule.touch)
 
 
+def approach_scores(facts: ViewFacts, plan: Plan, held: tuple[int, ...]) -> list[float]:
+    """Per view: how well the best of its 18 directions (paper III-B) fits the rule's approach.
+
+    "left" and "right" are level in every view, "front" and "behind" only as far as the camera is: what is
+    to be approached from the side should therefore stand at the side of the picture.
+    """
+    by = {p.number: p for p in facts.object.parts}
+    parts = tuple(by[n] for n in held)
+    center = centroid(parts)
+    x, y, z = center.tolist()
+    largest = max(parts, key=lambda p: p.area_share)
+    region = region_of(
+        facts.object, held, plan.parts_of(plan.rule.toward), (x, y, z), largest.axis, largest.extents
+    )
+    terms = terms_of(region)
+    scores = []
+    for front in facts.view_front:
+        camera = Camera(center + np.array(front), np.eye(3), 1.0, 1, 1)
+        options = candidate_directions(center, camera).values()
+        scores.append(max(score(plan.rule.approach, terms, d) for d in options))
+    return scores
+
+
 def view_scores(facts: ViewFacts, plan: Plan) -> list[float]:
-    """Per view: share of its best showing of the parts to hold, plus half that of the parts to touch,
-    plus a tenth for the object as a whole."""
+    """Per view, against the best view: how much of the parts to hold shows, half of that for the parts to
+    touch, a tenth for the whole object, and thrice how far the wanted approach is among its directions."""
     held = plan.holds[0]
     groups = [(1.0, held), (0.5, touch_parts(plan, held)), (0.1, tuple(p.number for p in facts.object.parts))]
     scores = [0.0] * len(facts.visible_pixels)
@@ -32,7 +60,8 @@ def view_scores(facts: ViewFacts, plan: Plan) -> list[float]:
         seen = [sum(view.get(n, 0) for n in numbers) for view in facts.visible_pixels]
         most = max(seen) or 1
         scores = [s + weight * k / most for s, k in zip(scores, seen, strict=True)]
-    return scores
+    fits = approach_scores(facts, plan, held)
+    return [s + 3 * (fit - max(fits)) for s, fit in zip(scores, fits, strict=True)]
 
 
 def answer_view(question: Question[ViewAnswer]) -> ViewAnswer:

@@ -30,6 +30,11 @@ class Rule(_Row):
     points: bool = False
     why: str
 
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The roles in `hold`, where "a+b" stands for both at once."""
+        return tuple(role for entry in self.hold for role in entry.split("+"))
+
     @field_validator("approach", "fingers", "thumb")
     @classmethod
     def _known_terms(cls, value: dict[str, float]) -> dict[str, float]:
@@ -78,26 +83,42 @@ class Verb(_Row):
     implies: dict[str, tuple[str, ...]] = {}
 
 
+class Role(_Row):
+    """What a part looks like, and which parts may not play the role.
+
+    Attributes:
+      weights: feature -> weight; "-f" weighs 1 - f.
+      least: score below which no part plays it.
+      least_share: share of the surface below which a part is a sliver, not a part of this kind.
+      single: at most one part plays it.
+    """
+
+    weights: dict[str, float] = Field(min_length=1)
+    least: float = 0.0
+    least_share: float = 0.02
+    single: bool = False
+
+
 class AffordanceTable(_Row):
     """verb x object class -> part roles, approach, grasp type; role -> weighted part features."""
 
-    roles: dict[str, dict[str, float]]
+    roles: dict[str, Role]
     families: dict[str, Family]
     classes: dict[str, ObjectClass]
     verbs: dict[str, Verb]
 
     @model_validator(mode="after")
     def _references(self) -> AffordanceTable:
-        for role, weights in self.roles.items():
-            if unknown := {w.lstrip("-") for w in weights} - set(FEATURES):
+        for role, spec in self.roles.items():
+            if unknown := {w.lstrip("-") for w in spec.weights} - set(FEATURES):
                 raise ValueError(f"role {role}: unknown features {sorted(unknown)}; known are {FEATURES}")
         for name, row in {**self.families, **self.classes}.items():
             rules = [*row.rules.values(), *(row.verbs.values() if isinstance(row, ObjectClass) else ())]
-            used = {r for rule in rules for r in (*rule.hold, *rule.touch, *rule.toward)} | set(row.roles)
+            used = {r for rule in rules for r in (*rule.held, *rule.touch, *rule.toward)} | set(row.roles)
             if unknown := used - {"hold"} - set(self.roles):
                 raise ValueError(f"{name}: unknown roles {sorted(unknown)}; known are {sorted(self.roles)}")
             for rule in rules:
-                if not set(rule.hold) & set(row.roles):
+                if not set(rule.held) & set(row.roles):
                     raise ValueError(f"{name}: none of hold {rule.hold} is among its roles {row.roles}")
         for name, row in self.classes.items():
             if unknown := set(row.verbs) - set(self.verbs):
@@ -145,6 +166,11 @@ def load_table() -> AffordanceTable:
         **_read("families_other.yaml"),
     }
     classes = {n: _merge_class(n, row, families) for n, row in _read("classes.yaml").items()}
+    roles = {
+        name: {"weights": {k: v for k, v in row.items() if k not in Role.model_fields}}
+        | {k: v for k, v in row.items() if k in Role.model_fields}
+        for name, row in _read("roles.yaml").items()
+    }
     return AffordanceTable.model_validate(
-        {"roles": _read("roles.yaml"), "families": families, "classes": classes, "verbs": _read("verbs.yaml")}
+        {"roles": roles, "families": families, "classes": classes, "verbs": _read("verbs.yaml")}
     )

@@ -23,6 +23,10 @@ FEATURES = (
     "high",
     "low",
     "outlying",
+    "aside",
+    "patch",
+    "apart",
+    "between",
     "loop",
     "tall_hole",
     "concave",
@@ -37,9 +41,11 @@ TERMS = (
     "ref",  # d . r, r from the hand region to the `toward` parts
     "ref_line",  # |d . r|
     "-ref_line",  # 1 - |d . r|
-    "forward",  # d . f, f = r without its component along the region's long axis
+    "level_ref",  # d . h, h = r laid into the horizontal plane
+    "forward",  # d . f, f = r without its component along the region's long axis, as far as it has one
     "across",  # sqrt(1 - (d . a)^2), a the region's long axis, scaled by how long the region is
     "broadside",  # mean alignment of the region's normals with d
     "slim",  # |d . w|, w the wider horizontal axis: thumb and fingers then meet across the thinner
+    "-slim",  # 1 - |d . w|
     "spine",  # d . s, s from a blade's centre to its handle's centre line
 )
