@@ -52,12 +52,17 @@ def marked_center(state: ReasonState) -> Image.Image:
     return labels.draw(picture, [label], spot, _TEXT, dot=6.0)
 
 
-def imagination(state: ReasonState, skins: Mapping[int, Float[np.ndarray, "vertices 3"]]) -> Image.Image:
+def imagination(
+    state: ReasonState,
+    skins: Mapping[int, Float[np.ndarray, "vertices 3"]],
+    d_palm: Float[np.ndarray, "3"],
+) -> Image.Image:
     """I^imag of paper III-C: for each candidate hand with object and hand alone, side by side.
 
     Args:
       state: direction known.
       skins: candidate number to skin vertices, metres, object frame.
+      d_palm: D_palm of eq. 2, unit; the camera turns from the chosen view until the palm is not edge-on.
     """
     held = np.isin(state.obj.face_part, state.hand_parts)
     return composite.rotation_prompt(
@@ -66,6 +71,7 @@ def imagination(state: ReasonState, skins: Mapping[int, Float[np.ndarray, "verti
         state.hand.skin_faces,
         [str(number) for number in skins],
         state.camera.front,
+        d_palm=d_palm,
         hand_rgb=_hand_colors(state.hand),
     )
 

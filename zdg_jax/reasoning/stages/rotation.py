@@ -21,7 +21,9 @@ def inquire(state: ReasonState) -> Inquiry[RotationAnswer]:
     T, R, kept = state.p_obj_palm, state.R_candidates, state.kept_rotations
     region = state.region
     skins = {k: imagine.imagined_skin(state.hand, T, R[k]) for k in kept}
-    state.pictures[PICTURE] = pictures.imagination(state, {k + 1: skin for k, skin in skins.items()})
+    state.pictures[PICTURE] = pictures.imagination(
+        state, {k + 1: skin for k, skin in skins.items()}, R[kept[0]][:, 2]
+    )
     candidates = tuple(str(k + 1) for k in kept)
     question = Question(
         stage=prompts.Stage.ROTATION.value,
