@@ -57,7 +57,8 @@ def build_scene(
 
     One mocap body a sphere, not static geoms: MuJoCo sorts the geoms of a body into a fixed tree at
     compilation, whereas mocap positions may differ from grasp to grasp. Object geoms have no mass; the body
-    has that of the whole mesh.
+    has that of the whole mesh. Its frame sits at the centre of mass: MuJoCo integrates the frame's own way, so
+    that a far-off origin would add an error of first order in the time step to a turning object.
 
     Args:
       sphere_radius: metres, > 0.
@@ -66,7 +67,7 @@ def build_scene(
       params: physics.
 
     Returns:
-      The scene, hand at the origin, object at identity.
+      The scene, hand at the origin, object's mesh where it was posed.
 
     Raises:
       ValueError: MuJoCo refuses a piece.
@@ -77,21 +78,23 @@ def build_scene(
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0  # a pyramid with impratio 1 lets a held object creep
     spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # a burst must stay visible
-    margin = {"margin": params.contact_tolerance, "gap": params.contact_tolerance}
-    surface = {"friction": list(params.friction), "condim": params.condim, **margin}
+    surface = {"friction": list(params.friction), "condim": params.condim, "margin": 0.0}
     for i, radius in enumerate(sphere_radius):
         body = spec.worldbody.add_body(name=f"sphere{i}", mocap=True)
-        body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[float(radius), 0, 0], **surface)
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[float(radius), 0, 0], gap=0.0, **surface)
     body = spec.worldbody.add_body(
-        name=OBJECT_BODY, mass=inertial.mass, ipos=inertial.com, fullinertia=_six(inertial.inertia),
-        explicitinertial=True,
+        name=OBJECT_BODY, pos=inertial.com, mass=inertial.mass, ipos=[0.0, 0.0, 0.0],
+        fullinertia=_six(inertial.inertia), explicitinertial=True,
     )  # fmt: skip
     body.add_freejoint()
     for i, vertices in enumerate(pieces):
         mesh = spec.add_mesh(name=f"piece{i}")
-        mesh.uservert = np.ascontiguousarray(vertices, np.float64).ravel()
+        mesh.uservert = np.ascontiguousarray(vertices - inertial.com, np.float64).ravel()
         mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # thin pieces have no volume to speak of
-        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, mass=0.0, **surface)
+        # the gap lists contacts that near, without force (a margin would push: MuJoCo adds those of both geoms)
+        body.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, mass=0.0, gap=params.contact_tolerance, **surface
+        )
     return Scene(spec.compile(), inertial, len(sphere_radius))
 
 

@@ -63,7 +63,8 @@ def _one(scene: Scene, data: mujoco.MjData, spheres, com, quat, contact, depth) 
     for state in range(len(com)):
         # kinematics and contacts of this very state; mj_step leaves those of the state before
         mujoco.mj_forward(model, data)
-        if any(w.number for w in data.warning) or not np.isfinite(data.qacc).all():
+        finite = all(np.isfinite(x).all() for x in (data.qpos, data.qvel, data.qacc))
+        if any(w.number for w in data.warning) or not finite:
             return f"the simulation became unstable at step {state}"
         com[state], quat[state] = data.xipos[body], data.qpos[3:7]
         if np.linalg.norm(com[state] - com[0]) > MAX_TRAVEL:
