@@ -34,9 +34,12 @@ def _cases() -> dict:
         "penetration": (lambda x: en.e_penetration(x, x, 0.0), d - 0.015, jnp.zeros(20)),
         "self_penetration": (lambda x: en.e_self_penetration(x, radius, pairs), points, jnp.zeros((12, 3))),
         "force_closure": (
-            lambda x: en.e_force_closure(x, n_pad, jnp.ones(5)), _f32(RNG.normal(size=(5, 3)) * 0.05), jnp.zeros((5, 3)),
+            lambda x: en.e_force_closure(x, n_pad, jnp.ones(5)),
+            _f32(RNG.normal(size=(5, 3)) * 0.05), jnp.zeros((5, 3)),
         ),
-        "joint_limits": (lambda x: en.e_joint_limits(x, low, high), _f32(RNG.normal(size=6) * 2), jnp.zeros(6)),
+        "joint_limits": (
+            lambda x: en.e_joint_limits(x, low, high), _f32(RNG.normal(size=6) * 2), jnp.zeros(6),
+        ),
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def rod() -> ObjectModel:
     points, faces = trimesh.sample.sample_surface_even(mesh, 1200, seed=0)
     return ObjectModel(
         object_id="rod", name=None, scale=1.0, mesh=mesh, mesh_sha256="", warnings=(), parts=(),
-        samples=SurfaceSamples(np.asarray(points), mesh.face_normals[faces], np.asarray(faces, dtype=np.int64)),
+        samples=SurfaceSamples(np.asarray(points), mesh.face_normals[faces], np.asarray(faces)),
         face_part=np.ones(len(mesh.faces), dtype=np.int64), sample_part=np.ones(len(points), dtype=np.int64),
         features=np.zeros((len(points), 1)), sdf=build_sdf_grid(mesh),
     )  # fmt: skip

@@ -71,12 +71,14 @@ def mjcf() -> str:
                 continue
             a, b = (np.array(c.a) - origin) @ R, (np.array(c.b) - origin) @ R
             out.append(
-                f'{pad}<geom type="capsule" fromto="{_num([*a, *b])}" size="{0.5 * (c.ra + c.rb):.6g}" density="1100"/>'
+                f'{pad}<geom type="capsule" fromto="{_num([*a, *b])}" '
+                f'size="{0.5 * (c.ra + c.rb):.6g}" density="1100"/>'
             )
 
     def hinge(name: str, axis, limits, pad: str) -> None:
         out.append(
-            f'{pad}<joint name={quoteattr(name)} axis="{_num(axis)}" range="{_num(limits)}" damping="0.05" armature="0.0002"/>'
+            f'{pad}<joint name={quoteattr(name)} axis="{_num(axis)}" range="{_num(limits)}" '
+            'damping="0.05" armature="0.0002"/>'
         )
 
     geom("palm", np.eye(3), np.zeros(3), " " * 6)

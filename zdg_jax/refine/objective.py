@@ -27,7 +27,7 @@ _AXES = np.concatenate([np.eye(3), -np.eye(3)])
 
 
 class Variables(NamedTuple):
-    """G = (T, R, theta) as optimised: T in POSITION_UNIT, R as a quaternion of any length, theta in radians."""
+    """G = (T, R, theta) as optimised: T in POSITION_UNIT, R a quaternion of any length, theta radians."""
 
     position: Float[Array, "3"]
     rotation: Float[Array, "4"]

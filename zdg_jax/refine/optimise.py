@@ -26,7 +26,7 @@ class Schedule(NamedTuple):
 
 @lru_cache(maxsize=8)
 def compiled(hand: HandModel):
-    """jitted (problem, schedule, pose [K, 7], joints [K, n]) -> (pose, joints, terms [K, 7], terms at start)."""
+    """jitted (problem, schedule, pose, joints) -> (pose, joints, terms [K, 7], terms at start)."""
 
     def run(problem: Problem, schedule: Schedule, pose: Float[Array, "k 7"], joints: Float[Array, "k n"]):
         v0 = jax.vmap(to_variables)(pose, joints)

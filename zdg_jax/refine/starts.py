@@ -30,7 +30,7 @@ def jittered(hand: HandModel, initial: InitialGrasp, num: int, seed: int, config
 
 
 def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Starts:
-    """W/O Initial (paper Table II): palms at random over the object's bounding sphere, facing its centre, zero joints."""
+    """W/O Initial (paper Table II): random palms over the bounding sphere, facing its centre, zero joints."""
     rng = np.random.default_rng(seed)
     center = obj.mesh.bounds.mean(axis=0)
     reach = np.linalg.norm(obj.mesh.vertices - center, axis=1).max()
