@@ -10,7 +10,7 @@ from zdg_jax.reasoning.facts import ObjectFacts, PartFacts
 from zdg_jax.reasoning.offline.shape import features
 from zdg_jax.reasoning.offline.table import Role
 
-_MIN_SCORE = 0.45  # below it a further part takes no role of its own
+_MIN_SCORE = 0.55  # below it a further part takes no role of its own
 _HAND_WIDTH = 0.14  # metres; longer regions than this tell the hand nothing
 
 
@@ -34,7 +34,7 @@ def assign_roles(
     """Gives every role its best part, then every other part its best role.
 
     First a one-to-one assignment that maximises the summed score (each role at most one part), then the
-    parts left over take the role they score highest for, if they score at least 0.45; never a `single` one.
+    parts left over take the role they score highest for, if they score at least 0.55; never a `single` one.
 
     Args:
       obj: the object's facts.

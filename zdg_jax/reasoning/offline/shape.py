@@ -47,6 +47,11 @@ def graspable(part: PartFacts) -> float:
     return plateau(grip_size(part), 0.006, 0.014, 0.045, 0.075) * ramp(part.extents[0], 0.03, 0.07)
 
 
+def _out(part: PartFacts) -> float:
+    """How far a part lies to the side, 0 at the middle, 1 at the object's border."""
+    return max(abs(part.relative_center[0]), abs(part.relative_center[2]))
+
+
 def _aside(obj: ObjectFacts, main: PartFacts) -> dict[int, float]:
     """Distance of every part's centre from the axis line of the bulkiest part, over the greatest one."""
     axis = np.array(main.axis)
@@ -83,7 +88,7 @@ def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
     aside = _aside(obj, max(obj.parts, key=lambda p: bulk[p.number]))
     made: dict[int, dict[str, float]] = {}
     for p in obj.parts:
-        x, y, z = p.relative_center
+        y = p.relative_center[1]
         size = grip_size(p)
         row = {
             "elongated": ramp(p.elongation, 1.2, 3.0),
@@ -99,7 +104,7 @@ def features(obj: ObjectFacts) -> dict[int, dict[str, float]]:
             "along": abs(float(np.dot(p.axis, obj.long_axis))),
             "high": ramp(y, -0.5, 0.9),
             "low": ramp(-y, -0.5, 0.9),
-            "outlying": ramp(max(abs(x), abs(z)), 0.25, 0.75),
+            "outlying": ramp(_out(p), 0.25, 0.75),
             "aside": ramp(aside[p.number], 0.3, 0.8),
             "patch": ramp(p.thickness / max(p.extents[1], 1e-4), 1.0, 1.6),
             "apart": apart[p.number],
@@ -124,8 +129,10 @@ def family_fit(obj: ObjectFacts) -> dict[str, float]:
     parts = obj.parts
     loops = [p for p in parts if p.is_loop and p.hole_diameter > 0.012 and not p.concave]
     cavity = any(p.concave for p in parts)
-    loop_high = max((p.relative_center[1] for p in loops), default=-1.0)
-    loop_out = max((max(abs(p.relative_center[0]), abs(p.relative_center[2])) for p in loops), default=0.0)
+    loop_out = max((_out(p) for p in loops), default=0.0)
+    on_top = max(
+        (ramp(p.relative_center[1], 0.3, 0.6) * (1.0 - ramp(_out(p), 0.3, 0.6)) for p in loops), default=0.0
+    )
     elongated, flat = ramp(long, 1.5, 2.5), ramp(disc, 2.5, 5.0)
     round_ = 1.0 - ramp(long, 1.15, 1.5)
     widths = [spread(p, obj) for p in parts if p.area_share > 0.07] or [1.0]
@@ -153,7 +160,7 @@ def family_fit(obj: ObjectFacts) -> dict[str, float]:
         "blade_tool": 0.95 * elongated * blade * (1.0 - stands),
         "two_loop": float(len(loops) >= 2) * ramp(disc, 1.8, 3.0) * ramp(long, 1.2, 1.8),
         "handled_vessel": ramp(loop_out, 0.4, 0.7) * ramp(lean(obj), 0.4, 0.7) * (1.0 if cavity else 0.7),
-        "top_handle": 0.8 * ramp(loop_high, 0.3, 0.6) * (1.0 - ramp(loop_out, 0.3, 0.6)),
+        "top_handle": 0.9 * on_top,
         "bottle": stands * ramp(long, 1.3, 1.8) * (0.4 if cavity else 1.0) * (0.3 if loops else 1.0),
         "cylinder": ramp(lean(obj), 0.6, 0.9)
         * (1.0 - ramp(lean(obj), 1.8, 2.4))
