@@ -62,7 +62,7 @@ class Synth:
         check_options(options)
         result = synth(options)
         print(result.summary())
-        return 0 if result.kept else 1
+        return 0 if result.succeeded else 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="A mesh and a sentence in, simulated, task-oriented dexterous grasps out.",
         args=argv,
     )
+    from pipelines.runtime import quiet_xla
+
+    quiet_xla()
     try:
         return command.run()
     except UserError as error:

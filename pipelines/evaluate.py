@@ -16,7 +16,6 @@ from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 
-PROTOCOLS = ("gravity",)
 BACKENDS = ("auto", "c")
 
 
@@ -43,7 +42,9 @@ class EvalReport:
 
     def means(self) -> dict[str, float]:
         """Mean of every metric (a share, for the true-or-false ones) that has any value."""
-        names = [name for name in (self.rows[0] if self.rows else {}) if name != "grasp_id"]
+        names = (
+            [name for name, value in self.rows[0].items() if not isinstance(value, str)] if self.rows else []
+        )
         values = {name: np.array([row[name] for row in self.rows], dtype=float) for name in names}
         return {name: float(np.nanmean(v)) for name, v in values.items() if np.isfinite(v).any()}
 
@@ -76,11 +77,14 @@ def evaluate_file(
 
     Args:
       path: `grasps.parquet`, or its folder.
-      protocol, backend: of `PROTOCOLS` and `BACKENDS`; auto takes C MuJoCo.
+      protocol: of `sim_eval.evaluate.PROTOCOLS`.
+      backend: of `BACKENDS`; auto takes C MuJoCo.
       out: where to write the report as JSON.
     Raises:
       UserError: an unknown name, an unreadable file, a mesh that is gone or has changed.
     """
+    from sim_eval.evaluate import PROTOCOLS, evaluate
+
     for what, got, known in (("protocol", protocol, PROTOCOLS), ("backend", backend, BACKENDS)):
         if got not in known:
             raise UserError(f"{what} {got!r}", f"one of {', '.join(known)}", f"choose one with --{what}")
@@ -88,7 +92,6 @@ def evaluate_file(
         output_folder(str(Path(out).expanduser().parent))
     table, info = read_dataset(Path(path).expanduser())
     start_jax()
-    from sim_eval.evaluate import evaluate
     from zdg_jax.hands import load_hand
 
     usable = np.array([status == "ok" for status in table["status"].to_pylist()], dtype=bool)
@@ -101,7 +104,7 @@ def evaluate_file(
             with steps.step(f"measure {object_id}"):
                 index = np.flatnonzero(usable & (ids == object_id))
                 obj = _object_again(object_id, info, objects[index[0]])
-                columns = evaluate(load_hand(info["hand"]), obj, pose[index], joints[index])
+                columns = evaluate(load_hand(info["hand"]), obj, pose[index], joints[index], protocol)
                 columns = {**columns, "good": selection.good(columns)}
                 for place, i in enumerate(index):
                     found[int(i)] = {name: _number(values[place]) for name, values in columns.items()}

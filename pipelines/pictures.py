@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from pipelines.report.html import build_report, write_report
 from pipelines.report.scene import build_scene, write_scene
+from pipelines.report.tables import number
 from pipelines.selection import LIMITS
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
@@ -73,10 +74,8 @@ def write_all(
 def caption(row: Mapping[str, Any]) -> tuple[str, str]:
     """Two lines under a grasp: penetration, and the gravity test."""
     held = "still in contact" if row["contact_end"] else "contact lost"
-    return (
-        f"depth {row['p_dep_cm']:.2f} cm, volume {row['p_vol_cm3']:.2f} cm³",
-        f"gravity test: moved {row['sim_dis_cm']:.2f} cm, {held}",
-    )
+    depth, volume, moved = (number(row[name], 2) for name in ("p_dep_cm", "p_vol_cm3", "sim_dis_cm"))
+    return f"depth {depth} cm, volume {volume} cm³", f"gravity test: moved {moved} cm, {held}"
 
 
 def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:

@@ -72,6 +72,9 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
     options = tyro.cli(Options, prog="python -m pipelines.results16", args=argv)
+    from pipelines.runtime import quiet_xla
+
+    quiet_xla()
     try:
         return _run(options)
     except UserError as error:

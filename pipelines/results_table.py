@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipelines import selection
+from pipelines.report.tables import number
 
 Row = Mapping[str, Any]
 
@@ -100,9 +101,8 @@ def _line(pair: Pair, verdict: Mapping[str, Any]) -> str:
     parts = "+".join(map(str, best["part_ids"]))
     cells += [
         f"{parts}, {best['direction']}, {best['grasp_type']}",
-        f"{best['initial_p_dep_cm']:.2f} → {best['p_dep_cm']:.2f}",
-        f"{best['initial_p_vol_cm3']:.2f} → {best['p_vol_cm3']:.2f}",
-        f"{best['sim_dis_cm']:.2f}",
+        *(f"{number(best[f'initial_{m}'], 2)} → {number(best[m], 2)}" for m in ("p_dep_cm", "p_vol_cm3")),
+        number(best["sim_dis_cm"], 2),
         "yes" if best["contact_end"] else "no",
         f"{pair.num_good}/{len(pair.rows)}",
         "pass" if pair.num_good else "fail",

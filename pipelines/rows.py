@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,12 @@ def grasp_row(
     }
 
 
+def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str, Any]:
+    """One grasp's measures as row values; a number that could not be measured (NaN) becomes null."""
+    values = {name: np.asarray(column)[place].item() for name, column in columns.items()}
+    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}
+
+
 def opened_and_squeezed(
     hand: HandModel, joints: Float[np.ndarray, " active"]
 ) -> tuple[Float[np.ndarray, " active"], Float[np.ndarray, " active"]]:
@@ -156,3 +164,15 @@ def dataset_info(
         "config": dict(config),
         "versions": dict(versions),
     }
+
+
+def versions() -> dict[str, str]:
+    """What ran: ours, Python's and the libraries' that the numbers depend on."""
+    names = ("zdg-jax", "jax", "jaxlib", "mujoco", "mujoco-mjx", "numpy", "trimesh", "coacd")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout that was not installed
+            continue
+    return found

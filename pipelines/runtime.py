@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import platform
 import tempfile
 from pathlib import Path
 
 from zdg_jax.errors import UserError
+
+
+def quiet_xla() -> None:
+    """Keep XLA's own log off the terminal; call before jax is imported.
+
+    On a warm cache it writes two pages of CPU features as an error, though the code was compiled here.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def cpu_signature() -> str:
+    """Short hash of this CPU's abilities: compiled code must not be read on another kind of CPU."""
+    described = platform.machine() + platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    described += next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(described.encode()).hexdigest()[:12]
 
 
 def start_jax() -> None:
@@ -23,7 +44,7 @@ def start_jax() -> None:
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     try:
-        folder = cache_dir("xla")
+        folder = cache_dir("xla", cpu_signature())
     except OSError:  # a read-only home costs time, not the result
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 SHORTLIST = 3  # simulated grasps for every kept one
 STEPS = 6
 MEASURED = ("p_dep_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
+STATUS = ("status", "status_reason")
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ class SynthResult:
     Attributes:
       out: the folder with all files.
       status, reason: of the reasoning; "ok" or why there are no grasps.
-      kept: rows of the kept grasps, best first.
-      failed: number of rows with another status than "ok".
+      kept: rows of the kept grasps, best first; one that could not be simulated has another status than "ok".
+      failed: number of rows with another status than "ok", kept or not.
       num_good: kept grasps that meet all of `selection.LIMITS` and still touch.
       seconds: duration of each step.
     """
@@ -73,12 +72,17 @@ class SynthResult:
     num_good: int
     seconds: dict[str, float]
 
+    @property
+    def succeeded(self) -> int:
+        """Kept grasps with status "ok"."""
+        return sum(row["status"] == "ok" for row in self.kept)
+
     def summary(self) -> str:
         """One line for the terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
-        if not self.kept:
+        if not self.succeeded:
             return f"no grasp{failed}: {self.status}: {self.reason} (rows in {self.out})"
-        return f"{len(self.kept)} grasps kept, {self.num_good} good{failed}: see {self.out / 'report.html'}"
+        return f"{self.succeeded} grasps kept, {self.num_good} good{failed}: see {self.out / 'report.html'}"
 
 
 def check_options(options: SynthOptions) -> None:
@@ -148,15 +152,13 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
             with steps.step("simulate and choose"):
                 kept, columns = _simulate_and_choose(hand, obj, refined, options.keep)
             kept_rows = [
-                rows.grasp_row(
-                    shared, hand, grasp, refined, int(i), {k: v[place] for k, v in columns.items()}
-                )
+                rows.grasp_row(shared, hand, grasp, refined, int(i), rows.measured_columns(columns, place))
                 for place, i in enumerate(kept)
             ]
             lost = [i for i, status in enumerate(refined.status) if status != "ok"]
             other_rows = [rows.grasp_row(shared, hand, grasp, refined, i, {}) for i in lost]
         with steps.step("write the data"):
-            used = versions()
+            used = rows.versions()
             write_dataset(out, kept_rows + other_rows, rows.dataset_info(obj, hand, config, used))
             _write_trace(out, said.trace, said.pictures)
         with steps.step("draw"):
@@ -165,8 +167,13 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     status, reason = grasp.status, grasp.status_reason
     if status == "ok" and not kept_rows:
         status, reason = "refine_failed", "refinement ended without a finite grasp"
-    good = selection.good({name: np.array([row[name] for row in kept_rows]) for name in MEASURED})
-    return SynthResult(out, status, reason, kept_rows, len(other_rows), int(good.sum()), steps.seconds)
+    if kept_rows and all(row["status"] != "ok" for row in kept_rows):
+        status, reason = kept_rows[0]["status"], kept_rows[0]["status_reason"]
+    good = selection.good(
+        {name: np.array([row[name] for row in kept_rows], dtype=float) for name in MEASURED}
+    )
+    failed = sum(row["status"] != "ok" for row in kept_rows + other_rows)
+    return SynthResult(out, status, reason, kept_rows, failed, int(good.sum()), steps.seconds)
 
 
 def _simulate_and_choose(
@@ -183,21 +190,9 @@ def _simulate_and_choose(
     order = selection.rank(columns, energy[chosen])[:keep]
     kept = chosen[order]
     initial = evaluate(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
-    measured = {name: np.asarray(columns[name])[order] for name in MEASURED}
+    measured = {name: np.asarray(columns[name])[order] for name in (*MEASURED, *STATUS)}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
     return kept, {**measured, "rank": np.arange(len(kept))}
-
-
-def versions() -> dict[str, str]:
-    """What ran: ours, Python's and the libraries' that the numbers depend on."""
-    names = ("zdg-jax", "jax", "jaxlib", "mujoco", "mujoco-mjx", "numpy", "trimesh", "coacd")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # run from a checkout that was not installed
-            continue
-    return found
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

@@ -21,8 +21,11 @@ for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or 
 
 import platformdirs
 
+from pipelines.runtime import cpu_signature, quiet_xla
+
+quiet_xla()
 # Compiled functions outlive the session: a second run of the suite takes seconds, not minutes.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir("zdg-jax-tests")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir(f"zdg-jax-tests/{cpu_signature()}")
 
 import jax
 

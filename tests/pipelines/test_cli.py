@@ -121,7 +121,9 @@ def test_eval_of_bad_input(
     assert said in err
 
 
-@pytest.mark.parametrize(("kept", "code"), [([{}], 0), ([], 1)])
+@pytest.mark.parametrize(
+    ("kept", "code"), [([{"status": "ok"}], 0), ([{"status": "bad_object"}], 1), ([], 1)]
+)
 def test_exit_status_says_whether_any_grasp_succeeded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kept: list, code: int
 ) -> None:

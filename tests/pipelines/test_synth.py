@@ -49,7 +49,7 @@ def fake_refine(
 
 
 def fake_evaluate(
-    hand: HandModel, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray
+    hand: HandModel, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray, protocol: str = "gravity"
 ) -> dict[str, np.ndarray]:
     """Depth by the palm's distance, so that measures differ and depend on the grasp alone."""
     far = np.linalg.norm(pose[:, :3], axis=1)
@@ -60,13 +60,18 @@ def fake_evaluate(
         "sim_dis_cm": moved,
         "sim_suc": moved < 2,
         "contact_end": np.ones(len(far), bool),
+        "status": np.full(len(far), "ok"),
+        "status_reason": np.full(len(far), ""),
+        "p_vol_method": np.full(len(far), "exact"),
     }
 
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "refine_task", fake_refine)
-    monkeypatch.setitem(sys.modules, "sim_eval.evaluate", SimpleNamespace(evaluate=fake_evaluate))
+    monkeypatch.setitem(
+        sys.modules, "sim_eval.evaluate", SimpleNamespace(evaluate=fake_evaluate, PROTOCOLS=("gravity",))
+    )
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
@@ -147,6 +152,31 @@ def test_a_task_that_fails_leaves_its_row_and_its_report(
     assert row["hand_pose"] is None
     assert (tmp_path / "report.html").exists()
     assert not (tmp_path / "grasps.png").exists()
+
+
+@pytest.mark.usefixtures("fakes")
+def test_an_object_that_cannot_be_simulated_keeps_its_rows_with_a_status(
+    stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any) -> dict[str, np.ndarray]:
+        columns = fake_evaluate(*args)
+        n = len(columns["status"])
+        no = {
+            "sim_dis_cm": np.full(n, np.nan),
+            "contact_end": np.zeros(n, bool),
+            "sim_suc": np.zeros(n, bool),
+        }
+        return {**columns, **no, "status": np.full(n, "bad_object"), "status_reason": np.full(n, "too thin")}
+
+    monkeypatch.setattr(sys.modules["sim_eval.evaluate"], "evaluate", refuse)
+    result = synth(SynthOptions(str(stick), "lift it", str(tmp_path), num=4, keep=2))
+    assert (result.succeeded, result.num_good, result.failed, result.status) == (0, 0, 3, "bad_object")
+    rows = rows_of(tmp_path)
+    assert [row["status"] for row in rows] == ["bad_object", "bad_object", "refine_nan"]
+    assert rows[0]["status_reason"] == "too thin"
+    assert rows[0]["sim_dis_cm"] is None
+    assert rows[0]["p_dep_cm"] is not None
+    assert (tmp_path / "grasps.png").exists()
 
 
 @pytest.mark.usefixtures("fakes")
