@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, maximum_flow
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from zdg_jax.objects.descriptors import principal_axes
 from zdg_jax.objects.facegraph import FaceGraph
@@ -18,7 +18,9 @@ MAX_ROUNDS = 20
 CAPACITY = 1_000_000  # integer capacities are needed; prices are scaled to this
 
 
-def clean_borders(graph: FaceGraph, label: Int[np.ndarray, " faces"], width: float) -> Int[np.ndarray, " faces"]:
+def clean_borders(
+    graph: FaceGraph, label: Int[np.ndarray, " faces"], width: float
+) -> Int[np.ndarray, " faces"]:
     """Move each border to the cheapest place within a band around it (Katz & Tal's fuzzy cut).
 
     For neighbouring parts a, b: min sum of `graph.cut_price` over the edges between them, where faces of
@@ -60,7 +62,7 @@ def absorb_slivers(
         edges = np.concatenate([np.c_[pa, pb][across], np.c_[pb, pa][across]])
         price = np.concatenate([graph.cut_price[across]] * 2)
         large = ~np.isin(piece, small)
-        tree = cKDTree(centers[large])
+        tree = KDTree(centers[large])
         old = label.copy()
         for k in small:
             rows = (edges[:, 0] == k) & ~np.isin(edges[:, 1], small)
@@ -186,13 +188,12 @@ def _cut(graph: FaceGraph, label: np.ndarray, low: int, high: int, width: float)
         return label
     capacity = np.maximum((price / price.max() * CAPACITY).astype(np.int32), 1)
     n = 2 + int(band.sum())
-    flow_graph = coo_matrix((np.r_[capacity, capacity], (np.r_[a, b], np.r_[b, a])), shape=(n, n)).tocsr()
+    flow_graph = coo_array((np.r_[capacity, capacity], (np.r_[a, b], np.r_[b, a])), shape=(n, n)).tocsr()
     flow_graph.sum_duplicates()
     flow = maximum_flow(flow_graph, 0, 1).flow
     residual = flow_graph - flow
     residual.data = np.maximum(residual.data, 0)
     residual.eliminate_zeros()
-
 
     reached = breadth_first_order(residual, 0, return_predecessors=False)
     side_low = np.zeros(n, dtype=bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 import trimesh
 from jaxtyping import Int
@@ -29,23 +28,16 @@ def fill_small_holes(mesh: trimesh.Trimesh, max_hole: float = MAX_HOLE) -> tuple
     Returns:
       (the mesh, how many holes were filled).
     """
-    edges = _open_edges(mesh)
-    graph = nx.DiGraph([(int(b), int(a)) for a, b in edges])  # the fan runs against the open edges
     vertices, faces = [np.asarray(mesh.vertices)], [np.asarray(mesh.faces)]
     limit, count, filled = max_hole * float(np.linalg.norm(mesh.extents)), len(mesh.vertices), 0
-    for nodes in sorted(nx.weakly_connected_components(graph), key=min):
-        ring = graph.subgraph(nodes)
-        if any(ring.in_degree(v) != 1 or ring.out_degree(v) != 1 for v in nodes):
-            continue  # not a simple loop: no safe way to close it
-        loop = np.array(list(ring.edges))
+    for ring in _simple_rings(_open_edges(mesh)[:, ::-1]):  # the fan runs against the open edges
+        loop = np.column_stack([ring, np.roll(ring, -1)])
         ends = np.asarray(mesh.vertices)[loop]
         length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
         if length.sum() > limit:
             continue
-        if len(loop) == 3:
-            start = min(nodes)
-            second = next(iter(ring.successors(start)))
-            faces.append(np.array([[start, second, next(iter(ring.successors(second)))]]))
+        if len(ring) == 3:
+            faces.append(ring[None])
         else:
             vertices.append(np.average(ends.mean(axis=1), axis=0, weights=length)[None])
             faces.append(np.column_stack([loop, np.full(len(loop), count)]))
@@ -54,6 +46,32 @@ def fill_small_holes(mesh: trimesh.Trimesh, max_hole: float = MAX_HOLE) -> tuple
     if not filled:
         return mesh, 0
     return trimesh.Trimesh(np.concatenate(vertices), np.concatenate(faces), process=False), filled
+
+
+def _simple_rings(edges: Int[np.ndarray, "edges 2"]) -> list[Int[np.ndarray, " ring"]]:
+    """Closed paths that visit no vertex twice; edges that lead nowhere are left out."""
+    ahead: dict[int, list[int]] = {}
+    for a, b in edges.tolist():
+        ahead.setdefault(a, []).append(b)
+    rings = []
+    for start in sorted(ahead):
+        while ahead[start]:
+            path, place = [start], {start: 0}
+            while ahead.get(path[-1]):
+                vertex = ahead[path[-1]].pop()
+                if vertex in place:  # where a path meets itself a ring is complete
+                    first = place[vertex]
+                    ring, path = path[first:], path[: first + 1]
+                    for used in ring[1:]:
+                        del place[used]
+                    if len(ring) > 2:
+                        rings.append(np.array(ring))
+                    if not ahead.get(vertex) and vertex == start:
+                        break
+                else:
+                    place[vertex] = len(path)
+                    path.append(vertex)
+    return rings
 
 
 def _open_edges(mesh: trimesh.Trimesh) -> Int[np.ndarray, "edges 2"]:

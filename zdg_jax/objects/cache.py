@@ -38,9 +38,9 @@ def cached_arrays(kind: str, key: str, compute: Callable[[], dict[str, np.ndarra
     """
     digest = hashlib.sha256(f"{code_version()}\n{key}".encode()).hexdigest()[:32]
     path = cache_dir() / kind / f"{digest}.npz"
-    with contextlib.suppress(FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError, KeyError):
-        with np.load(path, allow_pickle=False) as record:
-            return {name: record[name] for name in record.files}
+    unreadable = (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError, KeyError)
+    with contextlib.suppress(*unreadable), np.load(path, allow_pickle=False) as record:
+        return {name: record[name] for name in record.files}
     arrays = compute()
     try:
         _store(path, arrays)

@@ -8,7 +8,7 @@ import fast_simplification
 import numpy as np
 import trimesh
 from jaxtyping import Int
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
@@ -23,7 +23,8 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
     """Check a mesh in metres, mend what is safe to mend and say what was done.
 
     Steps: refuse empty, NaN and implausibly sized meshes; merge equal vertices; drop faces
-    without area; simplify absurd face counts; drop loose specks; fill small holes; turn the winding outward.
+    without area; simplify absurd face counts; drop loose specks; make the winding agree;
+    fill small holes; turn the faces outward.
 
     Args:
       mesh: in metres.
@@ -42,13 +43,13 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
         raise UserError(f"{label} with faces of no area only", "a surface", "export the mesh again")
     if len(mesh.faces) > MAX_FACES:
         warnings.append(f"simplified from {len(mesh.faces)} to about {SIMPLIFIED_FACES} faces")
-        vertices, faces = fast_simplification.simplify(
-            np.asarray(mesh.vertices, dtype=np.float32),
+        vertices, faces, *_ = fast_simplification.simplify(
+            np.asarray(mesh.vertices, dtype=np.float64),
             np.asarray(mesh.faces, dtype=np.int32),
             target_reduction=1.0 - SIMPLIFIED_FACES / len(mesh.faces),
         )
         mesh = _merged(trimesh.Trimesh(vertices.astype(np.float64), faces.astype(np.int64), process=False))
-    mesh = _without_specks(mesh, warnings)
+    mesh = _consistent(_without_specks(mesh, warnings), warnings)
     if open_edge_count(mesh):
         mesh, filled = fill_small_holes(mesh)
         if filled:
@@ -57,8 +58,8 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
     remaining = open_edge_count(mesh)
     if remaining:
         warnings.append(
-            f"not watertight: {remaining} open edges remain; inside and outside come from the winding number, "
-            "volume, mass and penetration are approximate"
+            f"not watertight: {remaining} open edges remain; inside and outside come from the winding "
+            "number; volume, mass and penetration are approximate"
         )
     return mesh, tuple(warnings)
 
@@ -68,7 +69,7 @@ def component_labels(mesh: trimesh.Trimesh) -> tuple[int, Int[np.ndarray, " face
     faces = mesh.faces
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
     n = len(mesh.vertices)
-    graph = coo_matrix((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n))
+    graph = coo_array((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(n, n))
     _, vertex_label = connected_components(graph, directed=False)
     values, label = np.unique(vertex_label[faces[:, 0]], return_inverse=True)
     return len(values), label
@@ -114,19 +115,25 @@ def _without_specks(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trime
     speck = share < min(SPECK_SHARE, share.max())
     if not speck.any():
         return mesh
-    warnings.append(f"dropped {int(speck.sum())} loose specks ({100 * share[speck].sum():.2g} % of the surface)")
+    warnings.append(
+        f"dropped {int(speck.sum())} loose specks ({100 * share[speck].sum():.2g} % of the surface)"
+    )
     kept = trimesh.Trimesh(mesh.vertices, mesh.faces[~speck[label]], process=False)
     kept.remove_unreferenced_vertices()
     return kept
 
 
+def _consistent(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
+    if mesh.is_winding_consistent:
+        return mesh
+    fixed = trimesh.Trimesh(mesh.vertices, np.array(mesh.faces), process=False)
+    trimesh.repair.fix_winding(fixed)
+    warnings.append("faces were wound inconsistently; turned to agree with their neighbours")
+    return fixed
+
+
 def _turned_outward(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
     faces = np.array(mesh.faces)
-    if not mesh.is_winding_consistent:
-        fixed = trimesh.Trimesh(mesh.vertices, faces, process=False)
-        trimesh.repair.fix_winding(fixed)
-        faces = np.array(fixed.faces)
-        warnings.append("faces were wound inconsistently; turned to agree with their neighbours")
     centred = mesh.vertices - mesh.bounds.mean(axis=0)  # so that open meshes get a sensible volume
     if trimesh.Trimesh(centred, faces, process=False).volume < 0:
         faces = faces[:, ::-1]

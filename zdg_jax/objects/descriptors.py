@@ -60,7 +60,9 @@ def describe_part(
     )
 
 
-def principal_axes(points: Float[np.ndarray, "n 3"], share: Float[np.ndarray, " n"]) -> Float[np.ndarray, "3 3"]:
+def principal_axes(
+    points: Float[np.ndarray, "n 3"], share: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "3 3"]:
     """Columns: unit principal axes of weighted points, greatest spread first, sign fixed."""
     centred = points - share @ points
     _, vectors = np.linalg.eigh((centred * share[:, None]).T @ centred)

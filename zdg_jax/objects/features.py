@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import trimesh
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from zdg_jax.objects.model import SurfaceSamples
 
@@ -41,13 +41,13 @@ def sample_features(
         WEIGHTS["normal"] * normals,
         WEIGHTS["thickness"] * np.clip(np.log(np.maximum(ratio, 1e-6)), -2, 2)[:, None],
     ]
-    tree = cKDTree(points)
+    tree = KDTree(points)
     for k in NEIGHBOURS:
         columns.append(WEIGHTS["shape"] * _local_shape(points, normals, tree, min(k, len(points))))
     return np.concatenate(columns, axis=1)
 
 
-def _local_shape(points: np.ndarray, normals: np.ndarray, tree: cKDTree, k: int) -> np.ndarray:
+def _local_shape(points: np.ndarray, normals: np.ndarray, tree: KDTree, k: int) -> np.ndarray:
     """(linearity, planarity, scattering, bend) of the k nearest samples; bend > 0 where convex."""
     radius, index = tree.query(points, k=k)
     around = points[index] - points[index].mean(axis=1, keepdims=True)

@@ -6,7 +6,7 @@ import igl
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from zdg_jax.objects.model import DistanceGrid
 
@@ -27,18 +27,30 @@ def signed_distance(mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]) -> 
     Returns:
       Metres.
     """
-    return _query(mesh, points, igl.SIGNED_DISTANCE_TYPE_FAST_WINDING_NUMBER)[0]
+    if len(points) == 0:
+        return np.zeros(0)
+    # not igl.signed_distance: it scales the distance by 1 - 2 w, w approximate
+    _, distance, _ = closest_points(mesh, points)
+    vertices, faces = _arrays(mesh)
+    winding = igl.fast_winding_number(vertices, faces, np.ascontiguousarray(points, dtype=np.float64))
+    return np.where(winding > 0.5, -distance, distance)
 
 
 def closest_points(
     mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Nearest surface point of each query: (points in metres, unsigned distances in metres, faces)."""
-    distance, face, nearest = _query(mesh, points, igl.SIGNED_DISTANCE_TYPE_UNSIGNED)
-    return nearest, distance, face
+    if len(points) == 0:
+        return np.zeros((0, 3)), np.zeros(0), np.zeros(0, dtype=np.int64)
+    squared, face, nearest = igl.point_mesh_squared_distance(
+        np.ascontiguousarray(points, dtype=np.float64), *_arrays(mesh)
+    )
+    return np.asarray(nearest), np.sqrt(squared), np.asarray(face).astype(np.int64)
 
 
-def build_sdf_grid(mesh: trimesh.Trimesh, margin: float = MARGIN, resolution: int = RESOLUTION) -> DistanceGrid:
+def build_sdf_grid(
+    mesh: trimesh.Trimesh, margin: float = MARGIN, resolution: int = RESOLUTION
+) -> DistanceGrid:
     """Signed distance at the nodes of a cube around the object (see `signed_distance`).
 
     Args:
@@ -76,7 +88,7 @@ def build_point_distance_grid(points: Float[np.ndarray, "n 3"], like: DistanceGr
         raise ValueError("got no points; expected at least one: the distance to nothing is undefined")
     shape = like.values.shape
     nodes = grid_nodes(like.origin, like.spacing, shape)
-    distance, _ = cKDTree(points).query(nodes, workers=1)
+    distance, _ = KDTree(points).query(nodes, workers=1)
     return DistanceGrid(like.origin, like.spacing, distance.reshape(shape).astype(np.float32))
 
 
@@ -88,15 +100,8 @@ def grid_nodes(
     return origin + spacing * index.reshape(-1, 3)
 
 
-def _query(
-    mesh: trimesh.Trimesh, points: np.ndarray, kind: igl.SignedDistanceType
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if len(points) == 0:
-        return np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros((0, 3))
-    distance, face, nearest, _ = igl.signed_distance(
-        np.ascontiguousarray(points, dtype=np.float64),
+def _arrays(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
+    return (
         np.ascontiguousarray(mesh.vertices, dtype=np.float64),
         np.ascontiguousarray(mesh.faces, dtype=np.int64),
-        sign_type=kind,
     )
-    return distance, face, nearest

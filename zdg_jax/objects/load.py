@@ -69,7 +69,9 @@ def load_object(
         mesh, warnings = check_mesh(turned, object_id)
         sha = mesh_sha256(mesh)
         shape = cached_arrays("shape", sha, lambda: _shape_arrays(mesh))
-        surface = cached_arrays("samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed))
+        surface = cached_arrays(
+            "samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed)
+        )
     face_part = shape["face_part"]
     samples = SurfaceSamples(surface["points"], surface["normals"], surface["faces"])
     return ObjectModel(
@@ -113,7 +115,12 @@ def _samples(mesh: trimesh.Trimesh, count: int, seed: int) -> dict[str, np.ndarr
     samples = sample_surface(mesh, count, seed)
     thickness = shape_diameter(mesh, samples.points, samples.normals)
     features = sample_features(mesh, samples, thickness)
-    return {"points": samples.points, "normals": samples.normals, "faces": samples.faces, "features": features}
+    return {
+        "points": samples.points,
+        "normals": samples.normals,
+        "faces": samples.faces,
+        "features": features,
+    }
 
 
 def _parts(mesh: trimesh.Trimesh, shape: dict[str, np.ndarray]) -> tuple[Part, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
@@ -98,11 +99,11 @@ def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.nda
     origins = (start @ frame.T).reshape(-1, 3)
     hit = np.asarray(tracer.intersects_first(origins, np.tile(axis, (len(origins), 1)))).reshape(shape)
     solid = hit >= 0
-    inner = ndimage.binary_fill_holes(solid) & ~solid
+    inner = np.asarray(ndimage.binary_fill_holes(solid), dtype=bool) & ~solid
     if not inner.any():
         return []
-    label, count = ndimage.label(inner)
-    radius = ndimage.distance_transform_edt(inner)
+    label, count = cast(tuple[np.ndarray, int], ndimage.label(inner))
+    radius = np.asarray(ndimage.distance_transform_edt(inner))
     holes = []
     for k in range(1, count + 1):
         here = label == k
@@ -110,7 +111,7 @@ def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.nda
         if diameter < MIN_DIAMETER:
             continue
         i, j = np.unravel_index(np.argmax(np.where(here, radius, 0)), shape)
-        ring = ndimage.binary_dilation(here, iterations=2) & solid
+        ring = np.asarray(ndimage.binary_dilation(here, iterations=2), dtype=bool) & solid
         depth = np.median(local[mesh.faces[hit[ring]]][..., 2])
         center = frame @ np.array([start[i, j, 0], start[i, j, 1], depth])
         holes.append(ThroughHole(center, axis, diameter))
@@ -178,7 +179,7 @@ def _nearest_slice(
     place[chosen] = np.arange(len(chosen))
     a, b = place[graph.pairs[both]].T
     n = len(chosen)
-    count, label = connected_components(coo_matrix((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)
+    _, label = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)
     flat = np.column_stack([centers[chosen, :2] @ along, centers[chosen, 2]])
     distance = np.linalg.norm(flat, axis=1)
     nearest = label[np.argmin(distance)]

@@ -12,8 +12,8 @@ def recursive_ncut(
 ) -> Int[np.ndarray, " n"]:
     """Split the set in two at the best normalised cut, again and again, best cut first.
 
-    Ncut(A, B) = cut(A, B) / assoc(A) + cut(A, B) / assoc(B), over the subset being split; the threshold on its
-    Fiedler vector is swept. A cut above `limit` isn't made.
+    Ncut(A, B) = cut(A, B) / assoc(A) + cut(A, B) / assoc(B), over the subset being split; the threshold
+    on its two Fiedler vectors is swept. A cut above `limit` isn't made.
 
     Args:
       affinity: symmetric, not negative.
@@ -39,7 +39,9 @@ def recursive_ncut(
     return label
 
 
-def _best_cut(affinity: np.ndarray, members: np.ndarray, smallest: int) -> tuple[float, np.ndarray, np.ndarray]:
+def _best_cut(
+    affinity: np.ndarray, members: np.ndarray, smallest: int
+) -> tuple[float, np.ndarray, np.ndarray]:
     m = len(members)
     nothing = (np.inf, members, members[:0])
     if m < 2 * smallest:

@@ -48,10 +48,11 @@ class Segmentation:
 def segment(mesh: trimesh.Trimesh) -> Segmentation:
     """Part the surface as a person would name it, from geometry alone.
 
-    In this order: loops around through-holes (`loops`); the inside of vessels (`cavity`); the rest by normalised
-    cuts of the affinity "sees each other through the solid, is as thick and runs the same way" (`sight`, `ncut`).
-    Plates, long convex bodies and lumps have rules of their own (`simple_parts`). Borders then move to concave
-    creases by minimum cuts (`borders`). The same mesh always gives the same parts.
+    In this order: loops around through-holes (`loops`); the inside of vessels (`cavity`); the rest by
+    normalised cuts of the affinity "sees each other through the solid, is as thick and runs the same way"
+    (`sight`, `ncut`). Plates, long convex bodies and lumps have rules of their own (`simple_parts`).
+    Borders then move to concave creases by minimum cuts (`borders`). The same mesh always gives the same
+    parts.
 
     Args:
       mesh: checked, metres, +y up, outward faces.
@@ -79,8 +80,8 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
         if inside >= 0 and not holes:  # without a handle, the rim is a place to hold
             rim = rim_band(graph, label == inside, 0.35 * np.sqrt(mesh.area_faces[cavity].sum() / np.pi) / 2)
             label[rim] = label.max() + 1
-        label = _with_reserve(mesh, normals, label)
-    label = clean_borders(graph, label, BAND * diagonal)
+        label = clean_borders(graph, label, BAND * diagonal)
+        label = _with_reserve(mesh, normals, absorb_slivers(graph, label, MIN_AREA))
     share = MIN_AREA
     label = absorb_slivers(graph, label, share)
     while len(np.unique(label)) > MAX_PARTS:

@@ -28,7 +28,7 @@ class SolidField:
         size = mesh.extents + 2 * margin
         self.spacing = float((np.prod(size) / NODES) ** (1 / 3))
         self.origin = mesh.bounds[0] - margin
-        shape = tuple(np.ceil(size / self.spacing).astype(int) + 1)
+        shape = tuple(int(n) + 1 for n in np.ceil(size / self.spacing))
         nodes = grid_nodes(self.origin, self.spacing, shape)
         values = signed_distance(mesh, nodes)
         if cavity.any():
@@ -57,9 +57,10 @@ def inner_points(
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
     """A place on the inner skeleton behind each surface point, and the thickness there (metres).
 
-    The place is the first along -n where the depth -phi stops growing, or half-way through walls too thin for
-    the grid. Thickness is the shape diameter, but at most twice the greatest depth within 0.6 of it: at the end
-    of a bar rays run along the bar, and near its edges depth is small, yet the bar is as thick as elsewhere.
+    The place is the first along -n where the depth -phi stops growing, or half-way through walls too thin
+    for the grid. Thickness is the shape diameter, but at most twice the greatest depth within 0.6 of it: at
+    the end of a bar rays run along the bar, and near its edges depth is small, yet the bar is as thick there
+    as elsewhere.
     """
     diagonal = float(np.linalg.norm(mesh.extents))
     chord = np.minimum(shape_diameter(mesh, points, normals), diagonal)
@@ -81,12 +82,29 @@ def inner_points(
 
 
 def sight_affinity(
-    field: SolidField, inner: Float[np.ndarray, "n 3"], thickness: Float[np.ndarray, " n"], diagonal: float, vessel: bool
+    field: SolidField,
+    inner: Float[np.ndarray, "n 3"],
+    thickness: Float[np.ndarray, " n"],
+    diagonal: float,
+    vessel: bool,
 ) -> Float[np.ndarray, "n n"]:
     """How well each two places belong together, 0..1.
 
-    W_ij = exp(-max(0, max_s phi(x_ij(s))) / (0.02 diagonal)) * exp(-(log t_i/t_j)^2 / (2 * 0.55^2)), the first
-    factor soft line of sight through the solid (after Asafi et al. 2013), the second like thickness.
+    W_ij = L_ij S_ij A_ij, with x_ij(s) the straight line between the places and D the diagonal:
+    L = exp(-max(0, max_s phi(x_ij(s)) - h/2) / (0.012 D)), soft line of sight through the solid (after Asafi
+    et al. 2013), h the grid step; S = exp(-r^2 / (2 * 0.35^2)), r the difference of log thickness plus what
+    the line swells beyond both; A = exp(-3 l_i l_j sin^2(a_i, a_j)), a the direction in which the solid runs
+    on and l its clarity. For a vessel only L counts, with three times the tolerance: its walls are shells.
+
+    Args:
+      field: signed distance, metres.
+      inner: places inside, metres.
+      thickness: there, metres.
+      diagonal: of the bounding box, metres.
+      vessel: whether the object has a cavity.
+
+    Returns:
+      Symmetric, zero diagonal.
     """
     n = len(inner)
     i, j = np.triu_indices(n, 1)
@@ -98,17 +116,17 @@ def sight_affinity(
     floor = FLOOR * diagonal  # among thin sheets the ratio is scan noise
     thickness = np.hypot(thickness, floor)
     slack = 0.5 * field.spacing  # nearest nodes of thin sheets lie outside though the sheet is there
-    sight = np.exp(-np.maximum(worst - slack, 0) / (TOLERANCE * diagonal))
     size = np.log(thickness)
     thicker = np.maximum(size[i], size[j])
     ratio = np.abs(size[i] - size[j]) + np.maximum(np.log(2 * deepest + floor) - thicker - 0.2, 0)
-    if vessel:
-        near = np.zeros((n, n))
-        near[i, j] = np.exp(-np.maximum(worst - slack, 0) / (3*TOLERANCE * diagonal))
-        return near + near.T
+    tolerance = (3 if vessel else 1) * TOLERANCE * diagonal
+    sight = np.exp(-np.maximum(worst - slack, 0) / tolerance)
     near = np.zeros((n, n))
     near[i, j] = sight
-    axis, linear = _local_axes(inner, thickness, near + near.T)
+    near += near.T
+    if vessel:
+        return near
+    axis, linear = _local_axes(inner, thickness, near)
     turn = 1 - np.einsum("nd,nd->n", axis[i], axis[j]) ** 2
     sight = sight * np.exp(-AXIS_WEIGHT * linear[i] * linear[j] * turn)
     weight = sight * np.exp(-(ratio**2) / (2 * THICKNESS_SPREAD**2))
@@ -117,10 +135,9 @@ def sight_affinity(
     return affinity + affinity.T
 
 
-def _local_axes(
-    inner: np.ndarray, thickness: np.ndarray, sight: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _local_axes(inner: np.ndarray, thickness: np.ndarray, sight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Direction in which the solid runs on at each place, and how clear it is (0..1)."""
+    inner = inner - inner.mean(axis=0)
     square = np.sum((inner[:, None] - inner[None]) ** 2, axis=-1)
     weight = sight * np.exp(-square / (2 * (AXIS_REACH * thickness[:, None]) ** 2))
     weight += np.eye(len(inner)) * 1e-9

@@ -37,7 +37,9 @@ def dish_parts(
     for r in candidates:
         outer = radius > r
         w = share[outer].sum()
-        gap = np.average(slope[outer], weights=share[outer]) - np.average(slope[~outer], weights=share[~outer])
+        gap = np.average(slope[outer], weights=share[outer]) - np.average(
+            slope[~outer], weights=share[~outer]
+        )
         scores.append(w * (1 - w) * gap**2)
     rim = radius > candidates[int(np.argmax(scores))]
     return np.where(rim, 0, np.where(normals @ axis > 0, 1, 2))

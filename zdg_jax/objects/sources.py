@@ -66,7 +66,9 @@ def _ycb_path(name: str) -> Path:
     if len(matches) == 1:
         return _ycb_folder() / f"{matches[0]}.stl"
     if matches:
-        raise UserError(f"ycb:{name}, which names {len(matches)} scans", "one scan", "choose of " + ", ".join(matches))
+        raise UserError(
+            f"ycb:{name}, which names {len(matches)} scans", "one scan", "choose of " + ", ".join(matches)
+        )
     short = {full.partition("_")[2]: full for full in names}
     close = difflib.get_close_matches(name, [*names, *short], n=3, cutoff=0.5)
     close += [full for full in names if name and name in full]
@@ -86,9 +88,17 @@ def _read(path: Path) -> trimesh.Trimesh:
             loaded = trimesh.load_scene(path, process=False).to_mesh()
     except Exception as error:  # every reader of trimesh raises its own kind
         detail = f"{type(error).__name__} {str(error)[:120]}"
-        raise UserError(f"{path.name}, unreadable ({detail})", f"a valid .{kind} mesh", "export it again") from error
+        raise UserError(
+            f"{path.name}, unreadable ({detail})", f"a valid .{kind} mesh", "export it again"
+        ) from error
     if not isinstance(loaded, trimesh.Trimesh):
-        raise UserError(f"{path.name} without surfaces", "a triangle mesh", "export faces, not points or curves")
+        raise UserError(
+            f"{path.name} without surfaces", "a triangle mesh", "export faces, not points or curves"
+        )
+    if len(loaded.faces) == 0:
+        raise UserError(
+            f"{path.name} without a single face", f"a .{kind} mesh", "check that it is one; export again"
+        )
     return trimesh.Trimesh(
         np.asarray(loaded.vertices, dtype=np.float64), np.asarray(loaded.faces, dtype=np.int64), process=False
     )

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.objects.shapes import dense, dumbbell, mug, sphere
+from zdg_jax.objects.borders import absorb_slivers, clean_borders
+from zdg_jax.objects.facegraph import build_face_graph
+from zdg_jax.objects.loops import find_loops, through_holes
+from zdg_jax.objects.ncut import recursive_ncut
+from zdg_jax.objects.parts import segment
+
+
+def share(mesh, result, k):
+    return mesh.area_faces[result.face_part == k].sum() / mesh.area
+
+
+def check_contract(mesh, result):
+    numbers = np.unique(result.face_part)
+    np.testing.assert_array_equal(numbers, np.arange(len(numbers)))
+    assert 2 <= len(numbers) <= 8
+    assert len(result.hole_diameters) == len(result.concave) == len(numbers)
+    shares = [share(mesh, result, k) for k in numbers]
+    assert (np.diff(shares) < 1e-12).all()
+    assert min(shares) > 0.005
+
+
+def test_thick_and_thin_cylinder_part_at_the_step():
+    mesh = dumbbell()
+    result = segment(mesh)
+    check_contract(mesh, result)
+    x = mesh.triangles_center[:, 0]
+    shaft = result.face_part[np.argmax(x)]
+    handle = result.face_part[np.argmin(x)]
+    wrong = ((result.face_part == shaft) & (x < 0.048)) | ((result.face_part == handle) & (x > 0.056))
+    assert mesh.area_faces[wrong].sum() < 0.02 * mesh.area
+
+
+def test_mug_has_a_ring_handle_an_inside_and_an_outside():
+    mesh = mug()
+    result = segment(mesh)
+    check_contract(mesh, result)
+    (handle,) = np.flatnonzero(result.hole_diameters)
+    # what is left of the ring's 40 mm hole beside the wall: the clear circle between x = 40 and x = 65 mm
+    assert 0.018 < result.hole_diameters[handle] < 0.03
+    centers = mesh.triangles_center
+    radius = np.linalg.norm(centers[:, [0, 2]], axis=1)
+    ring = radius > 0.0425
+    assert mesh.area_faces[ring & (result.face_part != handle)].sum() < 0.15 * mesh.area_faces[ring].sum()
+    (inside,) = np.flatnonzero(result.concave)
+    cavity = (radius < 0.0375) & (centers[:, 1] > -0.0415)
+    agree = mesh.area_faces[cavity == (result.face_part == inside)].sum() / mesh.area
+    assert agree > 0.93
+
+
+def test_through_hole_of_a_torus_has_the_torus_diameter_and_axis():
+    torus = trimesh.creation.torus(0.03, 0.006, major_sections=64, minor_sections=24)
+    holes = through_holes(torus)
+    assert len(holes) == 1
+    assert holes[0].diameter == pytest.approx(2 * (0.03 - 0.006), rel=0.05)
+    assert abs(holes[0].axis[2]) > 0.99
+    (loop,) = find_loops(build_face_graph(torus))
+    assert loop.faces.mean() > 0.95
+    check_contract(torus, segment(torus))
+
+
+def test_objects_without_holes_have_no_loops():
+    for mesh in (sphere(), dumbbell()):
+        assert find_loops(build_face_graph(mesh)) == []
+
+
+def test_a_lump_is_parted_into_side_top_and_bottom():
+    mesh = dense(trimesh.creation.box([0.06, 0.08, 0.06]))
+    result = segment(mesh)
+    check_contract(mesh, result)
+    assert not result.concave.any()
+    for sign in (1, -1):
+        assert len(np.unique(result.face_part[mesh.face_normals[:, 1] * sign > 0.99])) == 1
+
+
+def test_segmentation_is_deterministic_and_follows_a_shift():
+    mesh = dumbbell()
+    one, two = segment(mesh), segment(mesh.copy())
+    np.testing.assert_array_equal(one.face_part, two.face_part)
+    moved = segment(mesh.copy().apply_translation([0.2, -0.1, 0.3]))
+    assert (moved.face_part == one.face_part).mean() > 0.97
+
+
+def test_ncut_finds_planted_blocks_and_stops():
+    sizes = [40, 30, 20]
+    truth = np.repeat(np.arange(3), sizes)
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(0, 0.02, (90, 90))
+    affinity = np.where(truth[:, None] == truth[None], 1.0, (noise + noise.T) / 2)
+    np.fill_diagonal(affinity, 0)
+    shuffle = rng.permutation(90)
+    label = recursive_ncut(affinity[np.ix_(shuffle, shuffle)], 8, 0.5, 0.05)
+    pairs = {(int(a), int(b)) for a, b in zip(label, truth[shuffle], strict=True)}
+    assert len(pairs) == len(np.unique(label)) == 3
+    assert recursive_ncut(np.ones((50, 50)), 8, 0.5, 0.05).max() == 0
+
+
+def test_a_ragged_border_moves_to_the_crease_and_slivers_go():
+    mesh = dumbbell()
+    graph = build_face_graph(mesh)
+    x = mesh.triangles_center[:, 0]
+    ragged = np.where(x + 0.004 * np.sin(900 * mesh.triangles_center[:, 1]) > 0.053, 1, 0)
+    cleaned = clean_borders(graph, ragged, 0.01)
+    a, b = graph.pairs.T
+    cost = [graph.cut_price[label[a] != label[b]].sum() for label in (ragged, cleaned)]
+    assert cost[1] < 0.7 * cost[0]
+    spotted = cleaned.copy()
+    spotted[np.argmin(x)] = 7
+    np.testing.assert_array_equal(absorb_slivers(graph, spotted, 0.01), absorb_slivers(graph, cleaned, 0.01))
