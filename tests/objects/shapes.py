@@ -34,5 +34,7 @@ def mug() -> trimesh.Trimesh:
 
 
 def dense(mesh: trimesh.Trimesh, edge: float = 0.004) -> trimesh.Trimesh:
-    vertices, faces = trimesh.remesh.subdivide_to_size(mesh.vertices, mesh.faces, max_edge=edge, max_iter=30)
+    vertices, faces, *_ = trimesh.remesh.subdivide_to_size(
+        mesh.vertices, mesh.faces, max_edge=edge, max_iter=30
+    )
     return trimesh.Trimesh(vertices, faces, process=True)

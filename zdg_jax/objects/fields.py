@@ -33,7 +33,7 @@ def signed_distance(mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]) -> 
     _, distance, _ = closest_points(mesh, points)
     vertices, faces = _arrays(mesh)
     winding = igl.fast_winding_number(vertices, faces, np.ascontiguousarray(points, dtype=np.float64))
-    return np.where(winding > 0.5, -distance, distance)
+    return np.where(np.asarray(winding) > 0.5, -distance, distance)
 
 
 def closest_points(
