@@ -50,6 +50,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
     """The schema of DESIGN §9 for a hand of that many active joints.
 
     The columns after `p_score` are additions: `contact_end` (still touching after the gravity test),
+    `p_dep_object_cm` (depth of the object's surface points in the hand, which shows thin walls pierced),
     `initial_*` (the same measures of the unrefined start), `rank` (0 = best kept grasp of its task).
 
     Args:
@@ -96,6 +97,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
         ("p_score", real, True),
         ("calls", pa.list_(_CALL), False),
         ("contact_end", flag, True),
+        ("p_dep_object_cm", real, True),
         ("initial_p_dep_cm", real, True),
         ("initial_p_vol_cm3", real, True),
         ("rank", pa.int32(), True),

@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 # A kept grasp is called good if it meets all of these, issue-wide (docs/results.md).
 LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
+# P.Dep looks at skin vertices only; a finger through a mug's wall shows in the object's points inside it.
+PIERCING_CM = 0.3
 
 
 def shortlist(
@@ -38,11 +40,12 @@ def rank(
 ) -> Int[np.ndarray, " grasps"]:
     """Order of the simulated grasps, best first.
 
-    Good ones (`good`) come first, by energy, which alone knows the task; the others follow by their worst
-    ratio to a limit, max_m(value_m / limit_m), with lost contact worse than any of them.
+    Good ones (`good`) come first: those that pierce nothing by energy, which alone knows the task, then the
+    others by depth. Those that are not good follow by their worst ratio to a limit, max_m(value_m / limit_m),
+    with lost contact worse than any of them.
 
     Args:
-      columns: `LIMITS` and `contact_end`, one value a grasp; NaN counts as infinitely bad.
+      columns: `LIMITS`, `p_dep_object_cm` and `contact_end`, one value a grasp; NaN is infinitely bad.
       energy_total: eq. 8 of the same grasps.
     Returns: indices into the columns.
     """
@@ -50,4 +53,6 @@ def rank(
     worst = np.nan_to_num(ratios, nan=np.inf).max(axis=0)
     worst = np.where(np.asarray(columns["contact_end"], dtype=bool), worst, np.inf)
     meets = good(columns)
-    return np.lexsort((energy_total, np.where(meets, 0.0, worst), ~meets))
+    depth = np.nan_to_num(np.asarray(columns["p_dep_object_cm"], dtype=float), nan=np.inf)
+    pierces = np.where(depth > PIERCING_CM, depth, 0.0)
+    return np.lexsort((energy_total, np.where(meets, pierces, worst), ~meets))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHORTLIST = 3  # simulated grasps for every kept one
 STEPS = 6
-MEASURED = ("p_dep_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
+MEASURED = ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
 STATUS = ("status", "status_reason")
 
 

@@ -57,7 +57,7 @@ def bad_meshes(tmp_path: Path) -> Path:
     ("mesh", "options", "said"),
     [
         ("missing.stl", (), "missing.stl"),
-        ("text.stl", (), "0 faces"),
+        ("text.stl", (), "text.stl"),
         ("empty.obj", (), "empty"),
         ("nan.obj", (), "finite"),
         ("mug200m.stl", (), "--scale"),

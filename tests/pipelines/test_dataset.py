@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -121,7 +122,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         ({"hand_pose": "x"}, (pa.ArrowInvalid, pa.ArrowTypeError)),
     ],
 )
-def test_a_row_that_does_not_fit_is_refused(bad: dict[str, object], error: type[Exception]) -> None:
+def test_a_row_that_does_not_fit_is_refused(bad: dict[str, Any], error: Any) -> None:
     with pytest.raises(error):
         dataset.rows_to_table([row(**bad)], 3)
 

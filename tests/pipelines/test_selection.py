@@ -15,6 +15,7 @@ def columns(dep: list[float], vol: list[float], dis: list[float], touch: list[bo
         "p_vol_cm3": np.array(vol),
         "sim_dis_cm": np.array(dis),
         "contact_end": np.array(touch),
+        "p_dep_object_cm": np.zeros(len(dep)),
     }
 
 
@@ -42,6 +43,12 @@ def test_good_means_every_limit_and_contact() -> None:
 def test_those_that_fail_follow_by_their_worst_ratio_and_lost_contact_comes_last() -> None:
     table = columns([0.9, 0.1, 0.1, 0.4], [1, 1, 1, 1], [1, 1, 9, 1], [True, False, True, True])
     assert selection.rank(table, np.zeros(4)).tolist() == [3, 0, 2, 1]
+
+
+def test_among_good_ones_a_pierced_wall_comes_last_but_before_the_others() -> None:
+    table = columns([0.1, 0.1, 0.1, 0.5], [1, 1, 1, 1], [1, 1, 1, 1], [True] * 4)
+    table["p_dep_object_cm"] = np.array([0.9, 0.6, 0.2, 0.0])
+    assert selection.rank(table, np.array([0.0, 1.0, 2.0, 0.0])).tolist() == [2, 1, 0, 3]
 
 
 def test_shortlist_leaves_out_failures_and_keeps_the_order_of_ties() -> None:

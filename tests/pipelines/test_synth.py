@@ -56,6 +56,7 @@ def fake_evaluate(
     moved = np.where(np.arange(len(far)) % 2 == 0, 0.5, 5.0)
     return {
         "p_dep_cm": far,
+        "p_dep_object_cm": far,
         "p_vol_cm3": 2 * far,
         "sim_dis_cm": moved,
         "sim_suc": moved < 2,
