@@ -149,6 +149,8 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
         made["spine"] = lambda d, _: float(d @ spine)
     if slim is not None:
         made["slim"] = lambda d, _: abs(float(d @ slim))
+        thin = np.cross(_UP, slim)
+        made["flank"] = lambda d, _: 1 - abs(float(d @ thin))
         made["-slim"] = lambda d, _: 1 - abs(float(d @ slim))
     if broadside:
         most = max(broadside.values()) or 1.0

@@ -47,5 +47,6 @@ TERMS = (
     "broadside",  # mean alignment of the region's normals with d
     "slim",  # |d . w|, w the wider horizontal axis: thumb and fingers then meet across the thinner
     "-slim",  # 1 - |d . w|
+    "flank",  # 1 - |d . t|, t the thinner horizontal axis: not onto a broad face
     "spine",  # d . s, s from a blade's centre to its handle's centre line
 )
