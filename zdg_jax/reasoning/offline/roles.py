@@ -59,7 +59,8 @@ def assign_roles(
             taken[i] = best
     made: dict[str, tuple[int, ...]] = {}
     for j, role in enumerate(roles):
-        mine = sorted((i for i, k in taken.items() if k == j), key=lambda i: (-scores[i, j], i))
+        members = range(len(obj.parts)) if spec[role].every else [i for i, k in taken.items() if k == j]
+        mine = sorted(members, key=lambda i: (-scores[i, j], i))
         if mine:
             made[role] = tuple(obj.parts[i].number for i in mine)
     return made

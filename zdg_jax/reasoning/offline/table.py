@@ -91,12 +91,14 @@ class Role(_Row):
       least: score below which no part plays it.
       least_share: share of the surface below which a part is a sliver, not a part of this kind.
       single: at most one part plays it.
+      every: every part plays it, besides its own role.
     """
 
     weights: dict[str, float] = Field(min_length=1)
     least: float = 0.0
     least_share: float = 0.02
     single: bool = False
+    every: bool = False
 
 
 class AffordanceTable(_Row):
