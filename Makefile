@@ -10,7 +10,7 @@ DEMO_OUT ?= out/demo
 
 # uv installs the lock several times faster than pip; where it can't be had or fails, pip does it.
 $(VENV)/.installed: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "got Python %d.%d; expected 3.11-3.13; run: make PYTHON=python3.12 ..." % v)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "got Python %d.%d; expected 3.11-3.13; run: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	( $(BIN)/python -m pip install --quiet uv \
 		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock ) \
