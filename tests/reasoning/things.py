@@ -66,7 +66,7 @@ def model_of(mesh: trimesh.Trimesh, face_part: np.ndarray, samples: int) -> Obje
         face_part=face_part,
         sample_part=face_part[faces],
         features=sample_features(mesh, surface, shape_diameter(mesh, points, normals)),
-        sdf=DistanceGrid(low, spacing, np.where(inside, -spacing, spacing)),
+        sdf=DistanceGrid(low, np.full(3, spacing), np.where(inside, -spacing, spacing)),
     )
 
 

@@ -185,6 +185,7 @@ def main() -> None:
         vertices=s["vertices"].astype(np.float32),
         faces=s["faces"].astype(np.int32),
         link=s["link_names"][s["link"]],
+        allow_pickle=False,
         **spheres(),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import igl
 import numpy as np
@@ -45,8 +46,10 @@ def mesh_implicit(
     # libigl wants x to run fastest.
     grid = np.stack(np.meshgrid(*axes[::-1], indexing="ij"), axis=-1)[..., ::-1]
     values = distance(grid.reshape(-1, 3)).reshape(grid.shape[:3])
-    v, f = igl.marching_cubes(values.ravel(), grid.reshape(-1, 3), *grid.shape[2::-1], 0.0)[:2]
-    v, f = igl.decimate(v, f.astype(np.int32), int(faces))[:2]
+    nz, ny, nx = grid.shape[:3]
+    mesher: Any = igl  # its stubs are too narrow
+    v, f = mesher.marching_cubes(values.ravel(), grid.reshape(-1, 3), nx, ny, nz, 0.0)[:2]
+    v, f = mesher.decimate(v, f.astype(np.int32), int(faces))[:2]
     for _ in range(3):
         h = 1e-5
         grad = np.stack([(distance(v + h * e) - distance(v - h * e)) / (2 * h) for e in np.eye(3)], axis=1)

@@ -86,7 +86,7 @@ def load_object(
         face_part=face_part,
         sample_part=face_part[samples.faces],
         features=surface["features"],
-        sdf=DistanceGrid(shape["sdf_origin"], float(shape["sdf_spacing"]), shape["sdf_values"]),
+        sdf=DistanceGrid(shape["sdf_origin"], shape["sdf_spacing"], shape["sdf_values"]),
     )
 
 

@@ -67,7 +67,7 @@ class DistanceGrid:
     """Values at the nodes origin + spacing * (i, j, k); metres. Signed fields: positive outside."""
 
     origin: Float[np.ndarray, "3"]
-    spacing: float
+    spacing: Float[np.ndarray, "3"]
     values: Float[np.ndarray, "nx ny nz"]
 
 

@@ -68,7 +68,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     return Problem(
         fields=jnp.asarray(np.stack([obj.sdf.values, to_hand, to_func], axis=-1), f32),
         origin=jnp.asarray(obj.sdf.origin, f32),
-        spacing=jnp.asarray(np.broadcast_to(obj.sdf.spacing, (3,)), f32),
+        spacing=jnp.asarray(obj.sdf.spacing, f32),
         probes=jnp.asarray(probes, f32),
         prior=jnp.asarray(hand.grasp_types[grasp.initial.grasp_type].contact_prior, f32),
         weights=jnp.asarray([config.weights[t] for t in TERMS], f32),
