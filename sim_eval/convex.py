@@ -14,12 +14,13 @@ from jaxtyping import Float
 from manifold3d import Manifold
 from scipy.spatial import ConvexHull
 
-from sim_eval.solids import as_manifold, manifold_arrays
+from sim_eval.solids import as_manifold, hull_union, manifold_arrays, remeshed
 from zdg_jax.objects.cache import cached_arrays
 from zdg_jax.objects.load import mesh_sha256
 
 _VERSION = 1  # raise it whenever the same parameters give other pieces
 FEW_PIECES = 24
+MAX_BULGE = 0.0003  # metres; a ball's hulls bulge less, and cutting its scan noise finer takes a minute
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ConvexParams:
         GraspTTA's own test allows 1024, so the default keeps thin walls thin.
       max_vertices: most vertices a piece, None for no limit; MJX's template holds 32.
       concavity: coacd's threshold, a share of the object's size; halved for objects that come out in few
-        pieces, so that a plain handle is as exact as a mug.
+        pieces and bulge, so that a plain handle is as exact as a mug.
       faces: the mesh is simplified to about that many faces first.
       seed: of coacd's tree search.
     """
@@ -71,11 +72,10 @@ def convex_pieces(mesh: trimesh.Trimesh, params: ConvexParams | None = None) -> 
       params: how to cut.
 
     Returns:
-      The pieces. `note` says so where the mesh bounds no solid and had to be remeshed first, which thickens
-      it by about 1/60 of its size.
+      The pieces. Where the mesh bounds no solid they are those of `remeshed`, or its hull; `note` says so.
 
     Raises:
-      ValueError: no piece came out, or max_pieces < 1.
+      ValueError: no piece came out, a flat object, or max_pieces < 1.
     """
     params = params or ConvexParams()
     if params.max_pieces < 1:
@@ -138,20 +138,18 @@ def limit_vertices(points: Float[np.ndarray, "n 3"], most: int) -> Float[np.ndar
 
 
 def _cut(mesh: trimesh.Trimesh, params: ConvexParams) -> ConvexPieces:
-    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
-    if len(faces) > params.faces:
-        v, f = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_count=params.faces, agg=5
-        )
-        vertices, faces = v.astype(np.float64), f.astype(np.int64)
-    solid, note, mode = as_manifold(vertices, faces), "", "off"
+    solid, note = as_manifold(np.asarray(mesh.vertices), np.asarray(mesh.faces)), ""
     if solid is None:
-        note, mode = "convex pieces of a remeshed, slightly thicker object (mesh bounds no solid)", "on"
-    else:
-        vertices, faces = manifold_arrays(solid)  # coacd needs each edge used twice; this parts touching sheets
-    pieces = _coacd(vertices, faces, mode, params.concavity, params.seed)
-    if len(pieces) < FEW_PIECES:
-        pieces = _coacd(vertices, faces, mode, params.concavity / 2, params.seed)
+        solid, note = remeshed(mesh), "convex pieces of the remeshed object (mesh bounds no solid)"
+    if solid is None:
+        hull = Manifold.hull_points(np.asarray(mesh.vertices, np.float64))
+        if hull.volume() <= 0:
+            raise ValueError("got a flat object; expected one with a volume to simulate")
+        return ConvexPieces((manifold_arrays(hull)[0],), "the object's convex hull (mesh encloses nothing)")
+    vertices, faces = manifold_arrays(_simplified(solid, params.faces))
+    pieces = _coacd(vertices, faces, params.concavity, params.seed)
+    if len(pieces) < FEW_PIECES and _bulge(pieces, solid) > MAX_BULGE:
+        pieces = _coacd(vertices, faces, params.concavity / 2, params.seed)
     if not pieces:
         raise ValueError(f"got no convex piece from a mesh of {len(faces)} faces; expected at least one")
     pieces = merge_pieces(pieces, params.max_pieces)
@@ -160,12 +158,25 @@ def _cut(mesh: trimesh.Trimesh, params: ConvexParams) -> ConvexPieces:
     return ConvexPieces(tuple(pieces), note)
 
 
-def _coacd(vertices: np.ndarray, faces: np.ndarray, mode: str, threshold: float, seed: int) -> list[np.ndarray]:
+def _simplified(solid: Manifold, faces: int) -> Manifold:
+    """A solid of about so many faces. Going through `Manifold` parts sheets that touch; coacd needs that."""
+    v, f = manifold_arrays(solid)
+    if len(f) <= faces:
+        return solid
+    v, f = fast_simplification.simplify(v.astype(np.float32), f.astype(np.int32), target_count=faces, agg=5)
+    return as_manifold(v.astype(np.float64), f.astype(np.int64)) or solid
+
+
+def _bulge(pieces: list[np.ndarray], solid: Manifold) -> float:
+    """Mean thickness by which the pieces stand out of the solid: (V_union - V) / A, metres."""
+    return (hull_union(pieces).volume() - solid.volume()) / solid.surface_area()
+
+
+def _coacd(vertices: np.ndarray, faces: np.ndarray, threshold: float, seed: int) -> list[np.ndarray]:
     coacd.set_log_level("error")
     cut = coacd.run_coacd(
         coacd.Mesh(vertices, faces), threshold=threshold, merge=False, seed=seed,
-        preprocess_mode=mode, preprocess_resolution=60, resolution=500,
-        mcts_nodes=10, mcts_iterations=20, mcts_max_depth=2,
+        preprocess_mode="off", resolution=500, mcts_nodes=10, mcts_iterations=20, mcts_max_depth=2,
     )  # fmt: skip
     pieces = [np.asarray(p[0], np.float64) for p in cut]
     return [p for p in pieces if Manifold.hull_points(p).volume() > 0]

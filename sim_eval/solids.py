@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import igl
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 from manifold3d import Error, Manifold, Mesh64, OpType
+
+from zdg_jax.objects.fields import build_sdf_grid, grid_nodes
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,28 @@ def as_manifold(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"
     solid = Manifold(Mesh64(np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.uint64)))
     closed = solid.status() == Error.NoError and not solid.is_empty() and solid.volume() > 0
     return solid if closed else None
+
+
+def remeshed(mesh: trimesh.Trimesh, resolution: int = 96) -> Manifold | None:
+    """The solid inside a mesh with holes: zero level of the distance signed by the generalised winding number.
+
+    Args:
+      mesh: outward faces, metres.
+      resolution: grid nodes along each axis; walls thinner than a cell are lost.
+
+    Returns:
+      The solid, or None where the mesh encloses nothing.
+    """
+    grid = build_sdf_grid(mesh, margin=0.05 * float(mesh.extents.max()), resolution=resolution)
+    if not (grid.values < 0).any():
+        return None
+    nodes = grid_nodes(grid.origin, grid.spacing, grid.values.shape)
+    order = np.arange(len(nodes)).reshape(grid.values.shape).transpose(2, 1, 0).ravel()  # libigl: x fastest
+    vertices, faces, _ = igl.marching_cubes(
+        grid.values.astype(np.float64).ravel()[order], nodes[order], resolution, resolution, resolution, 0.0
+    )
+    vertices, faces = np.array(vertices, np.float64), np.array(faces).astype(np.int64)
+    return as_manifold(vertices, faces) or as_manifold(vertices, faces[:, ::-1])
 
 
 def manifold_arrays(solid: Manifold) -> tuple[Float[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]:

@@ -1,0 +1,135 @@
+"""The whole evaluation of a batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from sim_eval.evaluate import evaluate
+from sim_eval.tables import markdown_table, summarise
+from tests.sim_eval.helpers import as_object, grasps, hand, sphere
+from zdg_jax.errors import UserError
+
+OBJECT = as_object(trimesh.creation.capsule(height=0.15, radius=0.015, count=(16, 16)))
+COLUMNS = {
+    "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_method", "contact_5mm", "contact_2mm", "contact_fingers",
+    "contact_distance_cm", "sim_dis_cm", "sim_suc", "contact_end", "contact_every_step", "sim_depth_cm",
+    "status", "status_reason",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def batch():
+    pose, joints = grasps(OBJECT.mesh, 6)
+    pose[5, :3] = [0.0, 3.0, 0.0]  # far off
+    return pose, joints
+
+
+@pytest.fixture(scope="module")
+def columns(batch):
+    return evaluate(hand(), OBJECT, *batch)
+
+
+def test_columns(columns):
+    assert set(columns) == COLUMNS
+    assert {len(v) for v in columns.values()} == {6}
+    assert set(columns["status"]) == {"ok"}
+    empty = evaluate(hand(), OBJECT, np.zeros((0, 7)), np.zeros((0, 16)))
+    assert set(empty) == COLUMNS
+    assert {k: v.dtype.kind for k, v in empty.items()} == {k: v.dtype.kind for k, v in columns.items()}
+
+
+def test_a_hand_far_off(columns):
+    row = {k: v[5] for k, v in columns.items()}
+    assert (row["p_dep_cm"], row["p_dep_object_cm"], row["p_vol_cm3"]) == (0.0, 0.0, 0.0)
+    np.testing.assert_allclose(row["sim_dis_cm"], 10.7, rtol=0.01)
+    assert not (row["sim_suc"] or row["contact_end"] or row["contact_5mm"])
+    np.testing.assert_allclose(row["contact_distance_cm"], 300, rtol=0.1)
+
+
+def test_volume_and_depth_agree_on_who_penetrates(columns):
+    assert (columns["p_vol_cm3"] > 0).sum() >= 3
+    deep = columns["p_dep_cm"] > 0.05
+    assert (columns["p_vol_cm3"][deep] > 0).all()
+    assert (columns["contact_5mm"] >= columns["contact_2mm"]).all()
+    assert (columns["contact_every_step"] <= columns["contact_end"]).all()
+
+
+def test_success_needs_contact_and_shallow_hands(columns):
+    np.testing.assert_array_equal(
+        columns["sim_suc"], columns["contact_every_step"] & (columns["p_dep_cm"] <= 1.0)
+    )
+
+
+def test_rows_do_not_touch_each_other(batch, columns):
+    pose, joints = (x.copy() for x in batch)
+    joints[1, 3] = np.nan
+    pose[4, 0] = np.inf
+    got = evaluate(hand(), OBJECT, pose, joints, threads=2)
+    np.testing.assert_array_equal(got["status"], ["ok", "invalid_pose", "ok", "ok", "invalid_pose", "ok"])
+    good = [0, 2, 3, 5]
+    for name in COLUMNS:
+        np.testing.assert_array_equal(got[name][good], columns[name][good], err_msg=name)
+    for name in ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "contact_distance_cm"):
+        assert np.isnan(got[name][[1, 4]]).all(), name
+    for name in ("sim_suc", "contact_end", "contact_every_step", "contact_5mm"):
+        assert not got[name][[1, 4]].any(), name
+
+
+def test_part_measures(batch):
+    everywhere = np.ones(len(OBJECT.samples.points), bool)
+    got = evaluate(hand(), OBJECT, *batch, part=everywhere)
+    np.testing.assert_array_equal(got["part_acc"], got["contact_5mm"].astype(float))
+    np.testing.assert_array_equal(got["sc_ratio"], (got["contact_fingers"] > 0).astype(float))
+    got = evaluate(hand(), OBJECT, *batch, part=~everywhere)
+    assert not got["part_acc"].any()
+    assert not got["sc_ratio"].any()
+
+
+def test_an_object_without_a_solid_gets_a_status(batch):
+    flat = as_object(trimesh.Trimesh([[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]], [[0, 1, 2]]), samples=50)
+    got = evaluate(hand(), flat, *batch)
+    assert set(got["status"]) == {"bad_object"}
+    assert all(got["status_reason"])
+    assert not got["sim_suc"].any()
+    assert np.isnan(got["sim_dis_cm"]).all()
+
+
+def test_an_open_object_is_measured_and_says_how(batch):
+    mesh = sphere(0.04, level=3)
+    mesh.update_faces(np.arange(len(mesh.faces)) != 3)
+    got = evaluate(hand(), as_object(mesh), *batch)
+    assert set(got["p_vol_method"]) == {"voxel"}
+    assert set(got["status"]) == {"ok"}
+    assert all("bounds no solid" in reason for reason in got["status_reason"])
+
+
+def test_unknown_protocol(batch):
+    with pytest.raises(UserError, match="gravity"):
+        evaluate(hand(), OBJECT, *batch, protocol="levity")
+
+
+def test_summary_of_known_numbers():
+    s = summarise(np.array([1.0, 2.0, 3.0, np.nan]))
+    assert (s.mean, s.count, s.missing) == (2.0, 3, 1)
+    np.testing.assert_allclose([s.low, s.high], [2 - 1.959964 / 3**0.5, 2 + 1.959964 / 3**0.5])
+    half = summarise(np.array([True] * 5 + [False] * 5))
+    np.testing.assert_allclose([half.low, half.high], [0.2366, 0.7634], atol=1e-4)  # Wilson, n = 10
+    assert summarise(np.zeros(0)).count == 0
+
+
+def test_failed_rows_are_no_success_and_no_distance():
+    failed = np.array([False, True])
+    assert summarise(np.array([True, True]), failed).mean == 0.5
+    assert summarise(np.array([1.0, 9.0]), failed).mean == 1.0
+
+
+def test_table(columns):
+    text = markdown_table({"ours": columns, "none": {}})
+    head, _, ours, none = text.strip().split("\n")
+    assert head.count("|") == ours.count("|") == none.count("|") == 8
+    assert "P.Vol (cm³)" in head
+    assert ours.endswith("| 6 | 0 |")
+    with pytest.raises(UserError, match="p_vol_cm3"):
+        markdown_table({"ours": columns}, ["volume"])
