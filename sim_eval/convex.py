@@ -86,9 +86,7 @@ def convex_pieces(mesh: trimesh.Trimesh, params: ConvexParams | None = None) -> 
     return ConvexPieces(pieces, str(stored["note"]))
 
 
-def merge_pieces(
-    pieces: list[Float[np.ndarray, "_ 3"]], max_pieces: int
-) -> list[Float[np.ndarray, "_ 3"]]:
+def merge_pieces(pieces: list[Float[np.ndarray, "_ 3"]], max_pieces: int) -> list[Float[np.ndarray, "_ 3"]]:
     """Merge convex pieces pairwise until at most `max_pieces` are left.
 
     Each step joins the neighbours (a, b) of least vol(hull(a ∪ b)) - vol(a) - vol(b); pieces are disjoint, so
@@ -163,8 +161,8 @@ def _simplified(solid: Manifold, faces: int) -> Manifold:
     v, f = manifold_arrays(solid)
     if len(f) <= faces:
         return solid
-    v, f = fast_simplification.simplify(v.astype(np.float32), f.astype(np.int32), target_count=faces, agg=5)
-    return as_manifold(v.astype(np.float64), f.astype(np.int64)) or solid
+    small = fast_simplification.simplify(v, f, target_count=faces, agg=5)
+    return as_manifold(small[0].astype(np.float64), small[1].astype(np.int64)) or solid
 
 
 def _bulge(pieces: list[np.ndarray], solid: Manifold) -> float:

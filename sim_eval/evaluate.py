@@ -59,7 +59,9 @@ def evaluate(
       UserError: unknown protocol.
     """
     if protocol not in PROTOCOLS:
-        raise UserError(f"protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", "choose one with --protocol")
+        raise UserError(
+            f"protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", "choose one with --protocol"
+        )
     hand_pose, joints = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
     n = len(hand_pose)
     if n == 0:

@@ -57,8 +57,8 @@ def build_scene(
 
     One mocap body a sphere, not static geoms: MuJoCo sorts the geoms of a body into a fixed tree at
     compilation, whereas mocap positions may differ from grasp to grasp. Object geoms have no mass; the body
-    has that of the whole mesh. Its frame sits at the centre of mass: MuJoCo integrates the frame's own way, so
-    that a far-off origin would add an error of first order in the time step to a turning object.
+    has that of the whole mesh. Its frame sits at the centre of mass: MuJoCo integrates the frame's own way,
+    so that a far-off origin would add an error of first order in the time step to a turning object.
 
     Args:
       sphere_radius: metres, > 0.
@@ -91,9 +91,13 @@ def build_scene(
         mesh = spec.add_mesh(name=f"piece{i}")
         mesh.uservert = np.ascontiguousarray(vertices - inertial.com, np.float64).ravel()
         mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL  # thin pieces have no volume to speak of
-        # the gap lists contacts that near, without force (a margin would push: MuJoCo adds those of both geoms)
+        # the gap lists contacts that near, without force; a margin would push
         body.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, mass=0.0, gap=params.contact_tolerance, **surface
+            type=mujoco.mjtGeom.mjGEOM_MESH,
+            meshname=mesh.name,
+            mass=0.0,
+            gap=params.contact_tolerance,
+            **surface,
         )
     return Scene(spec.compile(), inertial, len(sphere_radius))
 

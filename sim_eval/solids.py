@@ -33,13 +33,15 @@ class Inertial:
 
 def as_manifold(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Manifold | None:
     """The solid that a closed mesh bounds, or None if it bounds none (open edges, inside out, flat)."""
-    solid = Manifold(Mesh64(np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.uint64)))
+    solid = Manifold(
+        Mesh64(np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.uint64))
+    )
     closed = solid.status() == Error.NoError and not solid.is_empty() and solid.volume() > 0
     return solid if closed else None
 
 
 def remeshed(mesh: trimesh.Trimesh, resolution: int = 96) -> Manifold | None:
-    """The solid inside a mesh with holes: zero level of the distance signed by the generalised winding number.
+    """The solid inside a mesh with holes: zero level of the distance signed by the winding number.
 
     Args:
       mesh: outward faces, metres.
@@ -71,9 +73,7 @@ def hull_union(pieces: Sequence[Float[np.ndarray, "_ 3"]]) -> Manifold:
     return Manifold.batch_boolean([Manifold.hull_points(p) for p in pieces], OpType.Add)
 
 
-def inertial_of(
-    mesh: trimesh.Trimesh, pieces: Sequence[Float[np.ndarray, "_ 3"]], mass: float
-) -> Inertial:
+def inertial_of(mesh: trimesh.Trimesh, pieces: Sequence[Float[np.ndarray, "_ 3"]], mass: float) -> Inertial:
     """Mass, centre of mass and inertia of a homogeneous object (DESIGN §7).
 
     rho = m / V; c = rho/m ∫ x dV; I = rho ∫ (|x-c|² 1 - (x-c)(x-c)ᵀ) dV, exact for the closed mesh. The sum

@@ -91,7 +91,9 @@ def markdown_table(rows: Mapping[str, Mapping[str, np.ndarray]], columns: Sequen
     for method, row in rows.items():
         size = len(next(iter(row.values()))) if row else 0
         failed = np.asarray(row["status"]) != "ok" if "status" in row else np.zeros(size, bool)
-        cells = [_cell(np.asarray(row[name]), failed, factor) if name in row else "-" for name, _, factor in shown]
+        cells = [
+            _cell(np.asarray(row[name]), failed, factor) if name in row else "-" for name, _, factor in shown
+        ]
         lines.append(f"| {method} | " + " | ".join(cells) + f" | {size} | {int(failed.sum())} |")
     return "\n".join(lines) + "\n"
 

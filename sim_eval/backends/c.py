@@ -14,7 +14,9 @@ from sim_eval.scene import OBJECT_BODY, Scene
 MAX_TRAVEL = 1.0  # metres: more than this in one test is a burst, not a fall
 
 
-def run(scene: Scene, p_world_spheres: Float[np.ndarray, "n spheres 3"], steps: int, threads: int = 1) -> Rollout:
+def run(
+    scene: Scene, p_world_spheres: Float[np.ndarray, "n spheres 3"], steps: int, threads: int = 1
+) -> Rollout:
     """Simulate each grasp of one object, hand fixed, object released at identity.
 
     Rows never touch each other: each starts from reset data, so that a batch equals the loop over its rows
@@ -39,7 +41,9 @@ def run(scene: Scene, p_world_spheres: Float[np.ndarray, "n spheres 3"], steps: 
     def work(first: int) -> None:
         data = mujoco.MjData(scene.model)
         for row in range(first, rows, max(threads, 1)):
-            failure[row] = _one(scene, data, p_world_spheres[row], com[row], quat[row], contact[row], depth[row])
+            failure[row] = _one(
+                scene, data, p_world_spheres[row], com[row], quat[row], contact[row], depth[row]
+            )
 
     if threads <= 1:
         work(0)

@@ -35,8 +35,10 @@ def finger_count(
 ) -> Int[np.ndarray, " n"]:
     """Contact number: how many fingers have a vertex in contact; the palm (finger -1) is not counted."""
     fingers = np.unique(skin_finger[skin_finger >= 0])
-    counts = [touch[:, skin_finger == f].any(axis=1) for f in fingers]
-    return np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(len(touch), np.int64)
+    counts = np.zeros(len(touch), np.int64)
+    for finger in fingers:
+        counts += touch[:, skin_finger == finger].any(axis=1)
+    return counts
 
 
 def on_part(
@@ -65,10 +67,10 @@ def on_part(
 def part_accuracy(
     touch: Bool[np.ndarray, "n vertices"], correct: Bool[np.ndarray, "n vertices"]
 ) -> Float[np.ndarray, " n"]:
-    """Part Acc., 1 or 0 a grasp: any_v touch(v) and correct(v); the mean over grasps, times 100, is the paper's %.
+    """Part Acc., 1 or 0 a grasp: any_v touch(v) and correct(v); the mean times 100 is the paper's %.
 
-    Paper IV-A: "whether the generated hand makes contact with the object at the ground-truth contact parts". The
-    reading taken: one vertex suffices, contact elsewhere is not held against it.
+    Paper IV-A: "whether the generated hand makes contact with the object at the ground-truth contact
+    parts". The reading taken: one vertex suffices, contact elsewhere is not held against it.
 
     Args:
       touch: from `touching`.
@@ -95,4 +97,4 @@ def semantic_contact_ratio(
     """
     fingers = touch & (skin_finger >= 0)[None, :]
     total = fingers.sum(axis=1)
-    return (fingers & correct).sum(axis=1) / np.maximum(total, 1)
+    return np.asarray((fingers & correct).sum(axis=1) / np.maximum(total, 1))

@@ -17,13 +17,11 @@ VOXEL_LITERATURE = 0.005  # metres, the pitch of GraspTTA [36]
 VOXEL_FINE = 0.002
 
 
-def exact_distance(
-    mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]
-) -> Float[np.ndarray, " n"]:
+def exact_distance(mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
     """φ(p) = ± min_q |p - q| over the surface, metres, negative where the winding number exceeds 1/2.
 
-    Not libigl's own signed distance: with the fast winding number w it returns (1 - 2w) |p - q|, which is off by
-    the error of w (0.1 % inside a closed mesh, far more beside a hole).
+    Not libigl's own signed distance: with the fast winding number w it returns (1 - 2w) |p - q|, which is
+    off by the error of w (0.1 % inside a closed mesh, far more beside a hole).
 
     Args:
       mesh: outward faces, metres.
@@ -90,9 +88,9 @@ def penetration_volume(
 ) -> Volume:
     """P.Vol in cm³: the volume of (hand ∩ object), exact, by a boolean of the two closed meshes.
 
-    Paper IV-A gives no method; the literature counts solid voxels of 5 mm (`voxel_volume`), which is off by tens
-    of percent at the few cm³ of a good grasp. Where hand or object bounds no solid, voxels of 2 mm with the
-    generalised winding number take over, and `method` says so.
+    Paper IV-A gives no method; the literature counts solid voxels of 5 mm (`voxel_volume`), which is off by
+    tens of percent at the few cm³ of a good grasp. Where hand or object bounds no solid, voxels of 2 mm
+    with the generalised winding number take over, and `method` says so.
 
     Args:
       skin: posed skin, metres.
@@ -135,7 +133,10 @@ def voxel_volume(
     high = np.minimum(skin.max(axis=0), mesh.bounds[1])
     if (low > high).any():
         return 0.0
-    axes = [pitch * (np.arange(np.floor(a / pitch), np.ceil(b / pitch)) + 0.5) for a, b in zip(low, high, strict=True)]
+    axes = [
+        pitch * (np.arange(np.floor(a / pitch), np.ceil(b / pitch)) + 0.5)
+        for a, b in zip(low, high, strict=True)
+    ]
     centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     if len(centres) == 0:
         return 0.0

@@ -1,8 +1,8 @@
 """GraspTTA's gravity test [36]: let go of the object in a hand that doesn't move.
 
-Source: Jiang et al., "Hand-Object Contact Consistency Reasoning for Human Grasps Generation", ICCV 2021, whose
-simulation is that of Hasson et al. 2019: PyBullet, 35 steps of 1/240 s, friction coefficient 3 on hand and
-object, object 1 kg, gravity 9.8 m/s². The paper at hand cites it for Sim.Dis and Sim.Suc (IV-A).
+Source: Jiang et al., "Hand-Object Contact Consistency Reasoning for Human Grasps Generation", ICCV 2021,
+whose simulation is that of Hasson et al. 2019: PyBullet, 35 steps of 1/240 s, friction coefficient 3 on hand
+and object, object 1 kg, gravity 9.8 m/s². The paper at hand cites it for Sim.Dis and Sim.Suc (IV-A).
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def drop(
       The result.
     """
     rollout = c.run(scene, p_obj_spheres, STEPS, threads)
-    finite = np.isfinite(p_obj_spheres).all(axis=(1, 2))
+    finite = np.asarray(np.isfinite(p_obj_spheres).all(axis=(1, 2)))
     status = tuple(
         "ok" if not why else "sim_unstable" if fine else "invalid_pose"
         for why, fine in zip(rollout.failure, finite, strict=True)
@@ -132,7 +132,7 @@ def drop(
     return GravityResult(
         displacement_m=np.linalg.norm(rollout.p_world_com[:, -1] - rollout.p_world_com[:, 0], axis=-1),
         contact_end=rollout.contact[:, -1],
-        contact_every_step=rollout.contact.all(axis=1),
+        contact_every_step=np.asarray(rollout.contact.all(axis=1)),
         sim_depth_m=rollout.depth[:, 0],
         status=status,
         status_reason=tuple(why or note for why in rollout.failure),

@@ -11,13 +11,17 @@ from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.objects.model import ObjectModel, SurfaceSamples
 
 
-def sphere(radius: float, center: tuple[float, float, float] = (0.0, 0.0, 0.0), level: int = 5) -> trimesh.Trimesh:
+def sphere(
+    radius: float, center: tuple[float, float, float] = (0.0, 0.0, 0.0), level: int = 5
+) -> trimesh.Trimesh:
     mesh = trimesh.creation.icosphere(subdivisions=level, radius=radius)
     mesh.apply_translation(center)
     return mesh
 
 
-def box(extents: tuple[float, float, float], center: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> trimesh.Trimesh:
+def box(
+    extents: tuple[float, float, float], center: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> trimesh.Trimesh:
     mesh = trimesh.creation.box(extents)
     mesh.apply_translation(center)
     return mesh
@@ -25,7 +29,7 @@ def box(extents: tuple[float, float, float], center: tuple[float, float, float] 
 
 def as_object(mesh: trimesh.Trimesh, samples: int = 2000) -> ObjectModel:
     """Only what evaluation reads; the rest is empty."""
-    points, faces = trimesh.sample.sample_surface(mesh, samples, seed=0)
+    points, faces = trimesh.sample.sample_surface(mesh, samples, seed=0)[:2]
     surface = SurfaceSamples(np.asarray(points), np.asarray(mesh.face_normals[faces]), np.asarray(faces))
     rest = {f.name: None for f in dataclasses.fields(ObjectModel)}
     obj = object.__new__(ObjectModel)

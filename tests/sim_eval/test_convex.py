@@ -25,7 +25,10 @@ def ring() -> trimesh.Trimesh:
 
 def inside(pieces, points, slack=0.0):
     return np.array(
-        [any((h.equations[:, :3] @ p + h.equations[:, 3] <= slack).all() for h in map(ConvexHull, pieces)) for p in points]
+        [
+            any((h.equations[:, :3] @ p + h.equations[:, 3] <= slack).all() for h in map(ConvexHull, pieces))
+            for p in points
+        ]
     )
 
 
@@ -118,7 +121,9 @@ def test_inertia_does_not_see_the_density_of_the_mesh():
     heavy = mesh.copy()
     heavy.density = 7800.0
     np.testing.assert_allclose(inertial_of(heavy, [], 1.0).inertia, inertial_of(mesh, [], 1.0).inertia)
-    np.testing.assert_allclose(inertial_of(mesh, [], 1.0).inertia, 0.4 * 0.03**2 * np.eye(3), rtol=0.01, atol=1e-12)
+    np.testing.assert_allclose(
+        inertial_of(mesh, [], 1.0).inertia, 0.4 * 0.03**2 * np.eye(3), rtol=0.01, atol=1e-12
+    )
 
 
 def test_what_bounds_no_solid():

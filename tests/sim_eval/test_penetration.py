@@ -8,8 +8,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from sim_eval.metrics.penetration import (
-    object_depth,
     exact_distance,
+    object_depth,
     penetration_depth,
     penetration_volume,
     voxel_volume,
@@ -43,9 +43,13 @@ def depth(skin: trimesh.Trimesh, obj: trimesh.Trimesh) -> float:
 def test_balls(gap):
     skin, obj = sphere(0.02, (gap, 0, 0)), sphere(0.03)
     np.testing.assert_allclose(depth(skin, obj), 100 * (0.05 - gap), rtol=0.01)
-    np.testing.assert_allclose(object_depth(*arrays(skin), np.asarray(obj.vertices)), 100 * (0.05 - gap), rtol=0.01)
+    np.testing.assert_allclose(
+        object_depth(*arrays(skin), np.asarray(obj.vertices)), 100 * (0.05 - gap), rtol=0.01
+    )
     np.testing.assert_allclose(exact(skin, obj), 1e6 * lens(0.02, 0.03, gap), rtol=0.01)
-    np.testing.assert_allclose(voxel_volume(*arrays(skin), obj, 0.0005), exact(skin, obj), rtol=0.01, atol=0.01)
+    np.testing.assert_allclose(
+        voxel_volume(*arrays(skin), obj, 0.0005), exact(skin, obj), rtol=0.01, atol=0.01
+    )
 
 
 def test_boxes():
@@ -63,7 +67,9 @@ def test_apart_and_inside():
     assert object_depth(*arrays(ball), np.asarray(sphere(0.01, (1, 0, 0), 3).vertices)) == 0.0
     block = box((0.1, 0.1, 0.1))
     np.testing.assert_allclose(exact(ball, block), 1e6 * ball.volume, rtol=1e-6)
-    np.testing.assert_allclose(depth(ball, block), 5.0 - 100 * np.abs(ball.vertices).max(axis=1).min(), rtol=1e-6)
+    np.testing.assert_allclose(
+        depth(ball, block), 5.0 - 100 * np.abs(ball.vertices).max(axis=1).min(), rtol=1e-6
+    )
 
 
 def test_a_thin_blade_is_seen_from_the_object():
@@ -103,7 +109,9 @@ def test_turning_everything_changes_nothing():
         after = penetration_volume(moved, model.skin_faces, turned, as_manifold(*arrays(turned))).cm3
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
         a, b = exact_distance(obj, skin), exact_distance(turned, moved)
-        np.testing.assert_allclose(penetration_depth(b[None]), penetration_depth(a[None]), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            penetration_depth(b[None]), penetration_depth(a[None]), rtol=1e-6, atol=1e-9
+        )
         samples = np.asarray(obj.vertices)
         np.testing.assert_allclose(
             object_depth(moved, model.skin_faces, samples @ R.T + t),
@@ -130,7 +138,9 @@ def test_depth_of_nan_is_nan():
 
 
 def test_winding_number_counts_solids():
-    both = trimesh.util.concatenate([sphere(1.0, level=2), sphere(1.0, (0.5, 0, 0), 2)])
+    both = sphere(1.0, level=2) + sphere(1.0, (0.5, 0, 0), 2)
     np.testing.assert_allclose(
-        winding_number(*arrays(both), np.array([[0.25, 0, 0], [-0.8, 0, 0], [5.0, 0, 0]])), [2, 1, 0], atol=0.02
+        winding_number(*arrays(both), np.array([[0.25, 0, 0], [-0.8, 0, 0], [5.0, 0, 0]])),
+        [2, 1, 0],
+        atol=0.02,
     )
