@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zdg_jax.objects.fields import build_point_distance_grid, build_sdf_grid, closest_points, signed_distance
 from zdg_jax.objects.load import load_object
-from zdg_jax.objects.lookup import lookup
+from zdg_jax.objects.lookup import lookup, lookup_cells, pack_cells
 from zdg_jax.objects.model import (
     DistanceGrid,
     ObjectModel,
@@ -26,6 +26,8 @@ __all__ = [
     "load_mesh_source",
     "load_object",
     "lookup",
+    "lookup_cells",
+    "pack_cells",
     "signed_distance",
     "ycb_names",
 ]

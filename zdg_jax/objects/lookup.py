@@ -28,26 +28,47 @@ def lookup(
     Returns:
       Metres, one value a channel.
     """
-    nx, ny, nz, channels = values.shape
-    lead = (1,) * (points.ndim - 1)
-    top = jnp.array([nx - 1, ny - 1, nz - 1], dtype=points.dtype).reshape((*lead, 3))
-    step = jnp.broadcast_to(jnp.asarray(spacing, dtype=points.dtype), (3,)).reshape((*lead, 3))
-    u = (points - jnp.reshape(origin, (*lead, 3))) / step
+    return lookup_cells(pack_cells(values), origin, spacing, points)
+
+
+def pack_cells(values: Float[Array, "nx ny nz channels"]) -> Float[Array, "nx ny nz corners_channels"]:
+    """All eight corner values of each cell side by side, so that a look-up reads one row, not eight.
+
+    Twice as fast as eight gathers on a CPU, for eight times the memory. The last layer of cells, beyond
+    the border, repeats the border and is never read.
+    """
+    nx, ny, nz, _ = values.shape
+    wide = jnp.pad(values, ((0, 1), (0, 1), (0, 1), (0, 0)), mode="edge")
+    corners = [wide[a : a + nx, b : b + ny, c : c + nz] for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+    return jnp.concatenate(corners, axis=-1)
+
+
+def lookup_cells(
+    cells: Float[Array, "nx ny nz corners_channels"],
+    origin: Float[Array, "3"],
+    spacing: Float[Array, "3"] | Float[Array, ""] | float,
+    points: Float[Array, "*batch 3"],
+) -> Float[Array, "*batch channels"]:
+    """`lookup` in a grid that `pack_cells` made; the same function, the same gradient."""
+    nx, ny, nz, width = cells.shape
+    lead = points.shape[:-1]
+    p = points.reshape(-1, 3)
+    top = jnp.array([[nx - 1, ny - 1, nz - 1]], dtype=p.dtype)
+    step = jnp.broadcast_to(jnp.asarray(spacing, dtype=p.dtype), (3,))[None]
+    u = (p - origin[None]) / step
     # where, not clip: at the border itself the inner derivative counts fully
-    q = jnp.where(u < 0, jnp.zeros_like(u), jnp.where(u > top, jnp.broadcast_to(top, u.shape), u))
+    q = jnp.where(u < 0, 0.0, jnp.where(u > top, jnp.broadcast_to(top, u.shape), u))
     low = jax.lax.stop_gradient(jnp.clip(jnp.floor(q), 0, top - 1))
+    index = jnp.nan_to_num(low).astype(jnp.int32)  # a NaN point reads some cell and stays NaN
+    row = (index[:, 0] * ny + index[:, 1]) * nz + index[:, 2]
+    value = cells.reshape(nx * ny * nz, width).at[row].get(mode="promise_in_bounds")
+    value = value.reshape(len(p), 2, 2, 2, width // 8)
     t = q - low
-    i = low.astype(jnp.int32)
-    base = (i[..., 0] * ny + i[..., 1]) * nz + i[..., 2]
-    flat = values.reshape(nx * ny * nz, channels)
-    result = jnp.zeros((*points.shape[:-1], channels), dtype=values.dtype)
-    for a, b, c in ((a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)):
-        wx = t[..., 0] if a else 1 - t[..., 0]
-        wy = t[..., 1] if b else 1 - t[..., 1]
-        wz = t[..., 2] if c else 1 - t[..., 2]
-        corner = flat[base + (a * ny + b) * nz + c]
-        result = result + (wx * wy * wz)[..., None] * corner
+    weight = jnp.stack([1 - t, t], axis=-1)
+    for axis in range(3):
+        w = weight[:, axis].reshape(len(p), 2, *(1,) * (value.ndim - 2))
+        value = jnp.sum(value * w, axis=1)
     beyond = jnp.sum(((u - q) * step) ** 2, axis=-1, keepdims=True)
     inside = beyond <= 0
-    root = jnp.sqrt(jnp.where(inside, jnp.ones_like(beyond), beyond))  # sqrt(0) has no gradient
-    return result + jnp.where(inside, jnp.zeros_like(root), root)
+    root = jnp.sqrt(jnp.where(inside, 1.0, beyond))  # sqrt(0) has no gradient
+    return (value + jnp.where(inside, 0.0, root)).reshape(*lead, width // 8)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from zdg_jax._brax import Transform
 from zdg_jax.hands.kinematics import link_transforms, place
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects import lookup
+from zdg_jax.objects import lookup_cells
 from zdg_jax.refine import energies as en
 from zdg_jax.refine.problem import Problem
 
@@ -57,7 +57,9 @@ def terms(hand: HandModel, problem: Problem, v: Variables) -> Float[Array, "7"]:
     # Skin and pads, and each pad's six neighbours for the object's normal there, in one look-up.
     still = jax.lax.stop_gradient(pad)
     around = (still[:, None, :] + NORMAL_STEP * jnp.asarray(_AXES, dtype)[None, :, :]).reshape(-1, 3)
-    d_all = lookup(problem.fields, problem.origin, problem.spacing, jnp.concatenate([skin, still, around]))
+    d_all = lookup_cells(
+        problem.cells, problem.origin, problem.spacing, jnp.concatenate([skin, still, around])
+    )
     d, phi_pad, phi_around = jnp.split(d_all, [len(skin), len(skin) + len(pad)])
     slope = phi_around[:, 0].reshape(-1, 2, 3)
     normal = slope[:, 0] - slope[:, 1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects import build_point_distance_grid
+from zdg_jax.objects import build_point_distance_grid, pack_cells
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.config import TERMS, RefineConfig
 
@@ -18,11 +19,14 @@ from zdg_jax.refine.config import TERMS, RefineConfig
 PROBES = 256
 
 
+_pack = jax.jit(pack_cells)
+
+
 class Problem(NamedTuple):
     """Fields, targets and weights of one task; all data, no shape depends on the object.
 
     Attributes:
-      fields: channels signed distance, distance to M_hand, distance to P_func, at the grid's nodes.
+      cells: signed distance, distance to M_hand, distance to P_func at the eight corners of each cell.
       origin, spacing: of the grid, metres.
       probes: object surface points near the hand region.
       prior: contact prior C of the chosen grasp type.
@@ -30,7 +34,7 @@ class Problem(NamedTuple):
       tolerance: see `RefineConfig.skin_tolerance`.
     """
 
-    fields: Float[Array, "nx ny nz 3"]
+    cells: Float[Array, "nx ny nz 24"]
     origin: Float[Array, "3"]
     spacing: Float[Array, "3"]
     probes: Float[Array, "probes 3"]
@@ -66,7 +70,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     probes = points[near[np.linspace(0, len(near) - 1, PROBES).astype(int)]]
     f32 = np.float32
     return Problem(
-        fields=jnp.asarray(np.stack([obj.sdf.values, to_hand, to_func], axis=-1), f32),
+        cells=_pack(jnp.asarray(np.stack([obj.sdf.values, to_hand, to_func], axis=-1), f32)),
         origin=jnp.asarray(obj.sdf.origin, f32),
         spacing=jnp.asarray(obj.sdf.spacing, f32),
         probes=jnp.asarray(probes, f32),
