@@ -96,5 +96,6 @@ def semantic_contact_ratio(
       skin_finger: finger of each vertex, -1 for the palm.
     """
     fingers = touch & (skin_finger >= 0)[None, :]
+    hits = np.count_nonzero(fingers & correct, axis=1)
     total = np.count_nonzero(fingers, axis=1)
-    return np.divide(np.count_nonzero(fingers & correct, axis=1), np.maximum(total, 1), dtype=np.float64)
+    return np.where(total > 0, hits / np.where(total > 0, total, 1), 0.0)
