@@ -76,7 +76,7 @@ def part_accuracy(
       touch: from `touching`.
       correct: from `on_part`.
     """
-    return (touch & correct).any(axis=1).astype(np.float64)
+    return np.where((touch & correct).any(axis=1), 1.0, 0.0)
 
 
 def semantic_contact_ratio(
