@@ -14,18 +14,18 @@ PIERCING_CM = 0.3
 
 
 def shortlist(
-    energy_total: Float[np.ndarray, " grasps"], status: Sequence[str], count: int
+    score: Float[np.ndarray, " grasps"], status: Sequence[str], count: int
 ) -> Int[np.ndarray, " chosen"]:
-    """The `count` grasps of least energy among those with status "ok"; ties keep their order.
+    """The `count` grasps of least score among those with status "ok"; ties keep their order.
 
     Args:
-      energy_total: eq. 8 at the end of refinement.
+      score: energy of eq. 8 plus drift from the reasoned pose, `RefinedGrasps.score`.
       status: one a grasp.
       count: at most so many.
-    Returns: indices, least energy first.
+    Returns: indices, least score first.
     """
-    order = np.argsort(energy_total, kind="stable")
-    usable = np.array([s == "ok" for s in status], dtype=bool) & np.isfinite(energy_total)
+    order = np.argsort(score, kind="stable")
+    usable = np.array([s == "ok" for s in status], dtype=bool) & np.isfinite(score)
     return order[usable[order]][:count]
 
 
@@ -36,17 +36,17 @@ def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
 
 
 def rank(
-    columns: Mapping[str, np.ndarray], energy_total: Float[np.ndarray, " grasps"]
+    columns: Mapping[str, np.ndarray], score: Float[np.ndarray, " grasps"]
 ) -> Int[np.ndarray, " grasps"]:
     """Order of the simulated grasps, best first.
 
-    Good ones (`good`) come first: those that pierce nothing by energy, which alone knows the task, then the
+    Good ones (`good`) come first: those that pierce nothing by score, which alone knows the task, then the
     others by depth. Those that are not good follow by their worst ratio to a limit, max_m(value_m / limit_m),
     with lost contact worse than any of them.
 
     Args:
       columns: `LIMITS`, `p_dep_object_cm` and `contact_end`, one value a grasp; NaN is infinitely bad.
-      energy_total: eq. 8 of the same grasps.
+      score: of the same grasps.
     Returns: indices into the columns.
     """
     ratios = np.stack([np.asarray(columns[name], dtype=float) / limit for name, limit in LIMITS.items()])
@@ -55,4 +55,4 @@ def rank(
     meets = good(columns)
     depth = np.nan_to_num(np.asarray(columns["p_dep_object_cm"], dtype=float), nan=np.inf)
     pierces = np.where(depth > PIERCING_CM, depth, 0.0)
-    return np.lexsort((energy_total, np.where(meets, pierces, worst), ~meets))
+    return np.lexsort((score, np.where(meets, pierces, worst), ~meets))

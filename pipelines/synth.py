@@ -182,12 +182,12 @@ def _simulate_and_choose(
     """Indices of the kept grasps, best first, and their measured columns."""
     from sim_eval.evaluate import evaluate
 
-    energy = np.asarray(refined.energy_total)
-    chosen = selection.shortlist(energy, refined.status, SHORTLIST * keep)
+    score = np.asarray(refined.score)
+    chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
     if len(chosen) == 0:
         return chosen, {}
     columns = evaluate(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
-    order = selection.rank(columns, energy[chosen])[:keep]
+    order = selection.rank(columns, score[chosen])[:keep]
     kept = chosen[order]
     initial = evaluate(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
     measured = {name: np.asarray(columns[name])[order] for name in (*MEASURED, *STATUS)}

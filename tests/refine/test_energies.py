@@ -31,7 +31,7 @@ def _cases() -> dict:
     return {
         "contact": (lambda x: en.e_contact(x, prior, member), d, jnp.zeros(20)),
         "contact_map": (lambda x: en.e_contact_map(x, prior), d, jnp.zeros(20)),
-        "penetration": (lambda x: en.e_penetration(x, x, 0.0), d - 0.015, jnp.zeros(20)),
+        "penetration": (lambda x: en.e_penetration(x, x, 2.0), d - 0.015, jnp.zeros(20)),
         "self_penetration": (lambda x: en.e_self_penetration(x, radius, pairs), points, jnp.zeros((12, 3))),
         "force_closure": (
             lambda x: en.e_force_closure(x, n_pad, jnp.ones(5)),
@@ -108,5 +108,6 @@ def test_self_penetration_of_two_spheres() -> None:
 def test_skin_may_give_way_by_the_tolerance() -> None:
     phi = _f32([-0.001, -0.003, 0.01])
     far = _f32([1.0])
-    assert float(en.e_penetration(phi, far, 0.0)) == pytest.approx(0.004, rel=1e-5)
-    assert float(en.e_penetration(phi, far, 0.002)) == pytest.approx(0.001, rel=1e-5)
+    assert float(en.e_penetration(phi, far)) == pytest.approx(0.004, rel=1e-5)
+    assert float(en.e_penetration(phi, far, tolerance=0.002)) == pytest.approx(0.001, rel=1e-5)
+    assert float(en.e_penetration(far, phi, 3.0)) == pytest.approx(0.012, rel=1e-5)

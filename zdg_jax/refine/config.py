@@ -20,6 +20,8 @@ class RefineConfig:
       learning_rate, decay, decay_every: 0.005 x 0.98 every 10.
       jitter_position, jitter_angle, jitter_joints: standard deviations of the starts around G'
         (metres, radians, radians); start 0 is G' itself.
+      jitter_opening: the fingers but not the thumb start opened by a share of theta' drawn from 0 to this.
+      drift_weight: what `RefinedGrasps.score` adds to the energy for each unit of drift from G'.
       skin_tolerance: depth that soft skin gives way before E_pen counts, metres.
       ablation: "contact" (whole object is target), "initial" (random poses), "refine" (starts returned).
     """
@@ -34,5 +36,7 @@ class RefineConfig:
     jitter_position: float = 0.012
     jitter_angle: float = 0.2
     jitter_joints: float = 0.1
+    jitter_opening: float = 0.5
+    drift_weight: float = 0.2
     skin_tolerance: float = 0.0
     ablation: Ablation = "none"

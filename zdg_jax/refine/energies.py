@@ -38,15 +38,18 @@ def e_contact_map(distance: Float[Array, " vertices"], prior: Float[Array, " ver
 
 def e_penetration(
     phi_skin: Float[Array, " vertices"],
-    phi_hand: Float[Array, " points"],
+    psi_object: Float[Array, " points"],
+    point_weight: Float[Array, ""] | float = 1.0,
     tolerance: Float[Array, ""] | float = 0.0,
 ) -> Float[Array, ""]:
-    """E_pen = sum_v max(0, -phi(v) - t) + sum_o max(0, -psi(o) - t).
+    """E_pen = sum_v max(0, -phi(v) - t) + w sum_o max(0, -psi(o) - t).
 
-    phi is the object's signed distance at skin vertices, psi the hand's at object points: the second sum
-    catches blades that pass between skin vertices. t is the depth that soft skin may give way.
+    phi is the object's signed distance at skin vertices, psi the hand's at object points, each standing
+    for w of the object's samples: the second sum catches blades and walls that pass between skin vertices.
+    t is the depth that soft skin may give way.
     """
-    return jnp.sum(jax.nn.relu(-phi_skin - tolerance)) + jnp.sum(jax.nn.relu(-phi_hand - tolerance))
+    inside = jnp.sum(jax.nn.relu(-phi_skin - tolerance))
+    return inside + point_weight * jnp.sum(jax.nn.relu(-psi_object - tolerance))
 
 
 def e_self_penetration(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from zdg_jax._brax import Transform
 from zdg_jax.hands.kinematics import link_transforms, place
@@ -45,8 +45,17 @@ def to_pose(v: Variables) -> Float[Array, "7"]:
     return jnp.concatenate([v.position * POSITION_UNIT, jnp.where(q[0] < 0, -q, q)])
 
 
-def terms(hand: HandModel, problem: Problem, v: Variables) -> Float[Array, "7"]:
-    """The seven energies, unweighted, in the order of `TERMS`."""
+def terms(
+    hand: HandModel, problem: Problem, v: Variables, batch: Int[Array, ""] | None = None
+) -> Float[Array, "7"]:
+    """The seven energies, unweighted, in the order of `TERMS`.
+
+    Args:
+      hand: static.
+      problem: fields, targets, weights.
+      v: one grasp.
+      batch: the batch of object probes that this step tests; all of them if None.
+    """
     pose = to_pose(v)
     links = link_transforms(hand, Transform(pos=pose[:3], rot=pose[3:]), v.joints)
     dtype = pose.dtype
@@ -69,21 +78,28 @@ def terms(hand: HandModel, problem: Problem, v: Variables) -> Float[Array, "7"]:
     functional = jnp.asarray(hand.functional)
     radius = jnp.asarray(hand.sphere_radius, dtype)
     thin, apart = sparse_spheres(hand)
-    psi = sphere_distance(problem.probes, sphere, radius)
+    if batch is None:
+        psi = sphere_distance(problem.probes.reshape(-1, 3), sphere, radius)
+        probe_weight = problem.probe_weight / problem.probes.shape[0]
+    else:
+        psi = sphere_distance(problem.probes[batch], sphere, radius)
+        probe_weight = problem.probe_weight
     return jnp.stack([
         en.e_contact(d[:, 2], problem.prior, functional),
         en.e_contact(d[:, 1], problem.prior, ~functional),
         en.e_contact_map(jnp.where(functional, jnp.minimum(d[:, 1], d[:, 2]), d[:, 1]), problem.prior),
-        en.e_penetration(d[:, 0], psi, problem.tolerance),
+        en.e_penetration(d[:, 0], psi, probe_weight, problem.tolerance),
         en.e_self_penetration(sphere[thin], radius[thin], jnp.asarray(apart)),
         en.e_force_closure(pad, normal, touching),
         en.e_joint_limits(v.joints, jnp.asarray(hand.lower, dtype), jnp.asarray(hand.upper, dtype)),
     ])  # fmt: skip
 
 
-def total(hand: HandModel, problem: Problem, v: Variables) -> Float[Array, ""]:
-    """E of eq. 8: sum_i lambda_i E_i."""
-    return jnp.sum(problem.weights * terms(hand, problem, v))
+def total(
+    hand: HandModel, problem: Problem, v: Variables, batch: Int[Array, ""] | None = None
+) -> Float[Array, ""]:
+    """E of eq. 8: sum_i lambda_i E_i; arguments as in `terms`."""
+    return jnp.sum(problem.weights * terms(hand, problem, v, batch))
 
 
 def sphere_distance(

@@ -31,12 +31,17 @@ def compiled(hand: HandModel):
     def run(problem: Problem, schedule: Schedule, pose: Float[Array, "k 7"], joints: Float[Array, "k n"]):
         v0 = jax.vmap(to_variables)(pose, joints)
         each = jax.vmap(lambda v: terms(hand, problem, v))
-        gradient = jax.grad(lambda v: jnp.sum(jax.vmap(lambda x: total(hand, problem, x))(v)))
+        batches = problem.probes.shape[0]
+
+        def energy(v: Variables, batch: Array) -> Array:
+            return jnp.sum(jax.vmap(lambda x: total(hand, problem, x, batch))(v))
+
+        gradient = jax.grad(energy)
         adam = optax.scale_by_adam()
 
         def step(k, carry):
             v, state = carry
-            updates, state = adam.update(gradient(v), state)
+            updates, state = adam.update(gradient(v, k % batches), state)
             rate = schedule.rate * schedule.decay ** (k // schedule.every).astype(jnp.float32)
             v = jax.tree.map(lambda x, u: x - rate * u, v, updates)
             return Variables(*v), state

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import ReasonedGrasp
+from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.config import TERMS, RefineConfig
@@ -19,7 +20,11 @@ from zdg_jax.refine.starts import jittered, random_around
 
 @dataclass(frozen=True)
 class RefinedGrasps:
-    """K refined grasps with every energy by name; `status` is "ok" or "refine_nan" a row."""
+    """K refined grasps with every energy by name; `status` is "ok" or "refine_nan" a row.
+
+    `drift` is how far the palm has left G' (see `drift_from`), `score` = E + drift_weight * drift: G' carries
+    the task's meaning, so of two grasps of like energy the one nearer to it is kept.
+    """
 
     hand_pose: Float[np.ndarray, "k 7"]
     joints: Float[np.ndarray, "k active"]
@@ -29,11 +34,13 @@ class RefinedGrasps:
     energy_total: Float[np.ndarray, " k"]
     init_energy: dict[str, Float[np.ndarray, " k"]]
     init_energy_total: Float[np.ndarray, " k"]
+    drift: Float[np.ndarray, " k"]
+    score: Float[np.ndarray, " k"]
     status: tuple[str, ...]
 
     def order(self) -> np.ndarray:
-        """Row numbers by rising total energy, rows without status ok last."""
-        key = np.where([s == "ok" for s in self.status], self.energy_total, np.inf)
+        """Row numbers by rising score, rows without status ok last."""
+        key = np.where([s == "ok" for s in self.status], self.score, np.inf)
         return np.argsort(key, kind="stable")
 
 
@@ -79,9 +86,31 @@ def refine(
     end_pose, end_joints, end, start = (np.asarray(x, dtype=np.float64) for x in out)
     weights = np.array([config.weights[t] for t in TERMS])
     finite = np.isfinite(end_pose).all(1) & np.isfinite(end_joints).all(1) & np.isfinite(end).all(1)
+    drift = drift_from(hand, grasp.initial, end_pose)
     return RefinedGrasps(
         hand_pose=end_pose, joints=end_joints, init_pose=pose, init_joints=joints,
         energy={t: end[:, i] for i, t in enumerate(TERMS)}, energy_total=end @ weights,
         init_energy={t: start[:, i] for i, t in enumerate(TERMS)}, init_energy_total=start @ weights,
+        drift=drift, score=end @ weights + config.drift_weight * drift,
         status=tuple("ok" if ok else "refine_nan" for ok in finite),
     )  # fmt: skip
+
+
+def drift_from(
+    hand: HandModel, initial: InitialGrasp, hand_pose: Float[np.ndarray, "k 7"]
+) -> Float[np.ndarray, " k"]:
+    """s / 5 cm + a / 0.5 rad: palm's shift s across D_palm (along it the hand has to close in), its turn a.
+
+    Args:
+      hand: gives the palm frame.
+      initial: G'.
+      hand_pose: refined poses.
+    """
+    finite = np.isfinite(hand_pose).all(axis=1, keepdims=True)
+    pose = np.where(finite, hand_pose, [0, 0, 0, 1.0, 0, 0, 0])
+    turn = Rotation.from_quat(pose[:, [4, 5, 6, 3]])
+    shift = pose[:, :3] + turn.apply(hand.p_base_palm) - initial.p_obj_palm
+    d_palm = initial.R_obj_palm[:, 2]
+    across = np.linalg.norm(shift - np.outer(shift @ d_palm, d_palm), axis=1)
+    angle = (turn * Rotation.from_matrix(hand.R_base_palm @ initial.R_obj_palm.T)).magnitude()
+    return across / 0.05 + angle / 0.5

@@ -25,7 +25,8 @@ def jittered(hand: HandModel, initial: InitialGrasp, num: int, seed: int, config
     p = initial.p_obj_palm + shift @ R.T
     R_all = R @ Rotation.from_rotvec(turn).as_matrix()
     theta = hand.grasp_types[initial.grasp_type].joints
-    joints = theta + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
+    opening = 1.0 - on * rng.uniform(size=(num, 1)) * config.jitter_opening * _fingers(hand)
+    joints = theta * opening + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
     return base_from_palm(hand, p, R_all), np.clip(joints, hand.lower, hand.upper)
 
 
@@ -41,3 +42,12 @@ def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Sta
     R = np.stack([x, np.cross(z, x), z], axis=2)
     joints = np.clip(np.zeros((num, len(hand.active_names))), hand.lower, hand.upper)
     return base_from_palm(hand, center - z * reach, R), joints
+
+
+def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
+    """1 for active joints of fingers, 0 for those of the thumb: its opposition has to stay."""
+    finger = np.full(len(hand.link_names), -1)
+    finger[hand.skin_link] = hand.skin_finger
+    thumb = hand.finger_names.index("thumb") if "thumb" in hand.finger_names else -2
+    moves_thumb = (np.abs(hand.coupling) > 0) & (finger[hand.joint_link] == thumb)[:, None]
+    return (~moves_thumb.any(axis=0)).astype(float)
