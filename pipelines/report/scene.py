@@ -47,7 +47,7 @@ def write_scene(scene: trimesh.Scene, path: Path) -> None:
       UserError: if the file can't be written.
     """
     try:
-        path.write_bytes(scene.export(file_type="glb"))
+        path.write_bytes(bytes(scene.export(file_type="glb")))  # type: ignore[arg-type]
     except OSError as error:
         raise UserError(
             f"{path}: {error.strerror}", "a folder that can be written", "choose another --out"

@@ -45,7 +45,19 @@ def fake_refine(
     energy = np.arange(num, 0.0, -1.0)
     terms = {term: energy / len(TERMS) for term in TERMS}
     status = tuple("refine_nan" if i == LOST else "ok" for i in range(num))
-    return RefinedGrasps(pose, joints, pose, joints, terms, energy, terms, energy, status)
+    return RefinedGrasps(
+        hand_pose=pose,
+        joints=joints,
+        init_pose=pose,
+        init_joints=joints,
+        energy=terms,
+        energy_total=energy,
+        init_energy=terms,
+        init_energy_total=energy,
+        drift=np.zeros(num),
+        score=energy,
+        status=status,
+    )
 
 
 def fake_evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import mujoco
 import numpy as np
 import trimesh
 
+from zdg_jax.cache import cached_arrays
 from zdg_jax.hands.card import HandCard
 from zdg_jax.hands.implicit import mesh_implicit
 
@@ -31,10 +33,15 @@ def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: list[
         R, p = data.xmat[keep].reshape(-1, 3, 3), data.xpos[keep]
         local = np.einsum("sji,sj->si", R[sphere_link], center - p[sphere_link])
         return vertices, faces, link, (local, radius, sphere_link)
-    return _from_geoms(card, model, keep, links)
+    key = hashlib.sha256(f"{card.model_dump_json()} {mujoco.__version__}".encode()).hexdigest()
+    sources = tuple(Path(__file__).with_name(n) for n in ("collision.py", "implicit.py"))
+    d = cached_arrays("hands", key, lambda: _from_geoms(card, model, keep, links), sources)
+    return d["vertices"], d["faces"], d["link"], (d["center"], d["radius"], d["sphere_link"])
 
 
-def _from_geoms(card: HandCard, model: mujoco.MjModel, keep: list[int], links: list[str]):
+def _from_geoms(
+    card: HandCard, model: mujoco.MjModel, keep: list[int], links: list[str]
+) -> dict[str, np.ndarray]:
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     solids = []
@@ -63,10 +70,10 @@ def _from_geoms(card: HandCard, model: mujoco.MjModel, keep: list[int], links: l
         cs.append(center)
         rs.append(radius)
         ss.append(np.full(len(center), i))
-    return (
-        np.concatenate(vs), np.concatenate(fs), np.concatenate(ls),
-        (np.concatenate(cs), np.concatenate(rs), np.concatenate(ss)),
-    )  # fmt: skip
+    return {
+        "vertices": np.concatenate(vs), "faces": np.concatenate(fs), "link": np.concatenate(ls),
+        "center": np.concatenate(cs), "radius": np.concatenate(rs), "sphere_link": np.concatenate(ss),
+    }  # fmt: skip
 
 
 def _area(model: mujoco.MjModel, g: int) -> float:
@@ -110,7 +117,7 @@ def geom_distance(model: mujoco.MjModel, g: int, points: np.ndarray) -> np.ndarr
         f0, nf = model.mesh_faceadr[m], model.mesh_facenum[m]
         v = np.asarray(model.mesh_vert[v0 : v0 + nv], dtype=np.float64)
         f = np.asarray(model.mesh_face[f0 : f0 + nf], dtype=np.int64)
-        return igl.signed_distance(q, v, f, sign_type=igl.SIGNED_DISTANCE_TYPE_WINDING_NUMBER)[0]
+        return np.asarray(igl.signed_distance(q, v, f, sign_type=igl.SIGNED_DISTANCE_TYPE_WINDING_NUMBER)[0])
     raise ValueError(f"got geom type {kind}; expected sphere, capsule, box, cylinder or mesh")
 
 
