@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 
 import coacd
 import fast_simplification
@@ -15,10 +16,10 @@ from manifold3d import Manifold
 from scipy.spatial import ConvexHull
 
 from sim_eval.solids import as_manifold, hull_union, manifold_arrays, remeshed
-from zdg_jax.objects.cache import cached_arrays
+from zdg_jax.cache import cached_arrays
 from zdg_jax.objects.load import mesh_sha256
 
-_VERSION = 1  # raise it whenever the same parameters give other pieces
+_SOURCES = (Path(__file__), Path(__file__).with_name("solids.py"))
 FEW_PIECES = 24
 MAX_BULGE = 0.0003  # metres; a ball's hulls bulge less, and cutting its scan noise finer takes a minute
 
@@ -80,8 +81,8 @@ def convex_pieces(mesh: trimesh.Trimesh, params: ConvexParams | None = None) -> 
     params = params or ConvexParams()
     if params.max_pieces < 1:
         raise ValueError(f"got max_pieces {params.max_pieces}; expected at least 1")
-    key = f"{_VERSION} {mesh_sha256(mesh)} {dataclasses.astuple(params)}"
-    stored = cached_arrays("convex", key, lambda: _pack(_cut(mesh, params)))
+    key = f"{mesh_sha256(mesh)} {dataclasses.astuple(params)}"
+    stored = cached_arrays("convex", key, lambda: _pack(_cut(mesh, params)), _SOURCES)
     pieces = tuple(np.split(stored["vertices"], np.cumsum(stored["counts"])[:-1]))
     return ConvexPieces(pieces, str(stored["note"]))
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.objects.shapes import dumbbell, sphere
+from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.objects import load_object, signed_distance
-from zdg_jax.objects.cache import cached_arrays
 from zdg_jax.objects.load import UP_TO_Y
 
 
@@ -110,9 +110,9 @@ def test_cache_computes_once_and_survives_a_broken_record(tmp_path, monkeypatch)
         return {"a": np.arange(3)}
 
     for _ in range(2):
-        np.testing.assert_array_equal(cached_arrays("kind", "key", compute)["a"], [0, 1, 2])
+        np.testing.assert_array_equal(cached_arrays("kind", "key", compute, ())["a"], [0, 1, 2])
     assert len(calls) == 1
     (record,) = (tmp_path / "kind").glob("*.npz")
     record.write_bytes(b"PK broken")
-    np.testing.assert_array_equal(cached_arrays("kind", "key", compute)["a"], [0, 1, 2])
+    np.testing.assert_array_equal(cached_arrays("kind", "key", compute, ())["a"], [0, 1, 2])
     assert len(calls) == 2

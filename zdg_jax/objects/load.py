@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from pathlib import Path
 
 import numpy as np
 import trimesh
 
+from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
-from zdg_jax.objects.cache import cached_arrays
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.descriptors import describe_part
 from zdg_jax.objects.features import sample_features
@@ -21,6 +22,7 @@ from zdg_jax.objects.sources import load_mesh_source, quiet
 from zdg_jax.objects.thickness import shape_diameter
 
 # proper rotations that take the named axis to +y
+_SOURCES = tuple(Path(__file__).parent.glob("*.py"))
 UP_TO_Y = {
     "x": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
     "y": np.eye(3),
@@ -68,9 +70,9 @@ def load_object(
     with quiet():
         mesh, warnings = check_mesh(turned, object_id)
         sha = mesh_sha256(mesh)
-        shape = cached_arrays("shape", sha, lambda: _shape_arrays(mesh))
+        shape = cached_arrays("shape", sha, lambda: _shape_arrays(mesh), _SOURCES)
         surface = cached_arrays(
-            "samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed)
+            "samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed), _SOURCES
         )
     face_part = shape["face_part"]
     samples = SurfaceSamples(surface["points"], surface["normals"], surface["faces"])
