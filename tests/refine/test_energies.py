@@ -101,7 +101,7 @@ def test_force_closure_is_zero_for_two_opposed_pads_and_invariant() -> None:
 def test_self_penetration_of_two_spheres() -> None:
     x = _f32([[0, 0, 0], [0.015, 0, 0]])
     pairs = jnp.asarray([[False, True], [False, False]])
-    assert float(en.e_self_penetration(x, _f32([0.01, 0.01]), pairs)) == pytest.approx(0.005, rel=1e-4)
+    assert float(en.e_self_penetration(x, _f32([0.01, 0.01]), pairs)) == pytest.approx(0.5, rel=1e-4)
     assert float(en.e_self_penetration(x * 2, _f32([0.01, 0.01]), pairs)) == 0.0
 
 

@@ -12,6 +12,8 @@ from jaxtyping import Array, Bool, Float
 
 #: Steepness of the contact map, 1/m: c falls from 1 to 0.24 over one centimetre.
 CONTACT_STEEPNESS = 100.0
+#: Unit of E_spen, metres.
+OVERLAP_UNIT = 0.01
 
 
 def e_contact(
@@ -55,14 +57,16 @@ def e_penetration(
 def e_self_penetration(
     center: Float[Array, "spheres 3"], radius: Float[Array, " spheres"], pairs: Bool[Array, "spheres spheres"]
 ) -> Float[Array, ""]:
-    """E_spen = sum_{(a, b) in pairs} max(0, r_a + r_b - |x_a - x_b|), spheres of non-adjacent links.
+    """E_spen = sum_{(a, b) in pairs} max(0, r_a + r_b - |x_a - x_b|) / 1 cm, spheres of non-adjacent links.
 
+    In centimetres, so that under the paper's lambda_5 = 1 a finger resists the thumb as strongly as the
+    object does (lambda_4 = 20 over many vertices): in metres thumbs passed through fingers by 1.5 cm.
     Dense in both sphere axes: a gather of pairs would scatter in its gradient.
     """
     square = jnp.sum(center**2, axis=1)
     gap2 = square[:, None] + square[None, :] - 2.0 * center @ center.T
     gap = jnp.sqrt(jnp.maximum(gap2, 1e-10))
-    return jnp.sum(jnp.where(pairs, jax.nn.relu(radius[:, None] + radius[None, :] - gap), 0.0))
+    return jnp.sum(jnp.where(pairs, jax.nn.relu(radius[:, None] + radius[None, :] - gap), 0.0)) / OVERLAP_UNIT
 
 
 def e_force_closure(
