@@ -85,14 +85,14 @@ def refine(
     out = compiled(hand)(problem, schedule, jnp.asarray(pose, jnp.float32), jnp.asarray(joints, jnp.float32))
     end_pose, end_joints, end, start = (np.asarray(x, dtype=np.float64) for x in out)
     weights = np.array([config.weights[t] for t in TERMS])
-    finite = np.isfinite(end_pose).all(1) & np.isfinite(end_joints).all(1) & np.isfinite(end).all(1)
+    finite = np.isfinite(np.concatenate([end_pose, end_joints, end], axis=1)).all(axis=1)
     drift = drift_from(hand, grasp.initial, end_pose)
     return RefinedGrasps(
         hand_pose=end_pose, joints=end_joints, init_pose=pose, init_joints=joints,
         energy={t: end[:, i] for i, t in enumerate(TERMS)}, energy_total=end @ weights,
         init_energy={t: start[:, i] for i, t in enumerate(TERMS)}, init_energy_total=start @ weights,
         drift=drift, score=end @ weights + config.drift_weight * drift,
-        status=tuple("ok" if ok else "refine_nan" for ok in finite),
+        status=tuple(np.where(finite, "ok", "refine_nan").tolist()),
     )  # fmt: skip
 
 
