@@ -9,16 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands.kinematics import base_from_palm, posed_skin
 from zdg_jax.objects import build_sdf_grid, signed_distance
 from zdg_jax.objects.model import ObjectModel, SurfaceSamples
 from zdg_jax.refine import TERMS, RefineConfig, refine
 from zdg_jax.refine.objective import sphere_distance, terms, to_pose, to_variables
 from zdg_jax.refine.optimise import Schedule, compiled
 from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.refine import drift_from
 
 SHORT = RefineConfig(steps=60)
 
@@ -145,3 +147,20 @@ def test_terms_of_every_hand_are_finite_far_away_and_deep_inside(
         assert np.isfinite(out)
         assert all(np.isfinite(g).all() for g in grad)
         np.testing.assert_allclose(to_pose(v), pose, atol=1e-6)
+
+
+def test_drift_is_zero_near_the_reasoned_pose_and_grows_beyond(grasp: ReasonedGrasp) -> None:
+    hand = load_hand("human16")
+    assert grasp.initial is not None
+    p, R = grasp.initial.p_obj_palm, grasp.initial.R_obj_palm
+    turn = Rotation.from_rotvec(np.array([[0.5, 0, 0], [1.5, 0, 0]])).as_matrix()
+    poses = np.stack([
+        base_from_palm(hand, p, R),
+        base_from_palm(hand, p + 0.2 * R[:, 2], R),  # closing in is no drift
+        base_from_palm(hand, p + 0.02 * R[:, 0], R),
+        base_from_palm(hand, p + 0.08 * R[:, 0], R),
+        base_from_palm(hand, p, turn[0] @ R),
+        base_from_palm(hand, p, turn[1] @ R),
+    ])  # fmt: skip
+    want = [0, 0, 0, 1.0, 0, (1.5 - np.pi / 4) / 0.5]
+    np.testing.assert_allclose(drift_from(hand, grasp.initial, poses), want, atol=1e-6)

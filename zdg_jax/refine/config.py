@@ -37,6 +37,6 @@ class RefineConfig:
     jitter_angle: float = 0.2
     jitter_joints: float = 0.1
     jitter_opening: float = 0.5
-    drift_weight: float = 0.2
+    drift_weight: float = 0.5
     skin_tolerance: float = 0.0
     ablation: Ablation = "none"

@@ -99,7 +99,10 @@ def refine(
 def drift_from(
     hand: HandModel, initial: InitialGrasp, hand_pose: Float[np.ndarray, "k 7"]
 ) -> Float[np.ndarray, " k"]:
-    """s / 5 cm + a / 0.5 rad: palm's shift s across D_palm (along it the hand has to close in), its turn a.
+    """max(0, s - 3 cm) / 5 cm + max(0, a - pi/4) / 0.5 rad, s the palm's shift across D_palm, a its turn.
+
+    Along D_palm the hand has to close in; and an answer stands for its whole neighbourhood: rotations are
+    asked 90 degrees apart, parts are some centimetres wide. Within that the geometry decides alone.
 
     Args:
       hand: gives the palm frame.
@@ -113,4 +116,4 @@ def drift_from(
     d_palm = initial.R_obj_palm[:, 2]
     across = np.linalg.norm(shift - np.outer(shift @ d_palm, d_palm), axis=1)
     angle = (turn * Rotation.from_matrix(hand.R_base_palm @ initial.R_obj_palm.T)).magnitude()
-    return across / 0.05 + angle / 0.5
+    return np.maximum(across - 0.03, 0.0) / 0.05 + np.maximum(angle - np.pi / 4, 0.0) / 0.5
