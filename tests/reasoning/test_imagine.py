@@ -44,7 +44,7 @@ def test_thumb_side_is_square_to_fingers_and_palm(seed: int) -> None:
 
 def test_overlap_share_of_a_ball() -> None:
     nodes = np.stack(np.meshgrid(*[np.linspace(-0.1, 0.1, 41)] * 3, indexing="ij"), axis=-1)
-    ball = DistanceGrid(np.full(3, -0.1), 0.005, np.linalg.norm(nodes, axis=-1) - 0.05)
+    ball = DistanceGrid(np.full(3, -0.1), np.full(3, 0.005), np.linalg.norm(nodes, axis=-1) - 0.05)
     points = np.asarray(trimesh.creation.icosphere(subdivisions=2).vertices)
     assert imagine.overlap_share(0.045 * points, ball) == 1.0
     assert imagine.overlap_share(0.055 * points, ball) == 0.0
