@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from zdg_jax.reasoning.facts import ObjectFacts, PartFacts, Vec3
+from zdg_jax.reasoning.facts import DirectionFacts, ObjectFacts, PartFacts, RotationFacts, Vec3
 from zdg_jax.reasoning.offline.shape import ramp
 
 _UP = np.array([0.0, 1.0, 0.0])
@@ -116,6 +116,13 @@ def region_of(
     long = ramp(extents[0] / max(extents[1], 1e-9), 1.1, 1.6) if extents else 0.0
     a = unit(np.array(axis)) if axis else None
     return Region(c, a, long, ref, _spine(held_parts, others), _slim(obj))
+
+
+def held_region(facts: DirectionFacts | RotationFacts, toward: tuple[int, ...]) -> Region:
+    """`region_of` from the facts of a stage that knows the hand region."""
+    return region_of(
+        facts.object, facts.hand_parts, toward, facts.center, facts.region_axis, facts.region_extents
+    )
 
 
 Term = Callable[[np.ndarray, str], float]

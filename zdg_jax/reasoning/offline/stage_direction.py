@@ -6,7 +6,7 @@ import numpy as np
 
 from prompts.schemas import DirectionAnswer
 from zdg_jax.reasoning.facts import DirectionFacts
-from zdg_jax.reasoning.offline.geometry import region_of, score, terms_of
+from zdg_jax.reasoning.offline.geometry import held_region, score, terms_of
 from zdg_jax.reasoning.offline.plan import Plan, make_plan
 from zdg_jax.reasoning.offline.ranking import after_refusals
 from zdg_jax.reasoning.offline.shape import ramp
@@ -20,14 +20,7 @@ _BLOCKED, _FAR = 2.5, 0.8
 
 def direction_scores(facts: DirectionFacts, plan: Plan) -> dict[str, float]:
     """The rule's terms - 2.5 blocked - 0.8 long ramp(exit distance over the nearest, 0..10 cm), by name."""
-    region = region_of(
-        facts.object,
-        facts.hand_parts,
-        plan.parts_of(plan.rule.toward),
-        facts.center,
-        facts.region_axis,
-        facts.region_extents,
-    )
+    region = held_region(facts, plan.parts_of(plan.rule.toward))
     terms = terms_of(region, facts.normal_alignment)
     nearest = min(facts.exit_distance.values(), default=0.0)
     return {

@@ -6,7 +6,7 @@ import numpy as np
 
 from prompts.schemas import RotationAnswer
 from zdg_jax.reasoning.facts import RotationFacts
-from zdg_jax.reasoning.offline.geometry import region_of, score, terms_of
+from zdg_jax.reasoning.offline.geometry import held_region, score, terms_of
 from zdg_jax.reasoning.offline.plan import Plan, make_plan
 from zdg_jax.reasoning.offline.ranking import after_refusals
 from zdg_jax.reasoning.offline.text import intro
@@ -17,14 +17,7 @@ _OVERLAP = 2.0
 
 def rotation_scores(facts: RotationFacts, plan: Plan) -> dict[int, float]:
     """fingers-terms of D_finger + thumb-terms of the thumb side - 2 overlap, per candidate."""
-    region = region_of(
-        facts.object,
-        facts.hand_parts,
-        plan.parts_of(plan.rule.toward),
-        facts.center,
-        facts.region_axis,
-        facts.region_extents,
-    )
+    region = held_region(facts, plan.parts_of(plan.rule.toward))
     terms = terms_of(region)
     return {
         k: score(plan.rule.fingers, terms, np.array(finger))
