@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float
 
 from sim_eval.convex import ConvexParams
 from sim_eval.metrics import contact
-from sim_eval.metrics.penetration import exact_distance, object_depth, penetration_depth, penetration_volume
+from sim_eval.metrics.penetration import object_depth, penetration_depth, penetration_volume
 from sim_eval.protocols import gravity
 from sim_eval.solids import as_manifold
 from zdg_jax.errors import UserError
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
+from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import ObjectModel
 
 PROTOCOLS = ("gravity",)
@@ -93,7 +94,7 @@ def _static(
     n = len(skin)
     fine = np.isfinite(skin).all(axis=(1, 2))
     phi = np.full(skin.shape[:2], np.nan)
-    phi[fine] = exact_distance(obj.mesh, skin[fine].reshape(-1, 3)).reshape(-1, skin.shape[1])
+    phi[fine] = signed_distance(obj.mesh, skin[fine].reshape(-1, 3)).reshape(-1, skin.shape[1])
     solid = as_manifold(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces))
     depth_object, volume = np.full(n, np.nan), np.full(n, np.nan)
     method = np.full(n, "", dtype="<U5")

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import igl
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 from manifold3d import Manifold
 
 from sim_eval.solids import as_manifold
-from zdg_jax.objects.fields import closest_points
+from zdg_jax.objects.fields import closest_points, winding_number
 
 VOXEL_LITERATURE = 0.005  # metres, the pitch of GraspTTA [36]
 VOXEL_FINE = 0.002
-
-
-def exact_distance(mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-    """φ(p) = ± min_q |p - q| over the surface, metres, negative where the winding number exceeds 1/2.
-
-    Not libigl's own signed distance: with the fast winding number w it returns (1 - 2w) |p - q|, which is
-    off by the error of w (0.1 % inside a closed mesh, far more beside a hole).
-
-    Args:
-      mesh: outward faces, metres.
-      points: metres, the mesh's frame.
-    """
-    inside = winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), points) > 0.5
-    return np.where(inside, -1.0, 1.0) * closest_points(mesh, points)[1]
 
 
 def penetration_depth(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:
@@ -145,16 +130,3 @@ def voxel_volume(
         return 0.0
     inside = winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), centres) > 0.5
     return 1e6 * pitch**3 * float(inside.sum())
-
-
-def winding_number(
-    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], points: Float[np.ndarray, "n 3"]
-) -> Float[np.ndarray, " n"]:
-    """Generalised winding number of each point, about 1 inside and 0 outside (Barill et al. 2018)."""
-    if len(points) == 0:
-        return np.zeros(0)
-    return igl.fast_winding_number(
-        np.ascontiguousarray(vertices, np.float64),
-        np.ascontiguousarray(faces, np.int64),
-        np.ascontiguousarray(points, np.float64),
-    ).reshape(-1)

@@ -8,16 +8,16 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from sim_eval.metrics.penetration import (
-    exact_distance,
     object_depth,
     penetration_depth,
     penetration_volume,
     voxel_volume,
-    winding_number,
 )
 from sim_eval.solids import as_manifold
 from tests.sim_eval.helpers import box, grasps, hand, sphere
 from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.objects import signed_distance
+from zdg_jax.objects.fields import winding_number
 
 
 def arrays(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +36,7 @@ def exact(skin: trimesh.Trimesh, obj: trimesh.Trimesh) -> float:
 
 
 def depth(skin: trimesh.Trimesh, obj: trimesh.Trimesh) -> float:
-    return float(penetration_depth(exact_distance(obj, np.asarray(skin.vertices))[None])[0])
+    return float(penetration_depth(signed_distance(obj, np.asarray(skin.vertices))[None])[0])
 
 
 @pytest.mark.parametrize("gap", [0.035, 0.042, 0.048])
@@ -93,7 +93,7 @@ def test_hand_pressed_into_a_block():
         assert volume.method == "exact"
         assert volume.cm3 > 0.5
         np.testing.assert_allclose(voxel_volume(skin, model.skin_faces, block, 0.001), volume.cm3, rtol=0.02)
-        np.testing.assert_allclose(penetration_depth(exact_distance(block, skin)[None]), 0.8, rtol=1e-4)
+        np.testing.assert_allclose(penetration_depth(signed_distance(block, skin)[None]), 0.8, rtol=1e-4)
 
 
 def test_turning_everything_changes_nothing():
@@ -108,7 +108,7 @@ def test_turning_everything_changes_nothing():
         before = penetration_volume(skin, model.skin_faces, obj, as_manifold(*arrays(obj))).cm3
         after = penetration_volume(moved, model.skin_faces, turned, as_manifold(*arrays(turned))).cm3
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-4)
-        a, b = exact_distance(obj, skin), exact_distance(turned, moved)
+        a, b = signed_distance(obj, skin), signed_distance(turned, moved)
         np.testing.assert_allclose(
             penetration_depth(b[None]), penetration_depth(a[None]), rtol=1e-6, atol=1e-9
         )

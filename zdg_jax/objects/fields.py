@@ -31,9 +31,23 @@ def signed_distance(mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]) -> 
         return np.zeros(0)
     # not igl.signed_distance: it scales the distance by 1 - 2 w, w approximate
     _, distance, _ = closest_points(mesh, points)
-    vertices, faces = _arrays(mesh)
-    winding = igl.fast_winding_number(vertices, faces, np.ascontiguousarray(points, dtype=np.float64))
-    return np.where(np.asarray(winding) > 0.5, -distance, distance)
+    inside = winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), points) > 0.5
+    return np.where(inside, -distance, distance)
+
+
+def winding_number(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], points: Float[np.ndarray, "n 3"]
+) -> Float[np.ndarray, " n"]:
+    """Generalised winding number of each point, about 1 inside and 0 outside (Barill et al. 2018)."""
+    if len(points) == 0:
+        return np.zeros(0)
+    return np.asarray(
+        igl.fast_winding_number(
+            np.ascontiguousarray(vertices, np.float64),
+            np.ascontiguousarray(faces, np.int64),
+            np.ascontiguousarray(points, np.float64),
+        )
+    ).reshape(-1)
 
 
 def closest_points(
