@@ -43,7 +43,7 @@ class Synth:
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
-        from pipelines.synth import SynthOptions, check_options, synth
+        from pipelines.synth import SynthOptions, synth
 
         options = SynthOptions(
             object=self.object,
@@ -59,7 +59,6 @@ class Synth:
             name=self.name,
             ablate=self.ablate,
         )
-        check_options(options)
         result = synth(options)
         print(result.summary())
         return 0 if result.succeeded else 1

@@ -13,6 +13,7 @@ import numpy as np
 from pipelines import selection
 from pipelines.dataset import column_array, read_dataset, write_atomic
 from pipelines.progress import Steps
+from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 
@@ -107,7 +108,7 @@ def evaluate_file(
                 columns = evaluate(load_hand(info["hand"]), obj, pose[index], joints[index], protocol)
                 columns = {**columns, "good": selection.good(columns)}
                 for place, i in enumerate(index):
-                    found[int(i)] = {name: _number(values[place]) for name, values in columns.items()}
+                    found[int(i)] = measured_columns(columns, place)
     grasp_ids = table["grasp_id"].to_pylist()
     rows = [{"grasp_id": grasp_ids[i], **found[i]} for i in sorted(found)]
     report = EvalReport(str(path), protocol, "c", rows, int((~usable).sum()))
@@ -130,8 +131,3 @@ def _object_again(object_id: str, info: Mapping[str, Any], mesh_sha256: str) -> 
             "restore it or synthesize again",
         )
     return obj
-
-
-def _number(value: Any) -> Any:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(plain, float) and not np.isfinite(plain) else plain

@@ -120,8 +120,7 @@ def opened_and_squeezed(
       joints: q, radians.
     Returns: (pregrasp, squeeze), radians.
     """
-    stretched = np.clip(0.0, hand.lower, hand.upper)
-    pregrasp = joints + PREGRASP_OPENING * (stretched - joints)
+    pregrasp = joints + PREGRASP_OPENING * (hand.open_joints - joints)
     squeeze = pregrasp + hand.squeeze_rule * (joints - pregrasp)
     return pregrasp, np.clip(squeeze, hand.lower, hand.upper)
 

@@ -180,7 +180,7 @@ def _simulate_and_choose(
     hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Indices of the kept grasps, best first, and their measured columns."""
-    from sim_eval.evaluate import evaluate
+    from sim_eval.evaluate import evaluate, measure_shape
 
     score = np.asarray(refined.score)
     chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
@@ -189,7 +189,7 @@ def _simulate_and_choose(
     columns = evaluate(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
     order = selection.rank(columns, score[chosen])[:keep]
     kept = chosen[order]
-    initial = evaluate(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
+    initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
     measured = {name: np.asarray(columns[name])[order] for name in (*MEASURED, *STATUS)}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
     return kept, {**measured, "rank": np.arange(len(kept))}

@@ -67,8 +67,7 @@ def evaluate(
     n = len(hand_pose)
     if n == 0:
         return _empty(part is not None)
-    skin = posed_skin(hand, hand_pose, joints)
-    columns = _static(hand, obj, skin, part)
+    columns = measure_shape(hand, obj, hand_pose, joints, part)
     try:
         drop = gravity.run(
             hand, obj.mesh, hand_pose, joints, convex=convex, threads=threads or os.cpu_count() or 1
@@ -88,9 +87,15 @@ def evaluate(
     return columns
 
 
-def _static(
-    hand: HandModel, obj: ObjectModel, skin: np.ndarray, part: Bool[np.ndarray, " samples"] | None
+def measure_shape(
+    hand: HandModel,
+    obj: ObjectModel,
+    hand_pose: Float[np.ndarray, "n 7"],
+    joints: Float[np.ndarray, "n active"],
+    part: Bool[np.ndarray, " samples"] | None = None,
 ) -> dict[str, np.ndarray]:
+    """Those columns of `evaluate` that need no simulation: penetration and contact; at least one grasp."""
+    skin = posed_skin(hand, hand_pose, joints)
     n = len(skin)
     fine = np.isfinite(skin).all(axis=(1, 2))
     phi = np.full(skin.shape[:2], np.nan)

@@ -31,6 +31,8 @@ def run(
     Returns:
       steps + 1 states a row; a row with NaN input or a burst has NaN states and says so.
     """
+    # A burst's warning is read from the data; MuJoCo would write it into a log in the working folder too.
+    mujoco.set_mju_user_warning(lambda _: None)
     rows = len(p_world_spheres)
     com = np.full((rows, steps + 1, 3), np.nan)
     quat = np.full((rows, steps + 1, 4), np.nan)

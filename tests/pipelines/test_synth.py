@@ -83,7 +83,9 @@ def fake_evaluate(
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "refine_task", fake_refine)
     monkeypatch.setitem(
-        sys.modules, "sim_eval.evaluate", SimpleNamespace(evaluate=fake_evaluate, PROTOCOLS=("gravity",))
+        sys.modules,
+        "sim_eval.evaluate",
+        SimpleNamespace(evaluate=fake_evaluate, measure_shape=fake_evaluate, PROTOCOLS=("gravity",)),
     )
 
 

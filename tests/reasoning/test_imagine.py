@@ -52,6 +52,6 @@ def test_overlap_share_of_a_ball() -> None:
 
 
 def test_open_joints_respect_limits() -> None:
-    joints = imagine.open_joints(HAND)
+    joints = HAND.open_joints
     assert (joints >= HAND.lower).all()
     assert (joints <= HAND.upper).all()

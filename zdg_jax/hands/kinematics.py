@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.spatial.transform import Rotation
 
 from zdg_jax._brax import Transform, math
 from zdg_jax.hands.model import HandModel
@@ -162,8 +163,6 @@ def posed_spheres(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) ->
 
 def base_from_palm(hand: HandModel, p_obj_palm: np.ndarray, R_obj_palm: np.ndarray) -> np.ndarray:
     """`hand_pose` [..., 7] (xyz wxyz of link 0) that puts the palm frame where T', R' want it."""
-    from scipy.spatial.transform import Rotation
-
     R = R_obj_palm @ hand.R_base_palm.T
     p = p_obj_palm - np.einsum("...ij,j->...i", R, hand.p_base_palm)
     xyzw = Rotation.from_matrix(R).as_quat()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 from pathlib import Path
 
@@ -90,8 +89,6 @@ def build_hand(card: HandCard, folder: Path) -> HandModel:
       UserError: a link, joint or file that the card names does not exist.
     """
     path = model_path(card, folder)
-    with contextlib.suppress(AttributeError):
-        mujoco.set_mju_user_warning(lambda _: None)
     model = mujoco.MjSpec.from_file(str(path)).compile()
     names = [model.body(i).name for i in range(1, model.nbody)]
     base = _link_index(names, card.base, "base", card) + 1

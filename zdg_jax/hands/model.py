@@ -72,3 +72,13 @@ class HandModel:
     n_link_pad: Float[np.ndarray, "pads 3"]
     grasp_types: Mapping[str, GraspType]
     squeeze_rule: float = 2.0
+
+    @property
+    def open_joints(self) -> Float[np.ndarray, " active"]:
+        """theta_0, the stretched hand: every active joint at 0, or at its limit nearest to 0, radians."""
+        return np.clip(np.zeros(len(self.active_names)), self.lower, self.upper)
+
+    @property
+    def thumb(self) -> int:
+        """Index in `finger_names` of the thumb, which is the first functional finger."""
+        return self.finger_names.index(self.functional_fingers[0])

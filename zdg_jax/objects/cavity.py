@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from zdg_jax.objects.facegraph import FaceGraph
+from zdg_jax.objects.thickness import spiral_rays
 
 RAYS = 12
 SEEN = 0.25  # blurred enclosure above which a face may be inside; outside walls see almost nothing
@@ -20,18 +21,8 @@ TILT = np.deg2rad(25)
 
 def enclosure(mesh: trimesh.Trimesh, normals: Float[np.ndarray, "faces 3"]) -> Float[np.ndarray, " faces"]:
     """Share 0..1 of outward rays, cosine-weighted around each face's normal, that meet the object again."""
-    turn = np.arange(RAYS) * (np.pi * (3 - np.sqrt(5)))
     r2 = (np.arange(RAYS) + 0.5) / RAYS * 0.9  # grazing rays only meet the roughness of the scan
-    flat, up = np.sqrt(r2), np.sqrt(1 - r2)
-    helper = np.where(np.abs(normals[:, :1]) < 0.8, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
-    side = np.cross(normals, helper)
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(normals, side)
-    directions = (
-        up[None, :, None] * normals[:, None]
-        + (flat * np.cos(turn))[None, :, None] * side[:, None]
-        + (flat * np.sin(turn))[None, :, None] * other[:, None]
-    ).reshape(-1, 3)
+    directions = spiral_rays(normals, np.sqrt(1 - r2), np.sqrt(r2))
     start = np.repeat(mesh.triangles_center + normals * 3e-3 * mesh.scale, RAYS, axis=0)
     hit = np.asarray(RayMeshIntersector(mesh).intersects_any(start, directions))
     return hit.reshape(-1, RAYS).mean(axis=1)

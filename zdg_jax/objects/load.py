@@ -21,8 +21,8 @@ from zdg_jax.objects.samples import sample_surface
 from zdg_jax.objects.sources import load_mesh_source, quiet
 from zdg_jax.objects.thickness import shape_diameter
 
-# proper rotations that take the named axis to +y
 _SOURCES = tuple(Path(__file__).parent.glob("*.py"))
+# proper rotations that take the named axis to +y
 UP_TO_Y = {
     "x": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),
     "y": np.eye(3),

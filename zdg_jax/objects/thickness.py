@@ -27,22 +27,32 @@ def shape_diameter(
     Returns:
       Local thickness in metres.
     """
-    turn = np.arange(RAYS) * (np.pi * (3 - np.sqrt(5)))  # golden-angle spiral: even over the cone
     cos = 1 - (np.arange(RAYS) + 0.5) / RAYS * (1 - np.cos(HALF_ANGLE))
-    sin = np.sqrt(1 - cos**2)
     inward = -normals
-    helper = np.where(np.abs(inward[:, :1]) < 0.8, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
-    side = np.cross(inward, helper)
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(inward, side)
-    directions = (
-        cos[None, :, None] * inward[:, None]
-        + (sin * np.cos(turn))[None, :, None] * side[:, None]
-        + (sin * np.sin(turn))[None, :, None] * other[:, None]
-    ).reshape(-1, 3)
+    directions = spiral_rays(inward, cos, np.sqrt(1 - cos**2))
     start = np.repeat(points + inward * 1e-4 * mesh.scale, RAYS, axis=0)
     length = first_hit(mesh, start, directions).reshape(-1, RAYS)
     return np.median(length, axis=1)
+
+
+def spiral_rays(
+    axes: Float[np.ndarray, "n 3"], cos: Float[np.ndarray, " rays"], sin: Float[np.ndarray, " rays"]
+) -> Float[np.ndarray, "n_rays 3"]:
+    """Unit rays around each axis on a golden-angle spiral, which spreads them evenly.
+
+    Ray k leaves its axis by the angle whose cosine and sine are cos_k and sin_k. All rays of the first axis
+    come first.
+    """
+    turn = np.arange(len(cos)) * (np.pi * (3 - np.sqrt(5)))
+    helper = np.where(np.abs(axes[:, :1]) < 0.8, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    side = np.cross(axes, helper)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    other = np.cross(axes, side)
+    return (
+        cos[None, :, None] * axes[:, None]
+        + (sin * np.cos(turn))[None, :, None] * side[:, None]
+        + (sin * np.sin(turn))[None, :, None] * other[:, None]
+    ).reshape(-1, 3)
 
 
 def first_hit(

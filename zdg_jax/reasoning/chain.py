@@ -145,12 +145,12 @@ class _Chain:
         if not func_part.needs_points(state, functional):
             same = state.func_parts == state.hand_parts
             state.func_mask = state.hand_mask if same else self.lift(state.func_parts)
-        elif not points.opposed_pairs(state):
+        elif not (offered := points.offer(state)).opposed:
             state.warnings.append("no two contour points pass eq. 5; thumb and index got their whole part(s)")
             state.func_mask = self.lift(state.func_parts)
         else:
-            answer = await self.ask(points.inquire(state))
-            state.p_obj_points = points.chosen_points(state, answer)
+            answer = await self.ask(points.inquire(state, offered))
+            state.p_obj_points = offered.chosen(answer)
             balls = lifting.lift_points(state.p_obj_points, state.obj.samples, config.point_radius)
             state.func_mask = np.any(balls, axis=0)
 

@@ -11,17 +11,12 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import DistanceGrid
 
 
-def open_joints(hand: HandModel) -> Float[np.ndarray, " active"]:
-    """theta_0, the naturally stretched hand: every joint at 0, or at its limit nearest to 0, radians."""
-    return np.clip(np.zeros(len(hand.active_names)), hand.lower, hand.upper)
-
-
 def imagined_skin(
     hand: HandModel, p_obj_palm: Float[np.ndarray, "3"], R_obj_palm: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "vertices 3"]:
     """Skin vertices of the open hand with its palm frame at (T', R_k), metres, object frame."""
     base = kinematics.base_from_palm(hand, p_obj_palm, R_obj_palm)
-    return np.asarray(kinematics.posed_skin(hand, base, open_joints(hand)), dtype=np.float64)
+    return np.asarray(kinematics.posed_skin(hand, base, hand.open_joints), dtype=np.float64)
 
 
 def thumb_side(
@@ -35,12 +30,11 @@ def thumb_side(
     It is +y or -y of the palm frame, by the sign of the mean thumb vertex along y.
 
     Args:
-      hand: the model; its first functional finger is the thumb.
+      hand: the model.
       skin: from `imagined_skin`, metres.
       p_obj_palm, R_obj_palm: the same pose.
     """
-    thumb = hand.finger_names.index(hand.functional_fingers[0])
-    side = (skin[hand.skin_finger == thumb].mean(axis=0) - p_obj_palm) @ R_obj_palm[:, 1]
+    side = (skin[hand.skin_finger == hand.thumb].mean(axis=0) - p_obj_palm) @ R_obj_palm[:, 1]
     return R_obj_palm[:, 1] * (1.0 if side >= 0 else -1.0)
 
 

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import KNeighborsClassifier
 
 from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.reasoning.region import measure
 from zdg_jax.render.frame import Frame
 
 _SAMPLES_PER_CLUSTER = 24
@@ -118,9 +119,7 @@ def lift_mask(
 
 def depth_of(points: Float[np.ndarray, "n 3"]) -> float:
     """Second principal extent of a point set, metres: how far behind it its unseen side may lie."""
-    offsets = points - points.mean(axis=0)
-    _, vectors = np.linalg.eigh(offsets.T @ offsets)
-    return float(np.sort(np.ptp(offsets @ vectors, axis=0))[1])
+    return float(measure(points).extents[1])
 
 
 def lift_points(

@@ -12,7 +12,7 @@ Ablation = Literal["none", "contact", "initial", "refine"]
 
 @dataclass(frozen=True)
 class RefineConfig:
-    """The paper's weights and schedule; everything here but `steps` is data, so nothing recompiles.
+    """The paper's weights and schedule; all of it is data, so nothing recompiles.
 
     Attributes:
       weights: lambda_1..lambda_7 of eq. 8 by term.

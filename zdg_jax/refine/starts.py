@@ -40,14 +40,12 @@ def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Sta
     x = np.cross(z, rng.normal(size=(num, 3)))
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     R = np.stack([x, np.cross(z, x), z], axis=2)
-    joints = np.clip(np.zeros((num, len(hand.active_names))), hand.lower, hand.upper)
-    return base_from_palm(hand, center - z * reach, R), joints
+    return base_from_palm(hand, center - z * reach, R), np.tile(hand.open_joints, (num, 1))
 
 
 def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
     """1 for active joints of fingers, 0 for those of the thumb: its opposition has to stay."""
     finger = np.full(len(hand.link_names), -1)
     finger[hand.skin_link] = hand.skin_finger
-    thumb = hand.finger_names.index("thumb") if "thumb" in hand.finger_names else -2
-    moves_thumb = (np.abs(hand.coupling) > 0) & (finger[hand.joint_link] == thumb)[:, None]
+    moves_thumb = (np.abs(hand.coupling) > 0) & (finger[hand.joint_link] == hand.thumb)[:, None]
     return (~moves_thumb.any(axis=0)).astype(float)

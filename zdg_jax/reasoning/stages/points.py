@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -22,13 +23,33 @@ from zdg_jax.reasoning.status import Status
 MARKED = "04_points.png"
 
 
-def candidate_points(
-    state: ReasonState,
-) -> tuple[Int[np.ndarray, "n 2"], Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
-    """Contour points of M_func^2d: pixels (u, v), object points in metres, outward normals."""
+@dataclass(frozen=True)
+class Offer:
+    """The candidates of the point stage; candidate "n" is row n - 1.
+
+    Attributes:
+      uv: contour points of M_func^2d, pixels.
+      points, normals: the object's surface there, metres and unit outward.
+      opposed: the numbers of all pairs that pass eqs. 4-5, lower first; (b, a) passes as (a, b) does.
+    """
+
+    uv: Int[np.ndarray, "n 2"]
+    points: Float[np.ndarray, "n 3"]
+    normals: Float[np.ndarray, "n 3"]
+    opposed: tuple[tuple[int, int], ...]
+
+    def chosen(self, answer: PointsAnswer) -> Float[np.ndarray, "2 3"]:
+        """P_func^2.5d = (P_thumb, P_index), metres."""
+        return self.points[[answer.thumb - 1, answer.index - 1]]
+
+
+def offer(state: ReasonState) -> Offer:
+    """Contour points of the functional fingers' part(s) in the chosen view."""
     uv = contour_points(np.isin(state.part_map, state.func_parts), state.config.num_points)
-    depth = state.frame.depth[uv[:, 1], uv[:, 0]]
-    return uv, state.camera.back_project(uv + 0.5, depth), state.frame.normal[uv[:, 1], uv[:, 0]]
+    points = state.camera.back_project(uv + 0.5, state.frame.depth[uv[:, 1], uv[:, 0]])
+    pairs = combinations(range(len(points)), 2)
+    opposed = tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)
+    return Offer(uv, points, state.frame.normal[uv[:, 1], uv[:, 0]], opposed)
 
 
 def disagreement(state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"]) -> str | None:
@@ -44,23 +65,9 @@ def disagreement(state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"]) -> 
     return None
 
 
-def opposed_pairs(state: ReasonState) -> tuple[tuple[int, int], ...]:
-    """The numbers of all candidate pairs that pass eqs. 4-5, lower first; (b, a) passes as (a, b) does."""
-    _, points, _ = candidate_points(state)
-    pairs = combinations(range(len(points)), 2)
-    return tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)
-
-
-def chosen_points(state: ReasonState, answer: PointsAnswer) -> Float[np.ndarray, "2 3"]:
-    """P_func^2.5d = (P_thumb, P_index), metres."""
-    _, points, _ = candidate_points(state)
-    return points[[answer.thumb - 1, answer.index - 1]]
-
-
-def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
+def inquire(state: ReasonState, offered: Offer) -> Inquiry[PointsAnswer]:
     """Candidate "n" is the n-th contour point, numbered clockwise from the top."""
-    uv, points, normals = candidate_points(state)
-    pairs = opposed_pairs(state)
+    uv, pairs = offered.uv, offered.opposed
     state.pictures[MARKED] = pictures.marked_points(state, uv)
     candidates = tuple(str(i + 1) for i in range(len(uv)))
     question = Question(
@@ -81,8 +88,8 @@ def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
             object=state.facts,
             hand_parts=state.hand_parts,
             func_parts=state.func_parts,
-            points={i + 1: vec3(point) for i, point in enumerate(points)},
-            normals={i + 1: vec3(normal) for i, normal in enumerate(normals)},
+            points={i + 1: vec3(point) for i, point in enumerate(offered.points)},
+            normals={i + 1: vec3(normal) for i, normal in enumerate(offered.normals)},
             opposed=pairs,
         ),
     )
@@ -93,9 +100,9 @@ def inquire(state: ReasonState) -> Inquiry[PointsAnswer]:
         return outside([str(answer.thumb), str(answer.index)], candidates, "point")
 
     def verify(answer: PointsAnswer) -> str | None:
-        refused = disagreement(state, chosen_points(state, answer))
-        offered = ", ".join(f"{a} and {b}" for a, b in pairs)
-        return refused and f"{refused} Pairs that can: {offered}."
+        refused = disagreement(state, offered.chosen(answer))
+        able = ", ".join(f"{a} and {b}" for a, b in pairs)
+        return refused and f"{refused} Pairs that can: {able}."
 
     return Inquiry(
         question,
