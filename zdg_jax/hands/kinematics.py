@@ -17,11 +17,33 @@ from zdg_jax.hands.model import HandModel
 
 def all_joints(hand: HandModel, active: Float[Array, " active"]) -> Float[Array, " joints"]:
     """Angles of every hinge from the active ones: q = A q_active + b (DIP, mimic, tendon, fixed)."""
-    return jnp.asarray(hand.coupling, active.dtype) @ active + jnp.asarray(hand.coupling_offset, active.dtype)
+    linear = jnp.asarray(hand.coupling, active.dtype)
+    # highest: a GPU would round the angles to three digits
+    turned = jnp.matmul(linear, active, precision=jax.lax.Precision.HIGHEST)
+    return turned + jnp.asarray(hand.coupling_offset, active.dtype)
+
+
+class Chain(NamedTuple):
+    """All links, and every hinge as it stands in the object frame: what J^T needs.
+
+    Attributes:
+      links: pose of every link.
+      axis: unit directions of the hinges.
+      anchor: a point on each hinge, metres.
+    """
+
+    links: Transform
+    axis: Float[Array, "joints 3"]
+    anchor: Float[Array, "joints 3"]
 
 
 def link_transforms(hand: HandModel, base: Transform, active: Float[Array, " active"]) -> Transform:
-    """Pose of every link in the object frame for one hand; vmap for a batch.
+    """Pose of every link in the object frame for one hand; vmap for a batch. See `chain`."""
+    return chain(hand, base, active).links
+
+
+def chain(hand: HandModel, base: Transform, active: Float[Array, " active"]) -> Chain:
+    """Pose of every link and hinge in the object frame for one hand; vmap for a batch.
 
     T_link = T_parent T_parent_link prod_j [anchor_j] Rot(axis_j, q_j) [-anchor_j], MuJoCo's rule for several
     hinges on one body (MuJoCo documentation, "Kinematic tree").
@@ -32,24 +54,65 @@ def link_transforms(hand: HandModel, base: Transform, active: Float[Array, " act
       active: active joint angles, radians.
 
     Returns:
-      Transform with `pos` [links, 3] and `rot` [links, 4].
+      Links as a Transform with `pos` [links, 3] and `rot` [links, 4], hinges in `joint_names` order.
     """
     dtype = active.dtype
     tree = _levels(hand)
     angles = jnp.concatenate([all_joints(hand, active), jnp.zeros(1, dtype)])
     pos, rot = base.pos[None], base.rot[None]
+    axes, anchors = [], []
     for level in tree:
         parent = Transform(pos=pos[level.parent], rot=rot[level.parent])
         pose = _compose(
             parent, Transform(pos=jnp.asarray(level.pos, dtype), rot=jnp.asarray(level.rot, dtype))
         )
         for joint, axis, anchor in zip(level.joint, level.axis, level.anchor, strict=True):
-            p = jnp.asarray(anchor, dtype)
-            turn = jax.vmap(math.quat_rot_axis)(jnp.asarray(axis, dtype), angles[joint])
+            p, a = jnp.asarray(anchor, dtype), jnp.asarray(axis, dtype)
+            axes.append(jax.vmap(math.rotate)(a, pose.rot))
+            anchors.append(pose.pos + jax.vmap(math.rotate)(p, pose.rot))
+            turn = jax.vmap(math.quat_rot_axis)(a, angles[joint])
             pose = _compose(pose, Transform(pos=p - jax.vmap(math.rotate)(p, turn), rot=turn))
         pos, rot = jnp.concatenate([pos, pose.pos]), jnp.concatenate([rot, pose.rot])
     order = np.argsort(np.concatenate([[0], *[level.link for level in tree]]))
-    return Transform(pos=pos[order], rot=rot[order])
+    slot = np.argsort(np.concatenate([j for level in tree for j in level.joint]), kind="stable")
+    slot = slot[: len(hand.joint_names)]  # the padding hinges sort last
+    return Chain(
+        Transform(pos=pos[order], rot=rot[order]), jnp.concatenate(axes)[slot], jnp.concatenate(anchors)[slot]
+    )
+
+
+def pull_back(
+    hand: HandModel, at: Chain, force: Float[Array, "links 3"], moment: Float[Array, "links 3"]
+) -> tuple[Float[Array, "3"], Float[Array, "3"], Float[Array, " active"]]:
+    """J^T: what forces on the links mean for base position, base rotation and active joints.
+
+    dE/dq_j = a_j . (M_j - c_j x F_j), with F_j, M_j the sums over all links that hinge j moves; the base
+    gets sum F and sum M - p x F. A rotation's entry is dE by a turn about each axis of the object frame.
+
+    Args:
+      hand: static.
+      at: from `chain`.
+      force: dE/dp summed over the points of each link.
+      moment: sum of p x dE/dp, about the object frame's origin.
+    """
+    dtype = force.dtype
+    high = jax.lax.Precision.HIGHEST
+    moved = jnp.asarray(_moves(hand), dtype)
+    F, M = (jnp.matmul(moved, x, precision=high) for x in (force, moment))
+    hinge = jnp.sum(at.axis * (M - jnp.cross(at.anchor, F)), axis=1)
+    total = jnp.sum(force, axis=0)
+    turn = jnp.sum(moment, axis=0) - jnp.cross(at.links.pos[0], total)
+    return total, turn, jnp.matmul(hinge, jnp.asarray(hand.coupling, dtype), precision=high)
+
+
+@lru_cache(maxsize=16)
+def _moves(hand: HandModel) -> np.ndarray:
+    """1 where hinge j moves link l."""
+    links = len(hand.link_names)
+    under = np.eye(links, dtype=bool)
+    for i in range(1, links):  # parents come first
+        under[:, i] |= under[:, hand.link_parent[i]]
+    return under[hand.joint_link].astype(float)
 
 
 class _Level(NamedTuple):
@@ -109,7 +172,7 @@ def place(links: Transform, link: np.ndarray, points: Float[Array, "n 3"]) -> Fl
 def rotate(links: Transform, link: np.ndarray, vectors: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
     """Vectors fixed to links, turned to the object frame."""
     R = jax.vmap(math.quat_to_3x3)(links.rot)
-    return jnp.einsum("nij,nj->ni", R[link], vectors)
+    return jnp.einsum("nij,nj->ni", R[link], vectors, precision=jax.lax.Precision.HIGHEST)
 
 
 @lru_cache(maxsize=16)
