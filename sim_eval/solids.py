@@ -11,7 +11,7 @@ import trimesh
 from jaxtyping import Float, Int
 from manifold3d import Error, Manifold, Mesh64, OpType
 
-from zdg_jax.objects.fields import build_sdf_grid, grid_nodes
+from zdg_jax.objects.fields import grid_nodes, signed_distance
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ def remeshed(mesh: trimesh.Trimesh, resolution: int = 96) -> Manifold | None:
     Returns:
       The solid, or None where the mesh encloses nothing.
     """
-    grid = build_sdf_grid(mesh, margin=0.05 * float(mesh.extents.max()), resolution=resolution)
-    if not (grid.values < 0).any():
+    margin = 0.05 * float(mesh.extents.max())
+    shape = (resolution, resolution, resolution)
+    nodes = grid_nodes(mesh.bounds[0] - margin, (mesh.extents + 2 * margin) / (resolution - 1), shape)
+    values = signed_distance(mesh, nodes)
+    if not (values < 0).any():
         return None
-    nodes = grid_nodes(grid.origin, grid.spacing, grid.values.shape)
-    order = np.arange(len(nodes)).reshape(grid.values.shape).transpose(2, 1, 0).ravel()  # libigl: x fastest
-    vertices, faces, _ = igl.marching_cubes(
-        grid.values.astype(np.float64).ravel()[order], nodes[order], resolution, resolution, resolution, 0.0
-    )
+    order = np.arange(len(nodes)).reshape(shape).transpose(2, 1, 0).ravel()  # libigl: x fastest
+    vertices, faces, _ = igl.marching_cubes(values[order], nodes[order], *shape, 0.0)
     vertices, faces = np.array(vertices, np.float64), np.array(faces).astype(np.int64)
     return as_manifold(vertices, faces) or as_manifold(vertices, faces[:, ::-1])
 

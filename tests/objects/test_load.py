@@ -8,7 +8,7 @@ import pytest
 from tests.objects.shapes import dumbbell, sphere
 from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
-from zdg_jax.objects import load_object, signed_distance
+from zdg_jax.objects import field_values, load_object, signed_distance
 from zdg_jax.objects.load import UP_TO_Y
 
 
@@ -48,11 +48,10 @@ def test_mug_stands_upright_and_its_handle_is_a_loop(scan):
     assert mean_normal[1] / np.linalg.norm(mean_normal) > 0.95  # the mouth opens to +y
 
 
-def test_sdf_grid_holds_exact_distances(scan):
-    grid = scan.sdf
-    index = np.random.default_rng(0).integers(0, 64, (50, 3))
-    exact = signed_distance(scan.mesh, grid.origin + grid.spacing * index)
-    np.testing.assert_allclose(grid.values[tuple(index.T)], exact, atol=1e-6)
+def test_the_field_is_the_mesh_s_own(scan):
+    near = scan.samples.points + 0.004 * scan.samples.normals
+    exact = signed_distance(scan.mesh, near)
+    np.testing.assert_allclose(field_values(scan.field, near), exact, atol=5e-4)
 
 
 def test_same_seed_same_object_and_the_cache_is_fast(scan):

@@ -8,7 +8,7 @@ import trimesh
 
 from tests.reasoning.things import random_rotation
 from zdg_jax.hands import load_hand
-from zdg_jax.objects.model import DistanceGrid
+from zdg_jax.objects import build_signed_distance_field
 from zdg_jax.reasoning import imagine
 
 HAND = load_hand("human16")
@@ -43,8 +43,7 @@ def test_thumb_side_is_square_to_fingers_and_palm(seed: int) -> None:
 
 
 def test_overlap_share_of_a_ball() -> None:
-    nodes = np.stack(np.meshgrid(*[np.linspace(-0.1, 0.1, 41)] * 3, indexing="ij"), axis=-1)
-    ball = DistanceGrid(np.full(3, -0.1), np.full(3, 0.005), np.linalg.norm(nodes, axis=-1) - 0.05)
+    ball = build_signed_distance_field(trimesh.creation.icosphere(subdivisions=3, radius=0.05))
     points = np.asarray(trimesh.creation.icosphere(subdivisions=2).vertices)
     assert imagine.overlap_share(0.045 * points, ball) == 1.0
     assert imagine.overlap_share(0.055 * points, ball) == 0.0

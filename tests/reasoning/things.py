@@ -11,7 +11,8 @@ from PIL import Image
 from pydantic import BaseModel
 
 from zdg_jax.objects.features import sample_features
-from zdg_jax.objects.model import DistanceGrid, ObjectModel, Part, PartDescriptor
+from zdg_jax.objects.field import build_signed_distance_field
+from zdg_jax.objects.model import ObjectModel, Part, PartDescriptor
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.objects.thickness import shape_diameter
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
@@ -38,22 +39,13 @@ def hammer(samples: int = 1500) -> ObjectModel:
 
 
 def model_of(mesh: trimesh.Trimesh, face_part: np.ndarray, samples: int) -> ObjectModel:
-    """An `ObjectModel` with given parts, real features and a coarse distance grid."""
+    """An `ObjectModel` with given parts, real features and a distance field."""
     surface = sample_surface(mesh, samples)
     points, normals, faces = surface.points, surface.normals, surface.faces
     parts = tuple(
         Part(int(n), np.flatnonzero(face_part == n), _descriptor(points[face_part[faces] == n], n))
         for n in np.unique(face_part)
     )
-    low = mesh.bounds[0] - 0.03
-    spacing = 0.006
-    shape = np.ceil((mesh.extents + 0.06) / spacing).astype(int) + 1
-    nodes = np.stack(
-        np.meshgrid(*(low[i] + spacing * np.arange(shape[i]) for i in range(3)), indexing="ij"), -1
-    )
-    inside = np.zeros(nodes.shape[:3], bool)
-    for body in mesh.split():
-        inside |= body.convex_hull.contains(nodes.reshape(-1, 3)).reshape(inside.shape)
     return ObjectModel(
         object_id="test:thing",
         name=None,
@@ -66,7 +58,7 @@ def model_of(mesh: trimesh.Trimesh, face_part: np.ndarray, samples: int) -> Obje
         face_part=face_part,
         sample_part=face_part[faces],
         features=sample_features(mesh, surface, shape_diameter(mesh, points, normals)),
-        sdf=DistanceGrid(low, np.full(3, spacing), np.where(inside, -spacing, spacing)),
+        field=build_signed_distance_field(mesh),
     )
 
 

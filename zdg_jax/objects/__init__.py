@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from zdg_jax.objects.fields import build_point_distance_grid, build_sdf_grid, closest_points, signed_distance
+from zdg_jax.objects.field import build_signed_distance_field
+from zdg_jax.objects.field_read import field_values
+from zdg_jax.objects.fields import closest_points, signed_distance
 from zdg_jax.objects.load import load_object
-from zdg_jax.objects.lookup import lookup, lookup_cells, pack_cells
 from zdg_jax.objects.model import (
-    DistanceGrid,
     ObjectModel,
     Part,
     PartDescriptor,
+    SignedDistanceField,
     SurfaceSamples,
 )
 from zdg_jax.objects.sources import load_mesh_source, ycb_names
 
 __all__ = [
-    "DistanceGrid",
     "ObjectModel",
     "Part",
     "PartDescriptor",
+    "SignedDistanceField",
     "SurfaceSamples",
-    "build_point_distance_grid",
-    "build_sdf_grid",
+    "build_signed_distance_field",
     "closest_points",
+    "field_values",
     "load_mesh_source",
     "load_object",
-    "lookup",
-    "lookup_cells",
-    "pack_cells",
     "signed_distance",
     "ycb_names",
 ]

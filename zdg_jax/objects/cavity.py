@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import trimesh
 from jaxtyping import Bool, Float
-from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from zdg_jax.objects.facegraph import FaceGraph
+from zdg_jax.objects.rays import RayMeshIntersector
 from zdg_jax.objects.thickness import spiral_rays
 
 RAYS = 12

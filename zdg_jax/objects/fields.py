@@ -1,4 +1,4 @@
-"""Exact distances to a mesh and the distance grids that refinement looks up (DESIGN §6)."""
+"""Exact distances to a mesh."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ import igl
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
-from scipy.spatial import KDTree
-
-from zdg_jax.objects.model import DistanceGrid
-
-RESOLUTION = 64  # nodes along each axis: one shape for all objects, so that nothing recompiles
-MARGIN = 0.03
 
 
 def signed_distance(mesh: trimesh.Trimesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
@@ -60,51 +54,6 @@ def closest_points(
         np.ascontiguousarray(points, dtype=np.float64), *_arrays(mesh)
     )
     return np.asarray(nearest), np.sqrt(squared), np.asarray(face).astype(np.int64)
-
-
-def build_sdf_grid(
-    mesh: trimesh.Trimesh, margin: float = MARGIN, resolution: int = RESOLUTION
-) -> DistanceGrid:
-    """Signed distance at the nodes of a box around the object (see `signed_distance`).
-
-    The step differs by axis, so that a knife's thin axes are sampled four times finer than its length.
-
-    Args:
-      mesh: outward faces, metres.
-      margin: free space kept around the bounding box, metres.
-      resolution: nodes along each axis.
-
-    Returns:
-      A grid [resolution, resolution, resolution] centred on the bounding box; float32 metres.
-    """
-    if resolution < 2:
-        raise ValueError(f"got resolution {resolution}; expected at least 2 nodes")
-    spacing = (mesh.extents + 2 * margin) / (resolution - 1)
-    origin = mesh.bounds[0] - margin
-    nodes = grid_nodes(origin, spacing, (resolution,) * 3)
-    values = signed_distance(mesh, nodes).reshape((resolution,) * 3)
-    return DistanceGrid(origin=origin, spacing=spacing, values=values.astype(np.float32))
-
-
-def build_point_distance_grid(points: Float[np.ndarray, "n 3"], like: DistanceGrid) -> DistanceGrid:
-    """Distance from each node of `like` to the nearest of `points`: d(x) = min_q |x - q|.
-
-    Args:
-      points: at least one, metres, the grid's frame (for example the samples of M_hand^3d).
-      like: gives origin, spacing and shape.
-
-    Returns:
-      Unsigned distances in metres, float32.
-
-    Raises:
-      ValueError: no points.
-    """
-    if len(points) == 0:
-        raise ValueError("got no points; expected at least one: the distance to nothing is undefined")
-    shape = like.values.shape
-    nodes = grid_nodes(like.origin, like.spacing, shape)
-    distance, _ = KDTree(points).query(nodes, workers=1)
-    return DistanceGrid(like.origin, like.spacing, distance.reshape(shape).astype(np.float32))
 
 
 def grid_nodes(

@@ -14,8 +14,8 @@ from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.descriptors import describe_part
 from zdg_jax.objects.features import sample_features
-from zdg_jax.objects.fields import build_sdf_grid
-from zdg_jax.objects.model import DistanceGrid, ObjectModel, Part, SurfaceSamples
+from zdg_jax.objects.field import build_signed_distance_field
+from zdg_jax.objects.model import ObjectModel, Part, SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.parts import segment
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.objects.sources import load_mesh_source, quiet
@@ -71,6 +71,7 @@ def load_object(
         mesh, warnings = check_mesh(turned, object_id)
         sha = mesh_sha256(mesh)
         shape = cached_arrays("shape", sha, lambda: _shape_arrays(mesh), _SOURCES)
+        field = cached_arrays("field", sha, lambda: _field_arrays(mesh), _SOURCES)
         surface = cached_arrays(
             "samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed), _SOURCES
         )
@@ -88,7 +89,7 @@ def load_object(
         face_part=face_part,
         sample_part=face_part[samples.faces],
         features=surface["features"],
-        sdf=DistanceGrid(shape["sdf_origin"], shape["sdf_spacing"], shape["sdf_values"]),
+        field=_field(field),
     )
 
 
@@ -101,16 +102,29 @@ def mesh_sha256(mesh: trimesh.Trimesh) -> str:
 
 def _shape_arrays(mesh: trimesh.Trimesh) -> dict[str, np.ndarray]:
     parts = segment(mesh)
-    sdf = build_sdf_grid(mesh)
     return {
         "face_part": parts.face_part.astype(np.int64) + 1,
         "hole_diameters": parts.hole_diameters,
         "thickness": parts.thickness,
         "concave": parts.concave,
-        "sdf_origin": sdf.origin,
-        "sdf_spacing": np.asarray(sdf.spacing),
-        "sdf_values": sdf.values,
     }
+
+
+def _field_arrays(mesh: trimesh.Trimesh) -> dict[str, np.ndarray]:
+    field = build_signed_distance_field(mesh)
+    return {name: np.asarray(getattr(field, name)) for name in field.__dataclass_fields__}
+
+
+def _field(arrays: dict[str, np.ndarray]) -> SignedDistanceField:
+    nx, ny, nz = (int(n) for n in arrays["shape"])
+    return SignedDistanceField(
+        R_field_obj=arrays["R_field_obj"],
+        origin=arrays["origin"],
+        spacing=float(arrays["spacing"]),
+        shape=(nx, ny, nz),
+        entries=arrays["entries"],
+        rows=arrays["rows"],
+    )
 
 
 def _samples(mesh: trimesh.Trimesh, count: int, seed: int) -> dict[str, np.ndarray]:

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from trimesh.ray.ray_pyembree import RayMeshIntersector
 
 from zdg_jax.objects.facegraph import FaceGraph
+from zdg_jax.objects.rays import RayMeshIntersector
 
 DIRECTIONS, PIXELS = 60, 96
 MIN_DIAMETER = 0.012  # metres; a child's finger

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int32, UInt32
+
+SUBDIVISION = 4  # fine cells along each axis of a refined coarse cell
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,33 @@ class Part:
 
 
 @dataclass(frozen=True)
-class DistanceGrid:
-    """Values at the nodes origin + spacing * (i, j, k); metres. Signed fields: positive outside."""
+class SignedDistanceField:
+    """Signed distance in a grid of coarse cells, some cut into SUBDIVISION³ fine ones; trilinear in each.
 
+    p_field = R_field_obj p_obj; positive outside; continuous up to float16 rounding.
+
+    Attributes:
+      R_field_obj: proper rotation onto the axes of the oriented bounding box, the longest last.
+      origin: coarse node (0, 0, 0) in the field's frame, metres.
+      spacing: coarse step, metres, the same along all axes.
+      shape: coarse cells along each axis.
+      entries: one a coarse cell, last axis fastest: (row << 1) | refined. An uncut cell has that one
+        row, a refined one the 64 rows from it on: fine cell (a, b, c) has row + (4 a + b) 4 + c.
+      rows: the eight corner values of a cell, float16 metres: word 2 dx + dy holds the one at dz = 0 in
+        its low 16 bits and the one at dz = 1 in its high 16.
+    """
+
+    R_field_obj: Float[np.ndarray, "3 3"]
     origin: Float[np.ndarray, "3"]
-    spacing: Float[np.ndarray, "3"]
-    values: Float[np.ndarray, "nx ny nz"]
+    spacing: float
+    shape: tuple[int, int, int]
+    entries: Int32[np.ndarray, " cells"]
+    rows: UInt32[np.ndarray, "rows 4"]
+
+    @property
+    def bounds(self) -> Float[np.ndarray, "2 3"]:
+        """Lowest and highest corner of the grid, field frame, metres."""
+        return np.stack([self.origin, self.origin + self.spacing * np.array(self.shape)])
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,7 @@ class ObjectModel:
     face_part: Int[np.ndarray, " faces"]
     sample_part: Int[np.ndarray, " samples"]
     features: Float[np.ndarray, "samples features"]
-    sdf: DistanceGrid
+    field: SignedDistanceField
 
     def part_mask(self, numbers: tuple[int, ...]) -> Bool[np.ndarray, " samples"]:
         """Samples that lie on any of the numbered parts."""

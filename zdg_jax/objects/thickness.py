@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import trimesh
 from jaxtyping import Float
-from trimesh.ray.ray_pyembree import RayMeshIntersector
+
+from zdg_jax.objects.rays import RayMeshIntersector
 
 RAYS = 16
 HALF_ANGLE = np.pi / 4

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import map_coordinates
 
 from zdg_jax.hands import kinematics
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.model import DistanceGrid
+from zdg_jax.objects.field_read import field_values
+from zdg_jax.objects.model import SignedDistanceField
 
 
 def imagined_skin(
@@ -38,8 +38,6 @@ def thumb_side(
     return R_obj_palm[:, 1] * (1.0 if side >= 0 else -1.0)
 
 
-def overlap_share(points: Float[np.ndarray, "n 3"], sdf: DistanceGrid) -> float:
-    """Share of points inside the object: signed distance below 0, trilinear; outside the grid is out."""
-    index = ((points - sdf.origin) / sdf.spacing).T
-    value = map_coordinates(sdf.values, index, order=1, mode="constant", cval=np.inf)
-    return float((value < 0).mean())
+def overlap_share(points: Float[np.ndarray, "n 3"], field: SignedDistanceField) -> float:
+    """Share of points (metres, object frame) inside the object: signed distance below 0."""
+    return float((field_values(field, points) < 0).mean())

@@ -54,7 +54,7 @@ def inquire(state: ReasonState) -> Inquiry[RotationAnswer]:
             func_center=vec3(state.func_center),
             region_axis=vec3(region.axis),
             region_extents=vec3(region.extents),
-            overlap={k + 1: imagine.overlap_share(skins[k], state.obj.sdf) for k in kept},
+            overlap={k + 1: imagine.overlap_share(skins[k], state.obj.field) for k in kept},
         ),
     )
     return Inquiry(
