@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg, subcommand
 
+from pipelines.bench import Bench
 from zdg_jax.errors import UserError
 
 
@@ -40,6 +41,9 @@ class Synth:
     ablate: Annotated[
         str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")
     ] = None
+    optimizer: Annotated[str, arg(metavar="NAME", help="Optimiser of refinement; the paper's is adam.")] = (
+        "adam"
+    )
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
@@ -58,6 +62,7 @@ class Synth:
             up=self.up,
             name=self.name,
             ablate=self.ablate,
+            optimizer=self.optimizer,
         )
         result = synth(options)
         print(result.summary())
@@ -84,6 +89,7 @@ class Eval:
 Command = (
     Annotated[Synth, subcommand("synth", prefix_name=False)]
     | Annotated[Eval, subcommand("eval", prefix_name=False)]
+    | Annotated[Bench, subcommand("bench", prefix_name=False)]
 )
 
 

@@ -18,7 +18,7 @@ from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.refine import RefinedGrasps
+from zdg_jax.refine.result import RefinedGrasps
 
 PREGRASP_OPENING = 0.2
 
@@ -67,7 +67,7 @@ def grasp_row(
     index: int,
     measured: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """One refined grasp.
+    """One refined grasp; numbers that refinement could not give (NaN) become null.
 
     Args:
       shared: from `identity`.
@@ -76,27 +76,27 @@ def grasp_row(
     """
     assert grasp.guidance is not None  # a refined task was reasoned
     assert grasp.initial is not None
-    status, joints = refined.status[index], np.asarray(refined.joints[index], dtype=np.float64)
+    joints = np.asarray(refined.joints[index], dtype=np.float64)
     pregrasp, squeeze = opened_and_squeezed(hand, joints)
     return {
         **shared,
         "grasp_id": f"{shared['task_id']}-{shared['seed']}-{index:04d}",
-        "status": status,
-        "status_reason": "" if status == "ok" else "refinement ended with this status",
-        "hand_pose": refined.hand_pose[index],
-        "joints": joints,
-        "pregrasp_joints": pregrasp,
-        "squeeze_joints": squeeze,
-        "init_pose": refined.init_pose[index],
-        "init_joints": refined.init_joints[index],
+        "status": refined.status[index],
+        "status_reason": refined.status_reason[index],
+        "hand_pose": _known(refined.hand_pose[index]),
+        "joints": _known(joints),
+        "pregrasp_joints": _known(pregrasp),
+        "squeeze_joints": _known(squeeze),
+        "init_pose": _known(refined.init_pose[index]),
+        "init_joints": _known(refined.init_joints[index]),
         "part_ids": grasp.guidance.part_ids,
         "contact_points": grasp.guidance.p_obj_points,
         "direction": grasp.initial.direction,
         "grasp_type": grasp.initial.grasp_type,
         "rotation_index": grasp.initial.rotation_index,
         "view_index": grasp.initial.view_index,
-        "energy_total": float(refined.energy_total[index]),
-        "energy": {term: float(refined.energy[term][index]) for term in ENERGY_TERMS},
+        "energy_total": _known(refined.energy_total[index]),
+        "energy": {term: _known(refined.energy[term][index]) for term in ENERGY_TERMS},
         **measured,
     }
 
@@ -104,7 +104,11 @@ def grasp_row(
 def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str, Any]:
     """One grasp's measures as row values; a number that could not be measured (NaN) becomes null."""
     values = {name: np.asarray(column)[place].item() for name, column in columns.items()}
-    return {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in values.items()}
+    return {k: _known(v) if isinstance(v, float) else v for k, v in values.items()}
+
+
+def _known(value: Any) -> Any:
+    return value if np.isfinite(value).all() else None
 
 
 def opened_and_squeezed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -27,6 +28,16 @@ def shortlist(
     order = np.argsort(score, kind="stable")
     usable = np.array([s == "ok" for s in status], dtype=bool) & np.isfinite(score)
     return order[usable[order]][:count]
+
+
+def why_none(status: Sequence[str], reason: Sequence[str]) -> tuple[str, str]:
+    """Status and reason of a task none of whose grasps can be used: those of most of its rows.
+
+    Args:
+      status, reason: one a grasp, none "ok"; of those equally often the first counts.
+    """
+    (which, _), *_ = Counter(zip(status, reason, strict=True)).most_common()
+    return which
 
 
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:

@@ -19,7 +19,7 @@ from zdg_jax.errors import UserError
 if TYPE_CHECKING:
     from zdg_jax.hands.model import HandModel
     from zdg_jax.objects.model import ObjectModel
-    from zdg_jax.refine.refine import RefinedGrasps
+    from zdg_jax.refine.result import RefinedGrasps
 
 SHORTLIST = 3  # simulated grasps for every kept one
 STEPS = 6
@@ -43,6 +43,7 @@ class SynthOptions:
     up: str | None = None
     name: str | None = None
     ablate: str | None = None
+    optimizer: str = "adam"
 
     def config(self) -> dict[str, Any]:
         """Everything but the output folder, as it is stored and hashed."""
@@ -57,7 +58,7 @@ class SynthResult:
 
     Attributes:
       out: the folder with all files.
-      status, reason: of the reasoning; "ok" or why there are no grasps.
+      status, reason: "ok", or why reasoning, refinement or simulation left no grasp.
       kept: rows of the kept grasps, best first; one that could not be simulated has another status than "ok".
       failed: number of rows with another status than "ok", kept or not.
       num_good: kept grasps that meet all of `selection.LIMITS` and still touch.
@@ -89,7 +90,8 @@ def check_options(options: SynthOptions) -> None:
     """Refuse what can be refused before any work starts.
 
     Raises:
-      UserError: empty task, num or keep out of range, unknown hand, reasoner or ablation, bad folder.
+      UserError: empty task, num or keep out of range, unknown hand, reasoner, ablation or optimiser,
+        bad folder.
     """
     if not options.task.strip():
         raise UserError("an empty task", 'a sentence such as "hammer a nail"', "say what the hand shall do")
@@ -101,10 +103,10 @@ def check_options(options: SynthOptions) -> None:
         raise UserError(f"--seed {options.seed}", "0 to 2147483647", "choose another number")
     output_folder(options.out)
 
-    from zdg_jax.api import check_ablation, make_reasoner
+    from zdg_jax.api import make_reasoner, refine_config
     from zdg_jax.hands import load_hand
 
-    check_ablation(options.ablate)
+    refine_config(options.ablate, options.optimizer)
     make_reasoner(options.reasoner)
     load_hand(options.hand)
 
@@ -142,13 +144,15 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                 obj, hand, options.task, reasoner, seed=options.seed, ablate=options.ablate
             )
         shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp
+        status, reason = grasp.status, grasp.status_reason
         kept_rows: list[dict[str, Any]] = []
         other_rows = [rows.failed_row(shared, grasp)]
         if grasp.status == "ok":
             with steps.step(f"refine {options.num} grasps"):
                 refined = api.refine_task(
-                    obj, hand, grasp, num=options.num, seed=options.seed, ablate=options.ablate
-                )
+                    obj, hand, grasp, num=options.num, seed=options.seed, ablate=options.ablate,
+                    optimizer=options.optimizer,
+                )  # fmt: skip
             with steps.step("simulate and choose"):
                 kept, columns = _simulate_and_choose(hand, obj, refined, options.keep)
             kept_rows = [
@@ -157,6 +161,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
             ]
             lost = [i for i, status in enumerate(refined.status) if status != "ok"]
             other_rows = [rows.grasp_row(shared, hand, grasp, refined, i, {}) for i in lost]
+            if not kept_rows:
+                status, reason = selection.why_none(refined.status, refined.status_reason)
         with steps.step("write the data"):
             used = rows.versions()
             write_dataset(out, kept_rows + other_rows, rows.dataset_info(obj, hand, config, used))
@@ -164,9 +170,6 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
         with steps.step("draw"):
             notes = [f"seed {options.seed}", *(f"{name} {version}" for name, version in used.items())]
             write_all(out, obj, hand, said.trace, said.pictures, kept_rows, notes)
-    status, reason = grasp.status, grasp.status_reason
-    if status == "ok" and not kept_rows:
-        status, reason = "refine_failed", "refinement ended without a finite grasp"
     if kept_rows and all(row["status"] != "ok" for row in kept_rows):
         status, reason = kept_rows[0]["status"], kept_rows[0]["status_reason"]
     good = selection.good(

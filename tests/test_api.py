@@ -34,6 +34,7 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> api.ObjectModel:
         ({"num": 0}, "num 0"),
         ({"ablate": "all"}, "contact, initial, refine"),
         ({"reasoner": "oracle9"}, "offline"),
+        ({"optimizer": "sgd9"}, "adam, amsgrad"),
         ({"hand": "claw"}, "human16"),
     ],
 )

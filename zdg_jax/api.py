@@ -21,7 +21,8 @@ from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.offline import OfflineReasoner
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.refine.config import RefineConfig
-from zdg_jax.refine.refine import RefinedGrasps, refine
+from zdg_jax.refine.refine import refine
+from zdg_jax.refine.result import RefinedGrasps
 
 Ablation = Literal["contact", "initial", "refine"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
@@ -90,6 +91,7 @@ def refine_task(
     num: int = 64,
     seed: int = 0,
     ablate: str | None = None,
+    optimizer: str = "adam",
 ) -> RefinedGrasps:
     """Paper III-E (eqs. 6-8) for one reasoned task.
 
@@ -99,9 +101,19 @@ def refine_task(
       num: K, jittered initial grasps.
       seed: of the jitter.
       ablate: "initial" or "refine", see `RefineConfig`.
+      optimizer: see `RefineConfig`.
+    Returns: all `num` grasps; one or all of them may have failed, see `RefinedGrasps.status`.
     """
-    config = RefineConfig(ablation=check_ablation(ablate) or "none")
-    return refine(hand, obj, grasp, num=num, seed=seed, config=config)
+    return refine(hand, obj, grasp, num=num, seed=seed, config=refine_config(ablate, optimizer))
+
+
+def refine_config(ablate: str | None = None, optimizer: str = "adam") -> RefineConfig:
+    """The paper's schedule with these names in it.
+
+    Raises:
+      UserError: an unknown name; the message lists the valid ones.
+    """
+    return RefineConfig(ablation=check_ablation(ablate) or "none", optimizer=optimizer)
 
 
 def synthesize(
@@ -113,6 +125,7 @@ def synthesize(
     num: int = 64,
     seed: int = 0,
     ablate: str | None = None,
+    optimizer: str = "adam",
 ) -> Synthesis:
     """Task-oriented grasps for one object and one sentence, refined, not yet simulated.
 
@@ -124,11 +137,12 @@ def synthesize(
       num: K, initial grasps in the batch.
       seed: same seed, same result.
       ablate: None, or the stage to leave out (paper IV-C): "contact", "initial", "refine".
+      optimizer: a name of `refine.optimise.OPTIMIZERS`.
     Returns: the reasoned task and the K refined grasps; a task that failed says so in `grasp.status`.
     Raises:
       UserError: what the object, the hand, the task or an option lacks.
     """
-    check_ablation(ablate)
+    refine_config(ablate, optimizer)
     if num < 1:
         raise UserError(f"num {num}", "1 or more", "choose another --num")
     reasoner = make_reasoner(reasoner) if isinstance(reasoner, str) else reasoner
@@ -137,7 +151,7 @@ def synthesize(
     said = reason_task(obj, hand, task, reasoner, seed=seed, ablate=ablate)
     refined = None
     if said.grasp.status == "ok":
-        refined = refine_task(obj, hand, said.grasp, num=num, seed=seed, ablate=ablate)
+        refined = refine_task(obj, hand, said.grasp, num=num, seed=seed, ablate=ablate, optimizer=optimizer)
     return Synthesis(obj, hand, task, said.grasp, said.trace, said.pictures, refined)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,14 +20,16 @@ from pipelines import cli
 from pipelines.dataset import column_array, read_dataset
 from pipelines.synth import SynthOptions, synth
 from zdg_jax import api
+from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
 from zdg_jax.refine.config import TERMS
-from zdg_jax.refine.refine import RefinedGrasps
+from zdg_jax.refine.result import RefinedGrasps
 from zdg_jax.refine.starts import jittered
 
 LOST = 2
+real = api.refine_task
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,14 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fake_refine(
-    obj: ObjectModel, hand: HandModel, grasp: api.ReasonedGrasp, *, num: int, seed: int, ablate: str | None
+    obj: ObjectModel,
+    hand: HandModel,
+    grasp: api.ReasonedGrasp,
+    *,
+    num: int,
+    seed: int,
+    ablate: str | None,
+    optimizer: str,
 ) -> RefinedGrasps:
     """The starts themselves; energy falls with the index, and one is lost."""
     assert grasp.initial is not None
@@ -57,6 +67,7 @@ def fake_refine(
         drift=np.zeros(num),
         score=energy,
         status=status,
+        status_reason=tuple("" if s == "ok" else "became non-finite" for s in status),
     )
 
 
@@ -167,6 +178,31 @@ def test_a_task_that_fails_leaves_its_row_and_its_report(
     assert row["hand_pose"] is None
     assert (tmp_path / "report.html").exists()
     assert not (tmp_path / "grasps.png").exists()
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_task_that_cannot_be_refined_is_a_failed_task(
+    stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_region(
+        obj: ObjectModel, hand: HandModel, grasp: api.ReasonedGrasp, **options: Any
+    ) -> RefinedGrasps:
+        none = np.zeros(len(obj.samples.points), dtype=bool)
+        guidance = ContactGuidance(none, none, None, (1,), (1,))
+        return real(obj, hand, replace(grasp, guidance=guidance), **options)
+
+    monkeypatch.setattr(api, "refine_task", no_region)
+    assert (
+        cli.main(["synth", str(stick), "lift it", "--num", "3", "--keep", "2", "--out", str(tmp_path)]) == 1
+    )
+    said = capsys.readouterr().out
+    assert "no grasp, 3 failed: empty_region: got an empty contact region" in said
+    rows = rows_of(tmp_path)
+    assert [row["status"] for row in rows] == ["empty_region"] * 3
+    assert all("expected at least one" in row["status_reason"] for row in rows)
+    assert all(row["hand_pose"] is None and row["energy_total"] is None for row in rows)
+    assert all(row["init_pose"] is not None for row in rows)
+    assert (tmp_path / "report.html").exists()
 
 
 @pytest.mark.usefixtures("fakes")

@@ -17,24 +17,28 @@ def _f32(x) -> jnp.ndarray:
     return jnp.asarray(x, jnp.float32)
 
 
+def _parts(x) -> tuple:
+    """[n, 3] to three components."""
+    return x[:, 0], x[:, 1], x[:, 2]
+
+
 def _cases() -> dict:
     """Energy name -> (function of one array, a generic argument, the argument at contact or zero)."""
-    prior = _f32(RNG.uniform(size=20))
-    member = jnp.arange(20) < 8
-    radius = _f32(RNG.uniform(0.01, 0.02, size=12))
-    pairs = jnp.asarray(np.triu(np.ones((12, 12), dtype=bool), 1))
-    n_pad = _f32(RNG.normal(size=(5, 3)))
-    n_pad = n_pad / jnp.linalg.norm(n_pad, axis=1, keepdims=True)
+    prior, share = _f32(RNG.uniform(size=20)), _f32(RNG.uniform(size=20) / 20)
+    touch = _f32(np.where(np.triu(RNG.uniform(size=(12, 12)) < 0.5, 1), 0.03, -1.0))
+    n_pad = RNG.normal(size=(5, 3))
+    n_pad = _parts(_f32(n_pad / np.linalg.norm(n_pad, axis=1, keepdims=True)))
     low, high = -jnp.ones(6), jnp.ones(6)
     d = _f32(RNG.uniform(0, 0.03, size=20))
-    points = _f32(RNG.normal(size=(12, 3)) * 0.02)
+    depth = _f32(RNG.uniform(0.001, 0.015, size=20) * RNG.choice([-1, 1], size=20))  # away from the kink
+    gap = _f32(RNG.uniform(0.01, 0.05, size=(12, 12)))
     return {
-        "contact": (lambda x: en.e_contact(x, prior, member), d, jnp.zeros(20)),
-        "contact_map": (lambda x: en.e_contact_map(x, prior), d, jnp.zeros(20)),
-        "penetration": (lambda x: en.e_penetration(x, x, 2.0), d - 0.015, jnp.zeros(20)),
-        "self_penetration": (lambda x: en.e_self_penetration(x, radius, pairs), points, jnp.zeros((12, 3))),
+        "contact": (lambda x: en.e_contact(x, prior, share), d, jnp.zeros(20)),
+        "contact_map": (lambda x: en.e_contact_map(x, prior, share), d, jnp.zeros(20)),
+        "penetration": (lambda x: en.e_penetration(x, share, jnp.zeros(())), depth, jnp.zeros(20)),
+        "self_penetration": (lambda x: en.e_self_penetration(x, touch), gap, jnp.zeros((12, 12))),
         "force_closure": (
-            lambda x: en.e_force_closure(x, n_pad, jnp.ones(5)),
+            lambda x: en.e_force_closure(_parts(x), n_pad, jnp.ones(5)),
             _f32(RNG.normal(size=(5, 3)) * 0.05), jnp.zeros((5, 3)),
         ),
         "joint_limits": (
@@ -73,14 +77,13 @@ def test_contact_is_eq_6_in_pairwise_form() -> None:
     prior, member = RNG.uniform(size=30), RNG.uniform(size=30) < 0.4
     pairwise = np.linalg.norm(v[:, None] - p[None], axis=2).min(axis=1)
     want = (prior * pairwise)[member].sum() / member.sum()
-    assert float(en.e_contact(_f32(pairwise), _f32(prior), jnp.asarray(member))) == pytest.approx(
-        want, rel=1e-5
-    )
+    got = en.e_contact(_f32(pairwise), _f32(prior), _f32(member / member.sum()))
+    assert float(got) == pytest.approx(want, rel=1e-5)
 
 
 def test_contact_map_known_values() -> None:
     """c(0) = 1, c(1 cm) = 2 (1 - sigmoid(2)), c(far) = 0."""
-    at = lambda d: float(en.e_contact_map(_f32([d]), _f32([0.0]))) ** 0.5  # noqa: E731
+    at = lambda d: float(en.e_contact_map(_f32([d]), _f32([0.0]), _f32([1.0]))) ** 0.5  # noqa: E731
     assert at(0.0) == pytest.approx(1.0)
     assert at(0.01) == pytest.approx(2 * (1 - 1 / (1 + np.exp(-2.0))), rel=1e-4)
     assert at(1.0) == pytest.approx(0.0, abs=1e-6)
@@ -89,25 +92,33 @@ def test_contact_map_known_values() -> None:
 def test_force_closure_is_zero_for_two_opposed_pads_and_invariant() -> None:
     p, n = np.array([[0.02, 0, 0], [-0.02, 0, 0]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
     R, t = Rotation.from_rotvec([0.4, 1.0, -0.3]).as_matrix(), np.array([0.3, -0.2, 0.5])
-    w = jnp.ones(2)
-    assert float(en.e_force_closure(_f32(p), _f32(n), w)) == pytest.approx(0.0, abs=1e-9)
+    closure = lambda p, n: float(  # noqa: E731
+        en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), jnp.ones(len(p)))
+    )
+    assert closure(p, n) == pytest.approx(0.0, abs=1e-9)
     q, m = RNG.normal(size=(4, 3)) * 0.05, RNG.normal(size=(4, 3))
-    base = float(en.e_force_closure(_f32(q), _f32(m), jnp.ones(4)))
-    moved = float(en.e_force_closure(_f32(q @ R.T + t), _f32(m @ R.T), jnp.ones(4)))
-    assert moved == pytest.approx(base, rel=1e-3)
-    assert base > 1e-3
+    assert closure(q @ R.T + t, m @ R.T) == pytest.approx(closure(q, m), rel=1e-3)
+    assert closure(q, m) > 1e-3
 
 
-def test_self_penetration_of_two_spheres() -> None:
-    x = _f32([[0, 0, 0], [0.015, 0, 0]])
-    pairs = jnp.asarray([[False, True], [False, False]])
-    assert float(en.e_self_penetration(x, _f32([0.01, 0.01]), pairs)) == pytest.approx(0.5, rel=1e-4)
-    assert float(en.e_self_penetration(x * 2, _f32([0.01, 0.01]), pairs)) == 0.0
+def test_pads_that_do_not_touch_count_for_nothing() -> None:
+    p, n = RNG.normal(size=(3, 3)) * 0.05, RNG.normal(size=(3, 3))
+    two = en.e_force_closure(_parts(_f32(p[:2])), _parts(_f32(n[:2])), jnp.ones(2))
+    three = en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), _f32([1.0, 1.0, 0.0]))
+    assert float(three) == pytest.approx(float(two), rel=1e-5)
+
+
+def test_self_penetration_of_two_spheres_counts_once() -> None:
+    """Both stand in the table; 5 mm of overlap are half a unit."""
+    touch = _f32([[-1.0, 0.02], [0.02, -1.0]])
+    at = lambda x: float(en.e_self_penetration(_f32([[0.0, x], [x, 0.0]]), touch))  # noqa: E731
+    assert at(0.015) == pytest.approx(0.5, rel=1e-4)
+    assert at(0.03) == 0.0
 
 
 def test_skin_may_give_way_by_the_tolerance() -> None:
     phi = _f32([-0.001, -0.003, 0.01])
-    far = _f32([1.0])
-    assert float(en.e_penetration(phi, far)) == pytest.approx(0.004, rel=1e-5)
-    assert float(en.e_penetration(phi, far, tolerance=0.002)) == pytest.approx(0.001, rel=1e-5)
-    assert float(en.e_penetration(far, phi, 3.0)) == pytest.approx(0.012, rel=1e-5)
+    deep = lambda t, w=1.0: float(en.e_penetration(phi, w * jnp.ones(3), _f32(t)))  # noqa: E731
+    assert deep(0.0) == pytest.approx(0.004, rel=1e-5)
+    assert deep(0.002) == pytest.approx(0.001, rel=1e-5)
+    assert deep(0.0, 3.0) == pytest.approx(0.012, rel=1e-5)

@@ -1,116 +1,96 @@
-"""Refinement of a small problem: it descends, it is equivariant, a bad row harms no other."""
+"""Refinement of small problems: it descends, repeats, keeps its frame, and does what its switches say."""
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
+from tests.refine.things import SHORT, STARTS, grasp_on, model_of, shape
+from zdg_jax.errors import UserError
+from zdg_jax.guidance import InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed_skin
-from zdg_jax.objects import build_sdf_grid, signed_distance
-from zdg_jax.objects.model import ObjectModel, SurfaceSamples
-from zdg_jax.refine import TERMS, RefineConfig, refine
-from zdg_jax.refine.objective import sphere_distance, terms, to_pose, to_variables
-from zdg_jax.refine.optimise import Schedule, compiled
-from zdg_jax.refine.problem import build_problem
-from zdg_jax.refine.refine import drift_from
+from zdg_jax.objects import signed_distance
+from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.refine import TERMS, RefineConfig, RefinedGrasps, Task, refine, refine_many
+from zdg_jax.refine.frames import to_field
+from zdg_jax.refine.optimise import OPTIMIZERS
+from zdg_jax.refine.result import drift_from
 
-SHORT = RefineConfig(steps=60)
-
-
-@pytest.fixture(scope="module")
-def rod() -> ObjectModel:
-    """A handle: 24 cm long, 3 cm thick, along z."""
-    mesh = trimesh.creation.cylinder(radius=0.015, height=0.24, sections=48).subdivide_to_size(0.01)
-    points, faces = trimesh.sample.sample_surface_even(mesh, 1200, seed=0)
-    return ObjectModel(
-        object_id="rod", name=None, scale=1.0, mesh=mesh, mesh_sha256="", warnings=(), parts=(),
-        samples=SurfaceSamples(np.asarray(points), mesh.face_normals[faces], np.asarray(faces)),
-        face_part=np.ones(len(mesh.faces), dtype=np.int64), sample_part=np.ones(len(points), dtype=np.int64),
-        features=np.zeros((len(points), 1)), sdf=build_sdf_grid(mesh),
-    )  # fmt: skip
+HAND = load_hand("human16")
+ROD = shape("rod")
+GRASP = grasp_on(ROD)
 
 
-@pytest.fixture(scope="module")
-def grasp(rod: ObjectModel) -> ReasonedGrasp:
-    mask = np.abs(rod.samples.points[:, 2]) < 0.06
-    R = np.stack([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]], axis=1)  # palm down on the rod, fingers across
-    initial = InitialGrasp(np.array([0.0, 0.03, 0.0]), R, "handle-grasp", "above", 0, 0)
-    return ReasonedGrasp("lift it", "ok", "", ContactGuidance(mask, mask, None, (1,), (1,)), initial)
+def run(config: RefineConfig = SHORT, seed: int = 0) -> RefinedGrasps:
+    return refine(HAND, ROD, GRASP, num=STARTS, seed=seed, config=config)
 
 
-def test_energy_falls_and_the_hand_leaves_the_object(rod: ObjectModel, grasp: ReasonedGrasp) -> None:
-    hand = load_hand("human16")
-    out = refine(hand, rod, grasp, num=4, seed=0, config=RefineConfig(steps=200))
+def test_energy_falls_and_the_hand_leaves_the_object() -> None:
+    out = run(replace(SHORT, steps=200))
     assert set(out.energy) == set(TERMS)
-    assert (out.energy_total < 0.6 * out.init_energy_total).all()
+    assert out.status == ("ok",) * STARTS
+    assert (out.energy_total < 0.7 * out.init_energy_total).all()
     best = out.order()[0]
-    phi = signed_distance(rod.mesh, posed_skin(hand, out.hand_pose[best], out.joints[best]))
+    phi = signed_distance(ROD.mesh, posed_skin(HAND, out.hand_pose[best], out.joints[best]))
     assert phi.min() > -0.003
     assert (phi < 0.005).sum() > 40
-    assert (out.joints >= hand.lower - 1e-6).all()
-    assert (out.joints <= hand.upper + 1e-6).all()
+    assert (out.joints >= HAND.lower - 1e-6).all()
+    assert (out.joints <= HAND.upper + 1e-6).all()
     np.testing.assert_allclose(np.linalg.norm(out.hand_pose[:, 3:], axis=1), 1.0, atol=1e-5)
 
 
-def test_same_seed_same_result_and_first_start_is_the_given_one(
-    rod: ObjectModel, grasp: ReasonedGrasp
-) -> None:
-    hand = load_hand("human16")
-    a = refine(hand, rod, grasp, num=4, seed=5, config=SHORT)
-    b = refine(hand, rod, grasp, num=4, seed=5, config=SHORT)
-    c = refine(hand, rod, grasp, num=4, seed=6, config=SHORT)
+def test_same_seed_same_result_and_first_start_is_the_given_one() -> None:
+    a, b, c = run(seed=5), run(seed=5), run(seed=6)
     np.testing.assert_array_equal(a.hand_pose, b.hand_pose)
     assert not np.array_equal(a.hand_pose[1:], c.hand_pose[1:])
-    np.testing.assert_allclose(a.init_joints[0], hand.grasp_types["handle-grasp"].joints)
+    np.testing.assert_allclose(a.init_joints[0], HAND.grasp_types["handle-grasp"].joints)
 
 
-def test_a_nan_start_is_named_and_leaves_the_others_bit_identical(
-    rod: ObjectModel, grasp: ReasonedGrasp
-) -> None:
-    hand = load_hand("human16")
-    problem = build_problem(hand, rod, grasp, SHORT)
-    clean = refine(hand, rod, grasp, num=4, seed=0, config=SHORT)
-    pose, joints = clean.init_pose.astype(np.float32), clean.init_joints.astype(np.float32)
-    bad = pose.copy()
-    bad[2, 0] = np.nan
-    schedule = Schedule(
-        jnp.asarray(60), jnp.asarray(0.005, jnp.float32), jnp.asarray(0.98, jnp.float32), jnp.asarray(10)
-    )
-    got = compiled(hand)(problem, schedule, jnp.asarray(bad), jnp.asarray(joints))
-    want = compiled(hand)(problem, schedule, jnp.asarray(pose), jnp.asarray(joints))
-    others = [0, 1, 3]
-    np.testing.assert_array_equal(np.asarray(got[0])[others], np.asarray(want[0])[others])
-    assert not np.isfinite(np.asarray(got[0])[2]).all()
+def test_energies_are_those_of_the_final_pose() -> None:
+    """Starting where a run ended and taking no step gives the same energies."""
+    out = run()
+    again = Task(ROD, GRASP, starts=(out.hand_pose, out.joints))
+    (still,) = refine_many(HAND, [again], config=RefineConfig(ablation="refine"))
+    for term in TERMS:
+        np.testing.assert_allclose(still.energy[term], out.energy[term], rtol=1e-3, atol=2e-5)
+        np.testing.assert_array_equal(still.energy[term], still.init_energy[term])
+    assert_same_pose(still.hand_pose, out.hand_pose, 1e-6)
 
 
-def test_nothing_recompiles_for_new_weights_or_targets(rod: ObjectModel, grasp: ReasonedGrasp) -> None:
-    hand = load_hand("human16")
-    refine(hand, rod, grasp, num=4, seed=0, config=SHORT)
-    before = compiled(hand)._cache_size()
-    mask = rod.samples.points[:, 2] > 0.0
-    other = dataclasses.replace(grasp, guidance=ContactGuidance(mask, mask, None, (1,), (1,)))
-    weights = dict.fromkeys(TERMS, 2.0)
-    refine(
-        hand, rod, other, num=4, seed=1, config=RefineConfig(weights=weights, steps=20, learning_rate=0.01)
-    )
-    assert compiled(hand)._cache_size() == before
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimiser_descends(optimizer: str) -> None:
+    out = run(replace(SHORT, steps=60, optimizer=optimizer))
+    assert out.status == ("ok",) * STARTS
+    assert (out.energy_total < 0.9 * out.init_energy_total).all()
+
+
+def test_bad_settings_say_what_is_valid() -> None:
+    with pytest.raises(UserError, match="adam, amsgrad, nadam, adabelief, yogi, lion, rmsprop"):
+        RefineConfig(optimizer="sgd9")
+    with pytest.raises(UserError, match="CUDA"):
+        run(RefineConfig(path="kernel"))
+    for stop in (((0, 0.5),), ((600, 0.5),), ((200, 0.5), (100, 0.2)), ((200, 0.0),), ((200, 1.1),)):
+        with pytest.raises(UserError, match="early_stop"):
+            RefineConfig(early_stop=stop)
+    with pytest.raises(UserError, match="early_stop"):
+        RefineConfig(early_stop=((100, 0.2), (200, 0.5)))
+    with pytest.raises(ValueError, match="num 0"):
+        refine(HAND, ROD, GRASP, num=0)
+    for k, joints in ((0, 16), (2, 15)):
+        with pytest.raises(ValueError, match="k >= 1"):
+            refine_many(HAND, [Task(ROD, GRASP, starts=(np.zeros((k, 7)), np.zeros((k, joints))))])
 
 
 @pytest.mark.parametrize("ablation", ["contact", "initial", "refine"])
-def test_ablations(rod: ObjectModel, grasp: ReasonedGrasp, ablation: str) -> None:
-    hand = load_hand("human16")
-    out = refine(hand, rod, grasp, num=4, seed=0, config=RefineConfig(steps=20, ablation=ablation))
-    full = refine(hand, rod, grasp, num=4, seed=0, config=RefineConfig(steps=20))
+def test_ablations(ablation: str) -> None:
+    out, full = run(replace(SHORT, ablation=ablation)), run()
     if ablation == "refine":
-        np.testing.assert_allclose(out.hand_pose, out.init_pose, atol=1e-5)
+        assert_same_pose(out.hand_pose, out.init_pose, 1e-5)
         np.testing.assert_allclose(out.joints, out.init_joints, atol=1e-5)
     elif ablation == "initial":
         assert not np.allclose(out.init_pose, full.init_pose)
@@ -118,49 +98,61 @@ def test_ablations(rod: ObjectModel, grasp: ReasonedGrasp, ablation: str) -> Non
         assert not np.allclose(out.hand_pose, full.hand_pose)
 
 
-def test_empty_region_is_refused(rod: ObjectModel, grasp: ReasonedGrasp) -> None:
-    none = np.zeros(len(rod.samples.points), dtype=bool)
-    empty = dataclasses.replace(grasp, guidance=ContactGuidance(none, none, None, (1,), (1,)))
-    with pytest.raises(ValueError, match="empty contact region"):
-        refine(load_hand("human16"), rod, empty, num=2)
+def test_turning_the_world_turns_the_result() -> None:
+    """The field frame is the object's own up to half turns of its box, which Adam's steps do not see.
+
+    Left is rounding, of the box and in the sums, which 25 steps carry on: 0.1 mm and 1 mrad at most.
+    """
+    knob = trimesh.creation.box((0.03, 0.03, 0.03)).apply_translation((0.02, 0.0, 0.06))
+    obj = model_of(trimesh.util.concatenate([trimesh.creation.box((0.04, 0.06, 0.18)), knob]), "lopsided")
+    R = Rotation.from_rotvec([0.5, -1.1, 0.7]).as_matrix()
+    turned = trimesh.Trimesh(obj.mesh.vertices @ R.T, obj.mesh.faces, process=False)
+    samples = SurfaceSamples(obj.samples.points @ R.T, obj.samples.normals @ R.T, obj.samples.faces)
+    other = replace(model_of(turned, "turned"), samples=samples)
+    grasp = grasp_on(obj)
+    initial = grasp.initial
+    assert initial is not None
+    moved = replace(
+        grasp,
+        initial=replace(initial, p_obj_palm=R @ initial.p_obj_palm, R_obj_palm=R @ initial.R_obj_palm),
+    )
+    here = refine(HAND, obj, grasp, num=STARTS, seed=0, config=SHORT)
+    start = (to_field(R, here.init_pose), here.init_joints)
+    (there,) = refine_many(HAND, [Task(other, moved, starts=start)], config=SHORT)
+    np.testing.assert_allclose(there.init_energy_total, here.init_energy_total, rtol=1e-4)
+    assert_same_pose(there.hand_pose, to_field(R, here.hand_pose), 1e-4)
+    np.testing.assert_allclose(there.joints, here.joints, atol=1e-3)
+    np.testing.assert_allclose(there.drift, here.drift, atol=1e-3)
 
 
-def test_sphere_distance_is_the_pairwise_one() -> None:
-    rng = np.random.default_rng(0)
-    p, c, r = rng.normal(size=(40, 3)) * 0.1, rng.normal(size=(9, 3)) * 0.1, rng.uniform(0.005, 0.02, size=9)
-    want = (np.linalg.norm(p[:, None] - c[None], axis=2) - r).min(axis=1)
-    got = sphere_distance(*(jnp.asarray(x, jnp.float32) for x in (p, c, r)))
-    np.testing.assert_allclose(got, want, atol=2e-5)
+def assert_same_pose(a: np.ndarray, b: np.ndarray, tolerance: float) -> None:
+    """Metres, and radians times 0.1; q and -q are the same turn."""
+    np.testing.assert_allclose(a[:, :3], b[:, :3], atol=tolerance)
+    same = np.sign(np.sum(a[:, 3:] * b[:, 3:], axis=1, keepdims=True))
+    np.testing.assert_allclose(a[:, 3:], same * b[:, 3:], atol=5 * tolerance)
 
 
-@pytest.mark.parametrize("name", ["human16", "shadow"])
-def test_terms_of_every_hand_are_finite_far_away_and_deep_inside(
-    rod: ObjectModel, grasp: ReasonedGrasp, name: str
-) -> None:
-    hand = load_hand(name)
-    problem = build_problem(hand, rod, grasp, RefineConfig())
-    value = jax.jit(jax.value_and_grad(lambda v: jnp.sum(terms(hand, problem, v))))
-    for x in (0.0, 0.03, 5.0):
-        pose = jnp.asarray([x, 0, 0, 1.0, 0, 0, 0], jnp.float32)
-        v = to_variables(pose, jnp.zeros(len(hand.active_names)))
-        out, grad = value(v)
-        assert np.isfinite(out)
-        assert all(np.isfinite(g).all() for g in grad)
-        np.testing.assert_allclose(to_pose(v), pose, atol=1e-6)
+def test_order_puts_ok_first_then_stopped_then_the_rest() -> None:
+    out = run()
+    mixed = replace(
+        out, score=np.array([1.0, 4.0, np.nan, 3.0]), status=("stopped", "ok", "refine_nan", "ok")
+    )
+    assert mixed.order().tolist() == [3, 1, 0, 2]
 
 
-def test_drift_is_zero_near_the_reasoned_pose_and_grows_beyond(grasp: ReasonedGrasp) -> None:
-    hand = load_hand("human16")
-    assert grasp.initial is not None
-    p, R = grasp.initial.p_obj_palm, grasp.initial.R_obj_palm
+def test_drift_is_zero_near_the_reasoned_pose_and_grows_beyond() -> None:
+    assert GRASP.initial is not None
+    p, R = GRASP.initial.p_obj_palm, GRASP.initial.R_obj_palm
     turn = Rotation.from_rotvec(np.array([[0.5, 0, 0], [1.5, 0, 0]])).as_matrix()
     poses = np.stack([
-        base_from_palm(hand, p, R),
-        base_from_palm(hand, p + 0.2 * R[:, 2], R),  # closing in is no drift
-        base_from_palm(hand, p + 0.02 * R[:, 0], R),
-        base_from_palm(hand, p + 0.08 * R[:, 0], R),
-        base_from_palm(hand, p, turn[0] @ R),
-        base_from_palm(hand, p, turn[1] @ R),
+        base_from_palm(HAND, p, R),
+        base_from_palm(HAND, p + 0.2 * R[:, 2], R),  # closing in is no drift
+        base_from_palm(HAND, p + 0.02 * R[:, 0], R),
+        base_from_palm(HAND, p + 0.08 * R[:, 0], R),
+        base_from_palm(HAND, p, turn[0] @ R),
+        base_from_palm(HAND, p, turn[1] @ R),
+        np.full(7, np.nan),
     ])  # fmt: skip
-    want = [0, 0, 0, 1.0, 0, (1.5 - np.pi / 4) / 0.5]
-    np.testing.assert_allclose(drift_from(hand, grasp.initial, poses), want, atol=1e-6)
+    want = [0, 0, 0, 1.0, 0, (1.5 - np.pi / 4) / 0.5, np.nan]
+    initial: InitialGrasp = GRASP.initial
+    np.testing.assert_allclose(drift_from(HAND, initial, poses), want, atol=1e-6)

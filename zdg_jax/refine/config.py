@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
+
+from zdg_jax.errors import UserError
+from zdg_jax.refine.optimise import OPTIMIZERS
 
 TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip")
 
@@ -12,18 +16,25 @@ Ablation = Literal["none", "contact", "initial", "refine"]
 
 @dataclass(frozen=True)
 class RefineConfig:
-    """The paper's weights and schedule; all of it is data, so nothing recompiles.
+    """The paper's weights and schedule; numbers are data, so that nothing recompiles for them.
 
     Attributes:
       weights: lambda_1..lambda_7 of eq. 8 by term.
-      steps: Adam iterations.
+      steps: of the optimiser.
       learning_rate, decay, decay_every: 0.005 x 0.98 every 10.
+      optimizer: a name of `optimise.OPTIMIZERS`; the paper's is "adam".
+      early_stop: ((step, share), ...): after `step` steps only that share of a task's starts, the best by
+        energy, goes on; the others end there with status "stopped".
+      path: "kernel" (CUDA), "xla" (any device), or "auto": the kernel wherever it runs.
       jitter_position, jitter_angle, jitter_joints: standard deviations of the starts around G'
         (metres, radians, radians); start 0 is G' itself.
       jitter_opening: the fingers but not the thumb start opened by a share of theta' drawn from 0 to this.
       drift_weight: what `RefinedGrasps.score` adds to the energy for each unit of drift from G'.
       skin_tolerance: depth that soft skin gives way before E_pen counts, metres.
       ablation: "contact" (whole object is target), "initial" (random poses), "refine" (starts returned).
+
+    Raises:
+      UserError: an unknown optimiser, or an `early_stop` whose steps or shares are out of order or range.
     """
 
     weights: dict[str, float] = field(
@@ -33,6 +44,9 @@ class RefineConfig:
     learning_rate: float = 0.005
     decay: float = 0.98
     decay_every: int = 10
+    optimizer: str = "adam"
+    early_stop: tuple[tuple[int, float], ...] = ()
+    path: Literal["auto", "xla", "kernel"] = "auto"
     jitter_position: float = 0.012
     jitter_angle: float = 0.2
     jitter_joints: float = 0.1
@@ -40,3 +54,30 @@ class RefineConfig:
     drift_weight: float = 0.5
     skin_tolerance: float = 0.0
     ablation: Ablation = "none"
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise UserError(
+                f"optimizer {self.optimizer!r}", f"one of {', '.join(OPTIMIZERS)}", "choose one of these"
+            )
+        steps, shares = [0, *(s for s, _ in self.early_stop), self.steps], [x for _, x in self.early_stop]
+        rising = all(a < b for a, b in pairwise(steps))
+        falling = all(a >= b for a, b in pairwise(shares))
+        if shares and not (rising and falling and all(0.0 < x <= 1.0 for x in shares)):
+            raise UserError(
+                f"early_stop {self.early_stop}",
+                f"(step, share) pairs with steps rising between 0 and {self.steps}, shares falling in (0, 1]",
+                "for example ((200, 0.5),)",
+            )
+
+    def stages(self) -> list[tuple[int, int]]:
+        """First and last step of each stage; between two of them starts end early."""
+        if self.ablation == "refine":
+            return [(0, 0)]
+        steps = [0, *(step for step, _ in self.early_stop), self.steps]
+        return list(pairwise(steps))
+
+    def going_on(self, starts: int, stages: int) -> int:
+        """How many of a task's starts are left after so many stages that were not the last."""
+        share = self.early_stop[stages - 1][1] if stages else 1.0
+        return max(1, round(share * starts))

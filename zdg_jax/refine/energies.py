@@ -1,91 +1,89 @@
-"""The seven energies of eq. 8, each one pure function of one grasp; vmap for a batch.
+"""The seven energies of eq. 8, each one pure function of what was measured of one grasp.
 
 The paper defines the first two (eqs. 6, 7); the other five are ours (DESIGN §6), in the spirit of
-GraspTTA and DexGraspNet. All lengths in metres.
+GraspTTA and DexGraspNet. All lengths in metres. `share` is a vertex's weight in a mean: 1/n for the n
+vertices that count, 0 for others, so that a sum over a padded tile is part of the mean.
 """
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 #: Steepness of the contact map, 1/m: c falls from 1 to 0.24 over one centimetre.
 CONTACT_STEEPNESS = 100.0
 #: Unit of E_spen, metres.
 OVERLAP_UNIT = 0.01
+#: Makes the torque in E_fc comparable to the force, metres.
+TORQUE_ARM = 0.1
+
+Vector = tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]]
 
 
 def e_contact(
-    distance: Float[Array, " vertices"], prior: Float[Array, " vertices"], member: Bool[Array, " vertices"]
+    distance: Float[Array, " n"], prior: Float[Array, " n"], share: Float[Array, " n"]
 ) -> Float[Array, ""]:
-    """E_cont = (1/n) sum_{j in member} C_j d_j (eq. 6 for functional fingers, eq. 7 for the rest).
+    """E_cont = (1/n) sum_j C_j d_j (eq. 6 for functional fingers, eq. 7 for the rest).
 
     Args:
       distance: d_j, from skin vertex j to the target region (to P_func^3d or M_hand^3d).
       prior: C_j, contact probability of vertex j.
-      member: the functional-finger vertices (eq. 6) or all others (eq. 7).
+      share: 1/n for the functional-finger vertices (eq. 6) or all others (eq. 7), else 0.
     """
-    return jnp.sum(jnp.where(member, prior * distance, 0.0)) / jnp.maximum(jnp.sum(member), 1)
+    return jnp.sum(share * prior * distance)
 
 
-def e_contact_map(distance: Float[Array, " vertices"], prior: Float[Array, " vertices"]) -> Float[Array, ""]:
-    """E_cmap = mean_j (c_j - C_j)^2, c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2), k = 100 / m.
+def e_contact_map(
+    distance: Float[Array, " n"], prior: Float[Array, " n"], share: Float[Array, " n"]
+) -> Float[Array, ""]:
+    """E_cmap = mean_j (c_j - C_j)^2, c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2) = 1 - tanh(k d_j), k = 100 / m.
 
     Not defined in the paper; the contact map is GraspTTA's (Jiang et al. 2021, eq. 5 and its code).
     """
-    c = 1.0 - 2.0 * (jax.nn.sigmoid(2.0 * CONTACT_STEEPNESS * distance) - 0.5)
-    return jnp.mean((c - prior) ** 2)
+    c = 2.0 - 2.0 * jax.nn.sigmoid(2.0 * CONTACT_STEEPNESS * distance)
+    return jnp.sum(share * (c - prior) ** 2)
 
 
 def e_penetration(
-    phi_skin: Float[Array, " vertices"],
-    psi_object: Float[Array, " points"],
-    point_weight: Float[Array, ""] | float = 1.0,
-    tolerance: Float[Array, ""] | float = 0.0,
+    distance: Float[Array, " n"], weight: Float[Array, " n"], tolerance: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """E_pen = sum_v max(0, -phi(v) - t) + w sum_o max(0, -psi(o) - t).
+    """E_pen = sum_v w_v max(0, -phi_v - t); t is the depth that soft skin may give way.
 
-    phi is the object's signed distance at skin vertices, psi the hand's at object points, each standing
-    for w of the object's samples: the second sum catches blades and walls that pass between skin vertices.
-    t is the depth that soft skin may give way.
+    Summed over skin vertices with the object's signed distance, and over object samples with the hand's,
+    each standing for w of the object's samples: the second sum catches blades and walls that pass between
+    skin vertices.
     """
-    inside = jnp.sum(jax.nn.relu(-phi_skin - tolerance))
-    return inside + point_weight * jnp.sum(jax.nn.relu(-psi_object - tolerance))
+    return jnp.sum(weight * jax.nn.relu(-distance - tolerance))
 
 
-def e_self_penetration(
-    center: Float[Array, "spheres 3"], radius: Float[Array, " spheres"], pairs: Bool[Array, "spheres spheres"]
-) -> Float[Array, ""]:
-    """E_spen = sum_{(a, b) in pairs} max(0, r_a + r_b - |x_a - x_b|) / 1 cm, spheres of non-adjacent links.
+def e_self_penetration(gap: Float[Array, "a b"], touch: Float[Array, "a b"]) -> Float[Array, ""]:
+    """E_spen = 1/2 sum_{a, b} max(0, r_a + r_b - |x_a - x_b|) / 1 cm over spheres of non-adjacent links.
 
     In centimetres, so that under the paper's lambda_5 = 1 a finger resists the thumb as strongly as the
     object does (lambda_4 = 20 over many vertices): in metres thumbs passed through fingers by 1.5 cm.
-    Dense in both sphere axes: a gather of pairs would scatter in its gradient.
+
+    Args:
+      gap: distances between centres, each pair both ways (hence the half).
+      touch: r_a + r_b where the pair counts, at most 0 where it does not.
     """
-    square = jnp.sum(center**2, axis=1)
-    gap2 = square[:, None] + square[None, :] - 2.0 * center @ center.T
-    gap = jnp.sqrt(jnp.maximum(gap2, 1e-10))
-    return jnp.sum(jnp.where(pairs, jax.nn.relu(radius[:, None] + radius[None, :] - gap), 0.0)) / OVERLAP_UNIT
+    return 0.5 * jnp.sum(jax.nn.relu(touch - gap)) / OVERLAP_UNIT
 
 
-def e_force_closure(
-    p_pad: Float[Array, "pads 3"],
-    n_pad: Float[Array, "pads 3"],
-    weight: Float[Array, " pads"],
-    scale: float = 0.1,
-) -> Float[Array, ""]:
+def e_force_closure(p_pad: Vector, n_pad: Vector, weight: Float[Array, " n"]) -> Float[Array, ""]:
     """E_fc = |sum_i w_i [n_i; (p_i - p0) x n_i / s]|^2 / (sum_i w_i)^2.
 
     Object normals n_i at the finger pads are held constant, as in DexGraspNet's E_fc; w_i is the pad's
-    closeness to the surface, p0 the pads' weighted mean, s = 0.1 m makes the torque comparable to the force.
+    closeness to the surface, p0 the pads' weighted mean, s = 0.1 m.
     """
-    n = jax.lax.stop_gradient(n_pad)
+    nx, ny, nz = (jax.lax.stop_gradient(n) for n in n_pad)
     total = jnp.sum(weight) + 1e-6
-    arm = (p_pad - jnp.sum(weight[:, None] * p_pad, axis=0, keepdims=True) / total) / scale
-    force = jnp.sum(weight[:, None] * n, axis=0)
-    torque = jnp.sum(weight[:, None] * jnp.cross(arm, n), axis=0)
-    return (jnp.sum(force**2) + jnp.sum(torque**2)) / total**2
+    x, y, z = ((p - jnp.sum(weight * p) / total) / TORQUE_ARM for p in p_pad)
+    wrench = (nx, ny, nz, y * nz - z * ny, z * nx - x * nz, x * ny - y * nx)
+    square = jnp.zeros_like(total)
+    for component in wrench:
+        square = square + jnp.sum(weight * component) ** 2
+    return square / total**2
 
 
 def e_joint_limits(

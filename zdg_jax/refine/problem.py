@@ -1,88 +1,105 @@
-"""What one batch of grasps is refined against, as arrays of one fixed shape."""
+"""One reasoned grasp as the arrays that a batch is built from; on the host, nothing of it compiled."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects import build_point_distance_grid, pack_cells
-from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.model import ObjectModel, SignedDistanceField
 from zdg_jax.refine.config import TERMS, RefineConfig
+from zdg_jax.refine.targets import BATCHES, PROBES
 
-#: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
-#: BATCHES in turn, so that many points cost a step no more than few.
-BATCHES, PROBES = 8, 256
 #: How far from the hand region the hand may still run into the object, metres.
 REACH = 0.10
 
 
-_pack = jax.jit(pack_cells)
-
-
-class Problem(NamedTuple):
-    """Fields, targets and weights of one task; all data, no shape depends on the object.
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Fields and targets of one task; field frame, metres. `status` is "ok" or why it can't be refined.
 
     Attributes:
-      cells: signed distance, distance to M_hand, distance to P_func at the eight corners of each cell.
-      origin, spacing: of the grid, metres.
-      probes: object surface points near the hand region, in batches.
-      probe_weight: how many of the object's 4096 samples one probe of a batch stands for.
-      prior: contact prior C of the chosen grasp type.
-      weights: lambda_1..7 in the order of `TERMS`.
-      tolerance: see `RefineConfig.skin_tolerance`.
+      status, reason: "empty_region", "field_edge" or "not_reasoned", and one sentence.
+      field: of the object; problems of one object share it.
+      points, hand_mask, func_mask: surface samples, M_hand^3d and P_func^3d.
+      prior, weights, tolerance: see `Targets`; so are `probes` and `probe_weight`, dealt when
+        first asked for.
     """
 
-    cells: Float[Array, "nx ny nz 24"]
-    origin: Float[Array, "3"]
-    spacing: Float[Array, "3"]
-    probes: Float[Array, "batches probes 3"]
-    probe_weight: Float[Array, ""]
-    prior: Float[Array, " vertices"]
-    weights: Float[Array, "7"]
-    tolerance: Float[Array, ""]
+    status: str
+    reason: str
+    field: SignedDistanceField
+    points: Float[np.ndarray, "samples 3"]
+    hand_mask: Bool[np.ndarray, " samples"]
+    func_mask: Bool[np.ndarray, " samples"]
+    prior: Float[np.ndarray, " vertices"]
+    weights: Float[np.ndarray, "7"]
+    tolerance: float
+
+    @property
+    def probes(self) -> Float[np.ndarray, "batches 3 probes"]:
+        return self._dealt[0]
+
+    @property
+    def probe_weight(self) -> float:
+        return self._dealt[1]
+
+    @cached_property
+    def _dealt(self) -> tuple[np.ndarray, float]:
+        return _probes(self.points, self.hand_mask)
 
 
 def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, config: RefineConfig) -> Problem:
-    """Distance fields and targets of one reasoned grasp.
+    """What one reasoned grasp is refined against.
 
-    Raises:
-      ValueError: a contact region is empty or nothing was reasoned.
+    A task that can't be refined gets a status instead, and stand-in arrays: it fills its place in the batch
+    without touching the others.
+
+    Args:
+      hand: gives the contact prior.
+      obj: the object that `grasp` was reasoned on.
+      grasp: guidance and initial grasp.
+      config: weights, tolerance, ablation.
     """
+    points = obj.samples.points @ obj.field.R_field_obj.T
+    everything = np.ones(len(points), dtype=bool)
+    hand_mask = func_mask = everything
+    prior = np.zeros(len(hand.skin_link))
+    status, reason = _check(obj.field, points)
     if grasp.guidance is None or grasp.initial is None:
-        raise ValueError(f"got no grasp to refine ({grasp.status}); expected status ok")
-    hand_mask, func_mask = grasp.guidance.hand_mask, grasp.guidance.func_mask
-    if config.ablation == "contact":
-        hand_mask = func_mask = np.ones_like(hand_mask)
-    if not hand_mask.any() or not func_mask.any():
-        raise ValueError(
-            "got an empty contact region; expected at least one surface sample in M_hand and P_func"
-        )
-    points = obj.samples.points
-    to_hand = build_point_distance_grid(points[hand_mask], obj.sdf).values
-    to_func = (
-        to_hand
-        if np.array_equal(hand_mask, func_mask)
-        else build_point_distance_grid(points[func_mask], obj.sdf).values
-    )
-    probes, probe_weight = _probes(points, hand_mask)
-    f32 = np.float32
+        status, reason = "not_reasoned", f"got no grasp to refine ({grasp.status}); expected status ok"
+    else:
+        prior = hand.grasp_types[grasp.initial.grasp_type].contact_prior
+        if config.ablation != "contact":
+            hand_mask, func_mask = grasp.guidance.hand_mask, grasp.guidance.func_mask
+        if not hand_mask.any() or not func_mask.any():
+            status = "empty_region"
+            reason = "got an empty contact region; expected at least one surface sample in M_hand and P_func"
+            hand_mask = func_mask = everything
     return Problem(
-        cells=_pack(jnp.asarray(np.stack([obj.sdf.values, to_hand, to_func], axis=-1), f32)),
-        origin=jnp.asarray(obj.sdf.origin, f32),
-        spacing=jnp.asarray(obj.sdf.spacing, f32),
-        probes=jnp.asarray(probes, f32),
-        probe_weight=jnp.asarray(probe_weight, f32),
-        prior=jnp.asarray(hand.grasp_types[grasp.initial.grasp_type].contact_prior, f32),
-        weights=jnp.asarray([config.weights[t] for t in TERMS], f32),
-        tolerance=jnp.asarray(config.skin_tolerance, f32),
+        status=status,
+        reason=reason,
+        field=obj.field,
+        points=points,
+        hand_mask=hand_mask,
+        func_mask=func_mask,
+        prior=prior,
+        weights=np.array([config.weights[t] for t in TERMS]),
+        tolerance=config.skin_tolerance,
     )
+
+
+def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:
+    low, high = field.bounds
+    if (points < low).any() or (points > high).any():
+        reason = "got an object that reaches beyond its distance field; expected the field to hold it"
+        return "field_edge", reason
+    return "ok", ""
 
 
 def _probes(points: np.ndarray, hand_mask: np.ndarray) -> tuple[np.ndarray, float]:
@@ -95,4 +112,16 @@ def _probes(points: np.ndarray, hand_mask: np.ndarray) -> tuple[np.ndarray, floa
     else:
         chosen = np.resize(near, total)
     order = np.random.default_rng(0).permutation(total)
-    return points[chosen[order]].reshape(BATCHES, PROBES, 3), len(near) / PROBES
+    batches = points[chosen[order]].reshape(BATCHES, PROBES, 3)
+    probes = np.stack([_neighbours(batch) for batch in batches]).transpose(0, 2, 1)
+    return np.ascontiguousarray(probes), len(near) / PROBES
+
+
+def _neighbours(points: Float[np.ndarray, "n 3"], leaf: int = 32) -> Float[np.ndarray, "n 3"]:
+    """Halved along the longest axis again and again, so that runs of `leaf` points lie close together."""
+    if len(points) <= leaf:
+        return points
+    axis = int(np.argmax(np.ptp(points, axis=0)))
+    sorted_ = points[np.argsort(points[:, axis], kind="stable")]
+    half = len(points) // 2
+    return np.concatenate([_neighbours(sorted_[:half], leaf), _neighbours(sorted_[half:], leaf)])

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
+from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.refine.batch import fits
 from zdg_jax.refine.config import TERMS, RefineConfig
-from zdg_jax.refine.optimise import Schedule, compiled
-from zdg_jax.refine.problem import build_problem
-from zdg_jax.refine.starts import jittered, random_around
+from zdg_jax.refine.engine import Ended, OnChunk, run
+from zdg_jax.refine.frames import to_field, to_object
+from zdg_jax.refine.plan import Device
+from zdg_jax.refine.problem import Problem, build_problem
+from zdg_jax.refine.result import REASONS, RefinedGrasps, drift_from
+from zdg_jax.refine.starts import Starts, jittered, random_around
 
 
-@dataclass(frozen=True)
-class RefinedGrasps:
-    """K refined grasps with every energy by name; `status` is "ok" or "refine_nan" a row.
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One reasoned grasp to refine.
 
-    `drift` is how far the palm has left G' (see `drift_from`), `score` = E + drift_weight * drift: G' carries
-    the task's meaning, so of two grasps of like energy the one nearer to it is kept.
+    Attributes:
+      obj: the object that `grasp` was reasoned on.
+      grasp: guidance and initial grasp.
+      num: starts around G'.
+      seed: of the jitter.
+      starts: (pose [k, 7], joints [k, active]) instead, object frame; `num` and `seed` are not looked at.
     """
 
-    hand_pose: Float[np.ndarray, "k 7"]
-    joints: Float[np.ndarray, "k active"]
-    init_pose: Float[np.ndarray, "k 7"]
-    init_joints: Float[np.ndarray, "k active"]
-    energy: dict[str, Float[np.ndarray, " k"]]
-    energy_total: Float[np.ndarray, " k"]
-    init_energy: dict[str, Float[np.ndarray, " k"]]
-    init_energy_total: Float[np.ndarray, " k"]
-    drift: Float[np.ndarray, " k"]
-    score: Float[np.ndarray, " k"]
-    status: tuple[str, ...]
-
-    def order(self) -> np.ndarray:
-        """Row numbers by rising score, rows without status ok last."""
-        key = np.where([s == "ok" for s in self.status], self.score, np.inf)
-        return np.argsort(key, kind="stable")
+    obj: ObjectModel
+    grasp: ReasonedGrasp
+    num: int = 64
+    seed: int = 0
+    starts: tuple[Float[np.ndarray, "k 7"], Float[np.ndarray, "k active"]] | None = None
 
 
 def refine(
@@ -53,67 +50,140 @@ def refine(
     seed: int = 0,
     config: RefineConfig | None = None,
 ) -> RefinedGrasps:
-    """Minimise E of eq. 8 with Adam from `num` starts around G'.
+    """Minimise E of eq. 8 from `num` starts around G': `refine_many` of one task.
 
     Args:
       hand: the hand; one compilation each.
       obj: the object that `grasp` was reasoned on.
-      grasp: guidance and initial grasp, status ok.
+      grasp: guidance and initial grasp.
       num: starts.
       seed: of the jitter.
       config: weights, schedule, ablation.
 
     Returns:
-      All `num` grasps, in the order of their starts.
+      All `num` grasps, in the order of their starts; what went wrong is in their statuses.
 
     Raises:
-      ValueError: `grasp` holds no guidance, or a contact region is empty.
+      ValueError: num < 1.
+    """
+    return refine_many(hand, [Task(obj, grasp, num, seed)], config=config)[0]
+
+
+def refine_many(
+    hand: HandModel,
+    tasks: Sequence[Task],
+    *,
+    config: RefineConfig | None = None,
+    devices: Sequence[Device] | None = None,
+    on_chunk: OnChunk | None = None,
+) -> list[RefinedGrasps]:
+    """Minimise E of eq. 8 for many tasks on many objects at once; nothing is shared between rows.
+
+    Args:
+      hand: the hand; one compilation each.
+      tasks: what to refine.
+      config: weights, schedule, ablation; of all tasks.
+      devices: all local ones by default.
+      on_chunk: called now and then with (starts that have ended, all starts).
+
+    Returns:
+      For each task all its grasps, in the order of their starts. Whatever is wrong with one task or one
+      start is a status of its rows and leaves the others bit-identical.
+
+    Raises:
+      ValueError: fewer than one start, or starts whose shapes do not fit.
+      UserError: the kernel was asked for where there is no CUDA device.
     """
     config = config or RefineConfig()
-    problem = build_problem(hand, obj, grasp, config)
-    assert grasp.initial is not None
+    used = list(jax.local_devices() if devices is None else devices)
+    problems = [_problem(hand, task, config) for task in tasks]
+    starts = [_starts(hand, task, config) for task in tasks]
+    good = [p for p in problems if p.status == "ok"]
+    if not good:
+        return [_assemble(hand, *each, None, config) for each in zip(tasks, problems, starts, strict=True)]
+    # a task that can't be refined keeps its place, so that its neighbours keep theirs
+    run_problems = [p if p.status == "ok" else good[0] for p in problems]
+    run_starts = [
+        _finite(hand, to_field(p.field.R_field_obj, pose), joints)
+        for p, (pose, joints) in zip(problems, starts, strict=True)
+    ]
+    ended = run(hand, run_problems, run_starts, config, used, on_chunk)
+    cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
+    fields = [np.split(getattr(ended, name), cuts) for name in Ended.__dataclass_fields__]
+    each = [Ended(*parts) for parts in zip(*fields, strict=True)]
+    return [_assemble(hand, *x, config) for x in zip(tasks, problems, starts, each, strict=True)]
+
+
+def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
+    problem = build_problem(hand, task.obj, task.grasp, config)
+    if problem.status == "ok" and not fits([problem], 1):
+        return replace(
+            problem,
+            status="field_size",
+            reason="got a field with too many cells; expected fewer fine details",
+        )
+    return problem
+
+
+def _starts(hand: HandModel, task: Task, config: RefineConfig) -> Starts:
+    active = len(hand.active_names)
+    if task.starts is not None:
+        pose, joints = (np.asarray(x, dtype=np.float64) for x in task.starts)
+        if len(pose) < 1 or pose.shape != (len(pose), 7) or joints.shape != (len(pose), active):
+            raise ValueError(
+                f"got starts {pose.shape} and {joints.shape}; expected [k, 7] and [k, {active}], k >= 1"
+            )
+        return pose, joints
+    if task.num < 1:
+        raise ValueError(f"got num {task.num}; expected at least 1")
     if config.ablation == "initial":
-        pose, joints = random_around(hand, obj, num, seed)
-    else:
-        pose, joints = jittered(hand, grasp.initial, num, seed, config)
-    schedule = Schedule(
-        jnp.asarray(0 if config.ablation == "refine" else config.steps),
-        jnp.asarray(config.learning_rate, jnp.float32),
-        jnp.asarray(config.decay, jnp.float32),
-        jnp.asarray(config.decay_every),
-    )
-    out = compiled(hand)(problem, schedule, jnp.asarray(pose, jnp.float32), jnp.asarray(joints, jnp.float32))
-    end_pose, end_joints, end, start = (np.asarray(x, dtype=np.float64) for x in out)
+        return random_around(hand, task.obj, task.num, task.seed)
+    if task.grasp.initial is None:
+        return np.full((task.num, 7), np.nan), np.full((task.num, active), np.nan)
+    return jittered(hand, task.grasp.initial, task.num, task.seed, config)
+
+
+def _finite(hand: HandModel, pose: np.ndarray, joints: np.ndarray) -> Starts:
+    """Stand-ins for starts that are not finite."""
+    bad = ~_all_finite(pose, joints)[:, None]
+    return np.where(bad, [0, 0, 0, 1.0, 0, 0, 0], pose), np.where(bad, hand.open_joints, joints)
+
+
+def _assemble(
+    hand: HandModel, task: Task, problem: Problem, starts: Starts, ended: Ended | None, config: RefineConfig
+) -> RefinedGrasps:
+    init_pose, init_joints = starts
     weights = np.array([config.weights[t] for t in TERMS])
-    finite = np.isfinite(np.concatenate([end_pose, end_joints, end], axis=1)).all(axis=1)
-    drift = drift_from(hand, grasp.initial, end_pose)
+    status = np.full(len(init_pose), problem.status, dtype=object)
+    pose, joints = np.full_like(init_pose, np.nan), np.full_like(init_joints, np.nan)
+    end = start = np.full((len(init_pose), 7), np.nan)
+    if ended is not None and problem.status == "ok":
+        ran = _all_finite(init_pose, init_joints)
+        pose, joints, end, start = (
+            np.where(ran[:, None], x, np.nan)
+            for x in (
+                to_object(problem.field.R_field_obj, ended.pose),
+                ended.joints.astype(np.float64), ended.terms, ended.start_terms,
+            )
+        )  # fmt: skip
+        if config.ablation != "refine":  # starts may be anywhere
+            status[~ended.reaches] = "outside_field"
+        status[ended.stopped] = "stopped"
+        status[~_all_finite(pose, joints, end)] = "refine_nan"
+        status[~ran] = "nan_start"
+    # no matrix product: its last bits depend on how many rows there are
+    total, init_total = ((terms * weights).sum(axis=1) for terms in (end, start))
+    drift = np.full(len(pose), np.nan)
+    if task.grasp.initial is not None:
+        drift = drift_from(hand, task.grasp.initial, pose)
     return RefinedGrasps(
-        hand_pose=end_pose, joints=end_joints, init_pose=pose, init_joints=joints,
-        energy={t: end[:, i] for i, t in enumerate(TERMS)}, energy_total=end @ weights,
-        init_energy={t: start[:, i] for i, t in enumerate(TERMS)}, init_energy_total=start @ weights,
-        drift=drift, score=end @ weights + config.drift_weight * drift,
-        status=tuple(np.where(finite, "ok", "refine_nan").tolist()),
+        hand_pose=pose, joints=joints, init_pose=init_pose, init_joints=init_joints,
+        energy={t: end[:, i] for i, t in enumerate(TERMS)}, energy_total=total,
+        init_energy={t: start[:, i] for i, t in enumerate(TERMS)}, init_energy_total=init_total,
+        drift=drift, score=total + config.drift_weight * drift,
+        status=tuple(status), status_reason=tuple(REASONS.get(s, problem.reason) for s in status),
     )  # fmt: skip
 
 
-def drift_from(
-    hand: HandModel, initial: InitialGrasp, hand_pose: Float[np.ndarray, "k 7"]
-) -> Float[np.ndarray, " k"]:
-    """max(0, s - 3 cm) / 5 cm + max(0, a - pi/4) / 0.5 rad, s the palm's shift across D_palm, a its turn.
-
-    Along D_palm the hand has to close in; and an answer stands for its whole neighbourhood: rotations are
-    asked 90 degrees apart, parts are some centimetres wide. Within that the geometry decides alone.
-
-    Args:
-      hand: gives the palm frame.
-      initial: G'.
-      hand_pose: refined poses.
-    """
-    finite = np.isfinite(hand_pose).all(axis=1, keepdims=True)
-    pose = np.where(finite, hand_pose, [0, 0, 0, 1.0, 0, 0, 0])
-    turn = Rotation.from_quat(pose[:, [4, 5, 6, 3]])
-    shift = pose[:, :3] + turn.apply(hand.p_base_palm) - initial.p_obj_palm
-    d_palm = initial.R_obj_palm[:, 2]
-    across = np.linalg.norm(shift - np.outer(shift @ d_palm, d_palm), axis=1)
-    angle = (turn * Rotation.from_matrix(hand.R_base_palm @ initial.R_obj_palm.T)).magnitude()
-    return np.maximum(across - 0.03, 0.0) / 0.05 + np.maximum(angle - np.pi / 4, 0.0) / 0.5
+def _all_finite(*columns: np.ndarray) -> np.ndarray:
+    return np.asarray(np.isfinite(np.concatenate(columns, axis=1)).all(axis=1))

@@ -1,0 +1,133 @@
+"""`zdg bench`: the benchmarks as commands. Heavy imports happen inside them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from tyro.conf import FlagCreatePairsOff, arg, subcommand
+
+from zdg_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class BenchRefine:
+    """Time refinement by every path on the same starts, and compare where it ends."""
+
+    objects: Annotated[int | None, arg(help="Different objects; by device 8 or 64, 200 in a scale test.")] = (
+        None
+    )
+    grasps: Annotated[
+        int | None, arg(help="Grasps in all; by device 512 or 16384, 100000 in a scale test.")
+    ] = None
+    seeds: Annotated[int, arg(help="Starts a task at most.")] = 64
+    steps: Annotated[int, arg(help="Steps of Adam.")] = 600
+    paths: Annotated[
+        str, arg(metavar="A,B", help="Some of pairwise, xla, kernel; kernel only where there is CUDA.")
+    ] = "pairwise,xla,kernel"
+    hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
+    pairwise_grasps: Annotated[
+        int | None,
+        arg(help="Grasps for the slow reference; by device 16 or 1024. Their energies are compared."),
+    ] = None
+    devices: Annotated[str, arg(metavar="all|N", help="Devices to spread over; pairwise takes one.")] = "all"
+    meshes: Annotated[str, arg(metavar="A,B", help="Mesh files or ycb:NAMEs instead of all YCB scans.")] = ""
+    scale_test: Annotated[
+        bool, FlagCreatePairsOff, arg(help="Refine everything in one call; no other path is timed.")
+    ] = False
+    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+
+    def run(self) -> int:
+        write = writer(self.json)
+        from pipelines.runtime import start_jax
+
+        start_jax()
+        from sim_eval.bench.refine import RefineBench, bench_refine
+        from sim_eval.bench.scale import bench_scale
+        from sim_eval.bench.show import show_refine, show_scale
+
+        options = RefineBench(
+            objects=self.objects,
+            grasps=self.grasps,
+            seeds=self.seeds,
+            steps=self.steps,
+            paths=_words(self.paths),
+            hand=self.hand,
+            pairwise_grasps=self.pairwise_grasps,
+            devices=self.devices,
+            meshes=_words(self.meshes),
+        )
+        report = (bench_scale if self.scale_test else bench_refine)(options, _say)
+        print((show_scale if self.scale_test else show_refine)(report))
+        write(report)
+        return 0
+
+
+@dataclass(frozen=True)
+class BenchFields:
+    """Compare signed distance fields with exact distances."""
+
+    objects: Annotated[str, arg(metavar="A,B", help="Names of YCB scans; all by default.")] = ""
+    points: Annotated[int, arg(help="Points of each scan.")] = 40_000
+    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+
+    def run(self) -> int:
+        if self.points < 1:
+            raise UserError(f"--points {self.points}", "at least 1", "choose another --points")
+        write = writer(self.json)
+        from sim_eval.bench.fields import bench_fields
+        from sim_eval.bench.show import show_fields
+
+        report = bench_fields(_words(self.objects) or None, self.points)
+        print(show_fields(report))
+        write(report)
+        return 0
+
+
+BenchCommand = (
+    Annotated[BenchRefine, subcommand("refine", prefix_name=False)]
+    | Annotated[BenchFields, subcommand("fields", prefix_name=False)]
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure speed and accuracy on this machine."""
+
+    what: Annotated[BenchCommand, arg(name="")]
+
+    def run(self) -> int:
+        return self.what.run()
+
+
+def writer(path: str | None) -> Callable[[dict[str, Any]], None]:
+    """How to write a report to `path`; proves first that its folder can be written.
+
+    Raises:
+      UserError: it can't.
+    """
+    if path is None:
+        return lambda _: None
+    from pathlib import Path
+
+    from pipelines.dataset import write_atomic
+    from pipelines.runtime import output_folder
+
+    target = Path(path).expanduser()
+    output_folder(str(target.parent))
+
+    def write(report: dict[str, Any]) -> None:
+        write_atomic(target, json.dumps(report, indent=2).encode() + b"\n")
+
+    return write
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _say(what: str) -> None:
+    print(f"zdg bench: {what}", file=sys.stderr)

@@ -1,0 +1,99 @@
+"""The GPU kernels, step by step on the CPU, against plain XLA; and that they lower for CUDA at all."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.refine.things import grasp_on, shape
+from zdg_jax.hands import load_hand
+from zdg_jax.refine import RefineConfig
+from zdg_jax.refine import objective as ob
+from zdg_jax.refine.batch import stack
+from zdg_jax.refine.frames import to_field
+from zdg_jax.refine.kernel import push_kernel
+from zdg_jax.refine.kernel_layout import TILE, kernel_layout
+from zdg_jax.refine.kernel_loop import advance_adam
+from zdg_jax.refine.objective import Variables
+from zdg_jax.refine.optimise import Schedule, compiled, push_all
+from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.starts import jittered
+
+SCHEDULE = Schedule(jnp.asarray(9), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
+
+
+def _batch(name: str, seeds: int):
+    """Two tasks, on a rod and on a plate, and starts around their grasps, some of them deep in the object."""
+    hand, config = load_hand(name), RefineConfig()
+    problems, poses, joints = [], [], []
+    for seed, obj in enumerate((shape("rod"), shape("plate"))):
+        grasp = grasp_on(obj)
+        problems.append(build_problem(hand, obj, grasp, config))
+        assert grasp.initial is not None
+        pose, q = jittered(hand, grasp.initial, seeds, seed, config)
+        pose[1, 1] -= 0.02
+        poses.append(to_field(obj.field.R_field_obj, pose))
+        joints.append(q)
+    tables, targets = stack(problems, 2, brute=False)
+    v = jax.vmap(jax.vmap(ob.to_variables))(*(jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints)))
+    v = v._replace(rotation=v.rotation * jnp.where(v.rotation[..., :1] < 0, -1.0, 1.0))
+    return hand, tables, targets, v
+
+
+@pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
+def test_pushes_equal_those_of_xla(name: str) -> None:
+    hand, tables, targets, v = _batch(name, 2)
+    at = jax.jit(jax.vmap(jax.vmap(lambda x: ob.kinematics(hand, x))))(v)
+    args = (tables, targets, at.links, jnp.asarray(3))
+    want = jax.jit(lambda *a: push_all(hand, *a, "xla"))(*args)
+    got = jax.jit(lambda *a: push_kernel(hand, *a, interpret=True))(*args)
+    assert (np.asarray(want.terms)[..., 3] > 0).any()  # something penetrates, so every part is at work
+    for a, b in zip(want, got, strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert np.linalg.norm(a - b) < 1e-5 * np.linalg.norm(a)
+
+
+@pytest.mark.slow
+def test_the_loop_in_kernels_takes_the_same_steps_as_optax() -> None:
+    hand, tables, targets, v = _batch("human16", 16)
+    start, advance, _ = compiled(hand, "adam", "xla")
+    pose = jax.vmap(jax.vmap(ob.to_pose))(v)
+    first, last = jnp.asarray(0), jnp.asarray(4)
+    want = advance(tables, targets, SCHEDULE, start(pose, v.joints), first, last)
+    zero = jax.tree.map(jnp.zeros_like, v)
+    run = jax.jit(lambda *a: advance_adam(hand, *a, interpret=True))
+    # one start is broken: it stays so, and its neighbours do not notice
+    broken = v._replace(position=v.position.at[1, 5, 0].set(jnp.nan))
+    got, moments = run(tables, targets, SCHEDULE, broken, (zero, zero), first, last)
+    others = np.ones((2, 16), bool)
+    others[1, 5] = False
+    for a, b, name in zip(want.variables, got, Variables._fields, strict=True):
+        np.testing.assert_allclose(np.asarray(a)[others], np.asarray(b)[others], atol=2e-5, err_msg=name)
+    assert not np.isfinite(np.asarray(got.position)[1, 5]).any()
+    np.testing.assert_allclose(
+        np.asarray(want.memory.mu.joints)[others], np.asarray(moments[0].joints)[others], rtol=2e-3, atol=1e-4
+    )
+
+
+def test_both_kernels_lower_for_cuda_without_a_gpu() -> None:
+    hand, tables, targets, v = _batch("human16", 16)
+    zero = jax.tree.map(jnp.zeros_like, v)
+    args = (tables, targets, SCHEDULE, v, (zero, zero), jnp.asarray(0), jnp.asarray(4))
+    lowered = jax.jit(lambda *a: advance_adam(hand, *a)).trace(*args).lower(lowering_platforms=("cuda",))
+    text = lowered.as_text()
+    assert text.count("xla.gpu.triton") == 2
+    assert "fma.rn.f32" in text
+
+
+@pytest.mark.parametrize("name", ["human16", "shadow"])
+def test_layout_deals_every_vertex_once_and_keeps_links_in_place(name: str) -> None:
+    hand = load_hand(name)
+    body = kernel_layout(hand)
+    real = body.exists > 0
+    np.testing.assert_array_equal(np.sort(body.order[real]), np.arange(len(hand.skin_link)))
+    link = hand.skin_link[body.order].reshape(-1, TILE)
+    at = np.broadcast_to(body.skin_link, link.shape)
+    np.testing.assert_array_equal(link[real.reshape(-1, TILE)], at[real.reshape(-1, TILE)])
+    assert real.mean() > 0.7

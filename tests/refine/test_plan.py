@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from functools import cache
+from unittest.mock import Mock
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.refine.things import grasp_on, shape
+from zdg_jax.hands import load_hand
+from zdg_jax.refine import RefineConfig, plan
+from zdg_jax.refine.plan import Shape, chunk_shape, seeds_a_slot
+from zdg_jax.refine.problem import Problem, build_problem
+
+
+@cache
+def problems() -> list[Problem]:
+    names = ("box", "rod", "plate")
+    hand = load_hand("human16")
+    return [build_problem(hand, shape(n), grasp_on(shape(n)), RefineConfig()) for n in names]
+
+
+def rows_of(counts: list[int]) -> list[np.ndarray]:
+    ends = np.cumsum(counts)
+    return [np.arange(end - n, end) for end, n in zip(ends, counts, strict=True)]
+
+
+@given(
+    counts=st.lists(st.integers(1, 40), min_size=1, max_size=3),
+    devices=st.integers(1, 3),
+    slots=st.sampled_from([1, 2, 4]),
+    seeds=st.sampled_from([1, 4, 8]),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_start_is_dealt_once_and_sits_with_its_own_task(
+    counts: list[int], devices: int, slots: int, seeds: int
+) -> None:
+    rows = rows_of(counts)
+    chunks = plan.plan(problems()[: len(counts)], rows, Shape(devices, slots, seeds))
+    dealt = np.concatenate([c.row[c.live] for c in chunks])
+    np.testing.assert_array_equal(np.sort(dealt), np.arange(sum(counts)))
+    for chunk in chunks:
+        assert chunk.row.shape == (devices * slots, seeds)
+        for task, row in zip(chunk.task, chunk.row, strict=True):
+            assert np.isin(row, rows[task]).all()
+
+
+def test_a_thousand_starts_in_chunks_of_128() -> None:
+    shape = chunk_shape([1000], jax.devices()[:1], seeds_a_slot(1000, 1000))
+    assert shape == (1, 2, 64)
+    chunks = plan.plan(problems()[:1], rows_of([1000]), shape)
+    assert len(chunks) == 8
+    assert [int(c.live.sum()) for c in chunks] == [128] * 7 + [104]
+    np.testing.assert_array_equal(np.concatenate([c.row[c.live] for c in chunks]), np.arange(1000))
+
+
+def test_a_chunk_holds_no_more_than_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fields of two objects do not fit together; two tasks of one object share theirs."""
+    most = max(len(p.field.rows) for p in problems())
+    monkeypatch.setattr("zdg_jax.refine.batch.MAX_ROWS", most)
+    monkeypatch.setattr("zdg_jax.refine.batch.MEAN_ROWS", most // 4)
+    box, _, plate = problems()
+    chunks = plan.plan([box, box, plate], rows_of([4, 4, 4]), Shape(1, 4, 4))
+    assert [c.live.sum() for c in chunks] == [8, 4]
+
+
+def device(memory: int | None, platform: str = "gpu") -> Mock:
+    stats = None if memory is None else {"bytes_limit": memory}
+    return Mock(spec=jax.Device, platform=platform, memory_stats=lambda: stats)
+
+
+@pytest.mark.parametrize("gigabytes", [8, 24, 80, 141])
+def test_tables_leave_most_of_the_memory(gigabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = gigabytes * 10**9
+    slots = plan.slots_that_fit(device(memory))
+    assert plan.table_bytes(slots) <= 0.4 * memory < plan.table_bytes(2 * slots)
+    shape = chunk_shape([64] * 100_000, [device(memory)], 64)
+    assert shape.slots * shape.seeds <= 32768
+    assert shape.slots == min(512, slots)
+
+
+def test_small_calls_get_small_shapes() -> None:
+    cpu = [device(None, "cpu")] * 4
+    assert chunk_shape([4], cpu, seeds_a_slot(4, 4)) == (1, 1, 4)
+    assert chunk_shape([3, 4, 4], cpu[:1], seeds_a_slot(4, 4)) == (1, 4, 4)
+    assert chunk_shape([64] * 9, cpu, 64) == (4, 2, 64)
+    assert seeds_a_slot(100, 100) == 64
+    assert seeds_a_slot(64, 16) == 16  # three quarters of the starts will end early
+    assert seeds_a_slot(64, 1) == 8
+    assert seeds_a_slot(2, 1) == 2

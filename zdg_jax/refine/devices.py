@@ -1,0 +1,151 @@
+"""The compiled functions on one device or on several: each has its own tables, slots and starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool
+
+from zdg_jax._brax import Transform, math
+from zdg_jax.errors import UserError
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.lookup import Lattice
+from zdg_jax.refine import objective as ob
+from zdg_jax.refine.batch import stack
+from zdg_jax.refine.kernel_layout import kernel_layout
+from zdg_jax.refine.optimise import Path, State, compiled, measured
+from zdg_jax.refine.plan import Device
+from zdg_jax.refine.problem import Problem
+from zdg_jax.refine.targets import Tables, Targets
+
+_GRASPS = PartitionSpec("grasps")
+
+
+class Functions(NamedTuple):
+    """`optimise.compiled` over all devices, the leading axis split among them.
+
+    start(pose, joints) -> state
+    advance(tables, targets, schedule, state, first, last) -> state
+    measure(tables, targets, state) -> (pose, joints, terms, whether any skin vertex is inside the grid)
+    """
+
+    start: Callable[..., Any]
+    advance: Callable[..., Any]
+    measure: Callable[..., Any]
+
+
+def is_cuda(device: Device) -> bool:
+    """Whether the kernel runs on this device."""
+    return device.platform in ("gpu", "cuda") and "rocm" not in device.client.platform_version.lower()
+
+
+def choose_path(hand: HandModel, path: Literal["auto", "xla", "kernel"], devices: Sequence[Device]) -> Path:
+    """The path that "auto" means: the kernel on CUDA devices for hands that it can hold.
+
+    Raises:
+      UserError: the kernel was asked for where there is no CUDA device.
+    """
+    cuda = all(is_cuda(d) for d in devices)
+    if path != "auto":
+        if path == "kernel" and not cuda:
+            raise UserError(
+                f"path 'kernel' on {devices[0].platform}", "a CUDA device", "leave path at 'auto'"
+            )
+        return path
+    if not cuda:
+        return "xla"
+    try:
+        kernel_layout(hand)
+    except ValueError:
+        return "xla"
+    return "kernel"
+
+
+@lru_cache(maxsize=16)
+def functions(hand: HandModel, optimizer: str, path: Path, devices: tuple[Device, ...]) -> Functions:
+    """The functions for these devices, compiled once a shape."""
+    start, advance, _ = compiled(hand, optimizer, path)
+
+    @jax.jit
+    def measure(tables: Tables, targets: Targets, state: State) -> tuple[Array, Array, Array, Array]:
+        pose, joints, terms, links = measured(hand, tables, targets, state, path)
+        return pose, joints, terms, reaches(hand, targets, links)
+
+    if len(devices) == 1:
+        return Functions(start, advance, measure)
+    one = [jax.ShapeDtypeStruct((1, 1, n), jnp.float32) for n in (7, len(hand.active_names))]
+    state = jax.tree.map(lambda x: _GRASPS if x.ndim else PartitionSpec(), jax.eval_shape(start, *one))
+
+    def split(function: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
+        # check_vma: nothing crosses between devices, and a kernel's outputs can't say so
+        return jax.jit(
+            jax.shard_map(function, mesh=_mesh(devices), in_specs=inputs, out_specs=outputs, check_vma=False)
+        )
+
+    whole = PartitionSpec()
+    return Functions(
+        split(start, (_GRASPS, _GRASPS), state),
+        split(advance, (_GRASPS, _GRASPS, whole, state, whole, whole), state),
+        split(measure, (_GRASPS, _GRASPS, state), (_GRASPS,) * 4),
+    )
+
+
+def reaches(hand: HandModel, targets: Targets, links: Transform) -> Bool[Array, "p k"]:
+    """Whether any skin vertex lies inside the grid of its task's object.
+
+    Args:
+      hand: static.
+      targets: give the grids.
+      links: [p, k, links, ...], field frame.
+    """
+    body = ob.layout(hand)
+    placing = jnp.asarray(body.placing[:, : body.counts[0]])
+
+    def one(lattice: Lattice, links: Transform) -> Array:
+        R = jax.vmap(math.quat_to_3x3)(links.rot)
+        frame = jnp.concatenate([R, links.pos[:, :, None]], axis=2)
+        frames = jnp.transpose(frame, (1, 0, 2)).reshape(3, -1)
+        skin = jnp.matmul(frames, placing, precision=jax.lax.Precision.HIGHEST)
+        u = (skin - lattice.origin[:, None]) / lattice.spacing
+        return jnp.any(jnp.all((u >= 0.0) & (u <= lattice.cells[:, None]), axis=0))
+
+    return jax.vmap(jax.vmap(one, (None, 0)))(targets.lattice, links)
+
+
+def put(x: Any, devices: tuple[Device, ...]) -> Any:
+    """Arrays on the devices, split along the leading axis; scalars on each."""
+    if len(devices) == 1:
+        return jax.device_put(x, devices[0])
+    mesh = _mesh(devices)
+    return jax.tree.map(
+        lambda a: jax.device_put(a, NamedSharding(mesh, _GRASPS if np.ndim(a) else PartitionSpec())), x
+    )
+
+
+def stack_on(
+    problems: Sequence[Problem], slots: int, devices: tuple[Device, ...], brute: bool
+) -> tuple[Tables, Targets]:
+    """`batch.stack` of `slots` problems on each device in turn; bases in the tables are the device's own."""
+    each = []
+    for number, device in enumerate(devices):
+        with jax.default_device(device):
+            each.append(stack(problems[number * slots : (number + 1) * slots], slots, brute))
+    if len(devices) == 1:
+        return each[0]
+    sharding = NamedSharding(_mesh(devices), _GRASPS)
+
+    def join(*shards: Array) -> Array:
+        shape = (len(shards) * shards[0].shape[0], *shards[0].shape[1:])
+        return jax.make_array_from_single_device_arrays(shape, sharding, list(shards))
+
+    return jax.tree.map(join, *each)
+
+
+def _mesh(devices: tuple[Device, ...]) -> Mesh:
+    return Mesh(np.array(devices), ("grasps",))
