@@ -1,0 +1,107 @@
+"""Final energies of all paths by one exact measure, and speed against the pairwise reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from sim_eval.bench.ceilings import lookup_work, pairwise_work, roofline
+from sim_eval.bench.exact import exact_energy
+from sim_eval.bench.paths import PathRun
+from zdg_jax.hands.model import HandModel
+from zdg_jax.refine import TERMS, RefineConfig, Task
+from zdg_jax.refine.problem import build_problem
+
+#: How much worse than pairwise's an energy may be.
+MARGIN = 0.01
+
+
+def exact_terms(
+    hand: HandModel, tasks: Sequence[Task], run: PathRun, numbers: Sequence[int] | None, each: int
+) -> Float[np.ndarray, "n 7"]:
+    """`exact_energy` of the first `each` grasps of these tasks; NaN for one that isn't finite.
+
+    Args:
+      hand: static.
+      tasks: to look at.
+      run: holds their grasps.
+      numbers: where in `run`; in order if None.
+      each: grasps a task.
+    """
+    found = []
+    for place, task in enumerate(tasks):
+        at = place if numbers is None else numbers[place]
+        pose, joints = run.pose[at][:each], run.joints[at][:each]
+        sound = np.asarray(np.isfinite(np.concatenate([pose, joints], axis=1)).all(axis=1))[:, None]
+        stand_in = np.array([0.0, 0, 0, 1, 0, 0, 0])
+        problem = build_problem(hand, task.obj, task.grasp, RefineConfig())
+        terms = exact_energy(
+            hand, task.obj, problem, np.where(sound, pose, stand_in),
+            np.where(sound, joints, hand.open_joints),
+        )  # fmt: skip
+        found.append(np.where(sound, terms, np.nan))
+    return np.concatenate(found)
+
+
+def figures_of(
+    hand: HandModel, path: str, runs: dict[str, PathRun], terms: dict[str, np.ndarray],
+    most: dict[str, float], samples: int, config: RefineConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """All that the report says of one path.
+
+    Args:
+      hand: static.
+      path: its name.
+      runs, terms: by path; `terms` from `exact_terms`, of the same starts.
+      most: from `ceilings`.
+      samples: of an object.
+      config: gives the weights.
+    """
+    figures = runs[path].figures
+    weights = np.array([config.weights[t] for t in TERMS])
+    own = terms[path] @ weights
+    work = pairwise_work(hand, samples) if path == "pairwise" else lookup_work(hand)
+    row = {
+        **figures,
+        "energy": {
+            "grasps": len(own),
+            "mean": float(np.nanmean(own)),
+            "median": float(np.nanmedian(own)),
+            "terms": dict(zip(TERMS, np.nanmean(terms[path] * weights, axis=0).tolist(), strict=True)),
+        },
+        "roofline": roofline(work, figures["grasp_steps_per_s"] / figures["devices"], most),
+    }
+    if "pairwise" in runs:
+        other = runs["pairwise"].figures
+        row["ratio_to_pairwise"] = figures["grasps_per_s"] / figures["devices"] / other["grasps_per_s"]
+        row["step_ratio_to_pairwise"] = (
+            figures["grasp_steps_per_s"] / figures["devices"] / other["grasp_steps_per_s"]
+        )
+        row["energy"] |= compared(own, terms["pairwise"] @ weights)
+    return row
+
+
+def compared(own: Float[np.ndarray, " n"], reference: Float[np.ndarray, " n"]) -> dict[str, Any]:
+    """Energies of the same starts against a reference.
+
+    Args:
+      own, reference: totals; grasps of which one is NaN are left out.
+
+    Returns:
+      `ratio` of the means with `ratio_ci95` (bootstrap over grasps), `not_worse`: the share of grasps at
+      most MARGIN above the reference.
+    """
+    both = np.isfinite(own) & np.isfinite(reference)
+    a, b = own[both], reference[both]
+    if not len(a):
+        return {"ratio": None, "ratio_ci95": None, "not_worse": None}
+    draw = np.random.default_rng(0).integers(len(a), size=(2000, len(a)))
+    ratios = a[draw].mean(axis=1) / b[draw].mean(axis=1)
+    return {
+        "ratio": float(a.mean() / b.mean()),
+        "ratio_ci95": np.percentile(ratios, [2.5, 97.5]).tolist(),
+        "not_worse": float(np.mean(a <= b * (1 + MARGIN))),
+    }

@@ -1,0 +1,175 @@
+"""Grasping tasks for benchmarks: many objects, prepared as little as refinement needs, no reasoning."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from jaxtyping import Float
+
+import zdg_jax.objects
+from zdg_jax.cache import cached_arrays
+from zdg_jax.errors import UserError
+from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects import build_signed_distance_field, load_mesh_source, ycb_names
+from zdg_jax.objects.checks import check_mesh
+from zdg_jax.objects.load import UP_TO_Y, mesh_sha256
+from zdg_jax.objects.model import ObjectModel, SignedDistanceField, SurfaceSamples
+from zdg_jax.objects.samples import sample_surface
+from zdg_jax.objects.sources import YCB_PREFIX, quiet
+from zdg_jax.refine import RefineConfig, Task
+from zdg_jax.refine.starts import jittered
+
+# only what `_arrays` runs: an edit of segmentation need not prepare 200 objects anew
+_MODULES = "boundary checks field field_cells field_nodes fields model samples".split()
+_SOURCES = tuple(Path(zdg_jax.objects.__file__).with_name(f"{name}.py") for name in _MODULES)
+#: Radii of M_hand^3d and P_func^3d around the task's point, and how far off the palm begins, metres.
+HAND_RADIUS, FUNC_RADIUS, PALM_OFF = 0.045, 0.025, 0.05
+#: Sizes of one mesh that count as different objects.
+SCALES = (1.0, 0.9, 1.1)
+_FEW = 3  # objects that are not worth another process
+
+
+def bench_specs(count: int, meshes: Sequence[str] | None = None) -> list[tuple[str, float]]:
+    """(mesh, scale) of `count` different objects: the meshes spread evenly, then again at other scales.
+
+    Args:
+      count: at least 1.
+      meshes: OBJECT arguments; all YCB scans if None.
+
+    Raises:
+      UserError: more objects than meshes times scales.
+    """
+    names = list(meshes) if meshes else [YCB_PREFIX + name for name in ycb_names()]
+    most = len(names) * len(SCALES)
+    if not 1 <= count <= most:
+        raise UserError(
+            f"{count} objects", f"1 to {most}: {len(names)} meshes at {len(SCALES)} scales", "choose fewer"
+        )
+    if count <= len(names):
+        pick = np.linspace(0, len(names) - 1, count).round().astype(int)
+        return [(names[i], SCALES[0]) for i in pick]
+    return [(name, scale) for scale in SCALES for name in names][:count]
+
+
+def bench_objects(specs: Sequence[tuple[str, float]], workers: int | None = None) -> list[ObjectModel]:
+    """Check, sample and grid every mesh, in parallel processes; kept in the cache by content.
+
+    Args:
+      specs: (OBJECT argument, scale in metres per unit of its file).
+      workers: processes; as many as there are processors by default.
+
+    Returns:
+      Objects without parts or features: nothing is segmented.
+
+    Raises:
+      UserError: what `load_mesh_source` and `check_mesh` refuse.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(specs))
+    if workers > 1 and len(specs) > _FEW:
+        # spawn: a fork of a process with JAX's threads in it can hang
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            for _ in pool.map(_prepare, specs):
+                pass
+    return [_object(*spec) for spec in specs]
+
+
+def bench_tasks(
+    hand: HandModel, objects: Sequence[ObjectModel], grasps: int, seeds: int, seed: int = 0
+) -> list[Task]:
+    """`grasps` starts dealt evenly to tasks of at most `seeds`, the same number of tasks on each object.
+
+    Tasks of one object stand together; the grasp types of the hand are taken in turn.
+
+    Args:
+      hand: gives the grasp types.
+      objects: from `bench_objects`.
+      grasps: of all tasks; at least one an object.
+      seeds: starts of one task.
+      seed: same seed, same tasks.
+
+    Returns:
+      Tasks with explicit starts, so that whoever refines them begins alike.
+
+    Raises:
+      ValueError: fewer grasps than objects.
+    """
+    if not 1 <= len(objects) <= grasps or seeds < 1:
+        raise ValueError(f"got {grasps} grasps on {len(objects)} objects; expected at least one on each")
+    each = -(-grasps // (len(objects) * seeds))
+    count = min(grasps, each * len(objects))
+    types, config, tasks = list(hand.grasp_types), RefineConfig(), []
+    for number in range(count):
+        obj = objects[number * len(objects) // count]
+        grasp = _grasp(obj, types[number % len(types)], seed + number)
+        num = grasps * (number + 1) // count - grasps * number // count
+        assert grasp.initial is not None
+        starts = jittered(hand, grasp.initial, num, seed + number, config)
+        tasks.append(Task(obj, grasp, num, seed + number, starts))
+    return tasks
+
+
+def _grasp(obj: ObjectModel, grasp_type: str, seed: int) -> ReasonedGrasp:
+    """Palm 5 cm off a random surface point along its normal, facing it; fingers in any direction."""
+    rng = np.random.default_rng(seed)
+    points, normals = obj.samples.points, obj.samples.normals
+    middle = int(rng.integers(len(points)))
+    away = np.linalg.norm(points - points[middle], axis=1)
+    z = -normals[middle]
+    x = np.cross(z, rng.normal(size=3))
+    x /= np.linalg.norm(x)
+    initial = InitialGrasp(
+        points[middle] - PALM_OFF * z, np.stack([x, np.cross(z, x), z], axis=1), grasp_type, "normal", 0, 0
+    )
+    guidance = ContactGuidance(away < HAND_RADIUS, away < FUNC_RADIUS, None, (1,), (1,))
+    return ReasonedGrasp("benchmark", "ok", "", guidance, initial)
+
+
+def _prepare(spec: tuple[str, float]) -> None:
+    _object(*spec)  # what it returns is large: the cache carries it over
+
+
+def _object(spec: str, scale: float) -> ObjectModel:
+    source, object_id, up = load_mesh_source(spec)
+    mesh = trimesh.Trimesh(scale * np.asarray(source.vertices) @ UP_TO_Y[up].T, source.faces, process=False)
+    sha = mesh_sha256(mesh)
+    arrays = cached_arrays("bench", sha, lambda: _arrays(mesh, object_id), _SOURCES)
+    mesh = trimesh.Trimesh(arrays["vertices"], arrays["mesh_faces"], process=False)
+    count = len(arrays["points"])
+    nx, ny, nz = (int(n) for n in arrays["shape"])
+    return ObjectModel(
+        object_id=object_id,
+        name=None,
+        scale=scale,
+        mesh=mesh,
+        mesh_sha256=sha,
+        warnings=(),
+        samples=SurfaceSamples(arrays["points"], arrays["normals"], arrays["faces"]),
+        parts=(),
+        face_part=np.ones(len(mesh.faces), dtype=np.int64),
+        sample_part=np.ones(count, dtype=np.int64),
+        features=np.zeros((count, 1)),
+        field=SignedDistanceField(
+            arrays["R_field_obj"], arrays["origin"], float(arrays["spacing"]), (nx, ny, nz),
+            arrays["entries"], arrays["rows"],
+        ),
+    )  # fmt: skip
+
+
+def _arrays(mesh: trimesh.Trimesh, label: str) -> dict[str, Float[np.ndarray, "..."]]:
+    with quiet():
+        mesh, _ = check_mesh(mesh, label)
+        samples = sample_surface(mesh)
+        field = build_signed_distance_field(mesh)
+    return {
+        **{name: np.asarray(getattr(samples, name)) for name in samples.__dataclass_fields__},
+        **{name: np.asarray(getattr(field, name)) for name in field.__dataclass_fields__},
+        "vertices": np.asarray(mesh.vertices),
+        "mesh_faces": np.asarray(mesh.faces),
+    }
