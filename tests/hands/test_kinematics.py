@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from zdg_jax._brax import Transform
+from zdg_jax._brax import Transform, math
 from zdg_jax.hands import HAND_NAMES, load_hand
-from zdg_jax.hands.kinematics import base_from_palm, link_transforms, posed_skin, posed_spheres
+from zdg_jax.hands.kinematics import (
+    base_from_palm,
+    chain,
+    link_transforms,
+    place,
+    posed_skin,
+    posed_spheres,
+    pull_back,
+)
 
 
 def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:
@@ -104,3 +112,33 @@ def test_palm_lands_where_it_is_put(name: str) -> None:
     base = Rotation.from_quat(pose[[4, 5, 6, 3]]).as_matrix()
     np.testing.assert_allclose(base @ hand.p_base_palm + pose[:3], [0.1, 0.2, 0.3], atol=1e-9)
     np.testing.assert_allclose(base @ hand.R_base_palm, R, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", HAND_NAMES)
+def test_pull_back_is_the_transposed_jacobian(name: str) -> None:
+    """Of E = sum_l f_l . p_l(points on every link), against jax.grad through `link_transforms`."""
+    hand = load_hand(name)
+    rng = np.random.default_rng(4)
+    links = len(hand.link_names)
+    local = jnp.asarray(rng.normal(size=(links, 3)) * 0.05, jnp.float32)
+    force = jnp.asarray(rng.normal(size=(links, 3)), jnp.float32)
+    each = np.arange(links)
+
+    def energy(pos, turn, rot, joints):
+        # a small turn about the object's axes, applied to the base from the left
+        q = math.quat_mul(jnp.concatenate([jnp.ones(1), 0.5 * turn]), rot)
+        base = Transform(pos=pos, rot=q / jnp.linalg.norm(q))
+        return jnp.sum(force * place(link_transforms(hand, base, joints), each, local))
+
+    want = jax.jit(jax.grad(energy, argnums=(0, 1, 3)))
+
+    @jax.jit
+    def got(pos, rot, joints):
+        at = chain(hand, Transform(pos=pos, rot=rot), joints)
+        points = place(at.links, each, local)
+        return pull_back(hand, at, force, jnp.cross(points, force))
+
+    for pose, joints in zip(_random_pose(4), _random_joints(hand, 4), strict=True):
+        pos, rot, q = (jnp.asarray(x, jnp.float32) for x in (pose[:3], pose[3:], joints))
+        for mine, auto in zip(got(pos, rot, q), want(pos, jnp.zeros(3), rot, q), strict=True):
+            np.testing.assert_allclose(mine, auto, atol=2e-5 * (1 + float(jnp.abs(auto).max())))
