@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -119,9 +120,12 @@ class _Chain:
     async def ask(self, inquiry: Inquiry[A]) -> A:
         config, stage = self.state.config, inquiry.question.stage
         reasoner = config.routes.get(stage, self.reasoner)
-        answer = await settle(inquiry, reasoner, config.max_attempts, self.trace)
-        self.trace[-1]["prompt_version"] = prompts.version(stage)
-        return answer
+        try:
+            return await settle(inquiry, reasoner, config.max_attempts, self.trace)
+        finally:
+            sent = inquiry.question.prompt.encode()
+            self.trace[-1]["prompt_version"] = prompts.version(stage)
+            self.trace[-1]["prompt_sha"] = hashlib.sha256(sent).hexdigest()
 
     async def choose_view(self) -> None:
         state = self.state
