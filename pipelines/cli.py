@@ -10,6 +10,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, arg, subcommand
 
+from pipelines.judge_command import Judge
+from pipelines.prompts_command import Prompts
 from zdg_jax.errors import UserError
 
 
@@ -84,6 +86,8 @@ class Eval:
 Command = (
     Annotated[Synth, subcommand("synth", prefix_name=False)]
     | Annotated[Eval, subcommand("eval", prefix_name=False)]
+    | Annotated[Judge, subcommand("judge", prefix_name=False)]
+    | Annotated[Prompts, subcommand("prompts", prefix_name=False)]
 )
 
 

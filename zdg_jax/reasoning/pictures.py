@@ -72,11 +72,11 @@ def imagination(
         [str(number) for number in skins],
         state.camera.front,
         d_palm=d_palm,
-        hand_rgb=_hand_colors(state.hand),
+        hand_rgb=hand_colors(state.hand),
     )
 
 
-def _hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
+def hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
     """Skin colour, with thumb and index (the functional fingers) in colours of their own."""
     colors = np.tile(np.array(palette.SKIN), (len(hand.skin_finger), 1))
     for name, color in zip(hand.functional_fingers, (palette.THUMB, palette.INDEX), strict=False):
