@@ -42,6 +42,10 @@ class Synth:
     ablate: Annotated[
         str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")
     ] = None
+    view: Annotated[
+        str,
+        arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you."),
+    ] = "ask"
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
@@ -60,6 +64,7 @@ class Synth:
             up=self.up,
             name=self.name,
             ablate=self.ablate,
+            view=self.view,
         )
         result = synth(options)
         print(result.summary())

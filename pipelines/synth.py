@@ -43,6 +43,7 @@ class SynthOptions:
     up: str | None = None
     name: str | None = None
     ablate: str | None = None
+    view: str = "ask"
 
     def config(self) -> dict[str, Any]:
         """Everything but the output folder, as it is stored and hashed."""
@@ -103,7 +104,9 @@ def check_options(options: SynthOptions) -> None:
 
     from zdg_jax.api import check_ablation, make_reasoner
     from zdg_jax.hands import load_hand
+    from zdg_jax.reasoning.config import parse_view
 
+    parse_view(options.view)
     check_ablation(options.ablate)
     make_reasoner(options.reasoner)
     load_hand(options.hand)
@@ -126,6 +129,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     from zdg_jax import api
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
+    from zdg_jax.reasoning.config import ReasonConfig, parse_view
 
     out, config = output_folder(options.out), options.config()
     with (steps or Steps(STEPS)).running() as steps:
@@ -139,7 +143,13 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
         with steps.step("reason"):
             reasoner = api.make_reasoner(options.reasoner)
             said = api.reason_task(
-                obj, hand, options.task, reasoner, seed=options.seed, ablate=options.ablate
+                obj,
+                hand,
+                options.task,
+                reasoner,
+                seed=options.seed,
+                ablate=options.ablate,
+                config=ReasonConfig(view_index=parse_view(options.view)),
             )
         shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp
         kept_rows: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, get_args
 
 from PIL import Image
@@ -71,6 +71,7 @@ def reason_task(
     *,
     seed: int = 0,
     ablate: str | None = None,
+    config: ReasonConfig | None = None,
 ) -> Reasoning:
     """Paper III-A to III-D for one task; also works where an event loop runs already (notebooks).
 
@@ -78,8 +79,10 @@ def reason_task(
       obj, hand, task, reasoner: as for `synthesize`.
       seed: of every random choice.
       ablate: "contact" takes the whole object as contact region; others change nothing here.
+      config: all other settings of the chain.
     """
-    return _run(reason(obj, hand, task, reasoner, ReasonConfig(seed=seed, contact=ablate != "contact")))
+    config = replace(config or ReasonConfig(), seed=seed, contact=ablate != "contact")
+    return _run(reason(obj, hand, task, reasoner, config))
 
 
 def refine_task(

@@ -65,6 +65,7 @@ def bad_meshes(tmp_path: Path) -> Path:
         ("box.stl", ("--hand", "claw"), ", ".join(HAND_NAMES)),
         ("box.stl", ("--reasoner", "oracle9"), "offline"),
         ("box.stl", ("--ablate", "all"), "contact, initial, refine"),
+        ("box.stl", ("--view", "5"), "--view"),
         ("box.stl", ("--num", "0"), "--num"),
         ("box.stl", ("--keep", "0"), "--keep"),
         ("box.stl", ("--num", "4", "--keep", "5"), "--keep"),

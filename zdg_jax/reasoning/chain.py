@@ -25,6 +25,7 @@ from zdg_jax.reasoning.rotation import palm_rotations
 from zdg_jax.reasoning.stages import direction, func_part, grasp_type, hand_part, points, rotation, view
 from zdg_jax.reasoning.state import ReasonState, open_state
 from zdg_jax.reasoning.status import StageFailed, Status
+from zdg_jax.render.cameras import best_view
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,13 @@ class _Chain:
 
     async def choose_view(self) -> None:
         state = self.state
-        if not any(state.visible_pixels(i) for i in range(len(state.frames))):
+        visible = [state.visible_pixels(i) for i in range(len(state.frames))]
+        if not any(visible):
             raise StageFailed(Status.NOTHING_VISIBLE, "none of the side views shows the object")
         given = state.config.view_index
-        if given is not None:
+        if given == "auto":
+            state.view = best_view(visible)
+        elif given is not None:
             if not 0 <= given < len(state.frames):
                 raise UserError(f"view {given}", f"0 to {len(state.frames) - 1}", "choose another view")
             state.view = given
