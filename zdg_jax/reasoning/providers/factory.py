@@ -43,6 +43,12 @@ def _gemini(model: str, budget: Budget) -> Reasoner:
     return RemoteReasoner(wire, wire.settings, wire.abilities, answer_cache(), budget)
 
 
+def _local(path: str, budget: Budget) -> Reasoner:
+    from zdg_jax.reasoning.providers.local import ABILITIES, SETTINGS, LocalWire
+
+    return RemoteReasoner(LocalWire(path), SETTINGS, ABILITIES, answer_cache(), budget)
+
+
 def _replay(path: str, budget: Budget) -> Reasoner:
     return ReplayReasoner(path)
 
@@ -57,6 +63,7 @@ MAKERS: dict[str, tuple[str, Callable[[str, Budget], Reasoner]]] = {
     "openai-chat": ("MODEL", _openai_chat),
     "openai-responses": ("MODEL", _openai_responses),
     "gemini": ("MODEL", _gemini),
+    "local": ("PATH_OR_ID", _local),
     "replay": ("FILE", _replay),
     "oracle": ("FILE", _oracle),
 }
