@@ -46,7 +46,7 @@ def worst_cost(price: Price, request: WireRequest, max_output_tokens: int) -> fl
 class Budget:
     """A limit on what one run spends. A request is sent only if even its worst case fits."""
 
-    def __init__(self, max_usd: float | None) -> None:
+    def __init__(self, max_usd: float | int | None) -> None:
         if max_usd is not None and not 0 < max_usd < float("inf"):
             raise UserError(f"--max-usd {max_usd}", "a positive number", "choose another limit")
         self.max_usd = max_usd
@@ -54,7 +54,7 @@ class Budget:
         self._reserved = 0.0
         self._lock = threading.Lock()
 
-    def reserve(self, amount: float) -> None:
+    def reserve(self, amount: float | int) -> None:
         """Set an amount aside before a request.
 
         Raises:
@@ -70,7 +70,7 @@ class Budget:
                 )
             self._reserved += amount
 
-    def settle(self, reserved: float, cost: float) -> None:
+    def settle(self, reserved: float | int, cost: float | int) -> None:
         """Replace what was set aside by what it was."""
         with self._lock:
             self._reserved -= reserved

@@ -75,7 +75,7 @@ def names() -> tuple[str, ...]:
 
 
 def make(
-    name: str, routes: Sequence[str] = (), max_usd: float | None = None, check: bool = False
+    name: str, routes: Sequence[str] = (), max_usd: float | int | None = None, check: bool = False
 ) -> Reasoner:
     """The reasoner of that name, with other ones for some stages.
 
@@ -92,12 +92,20 @@ def make(
         if wanted not in made:
             made[wanted] = _one(wanted, budget)
     if check:
-        for reasoner in made.values():
-            if isinstance(reasoner, RemoteReasoner):
-                reasoner.check()
+        _check([reasoner for reasoner in made.values() if isinstance(reasoner, RemoteReasoner)])
     if not routes:
         return made[name]
     return RoutedReasoner(made[name], {stage: made[other] for stage, other in parse_routes(routes).items()})
+
+
+def _check(reasoners: list[RemoteReasoner]) -> None:
+    try:
+        for reasoner in reasoners:
+            reasoner.check()
+    except UserError:
+        for reasoner in reasoners:
+            reasoner.close()
+        raise
 
 
 def _one(name: str, budget: Budget) -> Reasoner:

@@ -46,11 +46,8 @@ class Gemini:
         self.settings = tables().settings_of("gemini" if self.official else "compatible")
         self.abilities = tables().abilities_of(model)
         self._reached = False
-        # Of an asynchronous client of our own, so that the connection has a time limit; retries stay off.
-        self._http = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(self.settings.timeout_s, connect=self.settings.connect_timeout_s),
-            limits=httpx2.Limits(max_connections=None),
-        )
+        # The SDK retries nothing unless told to, and has no time limit of its own.
+        self._http = httpx2.AsyncClient(transport=_ConnectLimit(self.settings.connect_timeout_s))
         self._client = genai.Client(
             api_key=key,
             vertexai=False,
@@ -72,6 +69,7 @@ class Gemini:
             max_output_tokens=able.max_output_tokens,
             response_mime_type="application/json" if able.json_schema else None,
             response_json_schema=request.schema if able.json_schema else None,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         pictures = [types.Part.from_bytes(data=png, mime_type="image/png") for png in request.images]
         parts = [types.Part.from_text(text=request.text), *pictures]
@@ -113,6 +111,19 @@ class Gemini:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+class _ConnectLimit(httpx2.AsyncHTTPTransport):
+    """Limits the time for a connection; the SDK passes "no limit" with every request."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100))
+        self._seconds = seconds
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        limits = {**request.extensions.get("timeout", {}), "connect": self._seconds}
+        request.extensions = {**request.extensions, "timeout": limits}
+        return await super().handle_async_request(request)
 
 
 def _api_fault(error: errors.APIError) -> Fault:

@@ -17,20 +17,20 @@ class Spent:
     """An amount taken from a window; `amount` may be corrected once the truth is known."""
 
     at: float
-    amount: float
+    amount: float | int
 
 
 class Window:
     """At most `limit` in any `seconds`; a bucket that refills would let twice that through at the start."""
 
     def __init__(
-        self, limit: float | None, seconds: float = WINDOW, clock: Callable[[], float] = time.monotonic
+        self, limit: float | int | None, seconds: float = WINDOW, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._limit, self._seconds, self._clock = limit, seconds, clock
         self._spent: deque[Spent] = deque()
         self._turn = asyncio.Lock()  # first come, first served
 
-    async def take(self, amount: float) -> Spent:
+    async def take(self, amount: float | int) -> Spent:
         """Wait until the amount fits; one that exceeds the limit by itself waits for an empty window."""
         if self._limit is None:
             return Spent(self._clock(), amount)
@@ -41,7 +41,7 @@ class Window:
             self._spent.append(spent)
             return spent
 
-    def _wait(self, amount: float) -> float:
+    def _wait(self, amount: float | int) -> float:
         assert self._limit is not None
         now = self._clock()
         while self._spent and now - self._spent[0].at >= self._seconds:
@@ -68,7 +68,7 @@ class Limits:
         self._tokens = Window(tokens_per_min)
 
     @asynccontextmanager
-    async def place(self, tokens: float) -> AsyncIterator[Spent]:
+    async def place(self, tokens: float | int) -> AsyncIterator[Spent]:
         """Hold one of the places, once requests and tokens per minute allow it.
 
         Args:

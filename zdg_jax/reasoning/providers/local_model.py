@@ -72,7 +72,7 @@ def load_model(path: str) -> LocalModel:
         processor = AutoProcessor.from_pretrained(path)
         model = AutoModelForImageTextToText.from_pretrained(path, dtype="auto")
     except (OSError, ValueError, ImportError, KeyError) as error:
-        raise _no_model("local model", path, error) from error
+        raise no_model("local model", path, error) from error
     if not getattr(processor, "chat_template", None):
         raise UserError(
             f"local model {path!r}, which has no chat template",
@@ -93,7 +93,14 @@ def fingerprint(path: str, commit: str | None) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
-def _no_model(what: str, path: str, error: Exception) -> UserError:
+def no_model(what: str, path: str, error: Exception) -> UserError:
+    """One line for a model that can't be loaded.
+
+    Args:
+      what: kind of model.
+      path: as the user wrote it.
+      error: of transformers; its first line is quoted.
+    """
     said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
     return UserError(
         f"{what} {path!r} ({said})",

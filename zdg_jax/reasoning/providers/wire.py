@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class Fault:
     retry_after: float | None = None
 
 
+@runtime_checkable
 class Wire(Protocol):
     """One provider's API. Methods run on the I/O loop and never raise what the network did."""
 
