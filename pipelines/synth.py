@@ -19,6 +19,7 @@ from zdg_jax.errors import UserError
 if TYPE_CHECKING:
     from zdg_jax.hands.model import HandModel
     from zdg_jax.objects.model import ObjectModel
+    from zdg_jax.reasoning.protocol import Reasoner
     from zdg_jax.refine.refine import RefinedGrasps
 
 SHORTLIST = 3  # simulated grasps for every kept one
@@ -44,11 +45,13 @@ class SynthOptions:
     name: str | None = None
     ablate: str | None = None
     view: str = "ask"
+    route: tuple[str, ...] = ()
+    max_usd: float | int | None = None
 
     def config(self) -> dict[str, Any]:
-        """Everything but the output folder, as it is stored and hashed."""
+        """Everything that can change the result, as it is stored and hashed."""
         values = asdict(self)
-        del values["out"]
+        del values["out"], values["max_usd"]
         return values
 
 
@@ -86,9 +89,10 @@ class SynthResult:
         return f"{self.succeeded} grasps kept, {self.num_good} good{failed}: see {self.out / 'report.html'}"
 
 
-def check_options(options: SynthOptions) -> None:
+def check_options(options: SynthOptions) -> Reasoner:
     """Refuse what can be refused before any work starts.
 
+    Returns: the reasoner, whose address, key and model were looked at.
     Raises:
       UserError: empty task, num or keep out of range, unknown hand, reasoner or ablation, bad folder.
     """
@@ -108,8 +112,8 @@ def check_options(options: SynthOptions) -> None:
 
     parse_view(options.view)
     check_ablation(options.ablate)
-    make_reasoner(options.reasoner)
     load_hand(options.hand)
+    return make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
 
 
 def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
@@ -122,7 +126,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     Raises:
       UserError: what the object or an option lacks.
     """
-    check_options(options)
+    reasoner = check_options(options)
     start_jax()
     from pipelines import rows
     from pipelines.pictures import write_all
@@ -141,7 +145,6 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
         for warning in obj.warnings:
             steps.say(f"note: {warning}")
         with steps.step("reason"):
-            reasoner = api.make_reasoner(options.reasoner)
             said = api.reason_task(
                 obj,
                 hand,
@@ -151,6 +154,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                 ablate=options.ablate,
                 config=ReasonConfig(view_index=parse_view(options.view)),
             )
+            api.close_reasoner(reasoner)
         shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp
         kept_rows: list[dict[str, Any]] = []
         other_rows = [rows.failed_row(shared, grasp)]

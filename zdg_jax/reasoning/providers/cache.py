@@ -79,7 +79,8 @@ class AnswerCache:
           model: as asked for; the call says which one answered.
         """
         said, cost = json.dumps(answer, ensure_ascii=False), json.dumps(asdict(call))
-        rows = [(key, time.time(), call.provider, model, call.stage, said, cost) for key in keys]
+        now = time.time()
+        rows = [(key, now, call.provider, model, call.stage, said, cost) for key in keys]
         self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", *rows)
 
     def knows(self, provider: str, model: str) -> bool:
@@ -90,16 +91,17 @@ class AnswerCache:
 
     def stats(self) -> CacheStats:
         """Counts and sizes."""
-        rows = self._run("SELECT provider, model, call FROM answers")
+        # One paid call may stand under several keys.
+        paid = self._run("SELECT DISTINCT provider, model, made_at, call FROM answers")
         models: dict[tuple[str, str], list[float | None]] = {}
-        for provider, model, call in rows:
+        for provider, model, _, call in paid:
             models.setdefault((provider, model), []).append(json.loads(call)["cost_usd"])
         lines = tuple((p, m, len(costs), _total(costs)) for (p, m), costs in sorted(models.items()))
-        return CacheStats(self.path, len(rows), self.path.stat().st_size, lines)
+        return CacheStats(self.path, len(paid), self.path.stat().st_size, lines)
 
     def clear(self) -> int:
         """Forget everything; returns how many answers there were."""
-        count = self._run("SELECT count(*) FROM answers")[0][0]
+        count = self.stats().answers
         self._run("DELETE FROM answers")
         self._run("VACUUM")
         return count

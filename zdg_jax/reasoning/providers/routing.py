@@ -25,6 +25,13 @@ class RoutedReasoner:
         """Passed on; raises what the stage's own reasoner raises."""
         return await self.routes.get(question.stage, self.main).ask(question)
 
+    def close(self) -> None:
+        """Close whatever of them has connections."""
+        for reasoner in {id(r): r for r in (self.main, *self.routes.values())}.values():
+            close = getattr(reasoner, "close", None)
+            if close is not None:
+                close()
+
 
 def parse_routes(routes: Sequence[str]) -> dict[str, str]:
     """`STAGE=REASONER` items, as on the command line, to a mapping.
