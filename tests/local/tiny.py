@@ -62,6 +62,40 @@ def save_llava(folder: Path) -> Path:
     return folder
 
 
+def save_sam(folder: Path) -> Path:
+    """A SAM of some ten thousand weights that looks at 64 x 64 pixels, with its processor."""
+    import torch
+    from transformers import SamConfig, SamModel, SamProcessor
+    from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
+
+    config = SamConfig(
+        vision_config={
+            "hidden_size": 16, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "image_size": 64, "patch_size": 16, "window_size": 2, "global_attn_indexes": [1],
+            "num_pos_feats": 8, "mlp_dim": 16, "initializer_range": 0.2,
+        },
+        prompt_encoder_config={
+            "hidden_size": 16, "image_size": 64, "patch_size": 16, "mask_input_channels": 4,
+        },
+        mask_decoder_config={
+            "hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2, "iou_head_hidden_dim": 16,
+        },
+        initializer_range=0.2,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    SamModel(config).save_pretrained(folder)
+    size = {"height": 64, "width": 64}
+    SamProcessor(
+        SamImageProcessorPil(
+            size={"longest_edge": 64},
+            pad_size=size,
+            mask_size={"longest_edge": 16},
+            mask_pad_size={"height": 16, "width": 16},
+        )
+    ).save_pretrained(folder)
+    return folder
+
+
 def _byte_pairs() -> Tokenizer:
     """A byte-pair tokenizer trained on our own templates: every text has a reading."""
     tokenizer = Tokenizer(models.BPE())

@@ -8,6 +8,7 @@ from typing import Literal
 
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 
 VIEWS = 4
 """Side views around the object (paper IV-B)."""
@@ -22,6 +23,7 @@ class ReasonConfig:
       image_size: side of the square pictures, pixels.
       view_index: a view chosen by hand, from 0 ("Ours" of Table I); None lets the reasoner choose ("Ours*");
         "auto" takes the view that shows most of all parts, without a question.
+      segmenter: finds the parts in the chosen view (paper III-A); None takes the geometric ones.
       contact: False skips part and point inference and takes the whole object ("W/O Contact").
       num_points: marked contour points in the point stage.
       rotations: K imagined hand rotations (p).
@@ -41,6 +43,7 @@ class ReasonConfig:
     max_attempts: int = 3
     image_size: int = 512
     view_index: int | Literal["auto"] | None = None
+    segmenter: Segmenter | None = None
     contact: bool = True
     num_points: int = 12
     rotations: int = 4

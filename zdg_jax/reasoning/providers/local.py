@@ -15,7 +15,7 @@ from zdg_jax.reasoning.providers.settings import Abilities, Settings
 from zdg_jax.reasoning.providers.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 
 # One model, one device: answers come one after the other, and a failure repeats itself.
-SETTINGS = Settings(concurrency=1, max_tries=1)
+SETTINGS = Settings.model_validate({"concurrency": 1, "max_tries": 1})
 ABILITIES = Abilities(models=("*",), temperature=None, max_output_tokens=768, json_schema=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,16 +44,19 @@ class LocalModel(Protocol):
     def generate(self, text: str, images: Sequence[Image.Image], max_new_tokens: int) -> Said: ...
 
 
-def require_torch(what: str) -> None:
-    """Raises `UserError` if torch is missing.
+def require_torch(what: str) -> Any:
+    """The module torch, imported here and nowhere else.
 
     Args:
       what: the option that needs it, as the user wrote it.
+    Raises:
+      UserError: it is not installed.
     """
     if importlib.util.find_spec("torch") is None:
         raise UserError(
             f"{what} without torch", "the extra 'local'", "install it: pip install 'zdg-jax[local]'"
         )
+    return importlib.import_module("torch")
 
 
 @lru_cache(maxsize=2)
@@ -64,13 +68,12 @@ def load_model(path: str) -> LocalModel:
     Raises:
       UserError: torch is missing, there is no such model, or it has no chat template.
     """
-    require_torch(f"local:{path}")
-    import torch
+    torch = require_torch(f"local:{path}")
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     try:
         processor = AutoProcessor.from_pretrained(path)
-        model = AutoModelForImageTextToText.from_pretrained(path, dtype="auto")
+        model: Any = AutoModelForImageTextToText.from_pretrained(path, dtype="auto")
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise no_model("local model", path, error) from error
     if not getattr(processor, "chat_template", None):
@@ -80,7 +83,7 @@ def load_model(path: str) -> LocalModel:
             "choose another one",
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return _Loaded(path, processor, model.to(device).eval())
+    return _Loaded(path, torch, processor, model.to(device).eval())
 
 
 def fingerprint(path: str, commit: str | None) -> str:
@@ -112,16 +115,14 @@ def no_model(what: str, path: str, error: Exception) -> UserError:
 class _Loaded:
     """Implements `LocalModel` with transformers."""
 
-    def __init__(self, path: str, processor: Any, model: Any) -> None:
+    def __init__(self, path: str, torch: Any, processor: Any, model: Any) -> None:
         commit = getattr(model.config, "_commit_hash", None)
         self.name = f"{path}@{commit[:12]}" if commit else path
         self.fingerprint = fingerprint(path, commit)
-        self._processor, self._model = processor, model
+        self._torch, self._processor, self._model = torch, processor, model
 
     def generate(self, text: str, images: Sequence[Image.Image], max_new_tokens: int) -> Said:
         """Greedy, through the model's own chat template, pictures before the text."""
-        import torch
-
         content = [*({"type": "image", "image": image} for image in images), {"type": "text", "text": text}]
         inputs = self._processor.apply_chat_template(
             [{"role": "user", "content": content}],
@@ -130,7 +131,7 @@ class _Loaded:
             return_dict=True,
             return_tensors="pt",
         ).to(self._model.device, dtype=self._model.dtype)
-        with torch.inference_mode():
+        with self._torch.inference_mode():
             out = self._model.generate(**inputs, do_sample=False, max_new_tokens=max_new_tokens)
         given = int(inputs["input_ids"].shape[1])
         new = out[0, given:]
