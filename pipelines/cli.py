@@ -27,7 +27,7 @@ class Synth:
     ]
     hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
     reasoner: Annotated[
-        str, arg(metavar="NAME", help="Who answers: offline (needs no key), openai:MODEL, gemini:MODEL, ...")
+        str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
     ] = "offline"
     num: Annotated[int, arg(help="Initial grasps to refine.")] = 64
     keep: Annotated[int, arg(help="Grasps to keep, the best by energy and then by simulation.")] = 8
@@ -46,6 +46,12 @@ class Synth:
         str,
         arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you."),
     ] = "ask"
+    segmenter: Annotated[
+        str, arg(metavar="NAME", help="Who finds parts in pictures: geometric or sam:PATH_OR_ID.")
+    ] = "geometric"
+    features: Annotated[
+        str, arg(metavar="NAME", help="Features for lifting: geometric, or PartField's .npy file or folder.")
+    ] = "geometric"
     route: Annotated[
         tuple[str, ...],
         UseAppendAction,
@@ -75,6 +81,8 @@ class Synth:
             view=self.view,
             route=self.route,
             max_usd=self.max_usd,
+            segmenter=self.segmenter,
+            features=self.features,
         )
         result = synth(options)
         print(result.summary())

@@ -47,6 +47,8 @@ class SynthOptions:
     view: str = "ask"
     route: tuple[str, ...] = ()
     max_usd: float | int | None = None
+    segmenter: str = "geometric"
+    features: str = "geometric"
 
     def config(self) -> dict[str, Any]:
         """Everything that can change the result, as it is stored and hashed."""
@@ -109,8 +111,10 @@ def check_options(options: SynthOptions) -> Reasoner:
     from zdg_jax.api import check_ablation, make_reasoner
     from zdg_jax.hands import load_hand
     from zdg_jax.reasoning.config import parse_view
+    from zdg_jax.reasoning.segmenters.factory import make_segmenter
 
     parse_view(options.view)
+    make_segmenter(options.segmenter)
     check_ablation(options.ablate)
     load_hand(options.hand)
     return make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
@@ -134,6 +138,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
     from zdg_jax.reasoning.config import ReasonConfig, parse_view
+    from zdg_jax.reasoning.partfield import with_features
+    from zdg_jax.reasoning.segmenters.factory import make_segmenter
 
     out, config = output_folder(options.out), options.config()
     with (steps or Steps(STEPS)).running() as steps:
@@ -142,6 +148,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
             obj = load_object(
                 options.object, scale=options.scale, up=options.up, name=options.name, seed=options.seed
             )
+            obj = with_features(obj, options.features)
         for warning in obj.warnings:
             steps.say(f"note: {warning}")
         with steps.step("reason"):
@@ -152,7 +159,9 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                 reasoner,
                 seed=options.seed,
                 ablate=options.ablate,
-                config=ReasonConfig(view_index=parse_view(options.view)),
+                config=ReasonConfig(
+                    view_index=parse_view(options.view), segmenter=make_segmenter(options.segmenter)
+                ),
             )
             api.close_reasoner(reasoner)
         shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp

@@ -66,6 +66,8 @@ def bad_meshes(tmp_path: Path) -> Path:
         ("box.stl", ("--reasoner", "oracle9"), "offline"),
         ("box.stl", ("--ablate", "all"), "contact, initial, refine"),
         ("box.stl", ("--view", "5"), "--view"),
+        ("box.stl", ("--segmenter", "scissors"), "sam:PATH_OR_ID"),
+        ("box.stl", ("--features", "nowhere"), "part_feat_box_0_batch.npy"),
         ("box.stl", ("--num", "0"), "--num"),
         ("box.stl", ("--keep", "0"), "--keep"),
         ("box.stl", ("--num", "4", "--keep", "5"), "--keep"),
