@@ -94,7 +94,7 @@ def test_judges_too(path: str) -> None:
     assert verdict.status.startswith("provider_")
 
 
-@pytest.mark.parametrize("where", ["nowhere/at-all", "{empty}"])
+@pytest.mark.parametrize("where", ["nowhere/at-all", "{empty}", "./missing", "~/missing"])
 def test_no_such_model(where: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="local model"):
         api.make_reasoner(f"local:{where.format(empty=tmp_path)}")

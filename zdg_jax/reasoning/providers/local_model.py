@@ -71,9 +71,10 @@ def load_model(path: str) -> LocalModel:
     torch = require_torch(f"local:{path}")
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    place = model_place("local model", path)
     try:
-        processor = AutoProcessor.from_pretrained(path)
-        model: Any = AutoModelForImageTextToText.from_pretrained(path, dtype="auto")
+        processor = AutoProcessor.from_pretrained(place)
+        model: Any = AutoModelForImageTextToText.from_pretrained(place, dtype="auto")
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise no_model("local model", path, error) from error
     if not getattr(processor, "chat_template", None):
@@ -94,6 +95,23 @@ def fingerprint(path: str, commit: str | None) -> str:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     rows = [(str(f.relative_to(folder)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+
+
+def model_place(what: str, path: str) -> str:
+    """A folder's path with `~` expanded, or a hub id as it is.
+
+    Args:
+      what: kind of model.
+      path: as the user wrote it.
+    Raises:
+      UserError: it is written as a path, and no such folder exists.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if path.startswith((".", "/", "~")):
+        raise no_model(what, path, FileNotFoundError("no such folder"))
+    return path
 
 
 def no_model(what: str, path: str, error: Exception) -> UserError:

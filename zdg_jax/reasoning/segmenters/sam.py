@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from zdg_jax.reasoning.providers.local_model import no_model, require_torch
+from zdg_jax.reasoning.providers.local_model import model_place, no_model, require_torch
 from zdg_jax.reasoning.segmenters.source import MaskSource, Proposals
 
 
@@ -27,9 +27,10 @@ def load_sam(path: str) -> MaskSource:
     torch = require_torch(f"sam:{path}")
     from transformers import AutoProcessor, SamModel
 
+    place = model_place("SAM", path)
     try:
-        processor = AutoProcessor.from_pretrained(path)
-        model: Any = SamModel.from_pretrained(path)
+        processor = AutoProcessor.from_pretrained(place)
+        model: Any = SamModel.from_pretrained(place)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise no_model("SAM", path, error) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
