@@ -38,7 +38,7 @@ class ReplayReasoner:
         try:
             for stage in _stages(Path(path).expanduser()):
                 self._attempts.setdefault(_key_of_record(stage), []).extend(stage["attempts"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"replay file {path} ({getattr(error, 'strerror', None) or 'no record of a run'})",
                 "the trace.json of a run, or a JSONL file of traces",
