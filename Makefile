@@ -42,7 +42,7 @@ $(LOCAL_VENV)/.installed: requirements.lock pyproject.toml
 	touch $@
 
 test-local: $(LOCAL_VENV)/.installed
-	$(LOCAL_VENV)/bin/python -m pytest -m local
+	$(LOCAL_VENV)/bin/python -m pytest -m local tests/local
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -100,7 +100,7 @@ def test_a_failed_judge_leaves_null(folder: Path, capsys: pytest.CaptureFixture[
 def test_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["judge", str(folder), "--reasoner", "offline"]) == 2
     assert "looks at no pictures" in capsys.readouterr().err
-    monkeypatch.setattr(api, "make_reasoner", lambda name: Scripted(name, judge=[{"score": 3}]))
+    monkeypatch.setattr(api, "make_reasoner", lambda name, **_: Scripted(name, judge=[{"score": 3}]))
     assert cli.main(["judge", str(folder), "--reasoner", "some:judge", "--grasps", "9"]) == 0
     assert "4 grasps of 1 object(s) judged: P.Score 3.00" in capsys.readouterr().out
     with pytest.raises(UserError, match="--grasps"):
