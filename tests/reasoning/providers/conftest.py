@@ -31,6 +31,12 @@ def _own_world(
 
 
 @pytest.fixture
+def little_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of requests at DEBUG would cost more than the requests."""
+    caplog.set_level(logging.WARNING)
+
+
+@pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start a local server and point both SDKs at it."""
     with ExitStack() as stack:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from functools import lru_cache
 from typing import Any
 
 from PIL import Image
+from pydantic import BaseModel
 
 from zdg_jax.reasoning.picture_hash import image_sha
 from zdg_jax.reasoning.protocol import Question
@@ -35,15 +37,30 @@ def wire_request(question: Question[Any]) -> WireRequest:
         text=with_feedback(question.prompt, question.feedback),
         images=tuple(map(png, question.images)),
         schema_name=question.schema.__name__,
-        schema=question.schema.model_json_schema(),
+        schema=json_schema(question.schema),
     )
 
 
+@lru_cache(maxsize=64)
+def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """The answer's class as JSON schema; not to be changed by whoever gets it."""
+    return schema.model_json_schema()
+
+
 def png(image: Image.Image) -> bytes:
-    """The picture as a PNG file."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    """The picture as a PNG file; a picture that several questions show is encoded once."""
+    sha = image_sha(image)
+    if sha not in _encoded:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        while len(_encoded) >= _MOST_ENCODED:
+            _encoded.pop(next(iter(_encoded)))
+        _encoded[sha] = buffer.getvalue()
+    return _encoded[sha]
+
+
+_encoded: dict[str, bytes] = {}  # used on the I/O loop only
+_MOST_ENCODED = 128
 
 
 def prompt_sha(question: Question[Any]) -> str:
@@ -67,7 +84,7 @@ def keys(question: Question[Any], wire: Wire) -> list[str]:
         "stage": question.stage,
         "prompt": question.prompt,
         "images": [image_sha(image) for image in question.images],
-        "schema": question.schema.model_json_schema(),
+        "schema": json_schema(question.schema),
     }
     reasons = list(question.feedback)
     return [key_of({**content, "feedback": reasons[:end]}) for end in range(len(reasons), -1, -1)]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from zdg_jax.reasoning.providers.secrets import redact
+from zdg_jax.reasoning.providers.secrets import hide, redact
 from zdg_jax.reasoning.providers.wire import Ending, Reply
 from zdg_jax.reasoning.status import Status
 
@@ -35,7 +35,7 @@ def read(reply: Reply, schema: type[A]) -> A | tuple[Status, str]:
         return Status.PROVIDER_TRUNCATED, (
             f"The reply was cut off ({why or 'too long'}). Keep `reasoning` to two short sentences."
         )
-    text = redact_lines(reply.text)
+    text = hide(reply.text)
     if not text.strip():
         return Status.PROVIDER_INVALID, "The reply was empty. Answer with the JSON object."
     fenced = _FENCE.match(text)
@@ -43,11 +43,6 @@ def read(reply: Reply, schema: type[A]) -> A | tuple[Status, str]:
         return schema.model_validate_json(fenced.group(1) if fenced else text)
     except ValidationError as error:
         return Status.PROVIDER_INVALID, _complaint(error)
-
-
-def redact_lines(text: str) -> str:
-    """The text with every known key replaced, its line breaks kept."""
-    return "\n".join(redact(line) if line.strip() else "" for line in text.split("\n"))
 
 
 def _complaint(error: ValidationError) -> str:

@@ -16,6 +16,7 @@ from zdg_jax.reasoning.providers.cache import AnswerCache
 from zdg_jax.reasoning.providers.io_loop import on_io, wait_on_io
 from zdg_jax.reasoning.providers.limits import Limits
 from zdg_jax.reasoning.providers.reading import read
+from zdg_jax.reasoning.providers.secrets import hide
 from zdg_jax.reasoning.providers.settings import Abilities, Settings, tables
 from zdg_jax.reasoning.providers.wire import Fault, FaultKind, Reply, Usage, Wire, WireRequest
 
@@ -138,7 +139,7 @@ class RemoteReasoner:
             raise ReasonerError(faults.STATUS[outcome.kind], f"{got}; {do}; tries: {tries}", call)
         call = replace(
             call,
-            model=outcome.model,
+            model=hide(outcome.model),
             input_tokens=outcome.usage.input_tokens,
             output_tokens=outcome.usage.output_tokens,
             cached_tokens=outcome.usage.cached_tokens,

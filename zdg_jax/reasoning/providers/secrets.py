@@ -29,17 +29,21 @@ def key_from_environment(*names: str) -> tuple[str, str]:
     raise UserError(f"no {names[0]} in the environment", "a key for this provider", f"export {names[0]}=...")
 
 
-def redact(text: str, *more: str) -> str:
-    """The text on one line with every known key, and everything that looks like one, replaced.
+def hide(text: str) -> str:
+    """The text with every known key, and everything that looks like one, replaced.
 
     Args:
       text: from a provider or an exception; providers echo keys in their errors.
-      *more: further secrets.
     """
-    known = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)} | set(more)
+    known = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
     for value in sorted((v for v in known if len(v) >= _SHORTEST), key=len, reverse=True):
         text = text.replace(value, _HIDDEN)
-    return " ".join(_SHAPES.sub(_HIDDEN, text).split())
+    return _SHAPES.sub(_HIDDEN, text)
+
+
+def redact(text: str) -> str:
+    """The same on one line."""
+    return " ".join(hide(text).split())
 
 
 def safe_address(url: str) -> str:
