@@ -104,10 +104,8 @@ class Gemini:
         found = await self._caught(
             self._client.aio.models.get(model=self.model), self.settings.connect_timeout_s
         )
-        if isinstance(found, Fault) and found.kind in (FaultKind.AUTH, FaultKind.UNREACHABLE):
-            return found
-        wrong_model = isinstance(found, Fault) and found.kind is FaultKind.UNKNOWN_MODEL
-        return found if wrong_model and isinstance(found, Fault) else None
+        wrong = (FaultKind.AUTH, FaultKind.UNREACHABLE, FaultKind.TIMEOUT, FaultKind.UNKNOWN_MODEL)
+        return found if isinstance(found, Fault) and found.kind in wrong else None
 
     async def close(self) -> None:
         await self._http.aclose()

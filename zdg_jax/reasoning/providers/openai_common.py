@@ -94,7 +94,7 @@ class OpenAIWire:
         found = await self.caught(self._client.models.retrieve(self.model), self.settings.connect_timeout_s)
         if not isinstance(found, Fault):
             return None
-        if found.kind in (FaultKind.AUTH, FaultKind.UNREACHABLE):
+        if found.kind in (FaultKind.AUTH, FaultKind.UNREACHABLE, FaultKind.TIMEOUT):
             return found
         if found.kind is not FaultKind.UNKNOWN_MODEL:
             return None
