@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
 DEMO_OUT ?= out/demo
+LOCAL_VENV := .venv-local
+TORCH ?= torch>=2.6
 
-.PHONY: demo test test-slow lint format types lock clean
+.PHONY: demo test test-slow test-local lint format types lock clean
 .DEFAULT_GOAL := test
 
 # uv installs the lock several times faster than pip; where it can't be had or fails, pip does it.
@@ -28,6 +30,20 @@ test: $(VENV)/.installed
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
+# An environment of its own, so that the others stay free of torch. On Linux plain `torch` brings CUDA along;
+# where an index has CPU wheels, e.g. `make test-local TORCH=torch==2.13.0+cpu` is a tenth of that.
+$(LOCAL_VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(LOCAL_VENV)
+	( $(LOCAL_VENV)/bin/python -m pip install --quiet uv \
+		&& $(LOCAL_VENV)/bin/uv pip install --quiet --python $(LOCAL_VENV)/bin/python -r requirements.lock ) \
+		|| $(LOCAL_VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	$(LOCAL_VENV)/bin/python -m pip install --quiet "$(TORCH)"
+	$(LOCAL_VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+test-local: $(LOCAL_VENV)/.installed
+	$(LOCAL_VENV)/bin/python -m pytest -m local tests/local
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,4 +60,4 @@ lock:
 		--extra dev --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) out build dist *.egg-info
+	rm -rf $(VENV) $(LOCAL_VENV) out build dist *.egg-info

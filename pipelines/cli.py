@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from pipelines.bench import Bench
+from pipelines.judge_command import Judge
+from pipelines.prompts_command import Prompts
 from zdg_jax.errors import UserError
 
 
@@ -25,9 +27,9 @@ class Synth:
         Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
     ]
     hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
-    reasoner: Annotated[str, arg(metavar="NAME", help="Who answers the questions; offline needs no key.")] = (
-        "offline"
-    )
+    reasoner: Annotated[
+        str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
+    ] = "offline"
     num: Annotated[int, arg(help="Initial grasps to refine.")] = 64
     keep: Annotated[int, arg(help="Grasps to keep, the best by energy and then by simulation.")] = 8
     seed: Annotated[int, arg(help="Same seed, same result.")] = 0
@@ -44,6 +46,24 @@ class Synth:
     optimizer: Annotated[str, arg(metavar="NAME", help="Optimiser of refinement; the paper's is adam.")] = (
         "adam"
     )
+    view: Annotated[
+        str,
+        arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you."),
+    ] = "ask"
+    segmenter: Annotated[
+        str, arg(metavar="NAME", help="Who finds parts in pictures: geometric or sam:PATH_OR_ID.")
+    ] = "geometric"
+    features: Annotated[
+        str, arg(metavar="NAME", help="Features for lifting: geometric, or PartField's .npy file or folder.")
+    ] = "geometric"
+    route: Annotated[
+        tuple[str, ...],
+        UseAppendAction,
+        arg(metavar="STAGE=NAME", help="Another reasoner for one stage; may be given again."),
+    ] = ()
+    max_usd: Annotated[
+        float | None, arg(metavar="USD", help="Stop before the models cost more; the next run goes on.")
+    ] = None
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
@@ -63,9 +83,16 @@ class Synth:
             name=self.name,
             ablate=self.ablate,
             optimizer=self.optimizer,
+            view=self.view,
+            route=self.route,
+            max_usd=self.max_usd,
+            segmenter=self.segmenter,
+            features=self.features,
         )
         result = synth(options)
         print(result.summary())
+        if result.status == "budget_exhausted":
+            return 3
         return 0 if result.succeeded else 1
 
 
@@ -86,17 +113,34 @@ class Eval:
         return 0 if report.measured else 1
 
 
+@dataclass(frozen=True)
+class Cache:
+    """Count or forget the answers that models gave and that need not be paid again."""
+
+    action: Annotated[Positional[str], arg(metavar="stats|clear", help="What to do.")]
+
+    def run(self) -> int:
+        from pipelines.answers import run
+
+        print(run(self.action))
+        return 0
+
+
 Command = (
     Annotated[Synth, subcommand("synth", prefix_name=False)]
     | Annotated[Eval, subcommand("eval", prefix_name=False)]
     | Annotated[Bench, subcommand("bench", prefix_name=False)]
+    | Annotated[Cache, subcommand("cache", prefix_name=False)]
+    | Annotated[Judge, subcommand("judge", prefix_name=False)]
+    | Annotated[Prompts, subcommand("prompts", prefix_name=False)]
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns: 0 done (failed rows included), 1 no grasp succeeded, 2 the user must mend something.
+    Returns: 0 done (failed rows included), 1 no grasp succeeded, 2 the user must mend something, 3 stopped
+      at `--max-usd` (the same command goes on).
     """
     command = tyro.cli(
         Command,  # type: ignore[arg-type]

@@ -104,7 +104,7 @@ def evaluate_file(
         for object_id in chosen:
             with steps.step(f"measure {object_id}"):
                 index = np.flatnonzero(usable & (ids == object_id))
-                obj = _object_again(object_id, info, objects[index[0]])
+                obj = object_again(object_id, info, objects[index[0]])
                 columns = evaluate(load_hand(info["hand"]), obj, pose[index], joints[index], protocol)
                 columns = {**columns, "good": selection.good(columns)}
                 for place, i in enumerate(index):
@@ -117,7 +117,12 @@ def evaluate_file(
     return report
 
 
-def _object_again(object_id: str, info: Mapping[str, Any], mesh_sha256: str) -> Any:
+def object_again(object_id: str, info: Mapping[str, Any], mesh_sha256: str) -> Any:
+    """The object of stored rows, loaded from where `dataset_info.json` says it came from.
+
+    Raises:
+      UserError: unknown there, gone, or with another mesh than the rows'.
+    """
     from zdg_jax.objects import load_object
 
     known = info.get("objects", {}).get(object_id)

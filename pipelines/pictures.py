@@ -18,8 +18,9 @@ from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.imagine import thumb_side
+from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.render.palette import tinted
-from zdg_jax.render.sheet import GraspPicture, grasp_sheet
+from zdg_jax.render.sheet import GraspPicture, grasp_sheet, grasp_views
 from zdg_jax.render.surface import Surface
 
 
@@ -38,6 +39,20 @@ def kept_grasps(
     surface = Surface.of(obj.mesh, tinted(target))
     pictures = [_picture(hand, row) for row in rows]
     return grasp_sheet(surface, pictures, hand.skin_faces, size=size, columns=columns)
+
+
+def judged_grasp(
+    obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, size: int = 448
+) -> Image.Image:
+    """What a judge sees of one grasp: three sides, no measures, and no hint at what was intended.
+
+    Args:
+      obj, hand: what is drawn.
+      row: of `grasps.parquet`.
+      size: side of each of the three pictures, pixels.
+    """
+    picture = _picture(hand, row)
+    return grasp_views(Surface.of(obj.mesh), picture, hand.skin_faces, hand_rgb=hand_colors(hand), size=size)
 
 
 def write_all(

@@ -19,6 +19,7 @@ from zdg_jax.errors import UserError
 if TYPE_CHECKING:
     from zdg_jax.hands.model import HandModel
     from zdg_jax.objects.model import ObjectModel
+    from zdg_jax.reasoning.protocol import Reasoner
     from zdg_jax.refine.result import RefinedGrasps
 
 SHORTLIST = 3  # simulated grasps for every kept one
@@ -44,11 +45,16 @@ class SynthOptions:
     name: str | None = None
     ablate: str | None = None
     optimizer: str = "adam"
+    view: str = "ask"
+    route: tuple[str, ...] = ()
+    max_usd: float | int | None = None
+    segmenter: str = "geometric"
+    features: str = "geometric"
 
     def config(self) -> dict[str, Any]:
-        """Everything but the output folder, as it is stored and hashed."""
+        """Everything that can change the result, as it is stored and hashed."""
         values = asdict(self)
-        del values["out"]
+        del values["out"], values["max_usd"]
         return values
 
 
@@ -86,9 +92,10 @@ class SynthResult:
         return f"{self.succeeded} grasps kept, {self.num_good} good{failed}: see {self.out / 'report.html'}"
 
 
-def check_options(options: SynthOptions) -> None:
+def check_options(options: SynthOptions) -> Reasoner:
     """Refuse what can be refused before any work starts.
 
+    Returns: the reasoner, whose address, key and model were looked at.
     Raises:
       UserError: empty task, num or keep out of range, unknown hand, reasoner, ablation or optimiser,
         bad folder.
@@ -105,10 +112,14 @@ def check_options(options: SynthOptions) -> None:
 
     from zdg_jax.api import make_reasoner, refine_config
     from zdg_jax.hands import load_hand
+    from zdg_jax.reasoning.config import parse_view
+    from zdg_jax.reasoning.segmenters.factory import make_segmenter
 
+    parse_view(options.view)
+    make_segmenter(options.segmenter)
     refine_config(options.ablate, options.optimizer)
-    make_reasoner(options.reasoner)
     load_hand(options.hand)
+    return make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
 
 
 def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
@@ -121,13 +132,16 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     Raises:
       UserError: what the object or an option lacks.
     """
-    check_options(options)
+    reasoner = check_options(options)
     start_jax()
     from pipelines import rows
     from pipelines.pictures import write_all
     from zdg_jax import api
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
+    from zdg_jax.reasoning.config import ReasonConfig, parse_view
+    from zdg_jax.reasoning.partfield import with_features
+    from zdg_jax.reasoning.segmenters.factory import make_segmenter
 
     out, config = output_folder(options.out), options.config()
     with (steps or Steps(STEPS)).running() as steps:
@@ -136,13 +150,22 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
             obj = load_object(
                 options.object, scale=options.scale, up=options.up, name=options.name, seed=options.seed
             )
+            obj = with_features(obj, options.features)
         for warning in obj.warnings:
             steps.say(f"note: {warning}")
         with steps.step("reason"):
-            reasoner = api.make_reasoner(options.reasoner)
             said = api.reason_task(
-                obj, hand, options.task, reasoner, seed=options.seed, ablate=options.ablate
+                obj,
+                hand,
+                options.task,
+                reasoner,
+                seed=options.seed,
+                ablate=options.ablate,
+                config=ReasonConfig(
+                    view_index=parse_view(options.view), segmenter=make_segmenter(options.segmenter)
+                ),
             )
+            api.close_reasoner(reasoner)
         shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp
         status, reason = grasp.status, grasp.status_reason
         kept_rows: list[dict[str, Any]] = []

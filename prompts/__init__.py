@@ -1,7 +1,16 @@
-"""Prompt templates and answer schemas of the reasoning stages (paper III-A to III-C)."""
+"""Prompt templates and answer schemas of the reasoning stages (III-A to III-C) and of the judge (IV-A)."""
 
 from __future__ import annotations
 
-from prompts.render import STAGES, TEMPLATE_FOLDER, Stage, answer_schema, render, version
+from prompts.render import PROMPTS, STAGES, TEMPLATE_FOLDER, Stage, answer_schema, example, render, version
 
-__all__ = ["STAGES", "TEMPLATE_FOLDER", "Stage", "answer_schema", "render", "version"]
+__all__ = [
+    "PROMPTS",
+    "STAGES",
+    "TEMPLATE_FOLDER",
+    "Stage",
+    "answer_schema",
+    "example",
+    "render",
+    "version",
+]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import yaml
 from jinja2 import FunctionLoader, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from prompts import schemas
 
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
-_FRONT_MATTER = re.compile(r"\A---\nversion: (\d+)\n---\n", re.ASCII)
+_FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 
 
 class Stage(StrEnum):
-    """The reasoning stages in the order in which the chain runs them."""
+    """What can be asked: the reasoning stages in the order in which the chain runs them, then the judge."""
 
     VIEW = "view"
     HAND_PART = "hand_part"
@@ -27,9 +31,13 @@ class Stage(StrEnum):
     DIRECTION = "direction"
     GRASP_TYPE = "grasp_type"
     ROTATION = "rotation"
+    JUDGE = "judge"
 
 
-STAGES: tuple[str, ...] = tuple(stage.value for stage in Stage)
+PROMPTS: tuple[str, ...] = tuple(stage.value for stage in Stage)
+"""Everything that has a template."""
+STAGES: tuple[str, ...] = tuple(name for name in PROMPTS if name != Stage.JUDGE)
+"""The stages of the chain; the judge looks at grasps that are done."""
 
 _ANSWERS: dict[str, type[schemas.StageAnswer]] = {
     Stage.VIEW: schemas.ViewAnswer,
@@ -39,14 +47,30 @@ _ANSWERS: dict[str, type[schemas.StageAnswer]] = {
     Stage.DIRECTION: schemas.DirectionAnswer,
     Stage.GRASP_TYPE: schemas.GraspTypeAnswer,
     Stage.ROTATION: schemas.RotationAnswer,
+    Stage.JUDGE: schemas.JudgeAnswer,
 }
+
+
+@dataclass(frozen=True)
+class Template:
+    """One file of `templates/`.
+
+    Attributes:
+      version: rises when the wording changes.
+      text: the Jinja source.
+      example: `case` and `answer` of the worked example; empty in a fragment that others include.
+    """
+
+    version: int
+    text: str
+    example: Mapping[str, Any]
 
 
 def answer_schema(stage: str) -> type[schemas.StageAnswer]:
     """The pydantic class that the stage's answer must fit.
 
     Args:
-      stage: one of `STAGES`.
+      stage: one of `PROMPTS`.
     Raises:
       KeyError: for an unknown stage.
     """
@@ -55,17 +79,27 @@ def answer_schema(stage: str) -> type[schemas.StageAnswer]:
 
 def version(stage: str) -> int:
     """Version of the stage's template, from its front matter; it rises when the wording changes."""
-    return _parts(f"{stage}.md.j2")[0]
+    return read(f"{stage}.md.j2").version
+
+
+def example(stage: str) -> schemas.StageAnswer:
+    """The worked example's answer, checked against the stage's class.
+
+    Raises:
+      KeyError: for an unknown stage.
+      pydantic.ValidationError: for an example that the class refuses.
+    """
+    return answer_schema(stage).model_validate(read(f"{stage}.md.j2").example["answer"])
 
 
 def render(stage: str, **values: object) -> str:
-    """The stage's prompt as text, the JSON schema of its answer included (DESIGN §2).
+    """The stage's prompt as text, a worked example and the JSON schema of its answer included (DESIGN §2).
 
     User text must reach a template through `| quoted` only: it becomes one JSON string, in which
     neither a line break nor an angle bracket can end the quotation.
 
     Args:
-      stage: one of `STAGES`.
+      stage: one of `PROMPTS`.
       **values: what the template names; a missing name raises.
     Returns:
       the prompt, ending with one line break.
@@ -75,7 +109,13 @@ def render(stage: str, **values: object) -> str:
     """
     schema = answer_schema(stage).model_json_schema()
     template = _environment().get_template(f"{stage}.md.j2")
-    text = template.render(**values, answer_schema=json.dumps(schema, indent=2, ensure_ascii=False))
+    text = template.render(
+        **values,
+        answer_schema=json.dumps(schema, indent=2, ensure_ascii=False),
+        example_case=read(f"{stage}.md.j2").example["case"],
+        # In the class's order of fields: reasoning first.
+        example_answer=json.dumps(example(stage).model_dump(mode="json"), ensure_ascii=False),
+    )
     return text.strip() + "\n"
 
 
@@ -87,18 +127,24 @@ def quoted(text: str | Undefined) -> str:
 
 
 @cache
-def _parts(file_name: str) -> tuple[int, str]:
+def read(file_name: str) -> Template:
+    """A template's front matter and text.
+
+    Raises:
+      ValueError: for a front matter that gives no version.
+    """
     text = (TEMPLATE_FOLDER / file_name).read_text(encoding="utf-8")
     match = _FRONT_MATTER.match(text)
-    if match is None:
+    front = yaml.safe_load(match.group(1)) if match else None
+    if match is None or not isinstance(front, dict) or not isinstance(front.get("version"), int):
         raise ValueError(f"prompt template {file_name} must start with a front matter that gives its version")
-    return int(match.group(1)), text[match.end() :]
+    return Template(front["version"], text[match.end() :], front.get("example", {}))
 
 
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
-        loader=FunctionLoader(lambda name: _parts(name)[1]),
+        loader=FunctionLoader(lambda name: read(name).text),
         undefined=StrictUndefined,
         autoescape=False,  # prompts are plain text; user text goes through `quoted`
         trim_blocks=True,

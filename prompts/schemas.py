@@ -54,3 +54,9 @@ class RotationAnswer(StageAnswer):
     """Which imagined hand rotation is natural (paper III-C)."""
 
     rotation: int = Field(description="Number of the chosen picture.")
+
+
+class JudgeAnswer(StageAnswer):
+    """How well a finished grasp serves the task, from 1 to 5 (P.Score, paper IV-A)."""
+
+    score: int = Field(ge=1, le=5, description="Whole score from 1 to 5.")

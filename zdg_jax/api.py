@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, get_args
 
 from PIL import Image
@@ -18,15 +18,15 @@ from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.offline import OfflineReasoner
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.providers import factory
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import refine
 from zdg_jax.refine.result import RefinedGrasps
 
 Ablation = Literal["contact", "initial", "refine"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
-REASONER_NAMES = ("offline",)
+REASONER_NAMES = factory.names()
 T = TypeVar("T")
 
 
@@ -51,17 +51,27 @@ class Synthesis:
     refined: RefinedGrasps | None
 
 
-def make_reasoner(name: str) -> Reasoner:
-    """The reasoner of that name.
+def make_reasoner(
+    name: str, *, routes: Sequence[str] = (), max_usd: float | int | None = None, check: bool = False
+) -> Reasoner:
+    """The reasoner of that name, with other ones for some stages (paper IV-A).
 
+    Args:
+      name: of one of the forms in `REASONER_NAMES`, e.g. "offline" or "openai:MODEL".
+      routes: "STAGE=NAME" items, e.g. "direction=gemini:MODEL".
+      max_usd: limit on what all of them spend together.
+      check: look, for nothing, whether address, key and model are good.
     Raises:
-      UserError: unknown name; the message lists the valid ones.
+      UserError: unknown name or stage, no key, no price for `max_usd`, or what the check found.
     """
-    if name != "offline":
-        raise UserError(
-            f"reasoner {name!r}", f"one of {', '.join(REASONER_NAMES)}", "choose one with --reasoner"
-        )
-    return OfflineReasoner()
+    return factory.make(name, routes, max_usd, check)
+
+
+def close_reasoner(reasoner: Reasoner) -> None:
+    """Close its connections, if it has any; it can't be asked after that."""
+    close = getattr(reasoner, "close", None)
+    if close is not None:
+        close()
 
 
 def reason_task(
@@ -72,6 +82,7 @@ def reason_task(
     *,
     seed: int = 0,
     ablate: str | None = None,
+    config: ReasonConfig | None = None,
 ) -> Reasoning:
     """Paper III-A to III-D for one task; also works where an event loop runs already (notebooks).
 
@@ -79,8 +90,10 @@ def reason_task(
       obj, hand, task, reasoner: as for `synthesize`.
       seed: of every random choice.
       ablate: "contact" takes the whole object as contact region; others change nothing here.
+      config: all other settings of the chain.
     """
-    return _run(reason(obj, hand, task, reasoner, ReasonConfig(seed=seed, contact=ablate != "contact")))
+    config = replace(config or ReasonConfig(), seed=seed, contact=ablate != "contact")
+    return _run(reason(obj, hand, task, reasoner, config))
 
 
 def refine_task(

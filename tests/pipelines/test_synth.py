@@ -169,7 +169,7 @@ class Silent:
 def test_a_task_that_fails_leaves_its_row_and_its_report(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(api, "make_reasoner", lambda name: Silent())
+    monkeypatch.setattr(api, "make_reasoner", lambda name, **_: Silent())
     assert cli.main(["synth", str(stick), "lift it", "--out", str(tmp_path)]) == 1
     assert "no grasp" in capsys.readouterr().out
     (row,) = rows_of(tmp_path)

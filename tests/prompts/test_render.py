@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -10,12 +12,12 @@ import pytest
 
 import prompts
 from prompts import schemas
-from prompts.render import quoted
+from prompts.render import quoted, read
 
 VALUES: dict[str, Any] = {
     "task": "drink from it",
     "object_name": "mug",
-    "candidates": ("1", "2"),
+    "candidates": ("11", "front-left", "23"),
     "views": [{"number": 1, "visible": "part 1 100 %"}],
     "parts": [{"number": 1, "size_cm": "8.0 x 8.0 x 9.0", "share_percent": 80, "neighbours": "2"}],
     "hand_parts": (1,),
@@ -37,9 +39,10 @@ HOSTILE = [
 def test_stages_follow_the_paper() -> None:
     expected = ("view", "hand_part", "func_part", "points", "direction", "grasp_type", "rotation")
     assert expected == prompts.STAGES
+    assert (*expected, "judge") == prompts.PROMPTS
 
 
-@pytest.mark.parametrize("stage", prompts.STAGES)
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
 def test_schema_in_the_prompt_is_the_class(stage: str) -> None:
     text = prompts.render(stage, **VALUES)
     shown, _ = json.JSONDecoder().raw_decode(text[text.index("{\n") :])
@@ -47,20 +50,69 @@ def test_schema_in_the_prompt_is_the_class(stage: str) -> None:
     assert next(iter(prompts.answer_schema(stage).model_fields)) == "reasoning"
 
 
-@pytest.mark.parametrize("stage", prompts.STAGES)
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
 def test_versioned_and_front_matter_hidden(stage: str) -> None:
     assert prompts.version(stage) >= 1
     assert "version:" not in prompts.render(stage, **VALUES)
 
 
-@pytest.mark.parametrize("stage", prompts.STAGES)
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
+def test_the_candidates_appear_as_they_are(stage: str) -> None:
+    (line,) = (row for row in prompts.render(stage, **VALUES).splitlines() if row.startswith("Candidates ("))
+    assert line.endswith("): 11, front-left, 23.")
+
+
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
+def test_one_worked_example_that_the_class_accepts(stage: str) -> None:
+    text = prompts.render(stage, **VALUES)
+    (line,) = (row for row in text.splitlines() if row.startswith('{"reasoning"'))
+    kind = prompts.answer_schema(stage)
+    assert kind.model_validate_json(line, strict=True) == prompts.example(stage)
+    assert list(json.loads(line)) == list(kind.model_fields)
+    sentences = prompts.example(stage).reasoning.count(". ") + 1
+    assert 2 <= sentences <= 4
+
+
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
+def test_says_what_to_weigh_task_first(stage: str) -> None:
+    text = prompts.render(stage, **VALUES)
+    marks = [
+        "## The picture",
+        "Weigh, in this order:",
+        "\n1. The task.",
+        "\n2. Human habit.",
+        "\n3. ",
+        "## Answer",
+    ]
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
+
+
+def test_the_left_of_the_object_is_explained_wherever_directions_are_named() -> None:
+    for stage in ("direction", "grasp_type", "rotation"):
+        assert "right" in prompts.render(stage, **VALUES)
+        assert "on the left of" in prompts.render(stage, **VALUES)
+
+
+def test_a_change_of_wording_raises_the_version() -> None:
+    # Stored answers name the version: what two templates of one version say must be the same.
+    known = json.loads((Path(__file__).parent / "template_versions.json").read_text())
+    now = {}
+    for path in sorted(prompts.TEMPLATE_FOLDER.glob("*.j2")):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        now[path.name] = [read(path.name).version, digest]
+    changed = [name for name in known if name in now and known[name] != now[name]]
+    assert now == known, f"changed: {changed}; raise their version, then update template_versions.json"
+
+
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
 @pytest.mark.parametrize("missing", ["task", "object_name", "candidates"])
 def test_missing_value_raises(stage: str, missing: str) -> None:
     with pytest.raises(jinja2.UndefinedError, match=missing):
         prompts.render(stage, **{k: v for k, v in VALUES.items() if k != missing})
 
 
-@pytest.mark.parametrize("stage", prompts.STAGES)
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_user_text_can_not_leave_its_quotation(stage: str, text: str) -> None:
     plain = prompts.render(stage, **VALUES)
@@ -87,5 +139,5 @@ def test_unknown_stage() -> None:
 
 
 def test_every_answer_class_has_a_stage() -> None:
-    used = {prompts.answer_schema(stage) for stage in prompts.STAGES}
+    used = {prompts.answer_schema(stage) for stage in prompts.PROMPTS}
     assert used == set(schemas.StageAnswer.__subclasses__())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning import position, verification
 from zdg_jax.reasoning.chain import Reasoning, reason
-from zdg_jax.reasoning.config import ReasonConfig
+from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
 from zdg_jax.reasoning.directions import NAMES
 from zdg_jax.reasoning.facts import DirectionFacts, PointFacts, RotationFacts
+from zdg_jax.reasoning.offline import OfflineReasoner
+from zdg_jax.reasoning.preview import question_of
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.state import open_state
+from zdg_jax.render.cameras import best_view
 
 OBJ = hammer(1500)
 HAND = load_hand("human16")
@@ -237,6 +242,43 @@ def test_view_chosen_by_hand_is_not_asked() -> None:
     initial, _ = parts_of(run(reasoner, view_index=2))
     assert initial.view_index == 2
     assert reasoner.stages() == ALL[1:]
+
+
+def test_view_chosen_by_geometry_shows_most_of_all_parts() -> None:
+    reasoner = Scripted(**HOLD_HANDLE)
+    state = open_state(OBJ, HAND, "hammer a nail", ReasonConfig(**SMALL))
+    initial, _ = parts_of(run(reasoner, view_index="auto"))
+    assert reasoner.stages() == ALL[1:]
+    assert initial.view_index == best_view([state.visible_pixels(i) for i in range(VIEWS)])
+
+
+def test_the_reasoner_chooses_among_four_numbered_panels(held: tuple[Scripted, Reasoning]) -> None:
+    question = held[0].asked[0]
+    assert question.candidates == ("1", "2", "3", "4")
+    (sheet,) = question.images
+    assert sheet.width == sheet.height > 2 * SMALL["image_size"]
+    third = run(Scripted(**HOLD_HANDLE, view=[{"view": 3}]))
+    assert parts_of(third)[0].view_index == 2
+
+
+def test_the_offline_reasoner_chooses_a_view_too() -> None:
+    config = ReasonConfig(**SMALL)
+    question = asyncio.run(question_of("view", OBJ, HAND, "hammer a nail", Scripted(), config))
+    answer = asyncio.run(OfflineReasoner().ask(question))
+    assert str(answer.value.view) in question.candidates
+    again = asyncio.run(OfflineReasoner().ask(replace(question, feedback=("Not that one.",))))
+    assert again.value.view != answer.value.view
+
+
+@pytest.mark.parametrize(("text", "index"), [("ask", None), ("auto", "auto"), ("1", 0), ("4", 3)])
+def test_views_as_users_write_them(text: str, index: int | str | None) -> None:
+    assert parse_view(text) == index
+
+
+@pytest.mark.parametrize("text", ["0", "5", "all", "", "1.0", "-1"])
+def test_other_views_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="ask, auto, or 1 to 4"):
+        parse_view(text)
 
 
 def test_without_contact_takes_the_whole_object() -> None:

@@ -133,4 +133,5 @@ def first_candidate(question: Question[Any]) -> dict[str, Any]:
         "direction": lambda: {"direction": label},
         "grasp_type": lambda: {"grasp_type": label},
         "rotation": lambda: {"rotation": int(label)},
+        "judge": lambda: {"score": int(label)},
     }[question.stage]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,16 +15,20 @@ from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.reasoning import lifting, verification
+from zdg_jax.reasoning import lifting, pictures, segments, verification
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.directions import candidate_directions
 from zdg_jax.reasoning.inquiry import A, Inquiry, settle
 from zdg_jax.reasoning.position import hand_position
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.rotation import palm_rotations
+from zdg_jax.reasoning.segmenters.repart import parts_under
 from zdg_jax.reasoning.stages import direction, func_part, grasp_type, hand_part, points, rotation, view
 from zdg_jax.reasoning.state import ReasonState, open_state
 from zdg_jax.reasoning.status import StageFailed, Status
+from zdg_jax.render.cameras import best_view
+
+HAND_MASK, FUNC_MASK = "03_hand_mask.png", "03_func_mask.png"
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ async def reason(
         "object_id": obj.object_id,
         "hand": hand.name,
         "reasoner": reasoner.name,
+        "segmenter": config.segmenter.name if config.segmenter is not None else "geometric",
         "status": status,
         "status_reason": why,
         "warnings": state.warnings,
@@ -102,6 +108,8 @@ class _Chain:
     async def run(self) -> InitialGrasp:
         await self.choose_view()
         if self.state.config.contact:
+            if self.state.config.segmenter is not None:
+                await segments.segment_view(self.state, self.state.config.segmenter)
             await self.choose_regions()
         else:
             self.take_whole_object()
@@ -119,16 +127,22 @@ class _Chain:
     async def ask(self, inquiry: Inquiry[A]) -> A:
         config, stage = self.state.config, inquiry.question.stage
         reasoner = config.routes.get(stage, self.reasoner)
-        answer = await settle(inquiry, reasoner, config.max_attempts, self.trace)
-        self.trace[-1]["prompt_version"] = prompts.version(stage)
-        return answer
+        try:
+            return await settle(inquiry, reasoner, config.max_attempts, self.trace)
+        finally:
+            sent = inquiry.question.prompt.encode()
+            self.trace[-1]["prompt_version"] = prompts.version(stage)
+            self.trace[-1]["prompt_sha"] = hashlib.sha256(sent).hexdigest()
 
     async def choose_view(self) -> None:
         state = self.state
-        if not any(state.visible_pixels(i) for i in range(len(state.frames))):
+        visible = [state.visible_pixels(i) for i in range(len(state.frames))]
+        if not any(visible):
             raise StageFailed(Status.NOTHING_VISIBLE, "none of the side views shows the object")
         given = state.config.view_index
-        if given is not None:
+        if given == "auto":
+            state.view = best_view(visible)
+        elif given is not None:
             if not 0 <= given < len(state.frames):
                 raise UserError(f"view {given}", f"0 to {len(state.frames) - 1}", "choose another view")
             state.view = given
@@ -141,7 +155,10 @@ class _Chain:
         state.hand_parts = tuple(sorted((await self.ask(hand_part.inquire(state))).parts))
         functional = await self.ask(func_part.inquire(state))
         state.func_parts = tuple(sorted(functional.parts))
+        await self.complete(state.hand_parts, HAND_MASK)
         state.hand_mask = self.lift(state.hand_parts)
+        if state.func_parts != state.hand_parts:
+            await self.complete(state.func_parts, FUNC_MASK)
         if not func_part.needs_points(state, functional):
             same = state.func_parts == state.hand_parts
             state.func_mask = state.hand_mask if same else self.lift(state.func_parts)
@@ -154,11 +171,18 @@ class _Chain:
             balls = lifting.lift_points(state.p_obj_points, state.obj.samples, config.point_radius)
             state.func_mask = np.any(balls, axis=0)
 
+    async def complete(self, parts: tuple[int, ...], picture: str) -> None:
+        """The box prompt of paper III-A, where there is a model to take it."""
+        segmenter = self.state.config.segmenter
+        if segmenter is not None and self.state.given is not None:
+            await segments.complete(self.state, segmenter, parts)
+            self.state.pictures[picture] = pictures.completed_mask(self.state, parts)
+
     def lift(self, parts: tuple[int, ...]) -> np.ndarray:
         state, config = self.state, self.state.config
         mask = lifting.lift_mask(
             state.frame,
-            np.isin(state.part_map, parts),
+            state.mask_2d(parts),
             state.obj.samples,
             state.obj.features,
             config.neighbors,
@@ -221,4 +245,8 @@ class _Chain:
         state = self.state
         hand = state.known_hand_mask
         func = state.func_mask if state.func_mask is not None else hand
-        return ContactGuidance(hand, func, state.p_obj_points, state.hand_parts, state.func_parts)
+        if state.given is None:
+            return ContactGuidance(hand, func, state.p_obj_points, state.hand_parts, state.func_parts)
+        # Rows, pictures and metrics know the geometric parts; segments mean something in one view only.
+        own, other = parts_under(state.given, hand), parts_under(state.given, func)
+        return ContactGuidance(hand, func, state.p_obj_points, own, other)

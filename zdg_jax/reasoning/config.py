@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
+from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.segmenters.segmenter import Segmenter
+
+VIEWS = 4
+"""Side views around the object (paper IV-B)."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,9 @@ class ReasonConfig:
     Attributes:
       max_attempts: how often one stage is asked before the row fails.
       image_size: side of the square pictures, pixels.
-      view_index: a view chosen by hand ("Ours" of Table I); None lets the reasoner choose ("Ours*").
+      view_index: a view chosen by hand, from 0 ("Ours" of Table I); None lets the reasoner choose ("Ours*");
+        "auto" takes the view that shows most of all parts, without a question.
+      segmenter: finds the parts in the chosen view (paper III-A); None takes the geometric ones.
       contact: False skips part and point inference and takes the whole object ("W/O Contact").
       num_points: marked contour points in the point stage.
       rotations: K imagined hand rotations (p).
@@ -34,7 +42,8 @@ class ReasonConfig:
 
     max_attempts: int = 3
     image_size: int = 512
-    view_index: int | None = None
+    view_index: int | Literal["auto"] | None = None
+    segmenter: Segmenter | None = None
     contact: bool = True
     num_points: int = 12
     rotations: int = 4
@@ -47,3 +56,18 @@ class ReasonConfig:
     min_part_pixels: int = 40
     seed: int = 0
     routes: Mapping[str, Reasoner] = field(default_factory=dict)
+
+
+def parse_view(text: str) -> int | Literal["auto"] | None:
+    """`view_index` as a user writes it: "ask", "auto", or a panel's number from 1.
+
+    Raises:
+      UserError: anything else.
+    """
+    if text == "ask":
+        return None
+    if text == "auto":
+        return "auto"
+    if text in map(str, range(1, VIEWS + 1)):
+        return int(text) - 1
+    raise UserError(f"view {text!r}", f"ask, auto, or 1 to {VIEWS}", "choose one with --view")

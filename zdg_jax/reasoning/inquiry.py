@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.picture_hash import image_sha
+from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError, UnusableAnswer
 from zdg_jax.reasoning.status import StageFailed, Status
 
 A = TypeVar("A", bound=BaseModel)
@@ -34,6 +35,11 @@ class Inquiry(Generic[A]):
     verify: Check[A] | None = None
     failed_as: Status = Status.INVALID_ANSWER
 
+    def judge(self, answer: A) -> str | None:
+        """Why an answer will not do; None if it will."""
+        refused = self.check(answer)
+        return self.verify(answer) if refused is None and self.verify is not None else refused
+
 
 async def settle(
     inquiry: Inquiry[A], reasoner: Reasoner, max_attempts: int, trace: list[dict[str, Any]]
@@ -50,13 +56,14 @@ async def settle(
     Raises:
       StageFailed: with the provider's status, `invalid_answer`, or the inquiry's `failed_as`.
     """
-    question = inquiry.question
+    question = replace(inquiry.question, judge=inquiry.judge)
     attempts: list[dict[str, Any]] = []
     record: dict[str, Any] = {
         "stage": question.stage,
         "reasoner": reasoner.name,
         "prompt": question.prompt,
         "images": list(inquiry.picture_names),
+        "image_sha": [image_sha(image) for image in question.images],
         "candidates": list(question.candidates),
         "answer": None,
         "attempts": attempts,
@@ -67,8 +74,13 @@ async def settle(
         try:
             answer = await reasoner.ask(question)
         except ReasonerError as error:
-            attempts.append({"answer": None, "refused": error.reason, "call": None})
-            raise StageFailed(error.status, f"stage {question.stage}: {error.reason}") from error
+            call = asdict(error.call) if error.call is not None else None
+            attempts.append({"answer": None, "refused": error.reason, "status": error.status, "call": call})
+            if not isinstance(error, UnusableAnswer):
+                raise StageFailed(error.status, f"stage {question.stage}: {error.reason}") from error
+            failure = _lasting(error.status, question.stage, len(attempts), error.reason)
+            question = replace(question, feedback=(*question.feedback, error.reason))
+            continue
         refused, status = inquiry.check(answer.value), Status.INVALID_ANSWER
         if refused is None and inquiry.verify is not None:
             refused, status = inquiry.verify(answer.value), inquiry.failed_as
@@ -77,9 +89,13 @@ async def settle(
         if refused is None:
             record["answer"] = said
             return answer.value
-        failure = StageFailed(status, f"stage {question.stage}, {len(attempts)} attempts; last: {refused}")
+        failure = _lasting(status, question.stage, len(attempts), refused)
         question = replace(question, feedback=(*question.feedback, refused))
     raise failure
+
+
+def _lasting(status: str, stage: str, attempts: int, last: str) -> StageFailed:
+    return StageFailed(status, f"stage {stage}, {attempts} attempts; last: {last}")
 
 
 def outside(labels: list[str], candidates: tuple[str, ...], what: str) -> str | None:

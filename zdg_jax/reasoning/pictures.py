@@ -39,8 +39,15 @@ def view_sheet(state: ReasonState) -> Image.Image:
 
 def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image:
     """The contour points of M_func^2d with their numbers."""
-    mask = np.isin(state.part_map, state.func_parts)
-    return marks.point_marks(state.frame.rgb, uv, mask=mask).image
+    return marks.point_marks(state.frame.rgb, uv, mask=state.mask_2d(state.func_parts)).image
+
+
+def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
+    """M^2d over the plain view, for people; no stage is shown it."""
+    rgb = state.frame.rgb.astype(np.float64)
+    mask = state.mask_2d(parts)
+    rgb[mask] = 0.5 * rgb[mask] + 0.5 * 255 * np.array(palette.TARGET)
+    return Image.fromarray(np.rint(rgb).astype(np.uint8))
 
 
 def marked_center(state: ReasonState) -> Image.Image:
@@ -72,11 +79,11 @@ def imagination(
         [str(number) for number in skins],
         state.camera.front,
         d_palm=d_palm,
-        hand_rgb=_hand_colors(state.hand),
+        hand_rgb=hand_colors(state.hand),
     )
 
 
-def _hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
+def hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
     """Skin colour, with thumb and index (the functional fingers) in colours of their own."""
     colors = np.tile(np.array(palette.SKIN), (len(hand.skin_finger), 1))
     for name, color in zip(hand.functional_fingers, (palette.THUMB, palette.INDEX), strict=False):

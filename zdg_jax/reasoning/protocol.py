@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -25,6 +26,7 @@ class Question(Generic[A]):
       schema: the pydantic class of the answer, its reasoning field first.
       facts: the structured numbers behind the pictures.
       feedback: why earlier answers to this question were refused, oldest first.
+      judge: None if an answer will do, else why not; who keeps answers keeps only those that pass.
     """
 
     stage: str
@@ -34,11 +36,16 @@ class Question(Generic[A]):
     schema: type[A]
     facts: Facts
     feedback: tuple[str, ...] = ()
+    judge: Callable[[A], str | None] | None = None
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one call cost and who answered; unknown numbers are None, never 0."""
+    """What one call cost and who answered; unknown numbers are None, never 0.
+
+    `attempts` counts the requests sent for it. 0 means that none was: the answer had been paid before,
+    and the numbers are those of the call that paid it.
+    """
 
     stage: str
     provider: str
@@ -61,11 +68,19 @@ class Answer(Generic[A]):
 
 
 class ReasonerError(Exception):
-    """The provider could not answer; `status` becomes the row's status."""
+    """The provider could not answer; `status` becomes the row's status, `call` what it cost all the same."""
 
-    def __init__(self, status: str, reason: str) -> None:
-        self.status, self.reason = status, reason
+    def __init__(self, status: str, reason: str, call: Call | None = None) -> None:
+        self.status, self.reason, self.call = str(status), reason, call
         super().__init__(f"{status}: {reason}")
+
+
+class UnusableAnswer(ReasonerError):
+    """The provider answered, but not with an answer: asked again with `reason` as feedback.
+
+    A refusal, a content filter, a truncated, empty or malformed reply. `status` becomes the row's status
+    only if it lasts.
+    """
 
 
 @runtime_checkable

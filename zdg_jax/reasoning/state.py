@@ -35,6 +35,9 @@ class ReasonState:
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     marked: dict[int, Image.Image] = field(default_factory=dict)  # by view, drawn once
+    # With a segmenter: the object as given, and M^2d of chosen segments once the model has completed it.
+    given: ObjectModel | None = None
+    completed: dict[tuple[int, ...], Bool[np.ndarray, "h w"]] = field(default_factory=dict)
     # view
     view: int = 0
     # hand_part, func_part and lifting
@@ -81,9 +84,15 @@ class ReasonState:
             raise RuntimeError("the hand region is known only after the part stages")
         return self.hand_mask
 
+    def mask_2d(self, parts: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+        """M^2d of some parts in the chosen view."""
+        done = self.completed.get(parts)
+        return np.isin(self.part_map, parts) if done is None else done
+
     def visible_pixels(self, view: int) -> dict[int, int]:
         """Parts that are large enough in a view to be pointed at, with their pixels."""
-        seen = cameras.visible_pixels(self.frames[view], self.obj.face_part)
+        numbers, counts = np.unique(self.part_maps[view], return_counts=True)
+        seen = {int(n): int(c) for n, c in zip(numbers, counts, strict=True) if n > 0}
         large = {number: count for number, count in seen.items() if count >= self.config.min_part_pixels}
         return large or seen
 

@@ -57,6 +57,25 @@ def viewpoints(
     return thumb, wrap, above
 
 
+def grasp_views(
+    obj: Surface,
+    grasp: GraspPicture,
+    hand_faces: Int[np.ndarray, "faces 3"],
+    *,
+    hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
+    size: int = 256,
+) -> Image.Image:
+    """One grasp without a word: two close views of the hand and one of hand and whole object."""
+    hand = Surface.from_arrays(grasp.vertices, hand_faces, hand_rgb, smooth=True)
+    everything = np.concatenate([obj.vertices, grasp.vertices])
+    pictures = []
+    for front, points in zip(viewpoints(grasp), (grasp.vertices, grasp.vertices, everything), strict=True):
+        margin = 0.06 if points is everything else 0.16
+        camera = look(points, front, size=size, margin=margin)
+        pictures.append(Image.fromarray(render([obj, hand], camera).rgb))
+    return tiles.row(pictures, gap=3)
+
+
 def grasp_card(
     obj: Surface,
     grasp: GraspPicture,
@@ -65,15 +84,9 @@ def grasp_card(
     hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
     size: int = 256,
 ) -> Image.Image:
-    """One grasp: two close views of the hand and one of hand and whole object, with its caption."""
-    hand = Surface.from_arrays(grasp.vertices, hand_faces, hand_rgb, smooth=True)
-    everything = np.concatenate([obj.vertices, grasp.vertices])
-    pictures = []
-    for front, points in zip(viewpoints(grasp), (grasp.vertices, grasp.vertices, everything), strict=True):
-        margin = 0.06 if points is everything else 0.16
-        camera = look(points, front, size=size, margin=margin)
-        pictures.append(Image.fromarray(render([obj, hand], camera).rgb))
-    return tiles.captioned(tiles.row(pictures, gap=3), (grasp.title, *grasp.caption), text_size=size / 14)
+    """`grasp_views` with the grasp's title and caption below."""
+    views = grasp_views(obj, grasp, hand_faces, hand_rgb=hand_rgb, size=size)
+    return tiles.captioned(views, (grasp.title, *grasp.caption), text_size=size / 14)
 
 
 def grasp_sheet(

@@ -45,7 +45,7 @@ class Offer:
 
 def offer(state: ReasonState) -> Offer:
     """Contour points of the functional fingers' part(s) in the chosen view."""
-    uv = contour_points(np.isin(state.part_map, state.func_parts), state.config.num_points)
+    uv = contour_points(state.mask_2d(state.func_parts), state.config.num_points)
     points = state.camera.back_project(uv + 0.5, state.frame.depth[uv[:, 1], uv[:, 0]])
     pairs = combinations(range(len(points)), 2)
     opposed = tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)

@@ -1,0 +1,158 @@
+"""`zdg judge`: P.Score of stored grasps by a multimodal model (paper IV-A)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.dataset import read_dataset, write_atomic, write_dataset
+from pipelines.evaluate import object_again
+from pipelines.pictures import judged_grasp
+from pipelines.progress import Steps
+from pipelines.runtime import start_jax
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.judge import Exhibit, Summary, Verdict, judge, summarize
+from zdg_jax.reasoning.protocol import Reasoner
+
+JUDGE_FILE = "judge.json"
+PICTURES = "judge"
+
+
+@dataclass(frozen=True)
+class JudgeReport:
+    """Scores of a file.
+
+    Attributes:
+      source: the folder.
+      reasoner: the judge's name.
+      verdicts: one a judged grasp, in the file's order.
+      objects: for each object the mean and spread of its grasps.
+      total: mean and spread of the objects' means, so that each object counts once.
+    """
+
+    source: str
+    reasoner: str
+    verdicts: list[Verdict]
+    objects: dict[str, Summary]
+    total: Summary
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "reasoner": self.reasoner,
+            "total": asdict(self.total),
+            "objects": {name: asdict(summary) for name, summary in self.objects.items()},
+            "grasps": [asdict(verdict) for verdict in self.verdicts],
+        }
+
+    def summary(self) -> str:
+        """One line for the terminal."""
+        failed = sum(v.score is None for v in self.verdicts)
+        lost = f", {failed} without a score: {_first_failure(self.verdicts)}" if failed else ""
+        if self.total.mean is None:
+            return f"no grasp judged{lost}"
+        spread = "" if self.total.spread is None else f" +- {self.total.spread:.2f} over objects"
+        within = [s.spread for s in self.objects.values() if s.spread is not None]
+        inner = f", +- {sum(within) / len(within):.2f} within one" if within else ""
+        done = f"{len(self.verdicts) - failed} grasps of {len(self.objects)} object(s) judged"
+        return f"{done}: P.Score {self.total.mean:.2f}{spread}{inner}{lost}"
+
+
+def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps | None = None) -> JudgeReport:
+    """Show each task's best grasps to a judge and store what it says.
+
+    `p_score` and the judge's calls are written into `grasps.parquet`; the pictures go to `judge/`, and
+    reasons and trace to `judge.json`. Grasps that are not judged keep the `p_score` they had.
+
+    Args:
+      path: `grasps.parquet`, or its folder.
+      reasoner: the judge; it must look at pictures.
+      grasps: how many of each task, by rank.
+      steps: where progress goes; stderr by default.
+    Raises:
+      UserError: a judge that sees no pictures, an unreadable file, a mesh that is gone or has changed.
+    """
+    if reasoner.name == "offline":
+        raise UserError(
+            "the judge 'offline', which looks at no pictures",
+            "a multimodal model",
+            "choose one with --reasoner, e.g. openai:MODEL, gemini:MODEL or local:PATH",
+        )
+    if grasps < 1:
+        raise UserError(f"--grasps {grasps}", "1 or more", "choose another number")
+    table, info = read_dataset(Path(path).expanduser())
+    folder = Path(path).expanduser()
+    folder = folder if folder.is_dir() else folder.parent
+    start_jax()
+    rows = table.to_pylist()
+    chosen = best_of_each_task(rows, grasps)
+    with (steps or Steps(2)).running() as steps:
+        with steps.step(f"draw {len(chosen)} grasps"):
+            exhibits = _exhibits([rows[i] for i in chosen], info)
+            (folder / PICTURES).mkdir(exist_ok=True)
+            for exhibit in exhibits:
+                exhibit.picture.save(folder / PICTURES / f"{exhibit.name}.png")
+        with steps.step("judge"):
+            verdicts = asyncio.run(judge(exhibits, reasoner))
+    for i, verdict in zip(chosen, verdicts, strict=True):
+        if verdict.score is not None:
+            rows[i]["p_score"] = float(verdict.score)
+        rows[i]["calls"] = [*rows[i]["calls"], *verdict.calls]
+    write_dataset(folder, rows, info)
+    report = report_of(str(path), reasoner.name, [rows[i]["object_id"] for i in chosen], verdicts)
+    text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
+    write_atomic(folder / JUDGE_FILE, text.encode() + b"\n")
+    return report
+
+
+def best_of_each_task(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
+    """Indices of the kept grasps with status "ok" and a rank below `count`, in the file's order.
+
+    The rank is within one task and seed; several seeds of a task give `count` each.
+    """
+    return [
+        i
+        for i, row in enumerate(rows)
+        if row["status"] == "ok" and row["rank"] is not None and row["rank"] < count
+    ]
+
+
+def report_of(
+    source: str, reasoner: str, object_ids: Sequence[str], verdicts: Sequence[Verdict]
+) -> JudgeReport:
+    """Mean and spread for each object, and of the objects' means.
+
+    Args:
+      source, reasoner: for the record.
+      object_ids: one a verdict.
+      verdicts: of the judge.
+    """
+    objects: dict[str, Summary] = {}
+    for name in dict.fromkeys(object_ids):
+        pairs = zip(verdicts, object_ids, strict=True)
+        objects[name] = summarize([verdict.score for verdict, own in pairs if own == name])
+    total = summarize([summary.mean for summary in objects.values()])
+    return JudgeReport(source, reasoner, list(verdicts), objects, total)
+
+
+def _exhibits(rows: Sequence[Mapping[str, Any]], info: Mapping[str, Any]) -> list[Exhibit]:
+    from zdg_jax.hands import load_hand
+
+    hand = load_hand(info["hand"])
+    objects: dict[str, Any] = {}
+    exhibits = []
+    for row in rows:
+        name = row["object_id"]
+        if name not in objects:
+            objects[name] = object_again(name, info, row["mesh_sha256"])
+        picture = judged_grasp(objects[name], hand, row)
+        exhibits.append(Exhibit(row["grasp_id"], row["task"], objects[name].name, picture))
+    return exhibits
+
+
+def _first_failure(verdicts: Sequence[Verdict]) -> str:
+    return next(f"{v.status}: {v.reason}" for v in verdicts if v.score is None)

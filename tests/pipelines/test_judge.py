@@ -1,0 +1,136 @@
+"""`zdg judge` and `zdg prompts`: from stored rows to scores in them, and prompts on the screen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from pipelines import cli, rows
+from pipelines.dataset import read_dataset, write_dataset
+from pipelines.judge import best_of_each_task, judge_file, report_of
+from tests.reasoning.things import Scripted
+from zdg_jax import api
+from zdg_jax.errors import UserError
+from zdg_jax.guidance import ReasonedGrasp
+from zdg_jax.hands import load_hand
+from zdg_jax.objects import load_object
+from zdg_jax.reasoning.judge import Verdict
+from zdg_jax.reasoning.protocol import ReasonerError
+
+HAND = load_hand("human16")
+
+
+@pytest.fixture(scope="module")
+def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mesh") / "stick.stl"
+    trimesh.creation.cylinder(radius=0.015, height=0.2).export(path)
+    return path
+
+
+@pytest.fixture
+def folder(stick: Path, tmp_path: Path) -> Path:
+    """Four kept grasps and one failed row, in a shuffled order of ranks."""
+    config: dict[str, Any] = {"object": str(stick), "up": None, "reasoner": "offline", "seed": 0}
+    obj = load_object(str(stick))
+    shared = rows.identity(obj, HAND, ReasonedGrasp("lift it", "ok", "", None, None, ()), config)
+    made = []
+    for place, rank in enumerate([2, 0, 1, 3]):
+        pose = np.array([0.0, 0.03 + 0.01 * rank, 0.0, 1.0, 0.0, 0.0, 0.0])
+        columns = {"p_dep_cm": 0.1, "p_vol_cm3": 0.2, "sim_dis_cm": 0.3, "contact_end": True, "rank": rank}
+        made.append(
+            {
+                **shared,
+                **columns,
+                "grasp_id": f"g{place}",
+                "status": "ok",
+                "status_reason": "",
+                "hand_pose": pose,
+                "joints": HAND.open_joints,
+                "grasp_type": "press",
+                "energy_total": 1.0,
+            }
+        )
+    made.append({**shared, "grasp_id": "lost", "status": "refine_nan", "status_reason": "x"})
+    write_dataset(tmp_path, made, rows.dataset_info(obj, HAND, config, {}))
+    return tmp_path
+
+
+def test_scores_reasons_and_calls_are_stored(folder: Path) -> None:
+    before = read_dataset(folder)[0].drop_columns(["p_score", "calls"])
+    reasoner = Scripted("j", judge=[{"score": 4}, {"score": 5}])
+    report = judge_file(str(folder), reasoner, grasps=2)
+    table = read_dataset(folder)[0]
+    assert table["p_score"].to_pylist() == [None, 4.0, 5.0, None, None]
+    assert [len(calls) for calls in table["calls"].to_pylist()] == [0, 1, 1, 0, 0]
+    assert table.drop_columns(["p_score", "calls"]).equals(before)
+    assert report.total.mean == 4.5
+    assert "P.Score 4.50, +- 0.71 within one" in report.summary()
+    stored = json.loads((folder / "judge.json").read_text())
+    assert [grasp["name"] for grasp in stored["grasps"]] == ["g1", "g2"]
+    assert stored["grasps"][0]["reasoning"] == "because"
+    for grasp, question in zip(stored["grasps"], reasoner.asked, strict=True):
+        picture = Image.open(folder / "judge" / f"{grasp['name']}.png")
+        assert picture.tobytes() == question.images[0].tobytes()
+
+
+def test_the_picture_shows_thumb_index_and_a_grey_object(folder: Path) -> None:
+    reasoner = Scripted("j", judge=[{"score": 4}])
+    judge_file(str(folder), reasoner, grasps=1)
+    pixels = np.asarray(reasoner.asked[0].images[0], dtype=float)
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    assert ((green > 1.3 * red) & (green > 1.2 * blue)).sum() > 200  # thumb
+    assert ((red > 1.8 * green) & (red > 1.8 * blue)).sum() > 200  # index finger
+    assert ((blue > 1.5 * red) & (blue > 1.2 * green)).sum() == 0  # the chosen part is not given away
+
+
+def test_a_failed_judge_leaves_null(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reasoner = Scripted("j", judge=[ReasonerError("refused", "policy")])
+    report = judge_file(str(folder), reasoner, grasps=1)
+    assert read_dataset(folder)[0]["p_score"].null_count == 5
+    assert report.total.mean is None
+    assert "1 without a score: refused" in report.summary()
+
+
+def test_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["judge", str(folder), "--reasoner", "offline"]) == 2
+    assert "looks at no pictures" in capsys.readouterr().err
+    monkeypatch.setattr(api, "make_reasoner", lambda name, **_: Scripted(name, judge=[{"score": 3}]))
+    assert cli.main(["judge", str(folder), "--reasoner", "some:judge", "--grasps", "9"]) == 0
+    assert "4 grasps of 1 object(s) judged: P.Score 3.00" in capsys.readouterr().out
+    with pytest.raises(UserError, match="--grasps"):
+        judge_file(str(folder), Scripted(), grasps=0)
+
+
+def test_each_object_counts_once() -> None:
+    scores = {"a": [5, 5, 4], "b": [1], "c": [None]}
+    ids = [name for name, own in scores.items() for _ in own]
+    verdicts = [Verdict("", score, "", "ok", "", {}, ()) for own in scores.values() for score in own]
+    report = report_of("f", "j", ids, verdicts)
+    assert report.total.mean == pytest.approx((14 / 3 + 1) / 2)
+    assert (report.total.judged, report.total.failed) == (2, 1)
+    assert report.objects["a"].spread == pytest.approx(np.std([5, 5, 4], ddof=1))
+
+
+def test_only_kept_grasps_are_judged() -> None:
+    table = [{"status": "ok", "rank": 1}, {"status": "bad", "rank": 0}, {"status": "ok", "rank": None}]
+    assert best_of_each_task(table, 2) == [0]
+
+
+@pytest.mark.parametrize("stage", ["hand_part", "judge"])
+def test_prompts_show(stage: str, stick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompts", "show", stage, str(stick), "lift it", "--out", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert '<task>"lift it"</task>' in text
+    assert (tmp_path / f"{stage}.md").read_text() == text
+    assert len(list(tmp_path.glob("*.png"))) == {"hand_part": 2, "judge": 0}[stage]
+
+
+def test_prompts_show_an_unknown_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["prompts", "show", "dance"]) == 2
+    assert "one of view, hand_part" in capsys.readouterr().err

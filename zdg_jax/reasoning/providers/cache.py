@@ -1,0 +1,168 @@
+"""Answers that were paid for, in one sqlite file that any number of processes may use at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zdg_jax.cache import cache_dir
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.protocol import Call
+
+FILE = "answers.sqlite"
+_PATIENCE_S = 30.0  # another process's write takes a millisecond
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS answers (
+  key TEXT PRIMARY KEY,
+  made_at REAL NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  answer TEXT NOT NULL,
+  call TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What `zdg cache stats` prints.
+
+    Attributes:
+      path: the file.
+      answers: how many are kept.
+      num_bytes: size on disk.
+      models: (provider, model as asked, answers, USD paid or None if any price is unknown).
+    """
+
+    path: Path
+    answers: int
+    num_bytes: int
+    models: tuple[tuple[str, str, int, float | None], ...]
+
+
+def key_of(content: dict[str, Any]) -> str:
+    """SHA-256 of everything that an answer depends on, in canonical JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class AnswerCache:
+    """Valid answers by the hash of their question; sqlite with a write-ahead log.
+
+    A killed process loses nothing that `put` returned for. A file that can't be opened or written costs
+    money, not correctness, so it is an error that says so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connections: dict[int, sqlite3.Connection] = {}  # by process: forks must not share one
+
+    def get(self, key: str) -> tuple[dict[str, Any], Call] | None:
+        """The answer's fields and the call that paid it, or None."""
+        row = self._run("SELECT answer, call FROM answers WHERE key = ?", (key,))
+        return (json.loads(row[0][0]), Call(**json.loads(row[0][1]))) if row else None
+
+    def put(self, keys: list[str], model: str, answer: dict[str, Any], call: Call) -> None:
+        """Keep an answer under several keys; a key that has an answer already keeps it.
+
+        Args:
+          keys: the question's own first.
+          model: as asked for; the call says which one answered.
+        """
+        said, cost = json.dumps(answer, ensure_ascii=False), json.dumps(asdict(call))
+        now = time.time()
+        rows = [(key, now, call.provider, model, call.stage, said, cost) for key in keys]
+        self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", *rows)
+
+    def knows(self, provider: str, model: str) -> bool:
+        """Whether this model ever gave an answer."""
+        return bool(
+            self._run("SELECT 1 FROM answers WHERE provider = ? AND model = ? LIMIT 1", (provider, model))
+        )
+
+    def stats(self) -> CacheStats:
+        """Counts and sizes."""
+        # One paid call may stand under several keys.
+        paid = self._run("SELECT DISTINCT provider, model, made_at, call FROM answers")
+        models: dict[tuple[str, str], list[float | None]] = {}
+        for provider, model, _, call in paid:
+            models.setdefault((provider, model), []).append(json.loads(call)["cost_usd"])
+        lines = tuple((p, m, len(costs), _total(costs)) for (p, m), costs in sorted(models.items()))
+        return CacheStats(self.path, len(paid), self.path.stat().st_size, lines)
+
+    def clear(self) -> int:
+        """Forget everything; returns how many answers there were."""
+        count = self.stats().answers
+        self._run("DELETE FROM answers")
+        self._run("VACUUM")
+        return count
+
+    def close(self) -> None:
+        with self._lock:
+            connection = self._connections.pop(os.getpid(), None)
+            if connection is not None:
+                connection.close()
+
+    def _run(self, statement: str, *rows: tuple[Any, ...]) -> list[Any]:
+        with self._lock:
+            try:
+                connection = self._open()
+                if len(rows) > 1:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany(statement, rows)
+                    connection.execute("COMMIT")
+                    return []
+                return connection.execute(statement, *rows).fetchall()
+            except sqlite3.Error as error:
+                raise UserError(
+                    f"answer cache {self.path} ({error})",
+                    "a file that can be read and written",
+                    "set ZDG_CACHE_DIR to another folder, or delete the file",
+                ) from None
+
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connections.get(os.getpid())
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            # Safe against a kill; a power failure may cost the last answers.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(_TABLE)
+            self._connections[os.getpid()] = connection
+        return connection
+
+
+_open_caches: dict[Path, AnswerCache] = {}
+
+
+def answer_cache() -> AnswerCache:
+    """The user's cache, in `ZDG_CACHE_DIR` or the user's cache folder.
+
+    Raises:
+      UserError: the folder can't be made.
+    """
+    try:
+        path = cache_dir("answers") / FILE
+    except OSError as error:
+        raise UserError(
+            f"no cache folder ({error.strerror})",
+            "a folder in which paid answers are kept",
+            "set ZDG_CACHE_DIR to a folder that can be written",
+        ) from None
+    return _open_caches.setdefault(path, AnswerCache(path))
+
+
+def _total(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None

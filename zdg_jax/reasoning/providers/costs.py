@@ -1,0 +1,77 @@
+"""What calls cost, and the limit on it."""
+
+from __future__ import annotations
+
+import threading
+
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.protocol import ReasonerError
+from zdg_jax.reasoning.providers.settings import Price
+from zdg_jax.reasoning.providers.wire import Usage, WireRequest
+from zdg_jax.reasoning.status import Status
+
+_MILLION = 1e6
+_TOKENS_PER_IMAGE = 1500  # a 1024 x 512 picture at high detail; an upper estimate for the models in the table
+_BYTES_PER_TOKEN = 3
+
+
+def cost_usd(price: Price | None, usage: Usage) -> float | None:
+    """USD of one call; None if the price or a number of tokens is unknown.
+
+    Args:
+      price: of the model.
+      usage: input tokens include the cached ones.
+    """
+    if price is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    cached = usage.cached_tokens or 0
+    if cached and price.cached_input is None:
+        return None
+    fresh = usage.input_tokens - cached
+    return (
+        fresh * price.input + cached * (price.cached_input or 0.0) + usage.output_tokens * price.output
+    ) / _MILLION
+
+
+def estimated_tokens(request: WireRequest) -> int:
+    """Input tokens of a request, rather too many than too few."""
+    return len(request.text.encode()) // _BYTES_PER_TOKEN + _TOKENS_PER_IMAGE * len(request.images)
+
+
+def worst_cost(price: Price, request: WireRequest, max_output_tokens: int) -> float:
+    """USD that a request costs if the model writes as much as it may."""
+    return (estimated_tokens(request) * price.input + max_output_tokens * price.output) / _MILLION
+
+
+class Budget:
+    """A limit on what one run spends. A request is sent only if even its worst case fits."""
+
+    def __init__(self, max_usd: float | int | None) -> None:
+        if max_usd is not None and not 0 < max_usd < float("inf"):
+            raise UserError(f"--max-usd {max_usd}", "a positive number", "choose another limit")
+        self.max_usd = max_usd
+        self.spent = 0.0
+        self._reserved = 0.0
+        self._lock = threading.Lock()
+
+    def reserve(self, amount: float | int) -> None:
+        """Set an amount aside before a request.
+
+        Raises:
+          ReasonerError: `budget_exhausted`, if what was spent and set aside leaves too little.
+        """
+        with self._lock:
+            if self.max_usd is not None and self.spent + self._reserved + amount > self.max_usd:
+                raise ReasonerError(
+                    Status.BUDGET_EXHAUSTED,
+                    f"spent ${self.spent:.4f} and the next call may cost ${amount:.4f}, which could pass "
+                    f"--max-usd {self.max_usd:g}; the same command goes on from here, "
+                    "answers that are paid come from the cache",
+                )
+            self._reserved += amount
+
+    def settle(self, reserved: float | int, cost: float | int) -> None:
+        """Replace what was set aside by what it was."""
+        with self._lock:
+            self._reserved -= reserved
+            self.spent += cost
