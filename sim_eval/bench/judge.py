@@ -80,6 +80,10 @@ def figures_of(
         row["step_ratio_to_pairwise"] = (
             figures["grasp_steps_per_s"] / figures["devices"] / other["grasp_steps_per_s"]
         )
+        # a CPU's cores are not used alike by all paths
+        row["processor_ratio_to_pairwise"] = (
+            other["run_cpu_s"] / other["grasps"] / (figures["run_cpu_s"] / figures["grasps"])
+        )
         row["energy"] |= compared(own, terms["pairwise"] @ weights)
     return row
 

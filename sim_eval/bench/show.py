@@ -15,6 +15,7 @@ _REFINE = (
     ("tables, regions (s)", "host_s", "{:.1f}", 1.0),
     ("grasps/s", "grasps_per_s", "{:.3g}", 1.0),
     ("ratio", "ratio_to_pairwise", "{:.1f}", 1.0),
+    ("by processor time", "processor_ratio_to_pairwise", "{:.1f}", 1.0),
     ("step (ms)", "step_ms", "{:.3g}", 1.0),
     ("grasps a step", "step_grasps", "{:.0f}", 1.0),
     ("recompiled", "compilations_after_first_run", "{:.0f}", 1.0),

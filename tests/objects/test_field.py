@@ -274,3 +274,11 @@ def test_the_bench_gives_plain_numbers():
     assert report["summary"]["objects"] == 1
     assert all(isinstance(v, int | float | str) for v in report["objects"][0].values())
     assert set(itertools.chain(report["versions"])) >= {"numpy", "libigl"}
+
+
+def test_a_large_object_stays_within_what_refinement_has_room_for() -> None:
+    """A pot of 40 x 30 cm: cells are rounded up to even numbers and must stay below the limit."""
+    from zdg_jax.objects.field import MAX_CELLS
+
+    field = build_signed_distance_field(trimesh.creation.cylinder(radius=0.2, height=0.3, sections=64))
+    assert np.prod(np.array(field.shape) + 1) <= MAX_CELLS

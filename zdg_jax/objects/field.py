@@ -13,7 +13,7 @@ from zdg_jax.objects.model import SUBDIVISION, SignedDistanceField
 MARGIN = 0.010  # free space around the oriented bounding box, metres
 BAND = 0.010  # distance from the surface within which the tolerances hold, metres
 STEP = 0.0032  # coarse step of a grid of 3.6 litres, metres; it goes with the fifth root of the volume
-MAX_CELLS = 300_000
+MAX_CELLS = 300_000  # nodes too; what one task has room for in refinement
 TOLERANCE = 0.00025  # estimated error above which a cell is refined, metres
 NODE_TOLERANCE = 0.00016  # estimated error above which every other fine node is measured, metres
 
@@ -33,8 +33,7 @@ def build_signed_distance_field(mesh: trimesh.Trimesh) -> SignedDistanceField:
     """
     R, vertices = _turned(mesh)
     low, high = vertices.min(axis=0) - MARGIN, vertices.max(axis=0) + MARGIN
-    spacing = coarse_step(high - low)
-    shape = 2 * np.ceil((high - low) / (2 * spacing)).astype(int)
+    spacing, shape = _lattice(high - low)
     origin = 0.5 * (low + high) - 0.5 * spacing * shape
     surface = MeshDistance(vertices, np.asarray(mesh.faces))
     phi, gradient = surface.grid(origin, spacing, shape, BAND + 2 * spacing)
@@ -61,6 +60,16 @@ def coarse_step(extents: Float[np.ndarray, "3"]) -> float:
     """Coarse step for a grid of these extents: small objects are sampled finer, no grid is huge."""
     volume = float(np.prod(extents))
     return max(STEP * (volume / 3.6e-3) ** 0.2, (volume / MAX_CELLS) ** (1 / 3))
+
+
+def _lattice(extents: Float[np.ndarray, "3"]) -> tuple[float, np.ndarray]:
+    """(step, cells along each axis), even numbers, with at most MAX_CELLS nodes."""
+    spacing = coarse_step(extents)
+    while True:
+        shape = 2 * np.ceil(extents / (2 * spacing)).astype(int)
+        if np.prod(shape + 1) <= MAX_CELLS:
+            return spacing, shape
+        spacing *= 1.01
 
 
 def _turned(mesh: trimesh.Trimesh) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "v 3"]]:
