@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import importlib.metadata
 import os
 import platform
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import trimesh
 from jaxtyping import Float
 
+from sim_eval.bench.processor import cpu_name
 from zdg_jax.objects import (
     build_signed_distance_field,
     field_values,
@@ -64,7 +63,7 @@ def bench_fields(names: tuple[str, ...] | None = None, points: int = 40_000) -> 
         },
         "objects": rows,
         "machine": {
-            "cpu": _cpu(),
+            "cpu": cpu_name(),
             "cpu_count": os.cpu_count(),
             "system": platform.system(),
             "load_before": before,  # others at work make build_s longer, build_cpu_s hardly
@@ -110,11 +109,3 @@ def _bench_one(name: str, count: int) -> dict[str, Any]:
 def _load() -> float | None:
     """Mean number of running processes over the last minute, where the system tells."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-
-
-def _cpu() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

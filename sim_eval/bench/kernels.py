@@ -134,7 +134,7 @@ def _loops(hand: HandModel, tables: Any, targets: Any, v: Variables, steps: int)
     ends = []
     schedule = Schedule(jnp.asarray(600), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
     for path in ("xla", "kernel"):
-        start, advance, _ = compiled(hand, "adam", path)
+        start, advance = compiled(hand, "adam", path)
         state = start(jax.jit(_each(ob.to_pose))(v), v.joints)
         state = advance(tables, targets, schedule, state, jnp.asarray(0), jnp.asarray(steps))
         ends.append(np.concatenate([np.asarray(x) for x in state.variables], axis=-1))
@@ -154,7 +154,7 @@ def _times(hand: HandModel, tables: Any, targets: Any, v: Variables, links: Any,
     _, wrench = push(tables, tasks, frame, batch)
     moved = jax.jit(lambda m, w, s: move(hand, seeds, m, w, targets.weights[:, 6], s))
     schedule = Schedule(jnp.asarray(600), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
-    start, advance, _ = compiled(hand, "adam", "kernel")
+    start, advance = compiled(hand, "adam", "kernel")
     begin = start(jax.jit(_each(ob.to_pose))(v), v.joints)
     fifty = lambda: advance(tables, targets, schedule, begin, jnp.asarray(0), jnp.asarray(50))  # noqa: E731
     scale = jnp.asarray([0.005, 10.0, 1000.0, 1.0])

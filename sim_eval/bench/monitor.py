@@ -11,11 +11,11 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 
+from sim_eval.bench.processor import cpu_name
 from zdg_jax.refine.plan import Device
 
 _BUILT = "/jax/core/compile/backend_compile_duration"
@@ -74,7 +74,7 @@ def machine(devices: Sequence[Device]) -> dict[str, Any]:
         "platform": devices[0].platform,
         "device_kind": devices[0].device_kind,
         "devices": len(devices),
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cpu_count": os.cpu_count(),
         "load": [round(x, 2) for x in os.getloadavg()],
         "system": platform.system(),
@@ -90,11 +90,3 @@ def peak_memory(devices: Sequence[Device]) -> dict[str, int | None]:
     unit = 1 if sys.platform == "darwin" else 1024
     host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return {"peak_device_bytes": max(known, default=None), "peak_host_bytes": host}
-
-
-def _cpu() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -61,14 +61,7 @@ def run_lookup(
     memory = peak_memory(devices)
     grasps = sum(len(r.hand_pose) for r in refined)
     figures = {
-        "grasps": grasps,
-        "steps": config.steps,
-        "compile_s": first.seconds,
-        "compilations": first.count,
-        "compilations_after_first_run": warm.count,
-        "run_s": seconds,
-        "run_cpu_s": cpu,
-        "grasps_per_s": grasps / seconds,
+        **_timed(grasps, config, first, warm, seconds, cpu),
         "not_ok": sum(status != "ok" for r in refined for status in r.status),
         **_parts(hand, tasks, config, path, tuple(devices)),
         **memory,
@@ -89,7 +82,7 @@ def run_pairwise(
     problems = [build_problem(hand, task.obj, task.grasp, config) for task in tasks]
     starts = [_starts(t, p, starts_each) for t, p in zip(tasks, problems, strict=True)]
     pose, joints = (np.stack(x) for x in zip(*starts, strict=True))
-    start, _, _ = compiled(hand, config.optimizer, "xla")
+    start, _ = compiled(hand, config.optimizer, "xla")
     with jax.default_device(device):
         cloud, schedule = clouds([t.obj for t in tasks], problems), _schedule(config)
         state = start(jnp.asarray(pose), jnp.asarray(joints))
@@ -107,15 +100,8 @@ def run_pairwise(
             seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     grasps = len(tasks) * starts_each
     figures = {
-        "grasps": grasps,
-        "steps": config.steps,
+        **_timed(grasps, config, first, warm, seconds, cpu),
         "devices": 1,
-        "compile_s": first.seconds,
-        "compilations": first.count,
-        "compilations_after_first_run": warm.count,
-        "run_s": seconds,
-        "run_cpu_s": cpu,
-        "grasps_per_s": grasps / seconds,
         "host_s": 0.0,
         "search": search._asdict(),
         "step_ms": 1e3 * loop / config.steps,
@@ -125,6 +111,22 @@ def run_pairwise(
     }
     poses = [to_object(p.field.R_field_obj, x) for p, x in zip(problems, end, strict=True)]
     return PathRun(figures, poses, [np.asarray(x, np.float64) for x in q])
+
+
+def _timed(
+    grasps: int, config: RefineConfig, first: Compilations, warm: Compilations, seconds: float, cpu: float
+) -> dict[str, Any]:
+    """The figures that every path has of its first, compiling run and of the timed one."""
+    return {
+        "grasps": grasps,
+        "steps": config.steps,
+        "compile_s": first.seconds,
+        "compilations": first.count,
+        "compilations_after_first_run": warm.count,
+        "run_s": seconds,
+        "run_cpu_s": cpu,
+        "grasps_per_s": grasps / seconds,
+    }
 
 
 def _parts(

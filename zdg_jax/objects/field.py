@@ -41,7 +41,7 @@ def build_signed_distance_field(mesh: trimesh.Trimesh) -> SignedDistanceField:
     refined = _badly_interpolated(phi, gradient, spacing)
     cells = np.argwhere(refined)
     blocks = fine_blocks(surface, coarse, gradient, cells, origin, spacing, NODE_TOLERANCE)
-    plain = _rows(coarse[None])[~refined.ravel()]
+    plain = pack_cells(coarse[None])[~refined.ravel()]
     entries = np.empty(refined.size, np.int32)
     entries[~refined.ravel()] = 2 * np.arange(len(plain), dtype=np.int32)
     first = len(plain) + SUBDIVISION**3 * np.arange(len(cells), dtype=np.int32)
@@ -52,7 +52,7 @@ def build_signed_distance_field(mesh: trimesh.Trimesh) -> SignedDistanceField:
         spacing=spacing,
         shape=(int(shape[0]), int(shape[1]), int(shape[2])),
         entries=entries,
-        rows=np.concatenate([plain, _rows(blocks.astype(np.float16))]),
+        rows=np.concatenate([plain, pack_cells(blocks)]),
     )
 
 
@@ -95,9 +95,9 @@ def _badly_interpolated(
     return near
 
 
-def _rows(values: Float[np.ndarray, "n nx ny nz"]) -> UInt32[np.ndarray, "rows 4"]:
-    """The corner values of each cell of n grids in the layout of `SignedDistanceField.rows`."""
-    bits = values.view(np.uint16).astype(np.uint32)
+def pack_cells(values: Float[np.ndarray, "n nx ny nz"]) -> UInt32[np.ndarray, "rows 4"]:
+    """The corner values of each cell of n grids as float16 in the layout of `SignedDistanceField.rows`."""
+    bits = values.astype(np.float16).view(np.uint16).astype(np.uint32)
     pairs = bits[..., :-1] | (bits[..., 1:] << 16)
     n, nx, ny, nz = pairs.shape
     rows = np.empty((n, nx - 1, ny - 1, nz, 4), np.uint32)

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
-from zdg_jax._brax import Transform, math
+from zdg_jax._brax import Transform
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.lookup import Lattice
@@ -70,7 +70,7 @@ def choose_path(hand: HandModel, path: Literal["auto", "xla", "kernel"], devices
 @lru_cache(maxsize=16)
 def functions(hand: HandModel, optimizer: str, path: Path, devices: tuple[Device, ...]) -> Functions:
     """The functions for these devices, compiled once a shape."""
-    start, advance, _ = compiled(hand, optimizer, path)
+    start, advance = compiled(hand, optimizer, path)
 
     @jax.jit
     def measure(tables: Tables, targets: Targets, state: State) -> tuple[Array, Array, Array, Array]:
@@ -105,14 +105,10 @@ def reaches(hand: HandModel, targets: Targets, links: Transform) -> Bool[Array, 
       links: [p, k, links, ...], field frame.
     """
     body = ob.layout(hand)
-    placing = jnp.asarray(body.placing[:, : body.counts[0]])
+    placing = body.placing[:, : body.counts[0]]
 
     def one(lattice: Lattice, links: Transform) -> Array:
-        R = jax.vmap(math.quat_to_3x3)(links.rot)
-        frame = jnp.concatenate([R, links.pos[:, :, None]], axis=2)
-        frames = jnp.transpose(frame, (1, 0, 2)).reshape(3, -1)
-        skin = jnp.matmul(frames, placing, precision=jax.lax.Precision.HIGHEST)
-        u = (skin - lattice.origin[:, None]) / lattice.spacing
+        u = (ob.place_all(links, placing) - lattice.origin[:, None]) / lattice.spacing
         return jnp.any(jnp.all((u >= 0.0) & (u <= lattice.cells[:, None]), axis=0))
 
     return jax.vmap(jax.vmap(one, (None, 0)))(targets.lattice, links)

@@ -21,13 +21,12 @@ from zdg_jax._ptx import fma, fused, is_fused
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.lookup import Components, Lattice
 from zdg_jax.refine import pushes
-from zdg_jax.refine.kernel_layout import TILE, KernelLayout, kernel_layout
+from zdg_jax.refine.kernel_layout import SPHERES, TILE, KernelLayout, kernel_layout
 from zdg_jax.refine.objective import Pushed
-from zdg_jax.refine.targets import PROBES, Tables, Targets
+from zdg_jax.refine.targets import NEIGHBOURS, PROBES, Tables, Targets
 
 #: One warp a program: nothing waits at a barrier, and enough programs share a multiprocessor to hide loads.
 WARPS = 1
-PROBES_AT_ONCE, SPHERES_AT_ONCE = 32, 32
 OVERLAPS_AT_ONCE = 8
 
 
@@ -217,25 +216,25 @@ def _grasp(
     closure, force = pushes.push_pads(fields, weights, pad, pad_exists_ref[eight])
     wrench = collect(wrench, wrench_of(pad, force), ball_link_ref[body.first_pad + eight])
 
-    groups = body.first_pad // SPHERES_AT_ONCE
+    groups = body.first_pad // SPHERES
     most = 1 << (body.first_pad - 1).bit_length()
     ball = jnp.minimum(jnp.arange(most), body.first_pad - 1)
-    bit = 1 << jnp.arange(most // SPHERES_AT_ONCE)
+    bit = 1 << jnp.arange(most // SPHERES)
 
     def probes_tile(tile: Array, carry):
         energy, wrench = carry
-        which = tile * PROBES_AT_ONCE + jnp.arange(PROBES_AT_ONCE)
+        which = tile * NEIGHBOURS + jnp.arange(NEIGHBOURS)
         probe = tuple(probes_ref[task, batch_ref[0], c, which] for c in range(3))
         # Which groups of spheres come near this tile's bounding sphere at all?
-        middle = tuple(jnp.sum(p) * (1.0 / PROBES_AT_ONCE) for p in probe)
+        middle = tuple(jnp.sum(p) * (1.0 / NEIGHBOURS) for p in probe)
         spread = jnp.sqrt(jnp.max(pushes.square(tuple(p - m for p, m in zip(probe, middle, strict=True)))))
         gap = pushes.square(tuple(c - m for c, m in zip(balls(ball), middle, strict=True)))
         reach = radius_ref[ball] + spread
-        meets = jnp.max(fma(reach, reach, -gap).reshape(-1, SPHERES_AT_ONCE), axis=1) > 0.0
+        meets = jnp.max(fma(reach, reach, -gap).reshape(-1, SPHERES), axis=1) > 0.0
         near = jnp.sum(jnp.where(meets, bit, 0))
 
         def nearest_of(group: Array, best: Array) -> Array:
-            here = group * SPHERES_AT_ONCE + jnp.arange(SPHERES_AT_ONCE)
+            here = group * SPHERES + jnp.arange(SPHERES)
             return jax.lax.cond(
                 ((near >> group) & 1) == 1,
                 lambda: jnp.minimum(
@@ -244,7 +243,7 @@ def _grasp(
                 lambda: best,
             )
 
-        none = jnp.full((PROBES_AT_ONCE, SPHERES_AT_ONCE), jnp.iinfo(jnp.int32).max, jnp.int32)
+        none = jnp.full((NEIGHBOURS, SPHERES), jnp.iinfo(jnp.int32).max, jnp.int32)
 
         def search():
             keys = jax.lax.fori_loop(0, groups, nearest_of, none)
@@ -259,7 +258,7 @@ def _grasp(
 
         return jax.lax.cond(near > 0, search, lambda: (energy, wrench))
 
-    inside, wrench = jax.lax.fori_loop(0, PROBES // PROBES_AT_ONCE, probes_tile, (zero, wrench))
+    inside, wrench = jax.lax.fori_loop(0, PROBES // NEIGHBOURS, probes_tile, (zero, wrench))
 
     if energies:
         for k, term in enumerate((*terms[:3], terms[3] + inside, overlap, closure)):

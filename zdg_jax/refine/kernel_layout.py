@@ -9,10 +9,11 @@ import numpy as np
 
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine.objective import layout
+from zdg_jax.refine.pushes import SPHERE_BITS
 
 #: Skin vertices, or balls, that one step of a program takes.
 TILE = 64
-#: The number of spheres is rounded up to this.
+#: Spheres that one step takes; their number is rounded up to it.
 SPHERES = 32
 _AWAY = 1e3  # where padding stands, metres
 
@@ -55,9 +56,10 @@ def kernel_layout(hand: HandModel) -> KernelLayout:
     Raises:
       ValueError: more pads or spheres than the kernel numbers.
     """
-    if len(hand.pad_link) > 8 or len(hand.sphere_link) > 512:
+    if len(hand.pad_link) > 8 or len(hand.sphere_link) > 1 << SPHERE_BITS:
         raise ValueError(
-            f"got {len(hand.pad_link)} pads and {len(hand.sphere_link)} spheres; expected at most 8 and 512; "
+            f"got {len(hand.pad_link)} pads and {len(hand.sphere_link)} spheres; expected at most 8 and "
+            f"{1 << SPHERE_BITS}; "
             "refine this hand with path='xla'"
         )
     body = layout(hand)

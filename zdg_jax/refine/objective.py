@@ -109,11 +109,7 @@ def push(
     weights = pushes.Weights(
         tuple(target.weights[k] for k in range(7)), target.tolerance, target.probe_weight
     )
-    R = jax.vmap(math.quat_to_3x3)(links.rot)
-    frame = jnp.concatenate([R, links.pos[:, :, None]], axis=2)  # [links, 3, 4]
-    points = jnp.matmul(
-        jnp.transpose(frame, (1, 0, 2)).reshape(3, -1), jnp.asarray(body.placing), precision=_HIGH
-    )
+    points = place_all(links, body.placing)
     skin, sphere, pad = (
         (part[0], part[1], part[2]) for part in jnp.split(points, np.cumsum(body.counts)[:-1], axis=1)
     )
@@ -154,6 +150,18 @@ def push(
 
 
 _HIGH = jax.lax.Precision.HIGHEST
+
+
+def place_all(links: Transform, placing: Float[np.ndarray, "frame n"]) -> Float[Array, "3 n"]:
+    """Points of the hand in the frame of `links`: [R | p] of all links side by side, times `placing`.
+
+    Args:
+      links: of one grasp.
+      placing: `Layout.placing` or some of its columns.
+    """
+    R = jax.vmap(math.quat_to_3x3)(links.rot)
+    frame = jnp.concatenate([R, links.pos[:, :, None]], axis=2)  # [links, 3, 4]
+    return jnp.matmul(jnp.transpose(frame, (1, 0, 2)).reshape(3, -1), jnp.asarray(placing), precision=_HIGH)
 
 
 def _wrench(

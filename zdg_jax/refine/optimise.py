@@ -52,11 +52,10 @@ class State(NamedTuple):
 
 @lru_cache(maxsize=32)
 def compiled(hand: HandModel, optimizer: str, path: Path):
-    """(start, advance, finish) for this hand, each jitted.
+    """(start, advance) for this hand, each jitted.
 
     start(pose [p, k, 7], joints [p, k, n]) -> State
     advance(tables, targets, schedule, state, first, last) -> State after steps first..last-1
-    finish(tables, targets, state) -> (pose, joints within limits, terms [p, k, 7])
     """
     transform = OPTIMIZERS[optimizer]()
 
@@ -84,10 +83,7 @@ def compiled(hand: HandModel, optimizer: str, path: Path):
 
         return jax.lax.fori_loop(first, last, step, state)
 
-    def finish(tables: Tables, targets: Targets, state: State):
-        return measured(hand, tables, targets, state, path)[:3]
-
-    return jax.jit(start), jax.jit(advance), jax.jit(finish)
+    return jax.jit(start), jax.jit(advance)
 
 
 def measured(

@@ -13,7 +13,7 @@ from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
 from zdg_jax.refine.config import TERMS, RefineConfig
-from zdg_jax.refine.targets import BATCHES, PROBES
+from zdg_jax.refine.targets import BATCHES, NEIGHBOURS, PROBES
 
 #: How far from the hand region the hand may still run into the object, metres.
 REACH = 0.10
@@ -117,11 +117,11 @@ def _probes(points: np.ndarray, hand_mask: np.ndarray) -> tuple[np.ndarray, floa
     return np.ascontiguousarray(probes), len(near) / PROBES
 
 
-def _neighbours(points: Float[np.ndarray, "n 3"], leaf: int = 32) -> Float[np.ndarray, "n 3"]:
-    """Halved along the longest axis again and again, so that runs of `leaf` points lie close together."""
-    if len(points) <= leaf:
+def _neighbours(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """Halved along the longest axis again and again, so that runs of NEIGHBOURS lie close together."""
+    if len(points) <= NEIGHBOURS:
         return points
     axis = int(np.argmax(np.ptp(points, axis=0)))
     sorted_ = points[np.argsort(points[:, axis], kind="stable")]
     half = len(points) // 2
-    return np.concatenate([_neighbours(sorted_[:half], leaf), _neighbours(sorted_[half:], leaf)])
+    return np.concatenate([_neighbours(sorted_[:half]), _neighbours(sorted_[half:])])

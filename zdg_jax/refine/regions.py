@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 from scipy.spatial import KDTree
 
+from zdg_jax.objects.field import pack_cells
+from zdg_jax.objects.fields import grid_nodes
 from zdg_jax.objects.lookup import Lattice
 from zdg_jax.objects.model import SignedDistanceField
 
@@ -30,26 +32,15 @@ def region_rows_host(
       hand, func: which of them are M_hand^3d and P_func^3d, each at least one.
     """
     shape = tuple(n + 1 for n in field.shape)
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1).reshape(-1, 3)
-    nodes = field.origin + field.spacing * index
+    nodes = grid_nodes(field.origin, field.spacing, shape)
     packed: list[np.ndarray] = []
     for mask in (hand, func):
         if packed and np.array_equal(hand, func):
             packed.append(packed[0])
             continue
         distance, _ = KDTree(points[mask]).query(nodes, workers=-1)
-        packed.append(pack_corners(np.asarray(distance).reshape(shape)))
+        packed.append(pack_cells(np.asarray(distance).reshape(1, *shape)))
     return np.concatenate(packed, axis=1)
-
-
-def pack_corners(values: Float[np.ndarray, "nx ny nz"]) -> UInt32[np.ndarray, "cells 4"]:
-    """The eight corner values of every cell as float16: word 2 dx + dy, dz = 0 in its low half."""
-    v = values.astype(np.float16)
-    shape = tuple(n - 1 for n in v.shape)
-    rows = np.empty((*shape, 2, 2, 2), np.float16)
-    for a, b, c in np.ndindex(2, 2, 2):
-        rows[..., a, b, c] = v[a : a + shape[0], b : b + shape[1], c : c + shape[2]]
-    return rows.reshape(-1, 8).view("<u4").astype(np.uint32)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -11,6 +11,8 @@ from zdg_jax.objects.lookup import Lattice
 #: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
 #: BATCHES in turn, so that many points cost a step no more than few.
 BATCHES, PROBES = 8, 256
+#: So many probes in a row lie close together: what the kernel tests at once against a group of spheres.
+NEIGHBOURS = 32
 
 
 class Tables(NamedTuple):
