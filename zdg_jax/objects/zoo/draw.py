@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TypeVar
 
+Number = float | int
 T = TypeVar("T")
 
 
@@ -18,7 +19,7 @@ class Draw:
         self.variant = variant
         self._random = random.Random(f"{category}/{variant}")
 
-    def __call__(self, low: float, high: float) -> float:
+    def __call__(self, low: Number, high: Number) -> float:
         """A number of the range, to a tenth of a millimetre (or of a thousandth, without a unit)."""
         return round(low + (high - low) * self._random.random(), 4)
 

@@ -9,9 +9,9 @@ from jaxtyping import Float
 from manifold3d import CrossSection, Manifold, Mesh64
 
 from zdg_jax.objects.zoo.outline import Points, curve, grown, polygon, silhouette
-from zdg_jax.objects.zoo.shape import Shape
+from zdg_jax.objects.zoo.shape import Number, Shape
 
-Size = float | Sequence[float] | Float[np.ndarray, " n"]
+Size = Number | Sequence[Number] | Float[np.ndarray, " n"]
 
 
 def revolve(profile: Points | CrossSection, part: str, segments: int = 48) -> Shape:
@@ -20,7 +20,7 @@ def revolve(profile: Points | CrossSection, part: str, segments: int = 48) -> Sh
     return Shape.of(Manifold.revolve(section, segments).rotate((-90, 0, 0)), part)
 
 
-def cylinder(radius: float, height: float, part: str, bevel: float = 0.0, segments: int = 48) -> Shape:
+def cylinder(radius: Number, height: Number, part: str, bevel: Number = 0.0, segments: int = 48) -> Shape:
     """Upright, its base at y = 0, edges cut by `bevel`."""
     r, h, b = radius, height, bevel
     profile = [(r - b, 0), (r, b), (r, h - b), (r - b, h)] if b else [(r, 0), (r, h)]
@@ -28,7 +28,7 @@ def cylinder(radius: float, height: float, part: str, bevel: float = 0.0, segmen
 
 
 def vessel(
-    profile: Points, wall: float, part: str, inside: str = "inside", floor: float = 0.0, segments: int = 56
+    profile: Points, wall: Number, part: str, inside: str = "inside", floor: Number = 0.0, segments: int = 56
 ) -> tuple[Shape, Shape]:
     """A revolved body open at the top: (its full outer solid, the cutter that hollows it).
 
@@ -49,17 +49,17 @@ def vessel(
     return outer, revolve(hollow ^ above, inside, segments)
 
 
-def slab(outline: CrossSection, height: float, part: str, bevel: float = 0.0) -> Shape:
+def slab(outline: CrossSection, height: Number, part: str, bevel: Number = 0.0) -> Shape:
     """Lies on y = 0: the outline's x is x, its y points to -z; `bevel` cuts the upper and lower edges."""
     return Shape.of(_prism(outline, height, bevel).rotate((-90, 0, 0)), part)
 
 
-def panel(outline: CrossSection, thickness: float, part: str, bevel: float = 0.0) -> Shape:
+def panel(outline: CrossSection, thickness: Number, part: str, bevel: Number = 0.0) -> Shape:
     """Stands: the outline in x and y, thickness along z, centred."""
     return Shape.of(_prism(outline, thickness, bevel).translate((0, 0, -thickness / 2)), part)
 
 
-def box(x: float, y: float, z: float, part: str, round_by: float = 0.0, segments: int = 16) -> Shape:
+def box(x: Number, y: Number, z: Number, part: str, round_by: Number = 0.0, segments: int = 16) -> Shape:
     """Centred on x and z, its base at y = 0, all edges rounded."""
     if round_by <= 0:
         return Shape.of(Manifold.cube((x, y, z), True).translate((0, y / 2, 0)), part)
@@ -72,7 +72,7 @@ def box(x: float, y: float, z: float, part: str, round_by: float = 0.0, segments
     return Shape.of(Manifold.hull_points(np.concatenate(corners)), part)
 
 
-def ellipsoid(x: float, y: float, z: float, part: str, segments: int = 40) -> Shape:
+def ellipsoid(x: Number, y: Number, z: Number, part: str, segments: int = 40) -> Shape:
     """Centred at the origin, full axes."""
     return Shape.of(Manifold.sphere(0.5, segments).scale((x, y, z)), part)
 
@@ -88,12 +88,12 @@ def tube(
     part: str,
     height: Size | None = None,
     *,
-    normal: Sequence[float] = (0.0, 1.0, 0.0),
+    normal: Sequence[Number] = (0.0, 1.0, 0.0),
     smooth: int = 6,
     closed: bool = False,
     round_ends: bool = True,
     sides: int = 20,
-    square: float = 2.0,
+    square: Number = 2.0,
 ) -> Shape:
     """Sweep an oval section along a curve through `path`.
 
@@ -161,13 +161,13 @@ def loft(rings: Float[np.ndarray, "rings n 3"], part: str, closed: bool = False)
     return Shape.of(solid, part)
 
 
-def arc(radius: float, start: float, stop: float, count: int = 13) -> Float[np.ndarray, "n 2"]:
+def arc(radius: Number, start: Number, stop: Number, count: int = 13) -> Float[np.ndarray, "n 2"]:
     """Points of a circle about the origin, degrees."""
     t = np.radians(np.linspace(start, stop, count))
     return radius * np.column_stack([np.cos(t), np.sin(t)])
 
 
-def loop(width: float, height: float, wire: float, part: str, depth: float | None = None) -> Shape:
+def loop(width: Number, height: Number, wire: Number, part: str, depth: Number | None = None) -> Shape:
     """An upright oval ring in the x-y plane, its middle at the origin; outer size width x height."""
     t = np.radians(np.arange(0, 360, 30))
     path = np.column_stack(
@@ -184,7 +184,7 @@ def ear(points: Points, width: Size, part: str, depth: Size | None = None, sides
     return tube(path, width if depth is None else depth, part, width, normal=(1, 0, 0), smooth=5, sides=sides)
 
 
-def strip(points: Points, thickness: float, depth: float, part: str, round_by: float = 0.0) -> Shape:
+def strip(points: Points, thickness: Number, depth: Number, part: str, round_by: Number = 0.0) -> Shape:
     """A band of even thickness along (x, y) points, extruded along z."""
     p = np.asarray(points, dtype=np.float64)
     along = np.gradient(p, axis=0)
@@ -197,7 +197,7 @@ def _points(solid: Manifold) -> Float[np.ndarray, "n 3"]:
     return np.asarray(solid.to_mesh64().vert_properties, dtype=np.float64)[:, :3]
 
 
-def _prism(outline: CrossSection, height: float, bevel: float) -> Manifold:
+def _prism(outline: CrossSection, height: Number, bevel: Number) -> Manifold:
     if bevel <= 0:
         return Manifold.extrude(outline, height)
     inner = grown(outline, -bevel)

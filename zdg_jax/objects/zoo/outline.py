@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Float
 from manifold3d import CrossSection, FillRule, JoinType
 
-Points = Sequence[Sequence[float]] | Float[np.ndarray, "n d"]
+from zdg_jax.objects.zoo.shape import Number
+
+Points = Sequence[Sequence[Number]] | Float[np.ndarray, "n d"]
 _ROUND = 24  # segments of a full turn where corners are rounded
 
 
-def curve(points: Points, per_span: int = 8, closed: bool = False) -> Float[np.ndarray, "n d"]:
+def curve(points: Points, per_span: int = 8, closed: bool = False) -> Float[np.ndarray, "m d"]:
     """Catmull-Rom spline through points of any dimension; open ends take their neighbour's direction.
 
     Args:
@@ -33,23 +35,23 @@ def curve(points: Points, per_span: int = 8, closed: bool = False) -> Float[np.n
     return out if closed else np.concatenate([out, p[-1:]])
 
 
-def polygon(points: Points, round_by: float = 0.0) -> CrossSection:
+def polygon(points: Points, round_by: Number = 0.0) -> CrossSection:
     """A filled outline; convex and concave corners rounded by that radius, metres."""
     return rounded(CrossSection([np.asarray(points, dtype=np.float64)], FillRule.EvenOdd), round_by)
 
 
-def rectangle(width: float, height: float, round_by: float = 0.0) -> CrossSection:
+def rectangle(width: Number, height: Number, round_by: Number = 0.0) -> CrossSection:
     """Centred; `round_by` rounds its corners."""
     w, h = width / 2, height / 2
     return polygon([(-w, -h), (w, -h), (w, h), (-w, h)], round_by)
 
 
-def ellipse(width: float, height: float, segments: int = 48) -> CrossSection:
+def ellipse(width: Number, height: Number, segments: int = 48) -> CrossSection:
     """Centred, full axes `width` and `height`."""
     return CrossSection.circle(0.5, segments).scale((width, height))
 
 
-def rounded(section: CrossSection, by: float) -> CrossSection:
+def rounded(section: CrossSection, by: Number) -> CrossSection:
     """Corners rounded: opened, then closed by a disc of that radius."""
     if by <= 0:
         return section
@@ -58,12 +60,12 @@ def rounded(section: CrossSection, by: float) -> CrossSection:
     return section.simplify(1e-5)
 
 
-def grown(section: CrossSection, by: float) -> CrossSection:
+def grown(section: CrossSection, by: Number) -> CrossSection:
     """Offset outward (inward if negative), corners round."""
     return section.offset(by, JoinType.Round, 2.0, _ROUND).simplify(1e-5)
 
 
-def silhouette(profile: Points, top_column: float = 0.0) -> CrossSection:
+def silhouette(profile: Points, top_column: Number = 0.0) -> CrossSection:
     """Both halves of a revolved body's section from its (r, y) points, bottom to top.
 
     Args:

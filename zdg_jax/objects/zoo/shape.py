@@ -11,6 +11,8 @@ from manifold3d import Manifold, Mesh64, OpType
 
 from zdg_jax.errors import UserError
 
+Number = float | int  # a whole number is a fine length
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -42,15 +44,15 @@ class Shape:
     def __and__(self, other: Shape) -> Shape:
         return Shape(self.solid ^ other.solid, {**self.parts, **other.parts})
 
-    def move(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Shape:
+    def move(self, x: Number = 0.0, y: Number = 0.0, z: Number = 0.0) -> Shape:
         """Shifted, metres."""
         return Shape(self.solid.translate((x, y, z)), self.parts)
 
-    def turn(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Shape:
+    def turn(self, x: Number = 0.0, y: Number = 0.0, z: Number = 0.0) -> Shape:
         """Turned about the world's axes through the origin, degrees, x first."""
         return Shape(self.solid.rotate((x, y, z)), self.parts)
 
-    def scale(self, x: float = 1.0, y: float = 1.0, z: float = 1.0) -> Shape:
+    def scale(self, x: Number = 1.0, y: Number = 1.0, z: Number = 1.0) -> Shape:
         """Stretched along the world's axes."""
         return Shape(self.solid.scale((x, y, z)), self.parts)
 
@@ -62,12 +64,12 @@ class Shape:
         """Together with its mirror image."""
         return self + self.mirror(axis)
 
-    def around(self, count: int, axis: str = "y", degrees: float = 360.0) -> Shape:
+    def around(self, count: int, axis: str = "y", degrees: Number = 360.0) -> Shape:
         """`count` copies, evenly turned about an axis."""
         step = degrees / count
         return union(*(self.turn(**{axis: i * step}) for i in range(count)))
 
-    def finer(self, edge: float) -> Shape:
+    def finer(self, edge: Number) -> Shape:
         """The same surface with edges split to about this length, metres."""
         return Shape(self.solid.refine_to_length(edge), self.parts)
 

@@ -35,7 +35,7 @@ def build(draw: Draw) -> Shape:
             (1.03 * r, 0.001),
             (1.03 * r, 0.003),
             (r, 0.004),
-            *ribs,
+            *ribs.tolist(),
             (r, h - 0.004),
             (1.03 * r, h - 0.003),
             (1.03 * r, h),
