@@ -77,8 +77,8 @@ def _run(options: Options) -> int:
     units = run_all(wanted, rows, methods, unit_options, out)
     note = (
         f"{options.hand}, reasoner {options.reasoner}, {options.num} starts, {options.keep} kept, seed "
-        f"{options.seed}, {len(wanted)} instructions. Means over instructions ± half the 95 % interval; tasks to "
-        "twist are left out of the simulated columns."
+        f"{options.seed}, {len(wanted)} instructions. Means over instructions ± half the 95 % interval; "
+        "tasks to twist are left out of the simulated columns."
     )
     record: dict[str, Any] = {"set": options.set, "options": asdict(unit_options), "versions": versions()}
     run = Run(

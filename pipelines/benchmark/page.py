@@ -21,8 +21,9 @@ from sim_eval.tables import PAPER_COLUMNS
 
 _PAGE = """<!doctype html><meta charset="utf-8"><title>{{ heading }}</title>
 <style>body{font:15px/1.45 sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#1c2026}
-table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:right}
-td:first-child,th:first-child{text-align:left}figure{display:inline-block;width:560px;margin:.5em;vertical-align:top}
+table{border-collapse:collapse;margin:1em 0}td:first-child,th:first-child{text-align:left}
+td,th{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:right}
+figure{display:inline-block;width:560px;margin:.5em;vertical-align:top}
 img{max-width:100%}figcaption{color:#5c636e}</style>
 <h1>{{ heading }}</h1><p>{{ note }}</p>
 {% for name, lines in tables %}<h2>{{ name }}</h2><table><tr><th></th>
@@ -93,10 +94,14 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
         "failures": [{"row": row, "id": unit["id"], "why": why} for row, unit, why in bad],
     }
     write_atomic(out / "benchmark.json", json.dumps(record, indent=1).encode() + b"\n")
-    page = jinja2.Environment(autoescape=True).from_string(_PAGE).render(
-        heading=run.heading, note=run.note, tables=shown, columns=PAPER_COLUMNS, cell=cell,
-        bad=[(f"{title(r)}: {_asked(run, u)}", why, _inline(pictures.get((r, u["id"])))) for r, u, why in bad],
-    )  # fmt: skip
+    drawn = [
+        (f"{title(row)}: {_asked(run, unit)}", why, _inline(pictures.get((row, unit["id"]))))
+        for row, unit, why in bad
+    ]
+    template = jinja2.Environment(autoescape=True).from_string(_PAGE)
+    page = template.render(
+        heading=run.heading, note=run.note, tables=shown, columns=PAPER_COLUMNS, cell=cell, bad=drawn
+    )
     write_atomic(out / "benchmark.html", page.encode())
 
 

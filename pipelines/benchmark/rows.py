@@ -24,9 +24,9 @@ class RowKind:
     ablate: str | None = None
 
 
-# Paper IV-C. W/O Contact: no part and point inference, "position, rotation, and grasp type based on the object
-# center". W/O Initial: no position, rotation and grasp type; random global rotation, extended joints; contact
-# regions still guide refinement. W/O Refine: the initial pose G' itself.
+# Paper IV-C. W/O Contact: no part and point inference, "position, rotation, and grasp type based on the
+# object center". W/O Initial: no position, rotation and grasp type; random global rotation, extended joints;
+# contact regions still guide refinement. W/O Refine: the initial pose G' itself.
 ROWS = {
     "ours": RowKind("Ours", "given"),
     "ours_star": RowKind("Ours*", "ask"),

@@ -1,4 +1,4 @@
-"""One unit of work: one instruction in one row, from the object to measured grasps, into a file of its own."""
+"""One unit of work: one instruction in one row, from the object to measured grasps in a file of its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from zdg_jax.render.surface import Surface
 
 SHORTLIST = 3  # simulated grasps for every kept one
 MEASURES = (
-    "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end", "part_acc", "sc_ratio",
+    "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end",
+    "part_acc", "sc_ratio",
 )  # fmt: skip
 FORM = 1  # of the unit files
 

@@ -1,4 +1,4 @@
-"""The `oracle` row of the benchmark: contact parts from the labels, every other stage from another reasoner."""
+"""The benchmark's `oracle`: contact parts from the labels, every other stage from another reasoner."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Box(_Region):
     def holds(self, p: Points, n: Points) -> Bool[np.ndarray, " n"]:
         low = np.array([-np.inf if v is None else v for v in self.low])
         high = np.array([np.inf if v is None else v for v in self.high])
-        return ((p >= low) & (p <= high)).all(axis=1)
+        return np.all((p >= low) & (p <= high), axis=1)
 
 
 class HalfSpace(_Region):
