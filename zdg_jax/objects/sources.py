@@ -17,6 +17,7 @@ from zdg_jax.objects.zoo import zoo_object
 
 YCB_PREFIX = "ycb:"
 ZOO_PREFIX = "zoo:"
+PREFIXES = (YCB_PREFIX, ZOO_PREFIX)  # what is no file
 
 
 def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
