@@ -21,7 +21,7 @@ class Synth:
     """Synthesize, simulate and picture grasps for one object and one task."""
 
     object: Annotated[
-        Positional[str], arg(metavar="OBJECT", help="A mesh file, or ycb:NAME (e.g. ycb:025_mug).")
+        Positional[str], arg(metavar="OBJECT", help="A mesh file, ycb:NAME or zoo:CATEGORY/VARIANT.")
     ]
     task: Annotated[
         Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')

@@ -18,6 +18,7 @@ from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.refine.result import RefinedGrasps
 
 PREGRASP_OPENING = 0.2
@@ -129,13 +130,16 @@ def opened_and_squeezed(
     return pregrasp, np.clip(squeeze, hand.lower, hand.upper)
 
 
+def stored_source(given: str) -> str:
+    """The OBJECT argument as a later run can read it: files absolute, `ycb:` and `zoo:` names as they are."""
+    return given if given.startswith(PREFIXES) else str(Path(given).expanduser().resolve())
+
+
 def dataset_info(
     obj: ObjectModel, hand: HandModel, config: Mapping[str, Any], versions: Mapping[str, str]
 ) -> dict[str, Any]:
     """What the columns mean, and where the object came from."""
-    source = str(config["object"])
-    if not source.startswith("ycb:"):
-        source = str(Path(source).expanduser().resolve())
+    source = stored_source(str(config["object"]))
     return {
         "format": "zdg-jax grasps 1",
         "hand": hand.name,
