@@ -206,7 +206,8 @@ def _simulate_and_choose(
     hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Indices of the kept grasps, best first, and their measured columns."""
-    from sim_eval.evaluate import evaluate, measure_shape
+    from sim_eval.evaluate import evaluate
+    from sim_eval.measure import measure_shape
 
     score = np.asarray(refined.score)
     chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)

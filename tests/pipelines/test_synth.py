@@ -96,8 +96,9 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         sys.modules,
         "sim_eval.evaluate",
-        SimpleNamespace(evaluate=fake_evaluate, measure_shape=fake_evaluate, PROTOCOLS=("gravity",)),
+        SimpleNamespace(evaluate=fake_evaluate, PROTOCOLS=("gravity",)),
     )
+    monkeypatch.setattr("sim_eval.measure.measure_shape", fake_evaluate)
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:

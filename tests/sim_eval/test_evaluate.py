@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
+from sim_eval import measure
 from sim_eval.evaluate import evaluate
 from sim_eval.tables import markdown_table, summarise
 from tests.sim_eval.helpers import as_object, grasps, hand, sphere
@@ -13,9 +14,8 @@ from zdg_jax.errors import UserError
 
 OBJECT = as_object(trimesh.creation.capsule(height=0.15, radius=0.015, count=(16, 16)))
 COLUMNS = {
-    "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_method", "contact_5mm", "contact_2mm",
-    "contact_fingers", "contact_distance_cm", "sim_dis_cm", "sim_suc", "contact_end", "contact_every_step",
-    "sim_depth_cm", "status", "status_reason",
+    *measure.COLUMNS, "sim_dis_cm", "sim_suc", "contact_end", "contact_every_step", "sim_depth_cm", "status",
+    "status_reason",
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_a_hand_far_off(columns):
     assert (row["p_dep_cm"], row["p_dep_object_cm"], row["p_vol_cm3"]) == (0.0, 0.0, 0.0)
     np.testing.assert_allclose(row["sim_dis_cm"], 10.7, rtol=0.01)
     assert not any(row[name] for name in ("sim_suc", "contact_end", "contact_5mm"))
-    np.testing.assert_allclose(row["contact_distance_cm"], 300, rtol=0.1)
+    np.testing.assert_allclose(row["contact_gap_cm"], 300, rtol=0.1)
 
 
 def test_volume_and_depth_agree_on_who_penetrates(columns):
@@ -71,7 +71,7 @@ def test_rows_do_not_touch_each_other(batch, columns):
     good = [0, 2, 3, 5]
     for name in COLUMNS:
         np.testing.assert_array_equal(got[name][good], columns[name][good], err_msg=name)
-    for name in ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "contact_distance_cm"):
+    for name in ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "contact_gap_cm"):
         assert np.isnan(got[name][[1, 4]]).all(), name
     for name in ("sim_suc", "contact_end", "contact_every_step", "contact_5mm"):
         assert not got[name][[1, 4]].any(), name
