@@ -8,7 +8,6 @@ import trimesh
 
 from sim_eval import measure
 from sim_eval.evaluate import evaluate
-from sim_eval.tables import markdown_table, summarise
 from tests.sim_eval.helpers import as_object, grasps, hand, sphere
 from zdg_jax.errors import UserError
 
@@ -108,28 +107,3 @@ def test_an_open_object_is_measured_and_says_how(batch):
 def test_unknown_protocol(batch):
     with pytest.raises(UserError, match="gravity"):
         evaluate(hand(), OBJECT, *batch, protocol="levity")
-
-
-def test_summary_of_known_numbers():
-    s = summarise(np.array([1.0, 2.0, 3.0, np.nan]))
-    assert (s.mean, s.count, s.missing) == (2.0, 3, 1)
-    np.testing.assert_allclose([s.low, s.high], [2 - 1.959964 / 3**0.5, 2 + 1.959964 / 3**0.5])
-    half = summarise(np.array([True] * 5 + [False] * 5))
-    np.testing.assert_allclose([half.low, half.high], [0.2366, 0.7634], atol=1e-4)  # Wilson, n = 10
-    assert summarise(np.zeros(0)).count == 0
-
-
-def test_failed_rows_are_no_success_and_no_distance():
-    failed = np.array([False, True])
-    assert summarise(np.array([True, True]), failed).mean == 0.5
-    assert summarise(np.array([1.0, 9.0]), failed).mean == 1.0
-
-
-def test_table(columns):
-    text = markdown_table({"ours": columns, "none": {}})
-    head, _, ours, none = text.strip().split("\n")
-    assert head.count("|") == ours.count("|") == none.count("|") == 8
-    assert "P.Vol (cm³)" in head
-    assert ours.endswith("| 6 | 0 |")
-    with pytest.raises(UserError, match="p_vol_cm3"):
-        markdown_table({"ours": columns}, ["volume"])
