@@ -75,8 +75,8 @@ def summarise(
     variance = G / (G - 1) * float((residual**2).sum()) / n**2
     if flags:
         spread = mean * (1 - mean)
-        effective = float(np.clip(spread / variance, G, n)) if variance > 0 and spread > 0 else float(G)
-        low, high = wilson(mean, effective)
+        effective = np.clip(spread / variance, G, n) if variance > 0 else n if spread > 0 else G
+        low, high = wilson(mean, float(effective))
     else:
         half = float(student.ppf(0.975, G - 1)) * float(np.sqrt(variance))
         low, high = mean - half, mean + half
