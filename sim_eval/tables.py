@@ -115,7 +115,7 @@ def markdown_table(rows: Mapping[str, Mapping[str, np.ndarray]], columns: Sequen
 
 
 def markdown(shown: Table) -> str:
-    """Mean ± half the 95 % interval, number of grasps, number of failed ones."""
+    """Mean ± half the 95 % interval, or (low to high) where it is lopsided; grasps, and how many failed."""
     lines = ["| | " + " | ".join(c.heading for c in shown.columns) + " | grasps | failed |"]
     lines.append("|---" * (len(shown.columns) + 3) + "|")
     for line in shown.lines:
@@ -139,6 +139,18 @@ def upright_terminal(shown: Table, title: str = "") -> RichTable:
         view.add_column(line.name, justify="right")
     for cells in _upright(shown):
         view.add_row(*cells)
+    return view
+
+
+def terminal(shown: Table) -> RichTable:
+    """`markdown` for the terminal."""
+    view = RichTable("")
+    for column in shown.columns:
+        view.add_column(column.heading, justify="right")
+    for name in ("grasps", "failed"):
+        view.add_column(name, justify="right")
+    for line in shown.lines:
+        view.add_row(line.name, *_texts(shown.columns, line), str(line.size), str(line.failed))
     return view
 
 
@@ -181,8 +193,12 @@ def _texts(columns: Sequence[Column], line: Line) -> list[str]:
 def _cell(summary: Summary | None, factor: float) -> str:
     if summary is None or summary.count == 0:
         return "-"
-    half = factor * summary.half
-    return f"{factor * summary.mean:.3g}" + (f" ± {half:.2g}" if np.isfinite(half) else "")
+    mean, low, high = (factor * v for v in (summary.mean, summary.low, summary.high))
+    if not np.isfinite(low):
+        return f"{mean:.3g}"
+    if abs(low + high - 2 * mean) > 0.02 * (high - low):  # a share's interval leans to the middle
+        return f"{mean:.3g} ({low:.3g} to {high:.3g})"
+    return f"{mean:.3g} ± {(high - low) / 2:.2g}"
 
 
 def _known(value: float) -> float | None:
