@@ -81,7 +81,7 @@ def relative_pose(
     world_frame: Float[np.ndarray, "*a 7"], world_hand: Float[np.ndarray, "*b 7"]
 ) -> Float[np.ndarray, "*c 7"]:
     """T_frame_hand = T_world_frame^-1 T_world_hand, xyz wxyz, broadcast; NaN without a rotation."""
-    frame, hand = np.broadcast_arrays(world_frame, world_hand)
+    frame, hand = (np.array(x) for x in np.broadcast_arrays(world_frame, world_hand))
     inverse, turn = rotation(frame[..., 3:]).inv(), rotation(hand[..., 3:])
     place = inverse.apply((hand[..., :3] - frame[..., :3]).reshape(-1, 3))
     return _keep_bad(frame, hand, np.concatenate([place, _wxyz(inverse * turn)], axis=1))
@@ -89,7 +89,7 @@ def relative_pose(
 
 def compose(a: Float[np.ndarray, "*a 7"], b: Float[np.ndarray, "*b 7"]) -> Float[np.ndarray, "*c 7"]:
     """T_a T_b of poses xyz wxyz, broadcast; NaN where a quaternion is no rotation."""
-    a, b = np.broadcast_arrays(a, b)
+    a, b = (np.array(x) for x in np.broadcast_arrays(a, b))  # scipy wants them writable
     Ra, Rb = rotation(a[..., 3:]), rotation(b[..., 3:])
     place = a[..., :3].reshape(-1, 3) + Ra.apply(b[..., :3].reshape(-1, 3))
     return _keep_bad(a, b, np.concatenate([place, _wxyz(Ra * Rb)], axis=1))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
-from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
 
 # ManoHand/hand.xml, the thumb's chain: rotation of its base in the palm, then of each joint theta's offset
@@ -19,7 +19,7 @@ CHAIN = (
 )
 LINKS = ("thumb_metacarpal", "thumb_proximal", "thumb_distal")
 ITERATIONS = 20
-STEP = 1e-3  # radians, for the Jacobian: kinematics are float32
+STEP = 1e-5  # radians, for the Jacobian
 
 
 def graspit_bones(dofs: Float[np.ndarray, "rows 4"]) -> Float[np.ndarray, "rows 3 3"]:
@@ -42,13 +42,23 @@ def graspit_bones(dofs: Float[np.ndarray, "rows 4"]) -> Float[np.ndarray, "rows 
 
 
 def human16_bones(hand: HandModel, joints: Float[np.ndarray, "rows active"]) -> Float[np.ndarray, "rows 3 3"]:
-    """The same of human16, in its link 0: joint to joint, and last joint to the pad's height."""
-    at_origin = np.array([0.0, 0, 0, 1, 0, 0, 0])
-    where = posed(hand, at_origin, joints, "link")[:, [hand.link_names.index(name) for name in LINKS]]
-    tip = posed(hand, at_origin, joints, "pad")[:, hand.pad_names.index("thumb")]
-    normal = posed(hand, at_origin, joints, "pad_normal")[:, hand.pad_names.index("thumb")]
-    end = tip - normal * ((tip - where[:, 2]) * normal).sum(axis=1, keepdims=True)
-    bones = np.stack([where[:, 1] - where[:, 0], where[:, 2] - where[:, 1], end - where[:, 2]], axis=1)
+    """The same of human16, in its link 0: joint to joint, and last joint to the pad's height.
+
+    In numpy: the compiled kinematics would be compiled for every number of rows.
+    """
+    angles = joints @ hand.coupling.T + hand.coupling_offset
+    R, bones = np.tile(np.eye(3), (len(joints), 1, 1)), []
+    for name in LINKS:
+        link = hand.link_names.index(name)
+        step = R @ hand.p_parent_link[link]
+        if name != LINKS[0]:
+            bones.append(step)
+        R = R @ Rotation.from_quat(np.roll(hand.q_parent_link[link], -1)).as_matrix()
+        for j in np.flatnonzero(hand.joint_link == link):
+            R = R @ Rotation.from_rotvec(angles[:, j, None] * hand.joint_axis[j]).as_matrix()
+    pad = hand.pad_names.index("thumb")
+    point, normal = hand.p_link_pad[pad], hand.n_link_pad[pad]
+    bones = np.stack([*bones, R @ (point - (point @ normal) * normal)], axis=1)
     return bones / np.linalg.norm(bones, axis=-1, keepdims=True)
 
 

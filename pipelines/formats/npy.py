@@ -31,7 +31,7 @@ class _Reader(pickle.Unpickler):
 
 
 def load_npy(path: Path) -> Any:
-    """The array of a .npy file; of an array of one object that object. Only plain data and numpy are built.
+    """The array of a .npy file; of objects a list of them, or the only one. Builds plain data and numpy only.
 
     Raises:
       UserError: no .npy file, or one that holds other classes (torch tensors, for example).
@@ -53,4 +53,4 @@ def load_npy(path: Path) -> Any:
             "a .npy file of dicts, lists and numpy arrays",
             "save it again with plain numpy arrays",
         ) from error
-    return array.item() if array.shape == () else array
+    return array.item() if array.shape == () else list(array)
