@@ -22,6 +22,7 @@ SHOWN = 12  # objects on the terminal; files have all
 IDENTITY = ("grasp_id", "object_id", "category", "status", "status_reason")
 INTERVAL = "95 % intervals {over}."
 NAME = "metrics"
+SUFFIXES = (".json", ".parquet", ".md")
 
 
 @dataclass(frozen=True)
@@ -128,25 +129,19 @@ class EvalReport:
             console.print(reason, markup=False, highlight=False, soft_wrap=True)
 
     def write(self, target: Path) -> None:
-        """Write a .json, .parquet or .md file, or all three into a folder.
-
-        Raises:
-          UserError: another ending.
-        """
-        if not target.suffix:
-            for suffix in (".json", ".parquet", ".md"):
+        """Write a .json, .parquet or .md file, or all three into a folder; see `check_target`."""
+        if not check_target(target).suffix:
+            for suffix in SUFFIXES:
                 self.write(target / f"{NAME}{suffix}")
             return
         if target.suffix == ".json":
             data = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         elif target.suffix == ".md":
             data = self.markdown().encode()
-        elif target.suffix == ".parquet":
+        else:
             sink = pa.BufferOutputStream()
             pq.write_table(self.arrow(), sink, compression="zstd")
             data = sink.getvalue().to_pybytes()
-        else:
-            raise UserError(f"--out {target}", "a .json, .parquet or .md file, or a folder", "choose another")
         write_atomic(target, data)
 
     def arrow(self) -> pa.Table:
@@ -162,6 +157,17 @@ class EvalReport:
         names = [c.name for c in tables.PAPER_COLUMNS]
         numbers = ", ".join(f"{n} {v:.3g}" for n, v in self.means().items() if n in (*names, "good"))
         return f"{self.measured} grasps measured{failed}; mean {numbers}"
+
+
+def check_target(target: Path) -> Path:
+    """The path itself.
+
+    Raises:
+      UserError: neither a folder (no ending) nor a file of `SUFFIXES`.
+    """
+    if target.suffix and target.suffix not in SUFFIXES:
+        raise UserError(f"--out {target}", "a .json, .parquet or .md file, or a folder", "choose another")
+    return target
 
 
 def _column(values: list[Any]) -> np.ndarray:

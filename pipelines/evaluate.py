@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipelines import selection
-from pipelines.eval_report import EvalReport
+from pipelines.eval_report import EvalReport, check_target
 from pipelines.formats import GraspFile, read_grasps
 from pipelines.formats.grasp_file import compose
 from pipelines.formats.objects import MeasuredObject, load_measured
@@ -58,7 +58,7 @@ def evaluate_file(
         raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the meshes that points up")
     roots = _folder(objects)
     if out is not None:
-        target = Path(out).expanduser()
+        target = check_target(Path(out).expanduser())
         output_folder(str(target.parent if target.suffix else target))
     start_jax()
     grasps = read_grasps(path, hand)

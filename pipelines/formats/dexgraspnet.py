@@ -57,7 +57,7 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
         for scale in np.unique(scales):
             of_scale = np.flatnonzero(scales == scale)
             source = ObjectSource(file.stem, scale=float(scale))
-            ids = [f"{label}-{i:04d}" for i in of_scale]
+            ids = [str(grasps[i].get("grasp_id", f"{label}-{i:04d}")) for i in of_scale]
             rows.add(ids, source, category(file.stem), pose[of_scale], joints[of_scale])
 
     each_file(rows, path, ".npy", read_one)
