@@ -144,7 +144,8 @@ def upright_terminal(shown: Table, title: str = "") -> RichTable:
 
 def terminal(shown: Table) -> RichTable:
     """`markdown` for the terminal."""
-    view = RichTable("")
+    view = RichTable()
+    view.add_column("", no_wrap=True)
     for column in shown.columns:
         view.add_column(column.heading, justify="right")
     for name in ("grasps", "failed"):
