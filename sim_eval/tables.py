@@ -46,7 +46,10 @@ MORE_COLUMNS = (
     Column("fc_epsilon", "Ferrari-Canny ε ↑"),
     Column("fc_min_weight", "LP weight ↑"),
     Column("contact_end", "contact at the end (%) ↑", 100.0),
+    Column("gravity_hold_suc", "held against gravity (%) ↑", 100.0),
+    Column("gravity_hold_dis_cm", "displacement, held against gravity (cm) ↓"),
     Column("six_force_suc", "six-force success (%) ↑", 100.0),
+    Column("six_force_dis_cm", "displacement, six forces (cm) ↓"),
 )
 COLUMNS = PAPER_COLUMNS + MORE_COLUMNS
 
