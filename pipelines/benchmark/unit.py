@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from sim_eval.benchmark.oracle import LabelledParts
 from sim_eval.evaluate import evaluate
 from zdg_jax import api
 from zdg_jax.errors import UserError
+from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
@@ -36,7 +37,7 @@ MEASURES = (
     "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end",
     "part_acc", "sc_ratio",
 )  # fmt: skip
-FORM = 1  # of the unit files
+FORM = 2  # of the unit files
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,9 @@ def _synthesised(
     grasp = said.grasp
     if grasp.status != "ok" or grasp.guidance is None or grasp.initial is None:
         return {"status": grasp.status, "status_reason": grasp.status_reason, "grasps": []}
+    guided = grasp.guidance.hand_mask
+    if options.reasoner == "oracle" and kind.ablate != "contact":
+        grasp = replace(grasp, guidance=_labelled(obj, instruction, grasp.guidance))
     num = 1 if kind.ablate == "refine" else options.num  # G' itself, not its jittered copies
     refined = api.refine_task(asked, hand, grasp, num=num, seed=options.seed, ablate=kind.ablate)
     chosen = selection.shortlist(np.asarray(refined.score), refined.status, SHORTLIST * options.keep)
@@ -177,7 +181,6 @@ def _synthesised(
     columns = evaluate(hand, obj, pose, joints, part=mask)
     order = selection.rank(columns, np.asarray(refined.score)[chosen])[: options.keep]
     kept = {name: np.asarray(values)[order] for name, values in columns.items()}
-    guided = grasp.guidance.hand_mask
     return {
         "status": "ok",
         "status_reason": "",
@@ -188,6 +191,13 @@ def _synthesised(
         "region_recall": float((guided & mask).sum() / max(int(mask.sum()), 1)),
         "grasps": _grasps(kept, pose[order], joints[order], np.asarray(refined.energy_total)[chosen][order]),
     }
+
+
+def _labelled(obj: ObjectModel, instruction: Instruction, lifted: ContactGuidance) -> ContactGuidance:
+    """Contact as labelled, in place of what one view's mask was lifted to."""
+    named = named_parts(obj)
+    hand = named.samples_of(obj, instruction.hand_parts)
+    return replace(lifted, hand_mask=hand, func_mask=named.samples_of(obj, instruction.func_parts))
 
 
 def _grasps(
