@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -107,6 +108,10 @@ def run_unit(
         result |= _synthesised(obj, instruction, row, options, hand, reasoner)
     except UserError as error:
         result |= {"status": "bad_object", "status_reason": str(error), "grasps": []}
+    except Exception as error:  # a fault of ours in one unit must not end a run of hours
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        result |= {"status": "crashed", "status_reason": reason, "grasps": []}
     result |= {
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
@@ -165,12 +170,11 @@ def _synthesised(
         asked, hand, instruction.task, answers, seed=options.seed, ablate=kind.ablate,
         config=ReasonConfig(view_index=view),
     )  # fmt: skip
-    grasp = said.grasp
-    if grasp.status != "ok" or grasp.guidance is None or grasp.initial is None:
+    grasp, guidance, initial = said.grasp, said.grasp.guidance, said.grasp.initial
+    if grasp.status != "ok" or guidance is None or initial is None:
         return {"status": grasp.status, "status_reason": grasp.status_reason, "grasps": []}
-    guided = grasp.guidance.hand_mask
     if options.reasoner == "oracle" and kind.ablate != "contact":
-        grasp = replace(grasp, guidance=_labelled(obj, instruction, grasp.guidance))
+        grasp = replace(grasp, guidance=_labelled(obj, instruction, guidance))
     num = 1 if kind.ablate == "refine" else options.num  # G' itself, not its jittered copies
     refined = api.refine_task(asked, hand, grasp, num=num, seed=options.seed, ablate=kind.ablate)
     chosen = selection.shortlist(np.asarray(refined.score), refined.status, SHORTLIST * options.keep)
@@ -184,12 +188,20 @@ def _synthesised(
     return {
         "status": "ok",
         "status_reason": "",
-        "direction": grasp.initial.direction,
-        "grasp_type": grasp.initial.grasp_type,
-        "part_ids": list(grasp.guidance.part_ids),
-        "region_precision": float((guided & mask).sum() / max(int(guided.sum()), 1)),
-        "region_recall": float((guided & mask).sum() / max(int(mask.sum()), 1)),
+        "direction": initial.direction,
+        "grasp_type": initial.grasp_type,
+        "part_ids": list(guidance.part_ids),
+        **_lifting(guidance, mask),
         "grasps": _grasps(kept, pose[order], joints[order], np.asarray(refined.energy_total)[chosen][order]),
+    }
+
+
+def _lifting(guidance: ContactGuidance, target: np.ndarray) -> dict[str, float]:
+    """Shares: of the lifted hand region on the labelled parts, and of those parts in it."""
+    shared = int((guidance.hand_mask & target).sum())
+    return {
+        "region_precision": shared / max(int(guidance.hand_mask.sum()), 1),
+        "region_recall": shared / max(int(target.sum()), 1),
     }
 
 
