@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sim_eval.benchmark.oracle import LabelledParts
 from sim_eval.evaluate import evaluate
 from zdg_jax import api
 from zdg_jax.errors import UserError
+from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
@@ -36,7 +38,7 @@ MEASURES = (
     "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end",
     "part_acc", "sc_ratio",
 )  # fmt: skip
-FORM = 1  # of the unit files
+FORM = 2  # of the unit files
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,10 @@ def run_unit(
         result |= _synthesised(obj, instruction, row, options, hand, reasoner)
     except UserError as error:
         result |= {"status": "bad_object", "status_reason": str(error), "grasps": []}
+    except Exception as error:  # a fault of ours in one unit must not end a run of hours
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        result |= {"status": "crashed", "status_reason": reason, "grasps": []}
     result |= {
         "seconds": round(time.perf_counter() - started, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
@@ -164,9 +170,11 @@ def _synthesised(
         asked, hand, instruction.task, answers, seed=options.seed, ablate=kind.ablate,
         config=ReasonConfig(view_index=view),
     )  # fmt: skip
-    grasp = said.grasp
-    if grasp.status != "ok" or grasp.guidance is None or grasp.initial is None:
+    grasp, guidance, initial = said.grasp, said.grasp.guidance, said.grasp.initial
+    if grasp.status != "ok" or guidance is None or initial is None:
         return {"status": grasp.status, "status_reason": grasp.status_reason, "grasps": []}
+    if options.reasoner == "oracle" and kind.ablate != "contact":
+        grasp = replace(grasp, guidance=_labelled(obj, instruction, guidance))
     num = 1 if kind.ablate == "refine" else options.num  # G' itself, not its jittered copies
     refined = api.refine_task(asked, hand, grasp, num=num, seed=options.seed, ablate=kind.ablate)
     chosen = selection.shortlist(np.asarray(refined.score), refined.status, SHORTLIST * options.keep)
@@ -177,17 +185,31 @@ def _synthesised(
     columns = evaluate(hand, obj, pose, joints, part=mask)
     order = selection.rank(columns, np.asarray(refined.score)[chosen])[: options.keep]
     kept = {name: np.asarray(values)[order] for name, values in columns.items()}
-    guided = grasp.guidance.hand_mask
     return {
         "status": "ok",
         "status_reason": "",
-        "direction": grasp.initial.direction,
-        "grasp_type": grasp.initial.grasp_type,
-        "part_ids": list(grasp.guidance.part_ids),
-        "region_precision": float((guided & mask).sum() / max(int(guided.sum()), 1)),
-        "region_recall": float((guided & mask).sum() / max(int(mask.sum()), 1)),
+        "direction": initial.direction,
+        "grasp_type": initial.grasp_type,
+        "part_ids": list(guidance.part_ids),
+        **_lifting(guidance, mask),
         "grasps": _grasps(kept, pose[order], joints[order], np.asarray(refined.energy_total)[chosen][order]),
     }
+
+
+def _lifting(guidance: ContactGuidance, target: np.ndarray) -> dict[str, float]:
+    """Shares: of the lifted hand region on the labelled parts, and of those parts in it."""
+    shared = int((guidance.hand_mask & target).sum())
+    return {
+        "region_precision": shared / max(int(guidance.hand_mask.sum()), 1),
+        "region_recall": shared / max(int(target.sum()), 1),
+    }
+
+
+def _labelled(obj: ObjectModel, instruction: Instruction, lifted: ContactGuidance) -> ContactGuidance:
+    """Contact as labelled, in place of what one view's mask was lifted to."""
+    named = named_parts(obj)
+    hand = named.samples_of(obj, instruction.hand_parts)
+    return replace(lifted, hand_mask=hand, func_mask=named.samples_of(obj, instruction.func_parts))
 
 
 def _grasps(

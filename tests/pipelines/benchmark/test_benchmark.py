@@ -10,8 +10,9 @@ import pytest
 
 from pipelines.benchmark.__main__ import main
 from pipelines.benchmark.methods import read_method
-from pipelines.benchmark.unit import UnitOptions, given_view, stored_unit, unit_key
+from pipelines.benchmark.unit import UnitOptions, given_view, run_unit, stored_unit, unit_key, unit_path
 from sim_eval.benchmark.instructions import instructions
+from zdg_jax.api import make_reasoner
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
@@ -114,3 +115,15 @@ def test_all_rows_on_one_instruction(tmp_path, capsys):
     stored = json.loads((tmp_path / "units/ours/zoo-hammer-0.json").read_text())
     assert stored["region_precision"] > 0.9
     assert (tmp_path / "benchmark.html").stat().st_size > 1000
+
+
+def test_a_unit_that_breaks_is_a_row_with_a_reason(tmp_path, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr("pipelines.benchmark.unit.load_object", broken)
+    result = run_unit(MUG, "ours", UnitOptions(), load_hand("human16"), make_reasoner("offline"), tmp_path)
+    assert (result["status"], result["grasps"]) == ("crashed", [])
+    assert result["status_reason"] == "ZeroDivisionError: nothing to divide by"
+    assert stored_unit(unit_path(tmp_path, "ours", MUG), unit_key(MUG, "ours", UnitOptions())) == result
+    assert "Traceback" in capsys.readouterr().err
