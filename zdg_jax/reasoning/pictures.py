@@ -33,8 +33,12 @@ def marked_parts(state: ReasonState, view: int | None = None) -> Image.Image:
 
 def view_sheet(state: ReasonState) -> Image.Image:
     """The side views with their part marks, as numbered panels."""
-    panels = [tiles.badge(marked_parts(state, view), str(view + 1)) for view in range(len(state.frames))]
-    return tiles.grid(panels, 2)
+
+    def sheet() -> Image.Image:
+        views = range(len(state.frames))
+        return tiles.grid([tiles.badge(marked_parts(state, view), str(view + 1)) for view in views], 2)
+
+    return state.once("views", sheet)
 
 
 def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image:
