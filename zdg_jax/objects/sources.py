@@ -30,15 +30,27 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
     Raises:
       UserError: no such file or name, a directory, an unreadable or unsupported file.
     """
+    path = check_source(spec)
     if spec.startswith(YCB_PREFIX):
-        path = _ycb_path(spec.removeprefix(YCB_PREFIX))
         return _read(path), YCB_PREFIX + path.stem, "z"
+    return _read(path), path.stem, "y"
+
+
+def check_source(spec: str) -> Path:
+    """The file behind an OBJECT argument; nothing of it is read.
+
+    Raises:
+      UserError: no such file or name, a directory, an unsupported kind of file.
+    """
+    if spec.startswith(YCB_PREFIX):
+        return _ycb_path(spec.removeprefix(YCB_PREFIX))
     path = Path(spec).expanduser()
     if path.is_dir():
         raise UserError(f"the directory {spec}", "a mesh file", "name a file inside it")
     if not path.is_file():
         raise UserError(f"{spec}, which is no file", "a mesh file or ycb:NAME", "check the path")
-    return _read(path), path.stem, "y"
+    _check_kind(path)
+    return path
 
 
 def ycb_names() -> tuple[str, ...]:
@@ -77,11 +89,16 @@ def _ycb_path(name: str) -> Path:
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
 
 
-def _read(path: Path) -> trimesh.Trimesh:
+def _check_kind(path: Path) -> str:
     kind = path.suffix.lower().lstrip(".")
     if kind not in trimesh.available_formats():
         formats = ", ".join(sorted(trimesh.available_formats()))
         raise UserError(f"{path.name} of kind '{kind}'", "a mesh file", f"convert it to one of {formats}")
+    return kind
+
+
+def _read(path: Path) -> trimesh.Trimesh:
+    kind = _check_kind(path)
     # process=False: merging would drop NaN vertices in silence, and the checks want to see them
     try:
         with quiet():
