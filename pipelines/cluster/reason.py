@@ -19,6 +19,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig, parse_view
 from zdg_jax.reasoning.picture_hash import image_sha
+from zdg_jax.reasoning.pictures import view_sheet
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.providers.asking import png
 from zdg_jax.reasoning.state import ReasonState, open_state
@@ -42,13 +43,14 @@ class ReasonStage:
         self._hand, self._reasoner, self._out = hand, reasoner, out
         self._config = ReasonConfig(view_index=parse_view(options.view), contact=options.ablate != "contact")
         self._options = options
-        self._opened: OrderedDict[str, ReasonState] = OrderedDict()
+        self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
+        self._drawing = asyncio.Semaphore(1)
         self._stored: set[str] = set()
 
     async def reason(self, task: TaskSpec, prepared: PreparedObject) -> Reasoned:
         """One task; a stage without a usable answer is a status, not an exception."""
         config = replace(self._config, seed=task.seed)
-        opened = self._open(task, prepared, config)
+        opened = await self._open(task, prepared, config)
         said = await reason(prepared.obj, self._hand, task.task, self._reasoner, config, opened)
         config_row = {**self._options.config(), "seed": task.seed}
         shared = rows.identity(prepared.obj, self._hand, said.grasp, config_row)
@@ -57,14 +59,25 @@ class ReasonStage:
         about = rows.object_info(prepared.obj, task.object, task.up)
         return Reasoned(task, said.grasp, shared, said.trace, pictures, about)
 
-    def _open(self, task: TaskSpec, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
+    async def _open(self, task: TaskSpec, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
+        """The object's views, drawn in a thread: tasks whose answers are in go on meanwhile."""
         key = f"{task.object_key} {task.seed}"
         if key not in self._opened:
             while len(self._opened) >= _OPEN_OBJECTS:
                 self._opened.popitem(last=False)
-            self._opened[key] = open_state(prepared.obj, self._hand, "", config)
+            self._opened[key] = asyncio.create_task(self._draw(prepared, config))
         self._opened.move_to_end(key)
-        return self._opened[key]
+        return await asyncio.shield(self._opened[key])
+
+    async def _draw(self, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
+        def draw() -> ReasonState:
+            opened = open_state(prepared.obj, self._hand, "", config)
+            if config.view_index is None:
+                view_sheet(opened)
+            return opened
+
+        async with self._drawing:
+            return await asyncio.to_thread(draw)
 
     async def _store(self, pictures: Mapping[str, Image.Image]) -> dict[str, str]:
         names: dict[str, str] = {}
