@@ -15,7 +15,7 @@ from zdg_jax.errors import UserError
 
 @dataclass(frozen=True)
 class Generate:
-    """Reason about, refine, simulate and write every task of a table. The same command goes on after a stop."""
+    """Reason, refine, simulate and write every task of a table; the same command goes on after a stop."""
 
     tasks: Annotated[
         str,

@@ -7,17 +7,15 @@ import hashlib
 import json
 import os
 import time
-import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 
-from pipelines.cluster.line import Timed
 from pipelines.cluster.options import GenerateOptions
+from pipelines.cluster.timed import Timed, fault, timed
 from pipelines.cluster.work import StageFault
-from zdg_jax.errors import UserError
 
 _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
 _NICE = 5  # who computes gives way to who waits for answers: a reply unread is a call that stands still
@@ -47,23 +45,6 @@ class _Objects:
         while len(self._held) >= _OBJECTS:
             self._held.popitem(last=False)
         self._held[ref] = value
-
-
-def _fault(stage: str, error: Exception) -> StageFault:
-    if isinstance(error, UserError):
-        return StageFault("bad_object", str(error))
-    traceback.print_exception(error)  # into the actor's own log
-    return StageFault(f"{stage}_error", f"{type(error).__name__}: {error}")
-
-
-def timed(stage: str, work: Callable[[], Any], **more: Any) -> Timed[Any]:
-    """Do it; what goes wrong is a fault of these tasks, not of the run."""
-    begin = time.time()
-    try:
-        value = work()
-    except Exception as error:
-        value = _fault(stage, error)
-    return Timed(value, begin, time.time(), os.getpid(), more)
 
 
 @ray.remote
@@ -111,7 +92,7 @@ class ReasonActor:
         try:
             value = await self._stage.reason(task, await self._objects.wait(refs[0]))
         except Exception as error:
-            value = _fault("reason", error)
+            value = fault("reason", error)
         return Timed(value, begin, time.time(), os.getpid(), {})
 
 

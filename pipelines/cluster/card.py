@@ -46,8 +46,8 @@ def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
         "",
         f"{count} of {manifest['tasks']} tasks on {len(set(tasks['object'].to_pylist()))} objects, "
         f"{grasps.num_rows} rows. One row a grasp in `grasps/`, one a task in `tasks/` (status, answers); "
-        "failed ones stay, with `status` and `status_reason`. Pictures lie in `images/`, meshes in `meshes/`, "
-        "by content hash. Metres, radians, +y up, quaternions wxyz: `dataset_info.json`.",
+        "failed ones stay, with `status` and `status_reason`. Pictures are in `images/`, meshes in "
+        "`meshes/`, by content hash. Metres, radians, +y up, quaternions wxyz: `dataset_info.json`.",
         "",
         "## Yield",
         "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from pipelines.cluster.journal import Journal
@@ -14,6 +13,7 @@ from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import Output
 from pipelines.cluster.simulate import stumbled, unfinished
 from pipelines.cluster.tasks import TaskSpec
+from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from zdg_jax.reasoning.status import Status
 from zdg_jax.refine.result import RefinedGrasps
@@ -23,17 +23,6 @@ READY = 4096  # reasoned tasks that may wait for refinement: some kilobytes each
 LINGER_S = 2.0  # how long a batch waits to become full
 SHARD_S = 60.0  # finished tasks are written at least this often
 MOST_DEATHS = 20  # tasks in a row over which an actor died before the run is given up
-
-
-@dataclass(frozen=True)
-class Timed(Generic[T]):
-    """What a worker gives back: a value or a fault, and when and where it worked."""
-
-    value: T | StageFault
-    begin: float
-    end: float
-    pid: int
-    more: dict[str, Any]
 
 
 class Crew(Protocol):

@@ -76,7 +76,7 @@ class Show:
 
 
 class Dashboard:
-    """The same numbers as gauges, `zdg_*`, on the dashboard of the cluster that this driver is connected to."""
+    """The same numbers as gauges, `zdg_*`, on the dashboard of the driver's cluster."""
 
     def __init__(self) -> None:
         from ray.util.metrics import Gauge

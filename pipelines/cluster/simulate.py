@@ -51,13 +51,13 @@ class SimulateStage:
             "good": int(good.sum()) if chosen else 0,
             "failed": len(lost) + sum(row["status"] != "ok" for row in chosen),
         }
-        return _finished(reasoned, status, reason, chosen + lost, counts)
+        return finished_task(reasoned, status, reason, chosen + lost, counts)
 
 
 def unfinished(reasoned: Reasoned) -> Finished:
     """A task that reasoning ended."""
     row = rows.failed_row(reasoned.shared, reasoned.grasp)
-    return _finished(reasoned, reasoned.grasp.status, reasoned.grasp.status_reason, [row], {})
+    return finished_task(reasoned, reasoned.grasp.status, reasoned.grasp.status_reason, [row], {})
 
 
 def stumbled(
@@ -90,12 +90,13 @@ def stumbled(
     }
     if reasoned is None:
         return Finished(task, fault.status, fault.reason, [row])
-    return _finished(reasoned, fault.status, fault.reason, [row], {})
+    return finished_task(reasoned, fault.status, fault.reason, [row], {})
 
 
-def _finished(
+def finished_task(
     reasoned: Reasoned, status: str, reason: str, rows_: list[dict[str, Any]], counts: dict[str, int]
 ) -> Finished:
+    """A task with its rows, as it is written."""
     return Finished(
         reasoned.task, status, reason, rows_, counts, trace_of(reasoned), reasoned.pictures, reasoned.about
     )
