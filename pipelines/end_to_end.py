@@ -211,7 +211,7 @@ def table(report: dict[str, Any]) -> str:
         f"jax {where['versions'].get('jax')}",
         f"{report['grasps']} grasps of {report['tasks']} tasks on {report['objects']} objects, "
         f"{report['steps']} steps, batches of {report['batch']}: {report['wall_s']:.1f} s, "
-        f"{report['grasps_per_s']:.0f} grasps/s end to end (first batch {report['first_batch_s']:.1f} s before)",
+        f"{report['grasps_per_s']:.0f} grasps/s (after a first batch of {report['first_batch_s']:.1f} s)",
         "",
         "| stage | busy s | share of the time | grasps/s if alone |",
         "|---|---|---|---|",

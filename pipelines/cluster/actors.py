@@ -18,7 +18,9 @@ from pipelines.cluster.timed import Timed, fault, timed
 from pipelines.cluster.work import StageFault
 
 _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
-_NICE = 5  # who computes gives way to who waits for answers: a reply unread is a call that stands still
+# Who computes gives way to who waits for answers (on top of Ray's own worker_niceness): a reply unread is a
+# call that stands still.
+_NICE = 4
 #: A gateway that nobody has asked for so long, and that has nothing under way, ends.
 IDLE_S = 120.0
 

@@ -42,9 +42,10 @@ def connect(address: str | None) -> bool:
         if address:
             ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
             return False
+        # "local" by name: without it Ray would join whatever cluster was last started on this machine.
         ray.init(
-            namespace=NAMESPACE, num_cpus=os.cpu_count(), include_dashboard=_has_dashboard(),
-            log_to_driver=False, logging_level=logging.WARNING,
+            "local", namespace=NAMESPACE, include_dashboard=_has_dashboard(), log_to_driver=False,
+            logging_level=logging.ERROR,
         )  # fmt: skip
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

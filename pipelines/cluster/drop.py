@@ -1,7 +1,7 @@
 """Stage 4 on an accelerator: every refined grasp of a whole batch dropped at once, objects mixed.
 
-Only the gravity test's own measures are taken (`sim_dis_cm`, `contact_end`): volumes and depths are exact mesh
-queries on the processor, some hundredths of a second a grasp; `zdg eval` gives them.
+Only the gravity test's own measures are taken (`sim_dis_cm`, `contact_end`): volumes and depths are exact
+mesh queries on the processor, some hundredths of a second a grasp; `zdg eval` gives them.
 """
 
 from __future__ import annotations
