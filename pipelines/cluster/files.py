@@ -66,6 +66,11 @@ class Folder:
         found = [posixpath.basename(info.path) for info in self._fs.get_file_info(selector) if info.is_file]
         return sorted(name for name in found if not name.startswith("."))
 
+    def size(self, below: str = "") -> int:
+        """Size of everything in a folder below this one, folders in it included."""
+        selector = fs.FileSelector(self._path(below), allow_not_found=True, recursive=True)
+        return sum(info.size or 0 for info in self._fs.get_file_info(selector) if info.is_file)
+
     def delete(self, name: str) -> None:
         self._fs.delete_file(self._path(name))
 

@@ -1,4 +1,4 @@
-"""The command on a real cluster: whole, killed here and there, interrupted; nothing lost, doubled or paid twice."""
+"""The command on a real cluster: killed, interrupted, resumed; nothing lost, doubled or paid twice."""
 
 from __future__ import annotations
 

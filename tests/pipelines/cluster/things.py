@@ -20,7 +20,8 @@ import trimesh
 ROOT = Path(__file__).resolve().parents[3]
 _HEAD = """
 import sys, ray
-context = ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, _node_ip_address="127.0.0.1")
+settings = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
+context = ray.init("local", num_cpus=2, **settings)
 print(context.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 ray.shutdown()
