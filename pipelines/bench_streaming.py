@@ -1,6 +1,6 @@
 """Ray Data's streaming against Ray Core's actors, on stand-in stages: `python -m pipelines.bench_streaming`.
 
-Each task asks six times 0.5 s one after the other, as reasoning does; refinement takes 0.1 s a batch of eight;
+Each task asks six times 0.5 s one after the other, as reasoning does; refining a batch of eight takes 0.1 s;
 one task stumbles. What was found is in docs/decisions.md.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
@@ -53,7 +53,7 @@ class Folder:
         with self._fs.open_input_stream(self._path(name)) as stream:
             return stream.read()
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> pa.NativeFile:
         """For pyarrow's readers. Raises FileNotFoundError."""
         return self._fs.open_input_file(self._path(name))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipelines.cluster.journal import Journal
 from pipelines.cluster.meter import Meter
@@ -25,6 +25,7 @@ SHARD_S = 60.0  # finished tasks are written at least this often
 MOST_DEATHS = 20  # tasks in a row over which an actor died before the run is given up
 
 
+@runtime_checkable
 class Crew(Protocol):
     """Who works: actors of a cluster, or threads of this process. Handles stand for prepared objects."""
 
