@@ -1,4 +1,4 @@
-"""Thin Ray actors around the stages. JAX is imported inside them, once their environment is set."""
+"""What runs in actors, around the stages. JAX is imported inside, once the environment is set."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
 
 from pipelines.cluster.options import GenerateOptions
-from pipelines.cluster.timed import Timed, fault, timed
+from pipelines.cluster.timed import Timed, ended, fault, timed
 from pipelines.cluster.work import StageFault
 
 _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
@@ -49,7 +50,6 @@ class _Objects:
         self._held[ref] = value
 
 
-@ray.remote
 class PrepareActor:
     def __init__(self, options: GenerateOptions) -> None:
         from pipelines.cluster.files import Folder
@@ -64,10 +64,9 @@ class PrepareActor:
         done = timed("prepare", lambda: self._stage.prepare(task))
         if isinstance(done.value, StageFault):
             return done, None
-        return Timed(None, done.begin, done.end, done.pid, {}), done.value
+        return replace(done, value=None), done.value
 
 
-@ray.remote
 class ReasonActor:
     def __init__(self, options: GenerateOptions, gateway: Any) -> None:
         from pipelines.cluster.files import Folder
@@ -95,10 +94,9 @@ class ReasonActor:
             value = await self._stage.reason(task, await self._objects.wait(refs[0]))
         except Exception as error:
             value = fault("reason", error)
-        return Timed(value, begin, time.time(), os.getpid(), {})
+        return ended(value, begin)
 
 
-@ray.remote
 class RefineActor:
     def __init__(self, options: GenerateOptions) -> None:
         from pipelines.runtime import quiet_xla, start_jax
@@ -127,10 +125,9 @@ class RefineActor:
                 [(r, self._objects.get(ref)) for r, ref in zip(reasoned, refs, strict=True)]
             ),
         )
-        return Timed(done.value, done.begin, done.end, done.pid, {"compiled": self._stage.compiled_shapes()})
+        return replace(done, more={**done.more, "compiled": self._stage.compiled_shapes()})
 
 
-@ray.remote
 class SimulateActor:
     def __init__(self, options: GenerateOptions) -> None:
         from pipelines.runtime import quiet_xla, start_jax
@@ -151,7 +148,6 @@ class SimulateActor:
         return timed("simulate", lambda: self._stage.simulate(refined, self._objects.get(refs[0])))
 
 
-@ray.remote
 class GatewayActor:
     """See `gateway.Gateway`; keys come as an argument, since Ray shows environments on its dashboard."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pipelines.cluster.prepare import PrepareStage
 from pipelines.cluster.refine import RefineStage
 from pipelines.cluster.simulate import SimulateStage
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.timed import Timed, timed
+from pipelines.cluster.timed import Timed, ended, timed
 from pipelines.cluster.work import Finished, PreparedObject, Reasoned, Refined
 from zdg_jax.refine.result import RefinedGrasps
 
@@ -57,16 +59,12 @@ class LocalCrew:
         return await self._in("prepare", lambda: stage.prepare(task))
 
     async def reason(self, task: TaskSpec, handle: PreparedObject) -> Timed[Reasoned]:
-        import time
-
         begin = time.time()
-        said = await self._reason.reason(task, handle)
-        return Timed(said, begin, time.time(), os.getpid(), {})
+        return ended(await self._reason.reason(task, handle), begin)
 
     async def refine(self, batch: Sequence[tuple[Reasoned, PreparedObject]]) -> Timed[list[RefinedGrasps]]:
         done = await self._in("refine", lambda: self._refine.refine(batch))
-        more = {"compiled": self._refine.compiled_shapes()}
-        return Timed(done.value, done.begin, done.end, done.pid, more)
+        return replace(done, more={**done.more, "compiled": self._refine.compiled_shapes()})
 
     async def simulate(self, refined: Refined, handle: PreparedObject) -> Timed[Finished]:
         return await self._in("simulate", lambda: self._simulate.simulate(refined, handle))

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import ray
@@ -85,9 +86,9 @@ class RayCrew:
         cpu = {"JAX_PLATFORMS": "cpu"}
         one = {**cpu, "OMP_NUM_THREADS": "1"}
 
-        def start(kind: Any, env: dict[str, str], many: dict[str, Any], *args: Any) -> Any:
+        def start(kind: type, env: dict[str, str], many: dict[str, Any], *args: Any) -> Any:
             settings = {**common, **many, "runtime_env": {"env_vars": {**environment(), **env}}}
-            return kind.options(**settings).remote(*args)
+            return ray.remote(kind).options(**settings).remote(*args)
 
         self._prepare = _Pool(
             [start(actors.PrepareActor, one, {"num_cpus": share}, options) for _ in range(self.preparers)]
@@ -143,7 +144,7 @@ class RayCrew:
             timed, ref = actor.prepare.options(num_returns=2).remote(task)
             done = await _told(timed)
         # The object itself stays in the object store; whoever needs it fetches it once.
-        return done if isinstance(done.value, StageFault) else Timed(ref, done.begin, done.end, done.pid, {})
+        return done if isinstance(done.value, StageFault) else replace(done, value=ref)
 
     async def reason(self, task: TaskSpec, handle: Any) -> Timed[Reasoned]:
         async with self._reason.one() as actor:
@@ -221,7 +222,7 @@ def _gateway(options: GenerateOptions) -> Any:
     secrets = {name: os.environ[name] for name in SECRETS if os.environ.get(name)}
     name = actors.gateway_name({**environment(), **secrets}, options)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-    return actors.GatewayActor.options(
+    return ray.remote(actors.GatewayActor).options(
         name=name, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, num_cpus=0,
         max_restarts=-1, max_task_retries=-1, max_concurrency=4096, scheduling_strategy=here,
         runtime_env={"env_vars": {**environment(), "JAX_PLATFORMS": "cpu"}},

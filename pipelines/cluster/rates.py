@@ -91,34 +91,39 @@ def _tokens(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _seconds(log: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, float]:
-    """From spans. Those of reasoning are mostly waiting, and say nothing of the processor."""
+    """From processor time, start-up and compilation left out; refinement on GPUs from its spans."""
     start = next(record for record in log if record["event"] == "start")
     spans: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in log:
-        if record["event"] == "span" and "fault" not in record:
+        if record["event"] == "span" and "fault" not in record and "process_s" in record:
             spans[record["stage"]].append(record)
     found: dict[str, float] = {}
-
-    def total(stage: str) -> float:
-        return sum(span["end"] - span["begin"] for span in spans[stage])
-
-    if spans["prepare"]:
-        found["prepare_s"] = total("prepare") / len(spans["prepare"])
-    simulated = sum(row["simulated"] for row in rows)
-    if spans["simulate"] and simulated:
-        found["simulate_s"] = total("simulate") / simulated * len(rows) / len(spans["simulate"])
-    # The first span of each process compiles.
-    warm = [span for pid in {s["pid"] for s in spans["refine"]} for span in _of(spans["refine"], pid)[1:]]
-    if warm:
-        seconds = sum(span["end"] - span["begin"] for span in warm)
-        grasps = start["num"] * sum(len(span["tasks"]) for span in warm)
-        rate = grasps / seconds * start.get("steps", PAPER_STEPS) / PAPER_STEPS
-        resources = start["resources"]
-        if resources.get("GPU"):
-            found["gpu_grasps"] = rate
-        else:
-            found["cpu_grasps"] = rate / max(1.0, resources.get("CPU", 1.0))
+    for stage, name in (("prepare", "prepare_s"), ("reason", "reason_s")):
+        tasks, seconds = _work(spans[stage])
+        if tasks:
+            found[name] = seconds / tasks
+    tasks, seconds = _work(spans["simulate"])
+    simulated = sum(row["simulated"] for row in rows) / max(1, sum(row["simulated"] > 0 for row in rows))
+    if tasks and simulated:
+        found["simulate_s"] = seconds / tasks / simulated
+    tasks, seconds = _work(spans["refine"])
+    share = start.get("steps", PAPER_STEPS) / PAPER_STEPS
+    if tasks and not start["resources"].get("GPU"):
+        found["cpu_grasps"] = tasks * start["num"] / seconds * share
+    elif tasks:
+        warm = [span for pid in {s["pid"] for s in spans["refine"]} for span in _of(spans["refine"], pid)[1:]]
+        found["gpu_grasps"] = tasks * start["num"] / sum(s["end"] - s["begin"] for s in warm) * share
     return found
+
+
+def _work(spans: list[dict[str, Any]]) -> tuple[int, float]:
+    """(tasks, processor seconds) of all processes, each from the end of its first span on."""
+    tasks, seconds = 0, 0.0
+    for pid in {span["pid"] for span in spans}:
+        mine = _of(spans, pid)
+        tasks += sum(len(span["tasks"]) for span in mine[1:])
+        seconds += mine[-1]["process_s"] - mine[0]["process_s"]
+    return (tasks, seconds) if seconds > 0 else (0, 0.0)
 
 
 def _of(spans: list[dict[str, Any]], pid: int) -> list[dict[str, Any]]:

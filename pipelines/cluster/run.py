@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import ray
-
-from pipelines.cluster.crew_ray import RayCrew, connect
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal
 from pipelines.cluster.line import Line, Stopped
@@ -21,6 +19,9 @@ from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.rows import versions
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.hands import load_hand
+
+if TYPE_CHECKING:
+    from pipelines.cluster.crew_ray import RayCrew
 
 TICK_S = 0.5
 DRAIN_S = 4.0  # what is under way may come in for so long when the run is interrupted
@@ -78,6 +79,10 @@ def _with_ray(
     meter: Meter,
     show: Show,
 ) -> str:
+    import ray
+
+    from pipelines.cluster.crew_ray import connect
+
     connect(options.address)
     try:
         known = {**versions(), "ray": ray.__version__}
@@ -95,6 +100,8 @@ def _with_ray(
 async def _run(
     options: GenerateOptions, todo: list[TaskSpec], output: Output, journal: Journal, meter: Meter, show: Show
 ) -> str:
+    from pipelines.cluster.crew_ray import RayCrew
+
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Timed(Generic[T]):
-    """What a worker gives back: a value or a fault, and when (seconds since 1970) and where it worked."""
+    """What a worker gives back: a value or a fault, and when (seconds since 1970) and where it worked.
+
+    `more` goes into the log as it is; `process_s` there is the processor time of the process so far.
+    """
 
     value: T | StageFault
     begin: float
@@ -33,7 +36,13 @@ def timed(stage: str, work: Callable[[], T]) -> Timed[T]:
         value: T | StageFault = work()
     except Exception as error:
         value = fault(stage, error)
-    return Timed(value, begin, time.time(), os.getpid(), {})
+    return ended(value, begin)
+
+
+def ended(value: T | StageFault, begin: float, **more: Any) -> Timed[T]:
+    """What began then and ends now, here."""
+    more = {"process_s": round(time.process_time(), 2), **more}
+    return Timed(value, begin, time.time(), os.getpid(), more)
 
 
 def fault(stage: str, error: Exception) -> StageFault:

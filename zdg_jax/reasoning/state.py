@@ -77,7 +77,10 @@ class ReasonState:
     @property
     def region(self) -> Region:
         """M_hand^3d: its centre C, axes and extents."""
-        return measure(self.obj.samples.points[self.known_hand_mask])
+        mask = self.known_hand_mask
+        return self.once(
+            ("region", self.view, self.hand_parts), lambda: measure(self.obj.samples.points[mask])
+        )
 
     @property
     def func_center(self) -> Float[np.ndarray, "3"]:
@@ -110,6 +113,9 @@ class ReasonState:
 
     def visible_pixels(self, view: int) -> dict[int, int]:
         """Parts that are large enough in a view to be pointed at, with their pixels."""
+        return dict(self.once(("visible", view), lambda: self._visible_pixels(view)))
+
+    def _visible_pixels(self, view: int) -> dict[int, int]:
         numbers, counts = np.unique(self.part_maps[view], return_counts=True)
         seen = {int(n): int(c) for n, c in zip(numbers, counts, strict=True) if n > 0}
         large = {number: count for number, count in seen.items() if count >= self.config.min_part_pixels}
