@@ -90,13 +90,26 @@ class Line:
     """One run over a list of tasks."""
 
     def __init__(
-        self, crew: Crew, output: Output, options: GenerateOptions, journal: Journal, meter: Meter
+        self,
+        crew: Crew,
+        output: Output,
+        options: GenerateOptions,
+        journal: Journal,
+        meter: Meter,
+        admitted: int | None = None,
     ) -> None:
+        """Args:
+        crew: who works.
+        output: begun.
+        options: of the run.
+        journal, meter: told of everything.
+        admitted: tasks in reasoning at a time; `options.in_flight` by default.
+        """
         self._crew, self._output, self._options = crew, output, options
         self._journal, self._meter = journal, meter
         self._prepared: dict[str, asyncio.Task[Any]] = {}
         self._left: Counter[str] = Counter()
-        self._admitted = asyncio.Semaphore(options.in_flight)
+        self._admitted = asyncio.Semaphore(admitted or options.in_flight)
         self._preparing = asyncio.Semaphore(crew.preparers)
         self._alone = asyncio.Semaphore(1)
         self._ready: Inbox[tuple[Reasoned, Any]] = Inbox(READY)

@@ -67,6 +67,11 @@ class RemoteReasoner:
         """The provider's API."""
         return self._wire
 
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be in flight."""
+        return self._settings.concurrency
+
     async def ask(self, question: Question[A]) -> Answer[A]:
         """Answer one question, from the cache if it was ever paid.
 
