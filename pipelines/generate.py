@@ -50,7 +50,7 @@ class Generate:
     address: Annotated[
         str | None, arg(metavar="HOST:PORT", help="Ray cluster; RAY_ADDRESS, or a local one, by default.")
     ] = None
-    in_flight: Annotated[int, arg(help="Tasks in reasoning at a time, for each reasoning process.")] = 256
+    in_flight: Annotated[int, arg(help="Tasks in reasoning at a time and process, at most.")] = 256
     concurrency: Annotated[
         int | None, arg(metavar="N", help="Requests in flight, of the whole cluster; see docs/providers.md.")
     ] = None

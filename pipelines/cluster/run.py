@@ -19,6 +19,8 @@ from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.rows import versions
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.hands import load_hand
+from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.providers.reasoner import RemoteReasoner
 
 if TYPE_CHECKING:
     from pipelines.cluster.crew_ray import RayCrew
@@ -59,10 +61,12 @@ def generate(options: GenerateOptions, show: Show | None = None) -> GenerateResu
         output.finish(len(table.tasks))
         return GenerateResult("", len(table.tasks), len(table.tasks), 0, options.out)
     # Address, key and model are looked at here, for nothing; answers are asked for at the gateway.
-    close_reasoner(make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True))
+    reasoner = make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
+    admitted = tasks_in_reasoning(options, reasoner)
+    close_reasoner(reasoner)
     journal = Journal(output.folder)
     try:
-        why = _with_ray(options, table, todo, output, journal, meter, show)
+        why = _with_ray(options, admitted, table, todo, output, journal, meter, show)
         output.finish(len(table.tasks))
     finally:
         journal.close()
@@ -70,8 +74,21 @@ def generate(options: GenerateOptions, show: Show | None = None) -> GenerateResu
     return GenerateResult(why, done, len(table.tasks), meter.statuses["ok"], options.out)
 
 
+def tasks_in_reasoning(options: GenerateOptions, reasoner: Reasoner) -> int:
+    """Tasks admitted to reasoning at a time.
+
+    Twice as many as requests may be in flight keep them in flight. More would not be faster, and would all
+    finish late: their questions take turns.
+    """
+    parts = [getattr(reasoner, "main", reasoner), *getattr(reasoner, "routes", {}).values()]
+    limits = [part.concurrency for part in parts if isinstance(part, RemoteReasoner)]
+    most = options.in_flight * (options.reasoners or 1)
+    return min(most, 2 * (options.concurrency or max(limits))) if limits else most
+
+
 def _with_ray(
     options: GenerateOptions,
+    admitted: int,
     table: TaskTable,
     todo: list[TaskSpec],
     output: Output,
@@ -90,7 +107,7 @@ def _with_ray(
             "start", tasks=len(todo), total=len(table.tasks), num=options.num, steps=options.steps,
             config_sha=options.sha(), versions=known, resources=ray.cluster_resources(),
         )  # fmt: skip
-        why = asyncio.run(_run(options, todo, output, journal, meter, show))
+        why = asyncio.run(_run(options, admitted, todo, output, journal, meter, show))
         journal.write("end", why=why, **meter.snapshot())
         return why
     finally:
@@ -98,7 +115,13 @@ def _with_ray(
 
 
 async def _run(
-    options: GenerateOptions, todo: list[TaskSpec], output: Output, journal: Journal, meter: Meter, show: Show
+    options: GenerateOptions,
+    admitted: int,
+    todo: list[TaskSpec],
+    output: Output,
+    journal: Journal,
+    meter: Meter,
+    show: Show,
 ) -> str:
     from pipelines.cluster.crew_ray import RayCrew
 
@@ -114,7 +137,7 @@ async def _run(
         starting.cancel()
         return "interrupt"
     starting.result()
-    line = Line(crew, output, options, journal, meter)
+    line = Line(crew, output, options, journal, meter, admitted)
     with show.running():
         ticking = asyncio.create_task(_tick(crew, journal, meter, show))
         working = asyncio.create_task(line.run(todo))
