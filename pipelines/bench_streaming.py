@@ -97,7 +97,6 @@ def with_data(tasks: int, bad: bool, blocks: int | None, rows: int, concurrency:
     return _found(notes, begin, ids, out)
 
 
-@ray.remote(num_cpus=0, max_concurrency=1000)
 class CoreReason:
     def __init__(self, notes: Any) -> None:
         self.notes, self.live = notes, [0]
@@ -131,7 +130,8 @@ def with_core(tasks: int, bad: bool) -> dict[str, Any]:
     begin, out = time.time(), []
 
     async def everything() -> None:
-        reason, refine = CoreReason.remote(notes), CoreRefine.remote(notes)
+        remote = ray.remote(CoreReason).options(num_cpus=0, max_concurrency=1000)
+        reason, refine = remote.remote(notes), CoreRefine.remote(notes)
         ready: Inbox[int] = Inbox(64)
 
         async def one(task: int) -> None:

@@ -116,7 +116,7 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
     tasks = packed.tasks(-(-grasps // options.num))
     output.begin([said.task for said, _ in tasks])
     batches = [tasks[i : i + refine.slots] for i in range(0, len(tasks), refine.slots)]
-    busy = dict.fromkeys(("refine", "simulate", "rows", "write"), 0.0)
+    busy: dict[str, float] = dict.fromkeys(("refine", "simulate", "rows", "write"), 0.0)
     status: dict[str, int] = {}
 
     def timed(stage: str, work: Callable[[], T]) -> T:

@@ -86,6 +86,7 @@ def test_every_usual_reader_reads_it(tmp_path: Path) -> None:
     assert polars.read_parquet(folder / "*.parquet")["grasp_id"].to_list() == ids
 
 
+@pytest.mark.filterwarnings("ignore")  # its own
 def test_hugging_face_datasets_reads_it(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     opened(str(tmp_path)).write([finished(TASKS[0])])
