@@ -18,6 +18,7 @@ from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.refine.result import RefinedGrasps
 
 PREGRASP_OPENING = 0.2
@@ -152,6 +153,11 @@ def opened_and_squeezed(
     return pregrasp, np.clip(squeeze, hand.lower, hand.upper)
 
 
+def stored_source(given: str) -> str:
+    """The OBJECT argument as a later run can read it: files absolute, `ycb:` and `zoo:` names as they are."""
+    return given if given.startswith(PREFIXES) else str(Path(given).expanduser().resolve())
+
+
 def dataset_info(
     obj: ObjectModel, hand: HandModel, config: Mapping[str, Any], versions: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -162,8 +168,7 @@ def dataset_info(
 
 def object_info(obj: ObjectModel, source: str, up: str | None) -> dict[str, Any]:
     """Where an object came from, so that `zdg eval` can load it again."""
-    if not source.startswith("ycb:"):
-        source = str(Path(source).expanduser().resolve())
+    source = stored_source(source)
     return {
         "source": source,
         "scale": obj.scale,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines import selection
-from pipelines.dataset import write_atomic, write_dataset
+from pipelines.dataset import MORE_METRICS, write_atomic, write_dataset
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
@@ -202,7 +202,8 @@ def simulate_and_choose(
     hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int, threads: int | None = None
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Indices of the kept grasps, best first, and their measured columns."""
-    from sim_eval.evaluate import evaluate, measure_shape
+    from sim_eval.evaluate import evaluate
+    from sim_eval.measure import measure_shape
 
     score = np.asarray(refined.score)
     chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
@@ -213,7 +214,8 @@ def simulate_and_choose(
     order = selection.rank(columns, score[chosen])[:keep]
     kept = chosen[order]
     initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
-    measured = {name: np.asarray(columns[name])[order] for name in (*MEASURED, *STATUS)}
+    wanted = (*MEASURED, *STATUS, *(name for name in MORE_METRICS if name in columns))
+    measured = {name: np.asarray(columns[name])[order] for name in wanted}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
     return kept, {**measured, "rank": np.arange(len(kept))}
 

@@ -11,11 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder
+from pipelines.dataset import METRICS, MORE_METRICS
 
-MEASURES = (
-    "p_dep_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end", "six_force_suc", "part_acc", "sc_ratio",
-    "p_score",
-)  # fmt: skip
+MEASURES = (*METRICS, "contact_end", *MORE_METRICS)
 _TASK_COLUMNS = (
     "object", "status", "refined", "simulated", "kept", "good", "failed", "calls_sent", "cost_usd",
     "input_tokens", "output_tokens",

@@ -29,3 +29,10 @@ def test_config_sha_ignores_order_and_sees_every_value() -> None:
     one = {"a": 1, "b": None}
     assert rows.config_sha(one) == rows.config_sha({"b": None, "a": 1})
     assert rows.config_sha(one) != rows.config_sha({"a": 2, "b": None})
+
+
+def test_sources_are_stored_so_that_they_can_be_read_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert rows.stored_source("zoo:mug/3") == "zoo:mug/3"
+    assert rows.stored_source("ycb:025_mug") == "ycb:025_mug"
+    assert rows.stored_source("a/mug.stl") == str(tmp_path / "a/mug.stl")

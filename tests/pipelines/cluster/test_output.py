@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.output import Output
+from pipelines.dataset import read_dataset
 from pipelines.plan import finished as finished_ids
 from tests.pipelines.cluster.made import finished, options, spec
 from zdg_jax.errors import UserError
@@ -94,6 +95,13 @@ def test_hugging_face_datasets_reads_it(tmp_path: Path) -> None:
         "parquet", data_files=str(tmp_path / "grasps" / "*.parquet"), cache_dir=str(tmp_path / "cache")
     )
     assert found["train"]["grasp_id"] == ["t0-0-0000", "t0-0-0001"]
+
+
+def test_a_shard_is_read_like_any_file_of_grasps(tmp_path: Path) -> None:
+    opened(str(tmp_path)).write([finished(TASKS[0])])
+    table, info = read_dataset(tmp_path / "grasps" / "part-00000.parquet")
+    assert table.num_rows == 2
+    assert info["hand"] == "human16"
 
 
 def test_no_such_address(tmp_path: Path) -> None:

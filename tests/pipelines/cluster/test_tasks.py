@@ -30,6 +30,8 @@ BAD = {
     "duplicate ids": (GOOD + "ycb:025_mug,wash it,a\n", "task_id 'a' in rows 1 and 4"),
     "same row twice": ("object,task\nycb:025_mug,x\nycb:025_mug,x\n", "in rows 1 and 2"),
     "unknown scan": ("object,task\nycb:025_mugg,x\n", "row 1: ycb:025_mugg"),
+    "unknown zoo": ("object,task\nzoo:mugg/1,x\n", "row 1: zoo:mugg/1"),
+    "no such variant": ("object,task\nzoo:mug/77,x\n", "row 1: zoo:mug/77"),
     "no such file": ("object,task\nycb:025_mug,x\n/nowhere/a.stl,x\n", "row 2: /nowhere/a.stl"),
     "empty sentence": ('object,task\nycb:025_mug,"  "\n', "row 1: task"),
     "bad scale": ("object,task,scale\nycb:025_mug,x,-1\n", "row 1: scale -1"),
