@@ -17,7 +17,7 @@ STAGES = ("prepare", "reason", "refine", "simulate")
 def timeline(log: Sequence[dict[str, Any]], rows: int = 12) -> str:
     """Markdown: by interval of the last run in the log, tasks through each stage and how busy it was.
 
-    Busy is the time of all its work over the interval's; more than 100 % is several workers, or, in reasoning,
+    Busy is the time of all its work over the interval's; over 100 % are several workers, or, in reasoning,
     tasks that wait for answers together.
 
     Args:
