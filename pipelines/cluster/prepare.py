@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.cluster.files import Folder
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import PreparedObject
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sources import PREFIXES
 
 MESHES = "meshes"
 
@@ -21,7 +24,7 @@ class PrepareStage:
         self._seed, self._out = seed, out
 
     def prepare(self, spec: TaskSpec) -> PreparedObject:
-        """The object of a task.
+        """The object of a task; one that its name does not tell from others has its hash in its id.
 
         Raises:
           UserError: what the mesh lacks.
@@ -30,6 +33,9 @@ class PrepareStage:
         from zdg_jax.objects import load_object
 
         obj = load_object(spec.object, scale=spec.scale, up=spec.up, name=spec.name, seed=self._seed)
+        if spec.scale != 1.0 or spec.up is not None or not spec.object.startswith(PREFIXES):
+            # Many collections call every mesh alike.
+            obj = replace(obj, object_id=f"{obj.object_id}-{obj.mesh_sha256[:8]}")
         try:
             pieces = convex_pieces(obj.mesh)
         except ValueError:  # the simulation says why, row by row
