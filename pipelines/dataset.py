@@ -187,7 +187,9 @@ def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         raise UserError(
             f"{path}, which is not a parquet file", "a grasps.parquet", "check the path"
         ) from error
-    info_path = path.parent / INFO_FILE
+    # A shard of `pipelines.generate` lies one folder below what describes it.
+    places = [folder / INFO_FILE for folder in (path.parent, path.parent.parent)]
+    info_path = next((place for place in places if place.is_file()), places[0])
     try:
         info = json.loads(info_path.read_text(encoding="utf-8"))
         names = grasp_schema(len(info["joint_names"])).names

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
@@ -102,6 +102,29 @@ def grasp_row(
     }
 
 
+def task_rows(
+    shared: Mapping[str, Any],
+    hand: HandModel,
+    grasp: ReasonedGrasp,
+    refined: RefinedGrasps,
+    kept: Int[np.ndarray, " kept"],
+    columns: Mapping[str, np.ndarray],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(rows of the kept grasps, rows of those that refinement lost).
+
+    Args:
+      shared: from `identity`.
+      kept: indices into the batch, best first.
+      columns: their measures, in the same order.
+    """
+    chosen = [
+        grasp_row(shared, hand, grasp, refined, int(i), measured_columns(columns, place))
+        for place, i in enumerate(kept)
+    ]
+    lost = [i for i, status in enumerate(refined.status) if status != "ok"]
+    return chosen, [grasp_row(shared, hand, grasp, refined, i, {}) for i in lost]
+
+
 def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str, Any]:
     """One grasp's measures as row values; a number that could not be measured (NaN) becomes null."""
     values = {name: np.asarray(column)[place].item() for name, column in columns.items()}
@@ -139,7 +162,34 @@ def dataset_info(
     obj: ObjectModel, hand: HandModel, config: Mapping[str, Any], versions: Mapping[str, str]
 ) -> dict[str, Any]:
     """What the columns mean, and where the object came from."""
-    source = stored_source(str(config["object"]))
+    about = object_info(obj, str(config["object"]), config["up"])
+    return table_info({obj.object_id: about}, hand, config, versions)
+
+
+def object_info(obj: ObjectModel, source: str, up: str | None) -> dict[str, Any]:
+    """Where an object came from, so that `zdg eval` can load it again."""
+    source = stored_source(source)
+    return {
+        "source": source,
+        "scale": obj.scale,
+        "up": up,
+        "name": obj.name,
+        "mesh_sha256": obj.mesh_sha256,
+        "warnings": list(obj.warnings),
+    }
+
+
+def table_info(
+    objects: Mapping[str, Mapping[str, Any]],
+    hand: HandModel,
+    config: Mapping[str, Any],
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the columns mean, and where all objects came from.
+
+    Args:
+      objects: `object_info` by object id.
+    """
     return {
         "format": "zdg-jax grasps 1",
         "hand": hand.name,
@@ -158,16 +208,7 @@ def dataset_info(
             "cost_usd": "USD",
             "*_s": "s",
         },
-        "objects": {
-            obj.object_id: {
-                "source": source,
-                "scale": obj.scale,
-                "up": config["up"],
-                "name": obj.name,
-                "mesh_sha256": obj.mesh_sha256,
-                "warnings": list(obj.warnings),
-            }
-        },
+        "objects": {name: dict(about) for name, about in objects.items()},
         "config": dict(config),
         "versions": dict(versions),
     }

@@ -81,10 +81,19 @@ def convex_pieces(mesh: trimesh.Trimesh, params: ConvexParams | None = None) -> 
     params = params or ConvexParams()
     if params.max_pieces < 1:
         raise ValueError(f"got max_pieces {params.max_pieces}; expected at least 1")
-    key = f"{mesh_sha256(mesh)} {dataclasses.astuple(params)}"
-    stored = cached_arrays("convex", key, lambda: _pack(_cut(mesh, params)), _SOURCES)
+    stored = cached_arrays("convex", _key(mesh, params), lambda: _pack(_cut(mesh, params)), _SOURCES)
     pieces = tuple(np.split(stored["vertices"], np.cumsum(stored["counts"])[:-1]))
     return ConvexPieces(pieces, str(stored["note"]))
+
+
+def keep_pieces(mesh: trimesh.Trimesh, pieces: ConvexPieces, params: ConvexParams | None = None) -> None:
+    """Put pieces that `convex_pieces` gave on another machine into this one's cache.
+
+    Args:
+      mesh, params: that they were cut from and with.
+      pieces: the result.
+    """
+    cached_arrays("convex", _key(mesh, params or ConvexParams()), lambda: _pack(pieces), _SOURCES)
 
 
 def merge_pieces(pieces: list[Float[np.ndarray, "_ 3"]], max_pieces: int) -> list[Float[np.ndarray, "_ 3"]]:
@@ -179,6 +188,10 @@ def _coacd(vertices: np.ndarray, faces: np.ndarray, threshold: float, seed: int)
     )  # fmt: skip
     pieces = [np.asarray(p[0], np.float64) for p in cut]
     return [p for p in pieces if Manifold.hull_points(p).volume() > 0]
+
+
+def _key(mesh: trimesh.Trimesh, params: ConvexParams) -> str:
+    return f"{mesh_sha256(mesh)} {dataclasses.astuple(params)}"
 
 
 def _pack(result: ConvexPieces) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 
 from zdg_jax.errors import UserError
-from zdg_jax.objects.zoo import zoo_object
+from zdg_jax.objects.zoo import check_zoo_name, zoo_object
 
 YCB_PREFIX = "ycb:"
 ZOO_PREFIX = "zoo:"
@@ -34,6 +34,7 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
     Raises:
       UserError: no such file or name, a directory, an unreadable or unsupported file.
     """
+    check_source(spec)
     if spec.startswith(YCB_PREFIX):
         path = _ycb_path(spec.removeprefix(YCB_PREFIX))
         return _read(path), YCB_PREFIX + path.stem, "z"
@@ -41,13 +42,29 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
         made = zoo_object(spec.removeprefix(ZOO_PREFIX))
         return made.mesh, ZOO_PREFIX + made.name, "y"
     path = Path(spec).expanduser()
+    return _read(path), path.stem, "y"
+
+
+def check_source(spec: str) -> None:
+    """Whether there is something behind an OBJECT argument; nothing of it is read or made.
+
+    Raises:
+      UserError: no such file or name, a directory, an unsupported kind of file.
+    """
+    if spec.startswith(YCB_PREFIX):
+        _ycb_path(spec.removeprefix(YCB_PREFIX))
+        return
+    if spec.startswith(ZOO_PREFIX):
+        check_zoo_name(spec.removeprefix(ZOO_PREFIX))
+        return
+    path = Path(spec).expanduser()
     if path.is_dir():
         raise UserError(f"the directory {spec}", "a mesh file", "name a file inside it")
     if not path.is_file():
         raise UserError(
             f"{spec}, which is no file", "a mesh file, ycb:NAME or zoo:CATEGORY/VARIANT", "check the path"
         )
-    return _read(path), path.stem, "y"
+    _check_kind(path)
 
 
 def ycb_names() -> tuple[str, ...]:
@@ -86,11 +103,16 @@ def _ycb_path(name: str) -> Path:
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
 
 
-def _read(path: Path) -> trimesh.Trimesh:
+def _check_kind(path: Path) -> str:
     kind = path.suffix.lower().lstrip(".")
     if kind not in trimesh.available_formats():
         formats = ", ".join(sorted(trimesh.available_formats()))
         raise UserError(f"{path.name} of kind '{kind}'", "a mesh file", f"convert it to one of {formats}")
+    return kind
+
+
+def _read(path: Path) -> trimesh.Trimesh:
+    kind = _check_kind(path)
     # process=False: merging would drop NaN vertices in silence, and the checks want to see them
     try:
         with quiet():

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from zdg_jax.objects.zoo.build import VARIANTS, ZooObject, category_names, zoo_names, zoo_object
+from zdg_jax.objects.zoo.build import (
+    VARIANTS,
+    ZooObject,
+    category_names,
+    check_zoo_name,
+    zoo_names,
+    zoo_object,
+)
 
-__all__ = ["VARIANTS", "ZooObject", "category_names", "zoo_names", "zoo_object"]
+__all__ = ["VARIANTS", "ZooObject", "category_names", "check_zoo_name", "zoo_names", "zoo_object"]

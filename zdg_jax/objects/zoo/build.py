@@ -80,6 +80,15 @@ def zoo_object(name: str) -> ZooObject:
     return ZooObject(f"{category}/{variant}", mesh, names, arrays["face_part"], float(arrays["density"]))
 
 
+def check_zoo_name(name: str) -> None:
+    """Whether there is such an object; nothing is made.
+
+    Raises:
+      UserError: no such category or variant.
+    """
+    _parsed(name)
+
+
 def _parsed(name: str) -> tuple[str, int]:
     category, slash, number = name.partition("/")
     known = category_names()
