@@ -101,8 +101,10 @@ class Eval:
     """Simulate and measure grasps that were written before."""
 
     grasps: Annotated[Positional[str], arg(metavar="GRASPS.parquet", help="A file that `zdg synth` wrote.")]
-    protocol: Annotated[str, arg(metavar="gravity", help="Test to run.")] = "gravity"
-    backend: Annotated[str, arg(metavar="auto|c", help="Simulator; auto takes C MuJoCo.")] = "auto"
+    protocol: Annotated[str, arg(metavar="gravity|gravity_hold|six_force", help="Test to run.")] = "gravity"
+    backend: Annotated[
+        str, arg(metavar="auto|mjx|warp|c", help="Simulator; auto: mjx on an accelerator, else C MuJoCo.")
+    ] = "auto"
     out: Annotated[str | None, arg(metavar="FILE", help="Write the metrics there as JSON.")] = None
 
     def run(self) -> int:

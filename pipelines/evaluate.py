@@ -17,8 +17,6 @@ from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 
-BACKENDS = ("auto", "c")
-
 
 @dataclass(frozen=True)
 class EvalReport:
@@ -56,7 +54,7 @@ class EvalReport:
             "backend": self.backend,
             "measured": self.measured,
             "failed": self.failed,
-            "good": sum(row["good"] for row in self.rows),
+            "good": sum(row["good"] for row in self.rows) if self.protocol == "gravity" else None,
             "limits": selection.LIMITS,
             "mean": self.means(),
             "grasps": self.rows,
@@ -79,16 +77,19 @@ def evaluate_file(
     Args:
       path: `grasps.parquet`, or its folder.
       protocol: of `sim_eval.evaluate.PROTOCOLS`.
-      backend: of `BACKENDS`; auto takes C MuJoCo.
+      backend: of `sim_eval.backends.BACKENDS`.
       out: where to write the report as JSON.
     Raises:
       UserError: an unknown name, an unreadable file, a mesh that is gone or has changed.
     """
+    from sim_eval.backends import resolve
     from sim_eval.evaluate import PROTOCOLS, evaluate
 
-    for what, got, known in (("protocol", protocol, PROTOCOLS), ("backend", backend, BACKENDS)):
-        if got not in known:
-            raise UserError(f"{what} {got!r}", f"one of {', '.join(known)}", f"choose one with --{what}")
+    if protocol not in PROTOCOLS:
+        raise UserError(
+            f"protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", "choose one with --protocol"
+        )
+    backend = resolve(backend)
     if out is not None:
         output_folder(str(Path(out).expanduser().parent))
     table, info = read_dataset(Path(path).expanduser())
@@ -98,6 +99,7 @@ def evaluate_file(
     usable = np.array([status == "ok" for status in table["status"].to_pylist()], dtype=bool)
     ids, objects = np.array(table["object_id"].to_pylist()), table["mesh_sha256"].to_pylist()
     pose, joints = column_array(table, "hand_pose"), column_array(table, "joints")
+    before, after = column_array(table, "pregrasp_joints"), column_array(table, "squeeze_joints")
     found: dict[int, dict[str, Any]] = {}
     chosen = list(dict.fromkeys(ids[usable]))
     with Steps(len(chosen)).running() as steps:
@@ -105,13 +107,17 @@ def evaluate_file(
             with steps.step(f"measure {object_id}"):
                 index = np.flatnonzero(usable & (ids == object_id))
                 obj = object_again(object_id, info, objects[index[0]])
-                columns = evaluate(load_hand(info["hand"]), obj, pose[index], joints[index], protocol)
-                columns = {**columns, "good": selection.good(columns)}
+                columns = evaluate(
+                    load_hand(info["hand"]), obj, pose[index], joints[index], protocol, backend=backend,
+                    pregrasp=before[index], squeeze=after[index],
+                )  # fmt: skip
+                if protocol == "gravity":
+                    columns = {**columns, "good": selection.good(columns)}
                 for place, i in enumerate(index):
                     found[int(i)] = measured_columns(columns, place)
     grasp_ids = table["grasp_id"].to_pylist()
     rows = [{"grasp_id": grasp_ids[i], **found[i]} for i in sorted(found)]
-    report = EvalReport(str(path), protocol, "c", rows, int((~usable).sum()))
+    report = EvalReport(str(path), protocol, backend, rows, int((~usable).sum()))
     if out is not None:
         write_atomic(Path(out).expanduser(), json.dumps(report.to_json(), indent=2).encode() + b"\n")
     return report
