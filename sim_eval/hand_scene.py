@@ -96,7 +96,7 @@ def build_hand_scene(
         for j in np.flatnonzero((hand.joint_link == i) & moves):
             _add_hinge(body, hand, int(j), dynamics)
         for s in np.flatnonzero(hand.sphere_link == i):
-            add_sphere(body, float(hand.sphere_radius[s]), params, hand.p_link_sphere[s])
+            add_sphere(body, float(hand.sphere_radius[s]), params, hand.p_link_sphere[s].tolist())
     active = {name: k for k, name in enumerate(hand.active_names)}
     ctrl = _add_servos(spec, hand, active)
     _add_couplings(spec, hand, active, moves)

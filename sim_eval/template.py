@@ -61,9 +61,3 @@ def fill_slots(pieces: Sequence[Float[np.ndarray, "_ 3"]], com: Float[np.ndarray
         offset[slot] = -hull.equations[fill, 3]
         corner[slot] = p[hull.simplices[fill]]
     return Slots(normal, offset, corner)
-
-
-def stack_slots(objects: Sequence[Slots], room: int) -> Slots:
-    """Several objects' slots under one leading axis of `room`; what is left over repeats the first."""
-    pick = [objects[i] if i < len(objects) else objects[0] for i in range(room)]
-    return Slots(*(np.stack(x) for x in zip(*pick, strict=True)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sim_eval.backends.jobs import Drop, Hold
 from sim_eval.backends.rollout import Rollout
@@ -14,6 +14,7 @@ from zdg_jax.errors import UserError
 BACKENDS = ("auto", "mjx", "warp", "c")
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A simulator; `convex` is how finely it wants objects cut."""
 
@@ -44,19 +45,22 @@ class _C:
 class _Mjx:
     convex = MJX_TEMPLATE
 
+    def __init__(self, rows_a_chunk: tuple[int, int] | None = None) -> None:
+        self.rows = rows_a_chunk
+
     def drop(self, job: Drop) -> Rollout:
         from sim_eval.backends import mjx
 
-        return mjx.drop(job)
+        return mjx.drop(job, rows_a_chunk=self.rows)
 
     def hold(self, job: Hold) -> tuple[Rollout, ...]:
         from sim_eval.backends import mjx
 
-        return mjx.hold(job)
+        return mjx.hold(job, rows_a_chunk=self.rows)
 
 
 class _Warp:
-    convex = ConvexParams()
+    convex = MJX_TEMPLATE
 
     def drop(self, job: Drop) -> Rollout:
         from sim_eval.backends import warp
@@ -97,15 +101,18 @@ def resolve(name: str) -> str:
     return name
 
 
-def backend(name: str, threads: int | None = None) -> Backend:
+def backend(
+    name: str, threads: int | None = None, rows_a_chunk: tuple[int, int] | None = None
+) -> Backend:
     """A simulator by name.
 
     Args:
       name: of `BACKENDS`.
       threads: of C MuJoCo; by default one a core. The result doesn't depend on it.
+      rows_a_chunk: of MJX, see `sim_eval.backends.mjx.drop`.
 
     Raises:
       UserError: see `resolve`.
     """
     name = resolve(name)
-    return _C(threads) if name == "c" else _Mjx() if name == "mjx" else _Warp()
+    return _C(threads) if name == "c" else _Mjx(rows_a_chunk) if name == "mjx" else _Warp()

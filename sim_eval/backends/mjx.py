@@ -14,53 +14,71 @@ from jaxtyping import Array, Float, Int
 
 from sim_eval.backends.jobs import Drop, Hold
 from sim_eval.backends.mjx_physics import (
-    Bodies, Physics, Seen, State, fixed_physics, hand_physics, stack_bodies, traced,
+    Bodies, Physics, Seen, State, fixed_physics, hand_physics, import_mjx, stack_bodies, traced,
 )  # fmt: skip
-from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, empty
+from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.scene import SceneParams
 from zdg_jax.hands.model import HandModel
 
 #: Objects of one chunk; fewer are padded, so that their number compiles nothing anew.
 OBJECTS = 64
-#: Rows of a chunk on one device: a few for tests and small files, else as many as keep it busy.
-_FEW, _MANY = {"cpu": 16, "gpu": 256, "tpu": 256}, {"cpu": 64, "gpu": 4096, "tpu": 4096}
+#: Rows of a chunk on one device: few for tests and small files, else as many as keep it busy and fit.
+_CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 20
 
 
-def drop(job: Drop, devices: Sequence[jax.Device] | None = None) -> Rollout:
+def chunk_rows(device: jax.Device) -> tuple[int, int]:
+    """Rows of a small and of a large chunk on that device; a row takes up to 1 MB, a quarter of it is for us."""
+    if device.platform == "cpu":
+        return _CPU
+    limit = (device.memory_stats() or {}).get("bytes_limit", 16 << 30)
+    fit = 1 << (max(int(limit // 4 // _ROW_BYTES), 1).bit_length() - 1)
+    few, many = _OTHER
+    return few, max(few, min(many, fit))
+
+
+def drop(
+    job: Drop, devices: Sequence[jax.Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+) -> Rollout:
     """See `Drop`; rows of one batch don't touch each other.
 
     Args:
       job: any objects, in any order.
       devices: all local ones by default.
+      rows_a_chunk: on one device, instead of `chunk_rows`.
 
     Returns:
       steps + 1 states a row.
     """
     out = empty(len(job.index), job.steps + 1)
     devices = tuple(devices or jax.local_devices())
+    sizes = tuple(len(devices) * r for r in rows_a_chunk or chunk_rows(devices[0]))
     spheres = np.asarray(job.p_obj_spheres, np.float32)
     fine = np.asarray(np.isfinite(spheres).all(axis=(1, 2)))
     run = _drop(tuple(float(r) for r in job.sphere_radius), job.params, job.mass, job.steps, devices)
     failure = np.array(["" if ok else "a hand sphere is not at a finite place" for ok in fine], dtype=object)
-    for rows, bodies, index, real in _chunks(job.objects, job.index, np.flatnonzero(fine), len(devices)):
+    for rows, bodies, index, real in _chunks(job.objects, job.index, np.flatnonzero(fine), sizes):
         seen = run(bodies, index, spheres[rows])
         for target, got in zip((out.p_world_com, out.q_world_obj, out.contact, out.depth), seen, strict=True):
             target[rows[:real]] = np.asarray(got)[:real]
-    failure[fine] = _faults(out, MAX_TRAVEL)[fine]
-    return _blanked(out, failure)
+    failure[fine] = faults(out, MAX_TRAVEL)[fine]
+    return blanked(out, failure)
 
 
-def hold(job: Hold, devices: Sequence[jax.Device] | None = None) -> tuple[Rollout, ...]:
+def hold(
+    job: Hold, devices: Sequence[jax.Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+) -> tuple[Rollout, ...]:
     """See `Hold`.
 
     Args:
       job: any objects, in any order.
       devices: all local ones by default.
+      rows_a_chunk: on one device, instead of `chunk_rows`.
 
     Returns:
       A rollout for each force; rows that an earlier force made fail are left out, with a reason.
     """
     devices = tuple(devices or jax.local_devices())
+    sizes = tuple(len(devices) * r for r in rows_a_chunk or chunk_rows(devices[0]))
     physics = hand_physics(job.hand, job.params, job.mass)
     assert physics.scene is not None
     n, scene, model = len(job.index), physics.scene, physics.scene.model
@@ -72,8 +90,8 @@ def hold(job: Hold, devices: Sequence[jax.Device] | None = None) -> tuple[Rollou
     advance = _advance(job.hand, job.params, job.mass, devices)
     ctrl = targets[:, :, scene.ctrl]
     qpos = scene.qpos(job.hand, np.nan_to_num(targets[:, 0].astype(np.float64))).astype(np.float32)
-    com = np.stack([o.inertial.com for o in job.objects])[job.index]
-    qpos[:, -7:-4], qpos[:, -4:] = com, [1.0, 0.0, 0.0, 0.0]
+    start = stack_bodies(job.objects, len(job.objects))
+    qpos[:, -7:-4], qpos[:, -4:] = start.com[job.index], start.axes[job.index]
     state = State(qpos, *(np.zeros((n, model.nv), np.float32) for _ in range(2)))
 
     def go(alive: np.ndarray, state: State, a: int, b: int, force: Sequence[float], stairs: int, each: int):
@@ -84,7 +102,7 @@ def hold(job: Hold, devices: Sequence[jax.Device] | None = None) -> tuple[Rollou
             np.full(n, np.nan, np.float32),
         )  # fmt: skip
         push = np.asarray(force, np.float32)
-        for rows, bodies, index, real in _chunks(job.objects, job.index, alive, len(devices)):
+        for rows, bodies, index, real in _chunks(job.objects, job.index, alive, sizes):
             part = State(*(x[rows] for x in state))
             got = advance(
                 bodies,
@@ -120,15 +138,15 @@ def hold(job: Hold, devices: Sequence[jax.Device] | None = None) -> tuple[Rollou
                 out.p_world_com[held][:, [0, check + 1]], out.q_world_obj[held][:, [0, check + 1]],
                 out.contact[held][:, [0, check + 1]], out.depth[held][:, [0, check + 1]], ("",) * len(held),
             )  # fmt: skip
-            wrong = _faults(so_far, MAX_FLIGHT, check + 1)
+            wrong = faults(so_far, MAX_FLIGHT, check + 1)
             reason[held] = wrong
             held = held[(wrong == "") & ~so_far.beyond(job.max_move, job.max_turn)[:, 1]]
-        rollouts.append(_blanked(out, reason))
+        rollouts.append(blanked(out, reason))
         alive = held
     return tuple(rollouts)
 
 
-def _faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
+def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
     """A reason for each row whose numbers mean nothing, else ""; `state` is what its last state is called."""
     with np.errstate(invalid="ignore"):
         far = out.move() > most
@@ -147,36 +165,23 @@ def _faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
     return reason
 
 
-def _blanked(out: Rollout, reason: np.ndarray) -> Rollout:
-    bad = np.array([bool(why) for why in reason], bool)
-    out.p_world_com[bad], out.q_world_obj[bad], out.contact[bad], out.depth[bad] = (
-        np.nan,
-        np.nan,
-        False,
-        np.nan,
-    )
-    return Rollout(
-        out.p_world_com, out.q_world_obj, out.contact, out.depth, tuple(str(why) for why in reason)
-    )
-
-
 def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:
     for target, got in zip((out.p_world_com, out.q_world_obj, out.contact, out.depth), seen, strict=True):
         target[rows, at] = got[rows]
 
 
-def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, devices: int):
+def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[int, ...]):
     """(rows, bodies, index into them, how many rows are real): chunks of one shape, padded by their first row."""
-    kind = jax.local_devices()[0].platform
-    few, many = _FEW.get(kind, 64) * devices, _MANY.get(kind, 64) * devices
-    rows = rows[np.argsort(index[rows], kind="stable")]
+    few, many = sizes
+    if len(np.unique(index[rows])) > OBJECTS:
+        rows = rows[np.argsort(index[rows], kind="stable")]
     used = index[rows]
     begin = 0
     while begin < len(rows):
         size = few if len(rows) - begin <= few else many
         end = min(begin + size, len(rows))
         names = np.unique(used[begin:end])
-        if len(names) > OBJECTS:
+        if len(names) > OBJECTS:  # rows are sorted then
             end = begin + int(np.searchsorted(used[begin:end], names[OBJECTS]))
             names = names[:OBJECTS]
         real = end - begin
@@ -207,7 +212,7 @@ def _drop(
             return _moved(model, data), seen
 
         zero = jnp.zeros(6, jnp.float32)
-        start = State(jnp.zeros(7, jnp.float32).at[3].set(1.0), zero, zero)
+        start = State(jnp.concatenate([zero[:3], own.axes]), zero, zero)
         _, seen = jax.lax.scan(step, start, None, length=steps + 1)
         return seen._replace(com=seen.com + own.com[None])
 
@@ -236,9 +241,7 @@ def _advance(hand: HandModel, params: SceneParams, mass: float, devices: tuple) 
             return _moved(model, physics.forward(model, data, own, None)[0])
 
         state = jax.lax.fori_loop(0, stairs * each, step, state)
-        from sim_eval.backends.mjx_physics import _mjx
-
-        seen, _ = physics.look(_mjx().kinematics(model, _loaded(physics, state)), own, None)
+        seen, _ = physics.look(import_mjx().kinematics(model, _loaded(physics, state)), own, None)
         return state, seen
 
     axes = (None, 0, 0, 0, 0, 0, None, None, None)
@@ -250,9 +253,7 @@ def _loaded(physics: Physics, state: State) -> Any:
 
 
 def _moved(model: Any, data: Any) -> State:
-    from sim_eval.backends.mjx_physics import _mjx
-
-    after = _mjx().euler(model, data)
+    after = import_mjx().euler(model, data)
     return State(after.qpos, after.qvel, after.qacc_warmstart)
 
 

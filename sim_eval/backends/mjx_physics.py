@@ -32,7 +32,7 @@ from sim_eval.scene import (
 )
 from sim_eval.simobject import SimObject
 from sim_eval.solids import Inertial
-from sim_eval.template import Slots, stack_slots
+from sim_eval.template import Slots
 from zdg_jax.hands.model import HandModel
 
 #: Contacts of one grasp that can push, and iterations of solver and line search.
@@ -43,16 +43,19 @@ _UNIT = Inertial(1.0, np.zeros(3), np.eye(3), "mesh")
 class Bodies(NamedTuple):
     """Objects as data, all of 1 kg, stacked under one axis.
 
+    A body's frame is that of its principal axes: MJX decides at compilation whether the two differ (sameframe)
+    and does not look at `body_iquat` again, so that the axes of another object can't be data.
+
     Attributes:
-      slots: pieces about the centre of mass.
+      slots: pieces in the frame of the principal axes at the centre of mass.
       inertia: principal moments, kg m².
-      iquat: principal axes, wxyz.
+      axes: that frame in the object's, wxyz.
       com: centre of mass in the object's frame, metres.
     """
 
     slots: Slots
     inertia: Float[Array, "*objects 3"]
-    iquat: Float[Array, "*objects 4"]
+    axes: Float[Array, "*objects 4"]
     com: Float[Array, "*objects 3"]
 
 
@@ -75,19 +78,22 @@ class Seen(NamedTuple):
 
 def stack_bodies(objects: tuple[SimObject, ...], room: int) -> Bodies:
     """Objects as arrays of `room` rows; the last rows repeat the first object."""
-    slots = stack_slots([o.slots for o in objects], room)
-    rows = [_principal(o.inertial) for o in objects]
+    rows = [_row(o) for o in objects]
     rows += [rows[0]] * (room - len(rows))
-    inertia, iquat, com = (np.stack(x).astype(np.float32) for x in zip(*rows, strict=True))
-    return Bodies(Slots(*(x.astype(np.float32) for x in slots)), inertia, iquat, com)  # type: ignore[arg-type]
+    slots = Slots(*(np.stack(x).astype(np.float32) for x in zip(*(r[0] for r in rows), strict=True)))
+    inertia, axes, com = (np.stack([r[k] for r in rows]).astype(np.float32) for k in (1, 2, 3))
+    return Bodies(slots, inertia, axes, com)  # type: ignore[arg-type]
 
 
-def _principal(inertial: Inertial) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    moments, axes = np.linalg.eigh(inertial.inertia)
-    axes[:, 2] *= np.sign(np.linalg.det(axes))
+@lru_cache(maxsize=512)
+def _row(obj: SimObject) -> tuple[Slots, np.ndarray, np.ndarray, np.ndarray]:
+    inertial, slots = obj.inertial, obj.slots
+    moments, R = np.linalg.eigh(inertial.inertia)
+    R[:, 2] *= np.sign(np.linalg.det(R))
     quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, axes.ravel())
-    return moments / inertial.mass, quat, inertial.com
+    mujoco.mju_mat2Quat(quat, R.ravel())
+    turned = Slots(slots.normal @ R, slots.offset, slots.corner @ R)
+    return turned, moments / inertial.mass, quat, inertial.com
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +129,6 @@ class Physics:
         return model.replace(
             body_mass=model.body_mass.at[b].set(self.mass),
             body_inertia=model.body_inertia.at[b].set(inertia),
-            body_iquat=model.body_iquat.at[b].set(bodies.iquat),
             body_invweight0=model.body_invweight0.at[b].set(weight),
         )
 
@@ -131,7 +136,7 @@ class Physics:
         self, model: Any, data: Any, bodies: Bodies, spheres: Float[Array, "spheres 3"] | None
     ) -> tuple[Any, Seen]:
         """Forces and accelerations of a state, and what is seen of it."""
-        mjx = _mjx()
+        mjx = import_mjx()
         d = mjx.kinematics(model, data)
         seen, touch = self.look(d, bodies, spheres)
         d = mjx.factor_m(model, mjx.crb(model, mjx.com_pos(model, d)))
@@ -153,7 +158,8 @@ class Physics:
             normal=jnp.matmul(touch.normal, R.T, precision=high),
         )
         nearest = jnp.min(touch.dist)
-        seen = Seen(at, d.xquat[b], nearest <= self.params.contact_tolerance, jnp.maximum(-nearest, 0.0))
+        turn = _times(d.xquat[b], bodies.axes * jnp.array([1.0, -1.0, -1.0, -1.0]))
+        seen = Seen(at, turn, nearest <= self.params.contact_tolerance, jnp.maximum(-nearest, 0.0))
         return seen, touch
 
     def _contact(self, d: Any, touch: Touch) -> Any:
@@ -177,7 +183,7 @@ class Physics:
 @lru_cache(maxsize=8)
 def fixed_physics(radius: tuple[float, ...], params: SceneParams, mass: float) -> Physics:
     """For `Drop`: spheres stand in the world; the model knows only as many as there can be contacts."""
-    contacts = min(CONTACTS, 2 * len(radius))
+    contacts = min(CONTACTS, 4 * len(radius))
     spec = _limited(new_spec(params), contacts)
     for _ in range(contacts):
         add_sphere(spec.worldbody, 0.01, params)
@@ -213,7 +219,7 @@ def _physics(
     model: mujoco.MjModel, scene: HandScene | None, radius: np.ndarray, geom: np.ndarray, params: SceneParams,
     mass: float, contacts: int,
 ) -> Physics:  # fmt: skip
-    mjx = _mjx()
+    mjx = import_mjx()
     assert model.opt.impratio == IMPRATIO
     with jax.numpy_rank_promotion("allow"):
         m, d = mjx.put_model(model, impl="jax"), mjx.make_data(model, impl="jax")
@@ -230,6 +236,13 @@ def traced(f: Callable) -> Callable:
     return g
 
 
+def _times(a: Float[Array, "4"], b: Float[Array, "4"]) -> Float[Array, "4"]:
+    """Product of two quaternions."""
+    u, v = a[1:], b[1:]
+    w = a[0] * b[0] - jnp.sum(u * v)
+    return jnp.concatenate([w[None], a[0] * v + b[0] * u + jnp.cross(u, v)])
+
+
 def _frame(normal: Float[Array, "3"]) -> Float[Array, "3 3"]:
     """Rows: normal, two tangents, chosen as C MuJoCo does."""
     y, z = jnp.array([0.0, 1.0, 0.0]), jnp.array([0.0, 0.0, 1.0])
@@ -239,7 +252,8 @@ def _frame(normal: Float[Array, "3"]) -> Float[Array, "3 3"]:
     return jnp.stack([normal, t, jnp.cross(normal, t)])
 
 
-def _mjx() -> Any:
+def import_mjx() -> Any:
+    """`mujoco.mjx`, without its remarks on what else could be installed."""
     import contextlib
     import io
 

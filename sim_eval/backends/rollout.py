@@ -54,3 +54,12 @@ def empty(n: int, states: int) -> Rollout:
         np.full((n, states, 3), np.nan), np.full((n, states, 4), np.nan), np.zeros((n, states), bool),
         np.full((n, states), np.nan), ("",) * n,
     )  # fmt: skip
+
+
+def blanked(out: Rollout, reason: np.ndarray) -> Rollout:
+    """The rollout with these reasons; rows that have one are NaN and touch nothing."""
+    bad = np.array([bool(why) for why in reason], bool)
+    out.p_world_com[bad], out.q_world_obj[bad], out.contact[bad], out.depth[bad] = np.nan, np.nan, False, np.nan
+    return Rollout(
+        out.p_world_com, out.q_world_obj, out.contact, out.depth, tuple(str(why) for why in reason)
+    )

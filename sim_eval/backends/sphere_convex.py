@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from sim_eval.template import Slots
 
 #: Pieces that one sphere can touch at once.
-_PER_SPHERE = 2
+_PER_SPHERE = 4
 
 
 class Touch(NamedTuple):
@@ -33,7 +33,7 @@ class Touch(NamedTuple):
 def touches(
     centre: Float[Array, "spheres 3"], radius: Float[Array, " spheres"], slots: Slots, contacts: int
 ) -> Touch:
-    """The `contacts` nearest sphere-piece pairs, at most two pieces a sphere, and their exact distance.
+    """The `contacts` nearest sphere-piece pairs, at most four pieces a sphere, and their exact distance.
 
     Pairs are ranked by h = max_f (n_f . x - o_f) - r, the gap along the best face normal: exact for a sphere
     that faces or overlaps a face, a lower bound beside an edge. For the chosen ones the distance is

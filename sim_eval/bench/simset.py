@@ -52,8 +52,16 @@ class GraspSet:
         return opened_and_squeezed(self.hand, self.joints)
 
     def repeated(self, count: int) -> GraspSet:
-        """So many grasps: the first ones, or all again and again."""
-        pick = np.arange(count) % len(self.index)
+        """So many grasps of all objects in turn, again and again if there are not enough."""
+        place = np.concatenate([np.arange(n) for n in np.bincount(self.index)])
+        order = np.lexsort((self.index, place))  # the first of each object, then the second, ...
+        return self._of(order[np.arange(count) % len(order)])
+
+    def spread(self, count: int) -> GraspSet:
+        """At most so many different grasps of all objects."""
+        return self.repeated(min(count, len(self.index)))
+
+    def _of(self, pick: Int[np.ndarray, " m"]) -> GraspSet:
         return GraspSet(
             self.hand, self.names, self.objects, self.index[pick], self.hand_pose[pick], self.joints[pick],
             self.p_dep_cm[pick],

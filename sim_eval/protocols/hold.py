@@ -26,6 +26,7 @@ class HoldResult:
         forces that were run: a row that fails under one force is left out of the next.
       start_depth_m: overlap of hand and object before the hand closes.
       forces_held: how many forces the grasp withstood.
+      steps: time steps that were simulated.
       status: "ok", "invalid_pose", "joint_limits", "bad_object" or "sim_unstable"; the numbers of a row that
         isn't ok are NaN.
       status_reason: one line.
@@ -36,6 +37,7 @@ class HoldResult:
     turn_rad: Float[np.ndarray, " n"]
     start_depth_m: Float[np.ndarray, " n"]
     forces_held: Int[np.ndarray, " n"]
+    steps: Int[np.ndarray, " n"]
     status: tuple[str, ...]
     status_reason: tuple[str, ...]
 
@@ -52,7 +54,7 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
     status, reason = row_faults(job.hand, job.hand_pose, job.waypoints)
     good = np.flatnonzero(np.array([s == "ok" for s in status], bool))
     n = len(status)
-    success, held = np.zeros(n, bool), np.zeros(n, int)
+    success, held, steps = np.zeros(n, bool), np.zeros(n, int), np.zeros(n, int)
     move, turn, depth = (np.full(n, np.nan) for _ in range(3))
     rollouts: tuple[Rollout, ...] = ()
     if len(good):
@@ -61,37 +63,35 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
                 job, index=job.index[good], hand_pose=job.hand_pose[good], waypoints=job.waypoints[good]
             )
         )
+    why, passed, moved, turned, ran = _verdicts(job, rollouts, len(good), touch_end)
+    held[good], move[good], turn[good], steps[good] = passed, moved, turned, ran
+    if len(good):
+        depth[good] = rollouts[0].depth[:, 0]
+        success[good] = (passed == len(job.forces)) & (depth[good] <= max_start_depth)
     for place, row in enumerate(good):
-        why, passed, moved, turned = _verdict(job, rollouts, place, touch_end)
-        if why:
-            status[row], reason[row] = "sim_unstable", why
-            continue
-        reason[row] = job.objects[job.index[row]].note
-        held[row], move[row], turn[row] = passed, moved, turned
-        depth[row] = rollouts[0].depth[place, 0]
-        success[row] = passed == len(job.forces) and depth[row] <= max_start_depth
-    return HoldResult(success, move, turn, depth, held, tuple(status), tuple(reason))
+        status[row] = "sim_unstable" if why[place] else "ok"
+        reason[row] = why[place] or job.objects[job.index[row]].note
+    lost = np.array([s != "ok" for s in status], bool)
+    success[lost], held[lost], move[lost], turn[lost], depth[lost] = False, 0, np.nan, np.nan, np.nan
+    return HoldResult(success, move, turn, depth, held, steps, tuple(status), tuple(reason))
 
 
-def _verdict(
-    job: Hold, rollouts: tuple[Rollout, ...], row: int, touch_end: bool
-) -> tuple[str, int, float, float]:
-    """(why it means nothing, forces withstood, largest move, largest turn) of one row."""
-    passed, moved, turned = 0, 0.0, 0.0
+def _verdicts(job: Hold, rollouts: tuple[Rollout, ...], rows: int, touch_end: bool):
+    """(why it means nothing, forces withstood, largest move, largest turn, steps simulated), each by row."""
+    why = np.full(rows, "", dtype=object)
+    passed, move, turn = np.zeros(rows, int), np.zeros(rows), np.zeros(rows)
+    steps = np.full(rows, (job.waypoints.shape[1] - 1) * job.ramp[0] * job.ramp[1])
     for rollout in rollouts:
-        why = rollout.failure[row]
-        if why == SKIPPED:
-            break
-        if why:
-            return why, 0, 0.0, 0.0
-        one = Rollout(
-            rollout.p_world_com[[row]], rollout.q_world_obj[[row]], rollout.contact[[row]],
-            rollout.depth[[row]], ("",),
-        )  # fmt: skip
-        moved, turned = max(moved, float(np.nanmax(one.move()))), max(turned, float(np.nanmax(one.turn())))
-        held = not one.beyond(job.max_move, job.max_turn).any()
-        passed += held and (bool(one.contact[0, -1]) or not touch_end)
-    return "", passed, moved, turned
+        failure = np.array(rollout.failure, dtype=object)
+        broken = (failure != "") & (failure != SKIPPED)
+        why = np.where((why == "") & broken, failure, why)
+        ran = failure == ""
+        move = np.where(ran, np.fmax(move, np.fmax.reduce(rollout.move(), axis=1)), move)
+        turn = np.where(ran, np.fmax(turn, np.fmax.reduce(rollout.turn(), axis=1)), turn)
+        good = ran & ~rollout.beyond(job.max_move, job.max_turn).any(axis=1)
+        passed += good & (rollout.contact[:, -1] | (not touch_end))
+        steps += job.check_steps * (np.isfinite(rollout.depth[:, 1:]).sum(axis=1))
+    return why, passed, move, turn, steps
 
 
 def waypoints_of(

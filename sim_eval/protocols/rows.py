@@ -21,20 +21,20 @@ def row_faults(
       hand_pose: xyz and wxyz.
       targets: active joint angles, radians; all of a row's are looked at.
     """
-    status, reason = [], []
-    for pose, joints in zip(np.asarray(hand_pose), np.asarray(targets), strict=True):
-        over = np.maximum(hand.lower - joints, joints - hand.upper).max(axis=0)
-        if not (np.isfinite(pose).all() and np.isfinite(joints).all()) or np.linalg.norm(pose[3:]) < 1e-6:
-            status.append("invalid_pose")
-            reason.append("hand pose or joints are not finite, or the quaternion is 0")
-        elif over.max() > SLACK:
-            worst = int(over.argmax())
-            status.append("joint_limits")
-            reason.append(
-                f"joint {hand.active_names[worst]} is {over[worst]:.3f} rad outside its limits "
-                f"{hand.lower[worst]:.3f} to {hand.upper[worst]:.3f}"
-            )
-        else:
-            status.append("ok")
-            reason.append("")
+    hand_pose, targets = np.asarray(hand_pose), np.asarray(targets)
+    fine = np.isfinite(hand_pose).all(axis=1) & np.isfinite(targets).all(axis=(1, 2))
+    fine &= np.nan_to_num(np.linalg.norm(hand_pose[:, 3:], axis=1)) > 1e-6
+    over = np.maximum(hand.lower - targets, targets - hand.upper).max(axis=1)  # by joint
+    status, reason = ["ok"] * len(fine), [""] * len(fine)
+    for row in np.flatnonzero(~fine | (over > SLACK).any(axis=1)):
+        if not fine[row]:
+            status[row] = "invalid_pose"
+            reason[row] = "hand pose or joints are not finite, or the quaternion is 0"
+            continue
+        worst = int(over[row].argmax())
+        status[row] = "joint_limits"
+        reason[row] = (
+            f"joint {hand.active_names[worst]} is {over[row, worst]:.3f} rad outside its limits "
+            f"{hand.lower[worst]:.3f} to {hand.upper[worst]:.3f}"
+        )
     return status, reason
