@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
@@ -20,7 +19,6 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.squeeze import opened_and_squeezed
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.result import RefinedGrasps
-
 
 
 def config_sha(config: Mapping[str, Any]) -> str:

@@ -127,12 +127,11 @@ def _bulge(pieces: list[np.ndarray], solid: Manifold) -> float:
 
 
 def _coacd(vertices: np.ndarray, faces: np.ndarray, threshold: float, seed: int) -> list[np.ndarray]:
-    """Coacd's pieces before any merging, kept on disk: every limit of pieces and vertices begins with them."""
+    """Coacd's pieces before any merging, kept on disk: every limit of pieces begins with them."""
 
     def cut() -> dict[str, np.ndarray]:
         coacd.set_log_level("error")
-        found = coacd.run_coacd(
-            coacd.Mesh(vertices, faces), threshold=threshold, seed=seed, **_SEARCH)
+        found = coacd.run_coacd(coacd.Mesh(vertices, faces), threshold=threshold, seed=seed, **_SEARCH)
         pieces = [np.asarray(p[0], np.float64) for p in found]
         pieces = [p for p in pieces if Manifold.hull_points(p).volume() > 0]
         return _pack(ConvexPieces(tuple(pieces))) if pieces else {"counts": np.zeros(0, np.int64)}

@@ -61,8 +61,9 @@ def evaluate(
         sim_dis_cm: displacement of the centre of mass; contact_end, contact_every_step: see the protocol;
         sim_suc: touching in every state, the first included, and p_dep_cm <= 1;
         sim_depth_cm: overlap of the simulated shapes at release;
-        with another protocol NAME instead of the last three lines: NAME_suc, NAME_dis_cm, NAME_turn_deg (largest
-        displacement and turn), NAME_depth_cm (overlap before the hand closes), NAME_held (forces withstood);
+        with another protocol NAME instead of the last three lines: NAME_suc, NAME_dis_cm, NAME_turn_deg
+        (largest displacement and turn), NAME_depth_cm (overlap before the hand closes), NAME_held (forces
+        withstood);
         status: "ok", "invalid_pose", "joint_limits", "bad_object" or "sim_unstable"; status_reason: one line.
       Numbers that a row's failure makes meaningless are NaN, its verdicts False.
 
@@ -81,9 +82,14 @@ def evaluate(
     columns = measure_shape(hand, obj, hand_pose, joints, part)
     if pregrasp is None or squeeze is None:
         rule = opened_and_squeezed(hand, joints)
-        pregrasp, squeeze = (rule[0] if pregrasp is None else pregrasp), (rule[1] if squeeze is None else squeeze)
+        pregrasp, squeeze = (
+            (rule[0] if pregrasp is None else pregrasp),
+            (rule[1] if squeeze is None else squeeze),
+        )
     waypoints = np.stack([np.asarray(pregrasp), joints, np.asarray(squeeze)], axis=1)
-    return columns | simulate(hand, obj, hand_pose, waypoints, protocol, simulator, convex, columns["p_dep_cm"])
+    return columns | simulate(
+        hand, obj, hand_pose, waypoints, protocol, simulator, convex, columns["p_dep_cm"]
+    )
 
 
 def simulate(
@@ -179,7 +185,10 @@ def _failed(protocol: str, n: int) -> dict[str, np.ndarray]:
     real, flag = ["sim_dis_cm", "sim_depth_cm"], ["sim_suc", "contact_end", "contact_every_step"]
     columns: dict[str, np.ndarray] = {}
     if protocol != "gravity":
-        real, flag = [f"{protocol}_{name}" for name in ("dis_cm", "turn_deg", "depth_cm")], [f"{protocol}_suc"]
+        real, flag = (
+            [f"{protocol}_{name}" for name in ("dis_cm", "turn_deg", "depth_cm")],
+            [f"{protocol}_suc"],
+        )
         columns[f"{protocol}_held"] = np.zeros(n, np.int64)
     columns |= {name: np.full(n, np.nan) for name in real}
     return columns | {name: np.zeros(n, bool) for name in flag}

@@ -1,4 +1,4 @@
-"""The actuated hand in a scene, built from the `HandModel` alone: links, limits, couplings, position servos."""
+"""The actuated hand in a scene, built from the `HandModel`: links, limits, couplings, position servos."""
 
 from __future__ import annotations
 
@@ -145,7 +145,8 @@ def _add_servos(spec: mujoco.MjSpec, hand: HandModel, active: dict[str, int]) ->
         spec.add_actuator(
             name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
             gaintype=mujoco.mjtGain.mjGAIN_FIXED, biastype=mujoco.mjtBias.mjBIAS_AFFINE,
-            gainprm=[kp] + [0.0] * 9, biasprm=[0.0, -kp] + [0.0] * 8, forcelimited=1, forcerange=[-most, most],
+            gainprm=[kp] + [0.0] * 9, biasprm=[0.0, -kp] + [0.0] * 8, forcelimited=1,
+            forcerange=[-most, most],
         )  # fmt: skip
     return np.array(list(active.values()), dtype=int)
 
@@ -156,7 +157,8 @@ def _add_couplings(spec: mujoco.MjSpec, hand: HandModel, active: dict[str, int],
             continue
         (k,) = np.flatnonzero(hand.coupling[j])  # a hand's load() knows no joint that follows several
         spec.add_equality(
-            type=mujoco.mjtEq.mjEQ_JOINT, name1=name, name2=hand.active_names[k], objtype=mujoco.mjtObj.mjOBJ_JOINT,
+            type=mujoco.mjtEq.mjEQ_JOINT, name1=name, name2=hand.active_names[k],
+            objtype=mujoco.mjtObj.mjOBJ_JOINT,
             data=[hand.coupling_offset[j], hand.coupling[j, k]] + [0.0] * 10,
         )  # fmt: skip
 

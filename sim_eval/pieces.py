@@ -27,8 +27,8 @@ def merge_pieces(
     """Merge convex pieces pairwise until at most `max_pieces` are left.
 
     Each step joins the neighbours (a, b) of least cost, by default vol(hull(a ∪ b)) - vol(a) - vol(b); pieces
-    are disjoint, so this is the volume of free space that is filled. Pieces whose boxes are more than 0.5 % of
-    the object's size apart are no neighbours, unless no others are left.
+    are disjoint, so this is the volume of free space that is filled. Pieces whose boxes are more than 0.5 %
+    of the object's size apart are no neighbours, unless no others are left.
 
     Args:
       pieces: vertices of each convex piece, metres.
@@ -96,7 +96,7 @@ def merge_by_bulge(pieces: list[Points], max_pieces: int, solid: trimesh.Trimesh
 
 
 def limit_vertices(points: Points, most: int) -> Points:
-    """At most `most` vertices of a hull: six extremes, then again and again the one that stands out farthest."""
+    """At most `most` vertices of a hull: six extremes, then always the one that stands out farthest."""
     points = points[ConvexHull(points).vertices]
     if len(points) <= most:
         return points
@@ -114,7 +114,7 @@ def limit_vertices(points: Points, most: int) -> Points:
 
 
 def limit_error(points: Points, few: Points) -> float:
-    """How far the farthest of a hull's vertices stands out of a smaller hull, metres (largest plane distance)."""
+    """How far a hull's vertices stand out of a smaller hull at most, metres (largest plane distance)."""
     if len(few) == len(points):
         return 0.0
     planes = ConvexHull(few).equations

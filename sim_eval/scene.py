@@ -28,7 +28,8 @@ class SceneParams:
       friction: sliding, torsional (m), rolling (m); torsional and rolling act with condim 4 and 6 only.
       condim: 3 = sliding friction only, 4 = and about the normal.
       contact_tolerance: metres; a gap up to this counts as contact, but exerts no force.
-      solref_hand, solimp_hand: of the hand's geoms, MuJoCo's meaning; a contact takes the mean with the object's.
+      solref_hand, solimp_hand: of the hand's geoms, MuJoCo's meaning; a contact takes the mean with the
+        object's.
     """
 
     timestep: float
@@ -114,8 +115,8 @@ def add_object(
 ) -> None:
     """The free object; its geoms have no mass, the body has that of the whole mesh.
 
-    Its frame sits at the centre of mass: MuJoCo integrates the frame's own way, so that a far-off origin would
-    add an error of first order in the time step to a turning object.
+    Its frame sits at the centre of mass: MuJoCo integrates the frame's own way, so that a far-off origin
+    would add an error of first order in the time step to a turning object.
     """
     body = spec.worldbody.add_body(
         name=OBJECT_BODY, pos=inertial.com, mass=inertial.mass, ipos=[0.0, 0.0, 0.0],

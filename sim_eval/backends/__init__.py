@@ -101,9 +101,7 @@ def resolve(name: str) -> str:
     return name
 
 
-def backend(
-    name: str, threads: int | None = None, rows_a_chunk: tuple[int, int] | None = None
-) -> Backend:
+def backend(name: str, threads: int | None = None, rows_a_chunk: tuple[int, int] | None = None) -> Backend:
     """A simulator by name.
 
     Args:

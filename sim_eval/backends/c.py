@@ -1,6 +1,6 @@
 """C MuJoCo: one `MjData` a thread, one grasp after the other.
 
-`mujoco.rollout` gives states and sensors but no contacts, which Sim.Suc asks for at every step: the kinematics
+`mujoco.rollout` gives states and sensors but no contacts, which Sim.Suc asks for at every step: kinematics
 and contacts of every state would have to be computed a second time. Threads around `mj_forward` and `mj_step`
 do without; the interpreter lock is free while they run.
 """
@@ -8,6 +8,7 @@ do without; the interpreter lock is free while they run.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -193,7 +194,7 @@ def _hold_one(
     if why := _look(model, data, first, 0, 0, MAX_FLIGHT):
         return [why] * len(outs)
     stairs, each = job.ramp
-    for a, b in zip(ctrl, ctrl[1:], strict=False):
+    for a, b in itertools.pairwise(ctrl):
         for stair in range(1, stairs + 1):
             data.ctrl[:] = a + (b - a) * (stair / stairs)
             mujoco.mj_step(model, data, each)
@@ -214,8 +215,7 @@ def _hold_one(
             mujoco.mj_step(model, data, job.check_steps)
             if why := _look(model, data, out, row, check + 1, MAX_FLIGHT):
                 break
-            one = Rollout(out.p_world_com[[row]], out.q_world_obj[[row]], out.contact, out.depth, ())
-            if failed := bool(one.beyond(job.max_move, job.max_turn)[0, check + 1]):
+            if failed := bool(out.row(row, check + 2).beyond(job.max_move, job.max_turn)[0, -1]):
                 break
         failed = failed or bool(why)
         reasons.append(why)

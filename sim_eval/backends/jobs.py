@@ -1,4 +1,4 @@
-"""What a protocol asks of a backend: objects, hands and a course of events; nothing of how it is simulated."""
+"""What a protocol asks of a backend: objects, hands and a course of events, not how to simulate them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Drop:
 class Hold:
     """Close an actuated hand around objects, then push them.
 
-    The joint targets go from each waypoint to the next in `ramp[0]` equal stairs of `ramp[1]` steps; then each
+    Joint targets go from each waypoint to the next in `ramp[0]` equal stairs of `ramp[1]` steps; then each
     force acts on the centre of mass, from the same closed state, for `checks` x `check_steps` steps.
 
     Attributes:

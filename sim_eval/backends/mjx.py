@@ -1,4 +1,4 @@
-"""MJX: grasps of any objects in one vmap and one compilation, in chunks of one shape, over all local devices."""
+"""MJX: grasps of any objects in one vmap and one compilation, in chunks of one shape, over all devices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from jaxtyping import Array, Float, Int
 
 from sim_eval.backends.jobs import Drop, Hold
 from sim_eval.backends.mjx_physics import (
-    Bodies, Physics, Seen, State, fixed_physics, hand_physics, import_mjx, stack_bodies, traced,
+    Bodies,
+    Physics,
+    Seen,
+    State,
+    fixed_physics,
+    hand_physics,
+    import_mjx,
+    stack_bodies,
+    traced,
 )  # fmt: skip
 from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.scene import SceneParams
@@ -27,7 +35,7 @@ _CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 20
 
 
 def chunk_rows(device: jax.Device) -> tuple[int, int]:
-    """Rows of a small and of a large chunk on that device; a row takes up to 1 MB, a quarter of it is for us."""
+    """Rows of a small and of a large chunk on that device: 1 MB a row, a quarter of its memory in all."""
     if device.platform == "cpu":
         return _CPU
     limit = (device.memory_stats() or {}).get("bytes_limit", 16 << 30)
@@ -171,7 +179,7 @@ def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:
 
 
 def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[int, ...]):
-    """(rows, bodies, index into them, how many rows are real): chunks of one shape, padded by their first row."""
+    """(rows, bodies, index into them, how many rows are real); chunks are padded by their first row."""
     few, many = sizes
     if len(np.unique(index[rows])) > OBJECTS:
         rows = rows[np.argsort(index[rows], kind="stable")]

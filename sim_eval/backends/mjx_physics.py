@@ -43,8 +43,8 @@ _UNIT = Inertial(1.0, np.zeros(3), np.eye(3), "mesh")
 class Bodies(NamedTuple):
     """Objects as data, all of 1 kg, stacked under one axis.
 
-    A body's frame is that of its principal axes: MJX decides at compilation whether the two differ (sameframe)
-    and does not look at `body_iquat` again, so that the axes of another object can't be data.
+    A body's frame is that of its principal axes: MJX decides at compilation whether they differ (sameframe),
+    and if not never looks at `body_iquat`, so that the axes of another object can't be data.
 
     Attributes:
       slots: pieces in the frame of the principal axes at the centre of mass.
@@ -175,8 +175,9 @@ class Physics:
 
         return d._impl.contact.replace(
             dist=touch.dist, pos=touch.pos, frame=jax.vmap(_frame)(touch.normal), includemargin=jnp.zeros(n),
-            friction=rows([slide, slide, spin, roll, roll]), solref=rows(solref), solreffriction=jnp.zeros((n, 2)),
-            solimp=rows(solimp), geom1=geom1, geom2=geom2, geom=jnp.stack([geom1, geom2], axis=1),
+            friction=rows([slide, slide, spin, roll, roll]), solref=rows(solref),
+            solreffriction=jnp.zeros((n, 2)), solimp=rows(solimp),
+            geom1=geom1, geom2=geom2, geom=jnp.stack([geom1, geom2], axis=1),
         )  # fmt: skip
 
 

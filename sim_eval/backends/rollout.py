@@ -33,6 +33,13 @@ class Rollout:
     depth: Float[np.ndarray, "n states"]
     failure: tuple[str, ...]
 
+    def row(self, row: int, states: int) -> Rollout:
+        """The first so many states of one row."""
+        part = (
+            x[row : row + 1, :states] for x in (self.p_world_com, self.q_world_obj, self.contact, self.depth)
+        )
+        return Rollout(*part, ("",))
+
     def move(self) -> Float[np.ndarray, "n states"]:
         """Way of the centre of mass from state 0, metres."""
         return np.linalg.norm(self.p_world_com - self.p_world_com[:, :1], axis=-1)
@@ -59,7 +66,12 @@ def empty(n: int, states: int) -> Rollout:
 def blanked(out: Rollout, reason: np.ndarray) -> Rollout:
     """The rollout with these reasons; rows that have one are NaN and touch nothing."""
     bad = np.array([bool(why) for why in reason], bool)
-    out.p_world_com[bad], out.q_world_obj[bad], out.contact[bad], out.depth[bad] = np.nan, np.nan, False, np.nan
+    out.p_world_com[bad], out.q_world_obj[bad], out.contact[bad], out.depth[bad] = (
+        np.nan,
+        np.nan,
+        False,
+        np.nan,
+    )
     return Rollout(
         out.p_world_com, out.q_world_obj, out.contact, out.depth, tuple(str(why) for why in reason)
     )

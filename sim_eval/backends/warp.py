@@ -1,7 +1,8 @@
 """MJX's Warp implementation: MuJoCo's own collision on a GPU, one compiled model an object.
 
-Warp's kernels take a mesh's sizes from the model, so that a batch can't mix objects: one call an object. What is
-looked at (contacts with a gap, depth) comes from `sphere_convex`, as for `mjx`; Warp only moves the state.
+Warp's kernels take a mesh's sizes from the model, so that a batch can't mix objects: one call an object. What
+is looked at (contacts with a gap, depth) comes from `sphere_convex`, as for `mjx`; Warp moves the state. A
+`Hold` is told in the frame of the hand's base.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def drop(job: Drop) -> Rollout:
         for state in range(job.steps + 1):
             if state:
                 data = world.step(data, 1)
-            _see(out, rows, state, data, obj, jnp.asarray(spheres[rows]), radius, job.params.contact_tolerance)
+            _see(
+                out, rows, state, data, obj, jnp.asarray(spheres[rows]), radius, job.params.contact_tolerance
+            )
     reason[fine] = faults(out, MAX_TRAVEL)[fine]
     return blanked(out, reason)
 

@@ -29,7 +29,11 @@ def outcome(
     begin, cpu = time.perf_counter(), time.process_time()
     if protocol == "gravity":
         r = gravity.run(grasps.hand, objects, index, pose, joints, simulator)
-        suc, move, depth = r.contact_every_step & (grasps.p_dep_cm[rows] <= _DEPTH_CM), r.displacement_m, r.sim_depth_m
+        suc, move, depth = (
+            r.contact_every_step & (grasps.p_dep_cm[rows] <= _DEPTH_CM),
+            r.displacement_m,
+            r.sim_depth_m,
+        )
     else:
         test = {"gravity_hold": gravity_hold, "six_force": six_force}[protocol]
         pre, squeeze = (x[rows] for x in grasps.closing())
@@ -51,7 +55,9 @@ def compare(a: dict[str, Any], b: dict[str, Any], names: Sequence[str], index: n
     both = (a["status"] == "ok") & (b["status"] == "ok")
     same_status = a["status"] == b["status"]
     difference = np.abs(a["move"] - b["move"])[both]
-    odd = np.flatnonzero((a["success"] != b["success"]) | ~same_status | (both & (np.abs(a["move"] - b["move"]) > _FAR)))
+    odd = np.flatnonzero(
+        (a["success"] != b["success"]) | ~same_status | (both & (np.abs(a["move"] - b["move"]) > _FAR))
+    )
     ok_a, ok_b = a["success"][both].astype(float), b["success"][both].astype(float)
     return {
         "grasps": len(index),
@@ -68,7 +74,8 @@ def compare(a: dict[str, Any], b: dict[str, Any], names: Sequence[str], index: n
         "cpu_seconds": [a["cpu_seconds"], b["cpu_seconds"]],
         "rows": [
             {
-                "row": int(i), "object": names[index[i]], "success": [bool(a["success"][i]), bool(b["success"][i])],
+                "row": int(i), "object": names[index[i]],
+                "success": [bool(a["success"][i]), bool(b["success"][i])],
                 "move_mm": [round(1e3 * float(x["move"][i]), 3) for x in (a, b)],
                 "depth_mm": [round(1e3 * float(x["depth"][i]), 3) for x in (a, b)],
                 "status": [str(x["status"][i]) for x in (a, b)],

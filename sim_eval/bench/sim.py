@@ -105,7 +105,9 @@ def _usable(options: SimBench) -> tuple[list[str], list[str]]:
                 raise
             notes.append(f"left out: {error}")
     if not names:
-        raise UserError("no backend that runs here", f"some of {', '.join(backends.BACKENDS)}", "change --backends")
+        raise UserError(
+            "no backend that runs here", f"some of {', '.join(backends.BACKENDS)}", "change --backends"
+        )
     return list(dict.fromkeys(names)), notes
 
 
@@ -164,9 +166,9 @@ def show_sim(report: dict[str, Any]) -> str:
     heads = ["backend", "protocol", "grasps", "objects", "compile (s)", "run (s)", "grasps/s", "steps/s",
              "steps a grasp", "success (%)", "recompiled"]  # fmt: skip
     rows = [
-        [r["backend"], r["protocol"], str(r["batch"]), str(r["objects"]), f"{r['compile_s']:.1f}", f"{r['run_s']:.2f}",
-         f"{r['grasps_per_s']:.4g}", f"{r['steps_per_s']:.4g}", f"{r['steps_a_grasp']:.0f}", f"{100 * r['success']:.0f}",
-         str(r["compilations_after_first_run"])]
+        [r["backend"], r["protocol"], str(r["batch"]), str(r["objects"]), f"{r['compile_s']:.1f}",
+         f"{r['run_s']:.2f}", f"{r['grasps_per_s']:.4g}", f"{r['steps_per_s']:.4g}",
+         f"{r['steps_a_grasp']:.0f}", f"{100 * r['success']:.0f}", str(r["compilations_after_first_run"])]
         for r in report["runs"]
     ]  # fmt: skip
     lines = [

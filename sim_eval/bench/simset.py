@@ -69,7 +69,11 @@ class GraspSet:
 
 
 def prepare(
-    hand_name: str, meshes: Sequence[str], each: int, say: Callable[[str], None] = lambda _: None, seed: int = 0
+    hand_name: str,
+    meshes: Sequence[str],
+    each: int,
+    say: Callable[[str], None] = lambda _: None,
+    seed: int = 0,
 ) -> GraspSet:
     """Reason offline, refine and keep the best grasps of every object for three tasks.
 
@@ -115,7 +119,9 @@ def pack(
     depth = []
     for obj, pose, q in zip(objects, poses, joints, strict=True):
         skin = posed_skin(hand, pose, q)
-        depth.append(penetration_depth(signed_distance(obj.mesh, skin.reshape(-1, 3)).reshape(skin.shape[:2])))
+        depth.append(
+            penetration_depth(signed_distance(obj.mesh, skin.reshape(-1, 3)).reshape(skin.shape[:2]))
+        )
     return GraspSet(
         hand, tuple(o.object_id for o in objects), tuple(sim_object(o.mesh, convex) for o in objects),
         np.repeat(np.arange(len(objects)), [len(p) for p in poses]),
@@ -130,7 +136,8 @@ def write_set(grasps: GraspSet, path: Path) -> None:
     np.savez_compressed(
         path, allow_pickle=False, hand=np.array(grasps.hand.name), names=np.array(grasps.names),
         notes=np.array([o.note for o in grasps.objects]),
-        pieces_of=np.array([len(o.pieces) for o in grasps.objects]), vertices_of=np.array([len(p) for p in pieces]),
+        pieces_of=np.array([len(o.pieces) for o in grasps.objects]),
+        vertices_of=np.array([len(p) for p in pieces]),
         vertices=np.concatenate(pieces), com=np.stack([o.inertial.com for o in grasps.objects]),
         inertia=np.stack([o.inertial.inertia for o in grasps.objects]),
         source=np.array([o.inertial.source for o in grasps.objects]),
@@ -151,7 +158,8 @@ def read_set(path: Path) -> GraspSet:
         ends = np.cumsum(d["pieces_of"])
         objects = tuple(
             SimObject(
-                tuple(pieces[end - count : end]), Inertial(1.0, d["com"][i], d["inertia"][i], str(d["source"][i])),
+                tuple(pieces[end - count : end]),
+                Inertial(1.0, d["com"][i], d["inertia"][i], str(d["source"][i])),
                 str(d["notes"][i]),
             )
             for i, (end, count) in enumerate(zip(ends, d["pieces_of"], strict=True))

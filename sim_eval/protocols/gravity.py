@@ -2,7 +2,8 @@
 
 Source: Jiang et al., "Hand-Object Contact Consistency Reasoning for Human Grasps Generation", ICCV 2021,
 whose simulation is that of Hasson et al. 2019: PyBullet, 35 steps of 1/240 s, friction coefficient 3 on hand
-and object, object 1 kg, gravity 9.8 m/s². The paper at hand cites it for Sim.Dis and Sim.Suc (IV-A).
+and object (which Bullet multiplies), object 1 kg, gravity 9.8 m/s². The paper at hand cites it for Sim.Dis and
+Sim.Suc (IV-A).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from zdg_jax.hands.model import HandModel
 STEPS = 35
 TIMESTEP = 1.0 / 240.0
 GRAVITY = 9.8
-FRICTION = 3.0
+FRICTION = 3.0 * 3.0  # 3 on each; Bullet multiplies the two, MuJoCo takes the larger
 MASS = 1.0
 CONTACT_TOLERANCE = 0.001  # metres: Bullet too reports pairs that nearly touch; below a scan's own accuracy
 PARAMS = SceneParams(
@@ -48,7 +49,8 @@ class GravityResult:
       contact_every_step: they touch in each state, the one of release included.
       sim_depth_m: deepest overlap of hand spheres and convex pieces at release, metres: how far the simulated
         shapes are from the meshes that P.Dep is measured on.
-      status: "ok", "invalid_pose", "joint_limits" or "sim_unstable"; the numbers of a row that isn't ok are NaN and False.
+      status: "ok", "invalid_pose", "joint_limits" or "sim_unstable"; the numbers of a row that isn't ok are
+        NaN and False.
       status_reason: one line; for ok rows "" or what the simulation had to assume.
     """
 

@@ -1,8 +1,8 @@
 """Ours: squeeze the object, then let it hang in the closed hand for two seconds.
 
-GraspTTA's test lasts 0.15 s in a hand that can't give way; this one lasts 2 s in a hand that can. Hand, object,
-friction, closing and thresholds are those of `six_force`; instead of six pushes there is the object's weight,
-9.8 m/s² along -y, and the hand has to touch the object at the end.
+GraspTTA's test lasts 0.15 s in a hand that can't give way; this one lasts 2 s in a hand that can. Hand,
+object, friction, closing and thresholds are those of `six_force`; instead of six pushes there is the object's
+weight, 9.8 m/s² along -y, and the hand has to touch the object at the end.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
 from sim_eval.backends.rollout import SKIPPED, Rollout
 from sim_eval.protocols.rows import row_faults
-from sim_eval.simobject import SimObject
-from zdg_jax.hands.model import HandModel
 
 
 @dataclass(frozen=True)

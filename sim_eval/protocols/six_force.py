@@ -1,14 +1,16 @@
 """DexGraspBench's test [BODex]: squeeze the object, then push it along six directions in turn.
 
-Source: Chen et al., "BODex: Scalable and Efficient Robotic Dexterous Grasp Synthesis Using Bilevel Optimization",
-ICRA 2025, and its benchmark's main branch: object 0.1 kg, friction (0.6, 0.02), elliptic cone, impratio 10,
-condim 4, 4 ms, no gravity, kp 5 (Shadow); pregrasp to grasp and grasp to squeeze in 10 stairs of 10 steps each;
-10 m/s² x mass along each axis for 500 steps, looked at every 50; within 5 cm and 15 degrees of where the object
-was before the hand closed. Contacts of the hand take solref (0.005, 1) and solimp (0.5, 0.99, 0.0001).
+Source: Chen et al., "BODex: Scalable and Efficient Robotic Dexterous Grasp Synthesis Using Bilevel
+Optimization", ICRA 2025, and its benchmark's main branch: object 0.1 kg, friction (0.6, 0.02), elliptic cone,
+impratio 10, condim 4, 4 ms, no gravity, kp 5 (Shadow); pregrasp to grasp and grasp to squeeze in 10 stairs of
+10 steps each; 10 m/s² x mass along each axis for 500 steps, looked at every 50; within 5 cm and 15 degrees of
+where the object was before the hand closed. Contacts of the hand take solref (0.005, 1) and solimp (0.5,
+0.99, 0.0001).
 
-Ours: the hand's base is welded to the world instead of to a mocap body that stands still; the six pushes begin
-from one closed state instead of closing six times (the same, it is deterministic); hand links do not touch each
-other; no noslip iterations (MJX has none); Euler with implicit damping, which for these joints is implicitfast.
+Ours: the hand's base is welded to the world instead of to a mocap body that stands still; the six pushes
+begin from one closed state instead of closing six times (the same, it is deterministic); hand links do not
+touch each other; no noslip iterations (MJX has none); Euler with implicit damping, which for these joints is
+implicitfast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """GraspTTA's gravity test in PyBullet: an engine, contact model and hand shape that share nothing with ours.
 
 Constants as in Hasson et al. 2019 and GraspTTA: 1/240 s, 35 steps, 150 solver iterations, friction 3 on both,
-restitution 0.5 (object) and 0 (hand), 1 kg, 9.8 m/s²; the hand is a static concave mesh, the object a compound
-of convex hulls.
+restitution 0.5 (object) and 0 (hand), 1 kg, 9.8 m/s²; the hand is a static concave mesh, the object a
+compound of convex hulls. Bullet multiplies the two frictions: 9.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class Bullet:
             _write(hand, [(hand_vertices, hand_faces)])
             shape = self._start(
                 lambda: p.createCollisionShape(
-                    p.GEOM_MESH, fileName=str(hand), flags=p.GEOM_FORCE_CONCAVE_TRIMESH, physicsClientId=self.client
+                    p.GEOM_MESH,
+                    fileName=str(hand),
+                    flags=p.GEOM_FORCE_CONCAVE_TRIMESH,
+                    physicsClientId=self.client,
                 )
             )
             return self._run(shape, thing)
@@ -71,7 +74,10 @@ class Bullet:
     def _start(self, hand):
         p.resetSimulation(physicsClientId=self.client)
         p.setPhysicsEngineParameter(
-            enableFileCaching=0, numSolverIterations=ITERATIONS, fixedTimeStep=TIMESTEP, physicsClientId=self.client
+            enableFileCaching=0,
+            numSolverIterations=ITERATIONS,
+            fixedTimeStep=TIMESTEP,
+            physicsClientId=self.client,
         )
         p.setGravity(0, -9.8, 0, physicsClientId=self.client)
         return hand()
@@ -79,7 +85,8 @@ class Bullet:
     def _run(self, hand, thing: Path) -> tuple[float, bool]:
         places = hand if isinstance(hand, list) else [(hand, np.zeros(3))]
         static = [
-            p.createMultiBody(0, shape, basePosition=list(at), physicsClientId=self.client) for shape, at in places
+            p.createMultiBody(0, shape, basePosition=list(at), physicsClientId=self.client)
+            for shape, at in places
         ]
         for body in static:
             self._surface(body, 0.0)

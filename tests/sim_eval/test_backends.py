@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
 from sim_eval import backends
@@ -14,6 +17,7 @@ from sim_eval.backends import c, mjx
 from sim_eval.backends.jobs import Drop
 from sim_eval.backends.mjx_physics import fixed_physics, stack_bodies, traced
 from sim_eval.backends.rollout import Rollout
+from sim_eval.backends.sphere_convex import touches
 from sim_eval.bench.monitor import Compilations
 from sim_eval.protocols import gravity, gravity_hold, six_force
 from sim_eval.scene import build_scene, scaled
@@ -73,10 +77,8 @@ def test_one_state_field_by_field():
     data.mocap_pos[:] = centres
     physics = fixed_physics(tuple(radius.tolist()), gravity.PARAMS, 1.0)
     bodies = stack_bodies((obj,), 1)
-    import jax
-
-    own = jax.tree.map(lambda x: x[0], bodies)
-    axes = Rotation.from_quat(own.axes[[1, 2, 3, 0]])
+    own = jax.tree.map(lambda x: jnp.asarray(x[0]), bodies)
+    axes = Rotation.from_quat(np.asarray(own.axes)[[1, 2, 3, 0]])
 
     @jax.jit
     def forward(qpos, qvel, warm, spheres):
@@ -100,7 +102,6 @@ def test_one_state_field_by_field():
         )
         np.testing.assert_allclose(qacc, local(data.qacc), rtol=2e-3, atol=2e-2)
         near = np.asarray(dist) < 1e-3
-        want = np.argsort(data.contact.geom[:, 0])
         got = np.flatnonzero(near)[np.argsort(np.asarray(pos)[near][:, 0])]
         want = np.argsort(data.contact.pos[:, 0])
         np.testing.assert_allclose(np.asarray(dist)[got], data.contact.dist[want], atol=2e-6)
@@ -114,16 +115,14 @@ def test_one_state_field_by_field():
 
 
 def test_distances_are_those_of_a_projection():
-    """Outside a piece: the exact distance, found here by quadratic programming over its corners."""
-    from sim_eval.backends.sphere_convex import touches
-
+    """Outside a piece: the exact distance, found here by least squares over its corners."""
     rng = np.random.default_rng(2)
     obj = shape("rod")
-    slots = obj.slots
+    slots = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), obj.slots)
     corners = np.concatenate([p - obj.inertial.com for p in obj.pieces])
     for _ in range(12):
         x = 0.06 * rng.normal(size=3)
-        got = touches(x[None].astype(np.float32), np.array([0.0], np.float32), slots, 4)
+        got = touches(jnp.asarray(x[None], jnp.float32), jnp.zeros(1), slots, 4)
         nearest = _distance_to_hull(x, corners)
         if nearest > 1e-6:  # outside the rod, which is convex
             np.testing.assert_allclose(float(got.dist.min()), nearest, atol=2e-5)
@@ -132,9 +131,7 @@ def test_distances_are_those_of_a_projection():
 
 
 def _distance_to_hull(x: np.ndarray, corners: np.ndarray) -> float:
-    """Frank-Wolfe with corrections (Wolfe's minimum-norm point), by non-negative least squares."""
-    from scipy.optimize import nnls
-
+    """The nearest convex combination of the corners, by non-negative least squares."""
     heavy = 1e3
     A = np.vstack([corners.T - x[:, None], heavy * np.ones(len(corners))])
     weights, _ = nnls(A, np.array([0.0, 0.0, 0.0, heavy]))
@@ -153,24 +150,24 @@ def test_free_fall(name):
 
 
 @pytest.mark.parametrize("name", HERE)
-@pytest.mark.parametrize(("angle", "holds"), [(70.0, True), (73.0, False)])
+@pytest.mark.parametrize(("angle", "holds"), [(83.0, True), (84.5, False)])
 def test_friction_cone(name, angle, holds):
-    """On a slope of spheres a block slides once tan(angle) > 3, at 71.57 degrees."""
+    """On a slope of spheres a block slides once tan(angle) > 9, at 83.66 degrees."""
     a = np.deg2rad(angle)
     along, up = np.array([np.cos(a), np.sin(a), 0.0]), np.array([-np.sin(a), np.cos(a), 0.0])
-    mesh = box((0.08, 0.01, 0.08))
+    mesh = box((0.08, 0.002, 0.08))
     turn = np.eye(4)
     turn[:3, :3] = np.stack([along, up, [0.0, 0.0, 1.0]], axis=1)
     mesh.apply_transform(turn)
     grid = [(u, v) for u in (-0.03, 0.0, 0.03) for v in (-0.03, 0.0, 0.03)]
-    slope = np.array([u * along + v * np.array([0, 0, 1.0]) - 0.015 * up for u, v in grid])
+    slope = np.array([u * along + v * np.array([0, 0, 1.0]) - 0.011 * up for u, v in grid])
     job = Drop(
         (sim_object(mesh),), np.zeros(16, int), np.full(SPHERES, 0.01), np.tile(slope, (16, 1, 1)), 1.0,
         gravity.PARAMS, gravity.STEPS,
     )  # fmt: skip
     went = backends.backend(name).drop(job).move()[0]
     slid = went[-1] - went[17]  # after the contact has settled
-    free = 9.8 * (np.sin(a) - 3 * np.cos(a)) * gravity.TIMESTEP**2 * sum(range(18, 36))
+    free = 9.8 * (np.sin(a) - 9 * np.cos(a)) * gravity.TIMESTEP**2 * sum(range(18, 36))
     if holds:
         assert slid < 0.002
     else:

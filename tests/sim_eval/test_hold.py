@@ -61,8 +61,9 @@ def hold_of(shape_name: str, force: np.ndarray, **change) -> tuple[Hold, np.ndar
     pose, joints = wrapped(hand, (shape_name,))
     pre, squeeze = closing(hand, joints)
     job = Hold(
-        hand, (shape(shape_name),), np.zeros(1, int), pose, waypoints_of(pre, joints, squeeze), six_force.MASS,
-        six_force.PARAMS, six_force.RAMP, force, 4, 50, six_force.MAX_MOVE, float(six_force.MAX_TURN),
+        hand, (shape(shape_name),), np.zeros(1, int), pose, waypoints_of(pre, joints, squeeze),
+        six_force.MASS, six_force.PARAMS, six_force.RAMP, force, 4, 50, six_force.MAX_MOVE,
+        float(six_force.MAX_TURN),
     )  # fmt: skip
     return dataclasses.replace(job, **change), joints
 
@@ -119,4 +120,4 @@ def test_constants():
     np.testing.assert_allclose(model.geom_friction[:, :2], [[0.6, 0.02]] * model.ngeom)
     np.testing.assert_allclose(np.abs(six_force.FORCES).sum(axis=1), 1.0)
     assert six_force.CHECKS * six_force.CHECK_STEPS == 500
-    assert gravity_hold.CHECKS * gravity_hold.CHECK_STEPS * six_force.TIMESTEP == pytest.approx(2.0)
+    assert pytest.approx(2.0) == gravity_hold.CHECKS * gravity_hold.CHECK_STEPS * six_force.TIMESTEP

@@ -19,7 +19,13 @@ RADIUS = np.full(5, 0.01)
 
 def ours(name: str, centres: np.ndarray) -> np.ndarray:
     job = Drop(
-        (shape(name),), np.zeros(len(centres), int), RADIUS, centres, gravity.MASS, gravity.PARAMS, gravity.STEPS
+        (shape(name),),
+        np.zeros(len(centres), int),
+        RADIUS,
+        centres,
+        gravity.MASS,
+        gravity.PARAMS,
+        gravity.STEPS,
     )
     return c.drop(job).move()[:, -1]
 

@@ -11,7 +11,7 @@ from zdg_jax.hands.model import HandModel
 def opened_and_squeezed(
     hand: HandModel, joints: Float[np.ndarray, "*rows active"]
 ) -> tuple[Float[np.ndarray, "*rows active"], Float[np.ndarray, "*rows active"]]:
-    """Pregrasp and squeeze joints: pre = q + opening (q_0 - q), squeeze = pre + rule (q - pre), within limits.
+    """Pregrasp and squeeze: pre = q + opening (q_0 - q), squeeze = pre + rule (q - pre), within limits.
 
     q_0 is the stretched hand (zero, or the nearest limit). With the rule 2 the squeeze is
     2 grasp - pregrasp, as DexGraspBench has it. Both numbers are the hand card's.
