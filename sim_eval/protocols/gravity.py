@@ -2,8 +2,8 @@
 
 Source: Jiang et al., "Hand-Object Contact Consistency Reasoning for Human Grasps Generation", ICCV 2021,
 whose simulation is that of Hasson et al. 2019: PyBullet, 35 steps of 1/240 s, friction coefficient 3 on hand
-and object (which Bullet multiplies), object 1 kg, gravity 9.8 m/s². The paper at hand cites it for Sim.Dis and
-Sim.Suc (IV-A).
+and object (which Bullet multiplies), object 1 kg, gravity 9.8 m/s². The paper at hand cites it for
+Sim.Dis and Sim.Suc (IV-A).
 """
 
 from __future__ import annotations
