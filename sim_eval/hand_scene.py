@@ -80,7 +80,7 @@ def build_hand_scene(
       ValueError: MuJoCo refuses a piece, or the card fixes a joint elsewhere than at 0.
     """
     spec, dynamics = new_spec(params), _dynamics(hand)
-    moves = hand.coupling.any(axis=1)
+    moves = np.asarray(hand.coupling.any(axis=1))
     if (hand.coupling_offset[~moves] != 0).any():
         raise ValueError("got a joint that is fixed elsewhere than at 0; expected 0, or a coupled joint")
     bodies: list[mujoco.MjsBody] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from scipy.spatial import ConvexHull, QhullError
 
 #: Slots of an object, and vertices and triangles of a slot; a hull of 64 vertices has at most 124 triangles.
@@ -24,9 +24,9 @@ class Slots(NamedTuple):
       corner: three corners of each face, metres.
     """
 
-    normal: Float[np.ndarray, "pieces faces 3"]
-    offset: Float[np.ndarray, "pieces faces"]
-    corner: Float[np.ndarray, "pieces faces 3 3"]
+    normal: Float[np.ndarray | Array, "*objects pieces faces 3"]
+    offset: Float[np.ndarray | Array, "*objects pieces faces"]
+    corner: Float[np.ndarray | Array, "*objects pieces faces 3 3"]
 
 
 def fill_slots(pieces: Sequence[Float[np.ndarray, "_ 3"]], com: Float[np.ndarray, "3"]) -> Slots:

@@ -27,6 +27,7 @@ from sim_eval.backends.mjx_physics import (
 from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.scene import SceneParams
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.plan import Device
 
 #: Objects of one chunk; fewer are padded, so that their number compiles nothing anew.
 OBJECTS = 64
@@ -34,7 +35,7 @@ OBJECTS = 64
 _CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 20
 
 
-def chunk_rows(device: jax.Device) -> tuple[int, int]:
+def chunk_rows(device: Device) -> tuple[int, int]:
     """Rows of a small and of a large chunk on that device: 1 MB a row, a quarter of its memory in all."""
     if device.platform == "cpu":
         return _CPU
@@ -45,7 +46,7 @@ def chunk_rows(device: jax.Device) -> tuple[int, int]:
 
 
 def drop(
-    job: Drop, devices: Sequence[jax.Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+    job: Drop, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
 ) -> Rollout:
     """See `Drop`; rows of one batch don't touch each other.
 
@@ -73,7 +74,7 @@ def drop(
 
 
 def hold(
-    job: Hold, devices: Sequence[jax.Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+    job: Hold, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
 ) -> tuple[Rollout, ...]:
     """See `Hold`.
 
@@ -102,7 +103,7 @@ def hold(
     qpos[:, -7:-4], qpos[:, -4:] = start.com[job.index], start.axes[job.index]
     state = State(qpos, *(np.zeros((n, model.nv), np.float32) for _ in range(2)))
 
-    def go(alive: np.ndarray, state: State, a: int, b: int, force: Sequence[float], stairs: int, each: int):
+    def go(alive: np.ndarray, state: State, a: int, b: int, force: np.ndarray, stairs: int, each: int):
         """New states of the rows alive, and what is seen of them."""
         end = State(*(x.copy() for x in state))
         seen = Seen(
@@ -128,7 +129,7 @@ def hold(
         return end, seen
 
     alive = np.flatnonzero(fine)
-    nothing = (0.0, 0.0, 0.0)
+    nothing = np.zeros(3)
     _, first = go(alive, state, 0, 0, nothing, 1, 0)
     for w in range(job.waypoints.shape[1] - 1):
         state, _ = go(alive, state, w, w + 1, nothing, *job.ramp)
@@ -158,10 +159,11 @@ def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
     """A reason for each row whose numbers mean nothing, else ""; `state` is what its last state is called."""
     with np.errstate(invalid="ignore"):
         far = out.move() > most
-    lost = ~np.isfinite(out.p_world_com).all(axis=2) | ~np.isfinite(out.q_world_obj).all(axis=2)
+    fine = np.isfinite(out.p_world_com).all(axis=2) & np.isfinite(out.q_world_obj).all(axis=2)
+    lost = np.logical_not(fine)
     reason = np.full(len(far), "", dtype=object)
     for row in range(len(far)):
-        bad = lost[row] | far[row]
+        bad = np.asarray(lost[row] | far[row])
         if bad.any():
             at = int(bad.argmax())
             by = at if state is None else state

@@ -54,26 +54,26 @@ class Bodies(NamedTuple):
     """
 
     slots: Slots
-    inertia: Float[Array, "*objects 3"]
-    axes: Float[Array, "*objects 4"]
-    com: Float[Array, "*objects 3"]
+    inertia: Float[np.ndarray | Array, "*objects 3"]
+    axes: Float[np.ndarray | Array, "*objects 4"]
+    com: Float[np.ndarray | Array, "*objects 3"]
 
 
 class State(NamedTuple):
     """What is carried from step to step."""
 
-    qpos: Float[Array, "*rows qpos"]
-    qvel: Float[Array, "*rows dofs"]
-    warm: Float[Array, "*rows dofs"]
+    qpos: Float[np.ndarray | Array, "*rows qpos"]
+    qvel: Float[np.ndarray | Array, "*rows dofs"]
+    warm: Float[np.ndarray | Array, "*rows dofs"]
 
 
 class Seen(NamedTuple):
     """What is looked at: see `Rollout`."""
 
-    com: Float[Array, "*rows 3"]
-    quat: Float[Array, "*rows 4"]
-    touching: Array
-    depth: Array
+    com: Float[np.ndarray | Array, "*rows 3"]
+    quat: Float[np.ndarray | Array, "*rows 4"]
+    touching: np.ndarray | Array
+    depth: np.ndarray | Array
 
 
 def stack_bodies(objects: tuple[SimObject, ...], room: int) -> Bodies:
@@ -158,7 +158,7 @@ class Physics:
             normal=jnp.matmul(touch.normal, R.T, precision=high),
         )
         nearest = jnp.min(touch.dist)
-        turn = _times(d.xquat[b], bodies.axes * jnp.array([1.0, -1.0, -1.0, -1.0]))
+        turn = _times(d.xquat[b], jnp.asarray(bodies.axes) * jnp.array([1.0, -1.0, -1.0, -1.0]))
         seen = Seen(at, turn, nearest <= self.params.contact_tolerance, jnp.maximum(-nearest, 0.0))
         return seen, touch
 

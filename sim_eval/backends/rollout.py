@@ -35,10 +35,8 @@ class Rollout:
 
     def row(self, row: int, states: int) -> Rollout:
         """The first so many states of one row."""
-        part = (
-            x[row : row + 1, :states] for x in (self.p_world_com, self.q_world_obj, self.contact, self.depth)
-        )
-        return Rollout(*part, ("",))
+        at = slice(row, row + 1), slice(states)
+        return Rollout(self.p_world_com[at], self.q_world_obj[at], self.contact[at], self.depth[at], ("",))
 
     def move(self) -> Float[np.ndarray, "n states"]:
         """Way of the centre of mass from state 0, metres."""

@@ -41,7 +41,7 @@ def drop(job: Drop) -> Rollout:
     """
     out = empty(len(job.index), job.steps + 1)
     spheres = np.asarray(job.p_obj_spheres, np.float32)
-    fine = np.isfinite(spheres).all(axis=(1, 2))
+    fine = np.asarray(np.isfinite(spheres).all(axis=(1, 2)))
     reason = np.array(["" if ok else "a hand sphere is not at a finite place" for ok in fine], dtype=object)
     radius = jnp.asarray(job.sphere_radius, jnp.float32)
     for number in np.unique(job.index[fine]):
@@ -69,7 +69,7 @@ def hold(job: Hold) -> tuple[Rollout, ...]:
       A rollout for each force; rows that an earlier force made fail are left out, with a reason.
     """
     n = len(job.index)
-    fine = np.isfinite(job.hand_pose).all(axis=1) & np.isfinite(job.waypoints).all(axis=(1, 2))
+    fine = np.asarray(np.isfinite(job.hand_pose).all(axis=1) & np.isfinite(job.waypoints).all(axis=(1, 2)))
     bad = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
     outs, reasons = [empty(n, job.checks + 1) for _ in job.forces], [bad.copy() for _ in job.forces]
     for number in np.unique(job.index[fine]):
@@ -124,7 +124,8 @@ def _hold_object(
             see(out, check + 1, world.forward(now))
             for target, old in zip(_parts(out), kept, strict=True):
                 target[rows[~running], check + 1] = old
-            part = Rollout(*(x[rows][:, [0, check + 1]] for x in _parts(out)), ("",) * len(rows))
+            com, quat, touch, depth = (x[rows][:, [0, check + 1]] for x in _parts(out))
+            part = Rollout(com, quat, touch, depth, ("",) * len(rows))
             wrong = np.where(running, faults(part, MAX_FLIGHT, check + 1), "")
             reason[rows[wrong != ""]] = wrong[wrong != ""]
             running &= (wrong == "") & ~part.beyond(job.max_move, job.max_turn)[:, 1]

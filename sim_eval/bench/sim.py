@@ -65,9 +65,10 @@ def bench_sim(
     batches = options.batches or (_ON_CPU if jax.default_backend() == "cpu" else _ELSEWHERE)
     if min(batches) < 1:
         raise UserError(f"batch {min(batches)}", "at least 1", "change --batches")
+    rows = None if options.rows is None else (options.rows, options.rows)
     runs = []
     for name in names:
-        simulator = backends.backend(name, rows_a_chunk=None if options.rows is None else (options.rows,) * 2)
+        simulator = backends.backend(name, rows_a_chunk=rows)
         for protocol in options.protocols:
             for batch in batches:
                 say(f"{name}, {protocol}, {batch} grasps")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
     n = len(status)
     success, held, steps = np.zeros(n, bool), np.zeros(n, int), np.zeros(n, int)
     move, turn, depth = (np.full(n, np.nan) for _ in range(3))
-    rollouts: tuple[Rollout, ...] = ()
+    rollouts: Sequence[Rollout] = []
     if len(good):
         rollouts = simulator.hold(
             dataclasses.replace(
@@ -74,7 +75,7 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
     return HoldResult(success, move, turn, depth, held, steps, tuple(status), tuple(reason))
 
 
-def _verdicts(job: Hold, rollouts: tuple[Rollout, ...], rows: int, touch_end: bool):
+def _verdicts(job: Hold, rollouts: Sequence[Rollout], rows: int, touch_end: bool):
     """(why it means nothing, forces withstood, largest move, largest turn, steps simulated), each by row."""
     why = np.full(rows, "", dtype=object)
     passed, move, turn = np.zeros(rows, int), np.zeros(rows), np.zeros(rows)
