@@ -32,11 +32,11 @@ from zdg_jax.refine.plan import Device
 #: Objects of one chunk; fewer are padded, so that their number compiles nothing anew.
 OBJECTS = 64
 #: Rows of a chunk on one device: few for tests and small files, else as many as keep it busy and fit.
-_CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 20
+_CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 21
 
 
 def chunk_rows(device: Device) -> tuple[int, int]:
-    """Rows of a small and of a large chunk on that device: 1 MB a row, a quarter of its memory in all."""
+    """Rows of a small and of a large chunk on that device: 2 MB a row, a quarter of its memory in all."""
     if device.platform == "cpu":
         return _CPU
     limit = (device.memory_stats() or {}).get("bytes_limit", 16 << 30)
