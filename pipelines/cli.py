@@ -103,8 +103,10 @@ class Eval:
     grasps: Annotated[
         Positional[str], arg(metavar="FILE", help="A grasp file, or a folder of them; docs/formats.md.")
     ]
-    protocol: Annotated[str, arg(metavar="gravity", help="Test to run.")] = "gravity"
-    backend: Annotated[str, arg(metavar="auto|c", help="Simulator; auto takes C MuJoCo.")] = "auto"
+    protocol: Annotated[str, arg(metavar="gravity|gravity_hold|six_force", help="Test to run.")] = "gravity"
+    backend: Annotated[
+        str, arg(metavar="auto|mjx|warp|c", help="Simulator; auto: mjx on an accelerator, else C MuJoCo.")
+    ] = "auto"
     objects: Annotated[
         str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
     ] = None

@@ -17,8 +17,8 @@ from pipelines.progress import Steps
 from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
+from zdg_jax.hands.squeeze import opened_and_squeezed
 
-BACKENDS = ("auto", "c")
 NO_OBJECT = "no_object"
 
 
@@ -37,7 +37,7 @@ def evaluate_file(
     Args:
       path: a grasp file of any of `pipelines.formats`, or a folder of them.
       protocol: of `sim_eval.evaluate.PROTOCOLS`.
-      backend: of `BACKENDS`; auto takes C MuJoCo.
+      backend: of `sim_eval.backends.BACKENDS`.
       out: where to write: a .json, .parquet or .md file, or a folder for all three.
       objects: folder of the meshes of other people's files.
       hand: of `zdg_jax.hands`; by default the file's.
@@ -49,11 +49,14 @@ def evaluate_file(
     Raises:
       UserError: an unknown name, an unreadable file, not one mesh found.
     """
+    from sim_eval.backends import resolve
     from sim_eval.evaluate import PROTOCOLS, evaluate
 
-    for what, got, known in (("protocol", protocol, PROTOCOLS), ("backend", backend, BACKENDS)):
-        if got not in known:
-            raise UserError(f"{what} {got!r}", f"one of {', '.join(known)}", f"choose one with --{what}")
+    if protocol not in PROTOCOLS:
+        raise UserError(
+            f"protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", "choose one with --protocol"
+        )
+    backend = resolve(backend)
     if up not in (None, "x", "y", "z"):
         raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the meshes that points up")
     roots = _folder(objects)
@@ -85,13 +88,13 @@ def evaluate_file(
                     for i in index:
                         rows[i] |= {"status": NO_OBJECT, "status_reason": str(error)}
                     continue
-                columns = _measure(evaluate, model, obj, grasps, index, protocol)
+                columns = _measure(evaluate, model, obj, grasps, index, protocol, backend)
                 for place, i in enumerate(index):
                     rows[i] |= measured_columns(columns, place)
     if refused is not None and all(row["status"] == NO_OBJECT for i, row in enumerate(rows) if usable[i]):
         raise refused
     report = EvalReport(
-        str(path), grasps.format, grasps.hand, protocol, "c", rows, _diversities(model, grasps)
+        str(path), grasps.format, grasps.hand, protocol, backend, rows, _diversities(model, grasps)
     )
     if out is not None:
         report.write(Path(out).expanduser())
@@ -99,10 +102,26 @@ def evaluate_file(
 
 
 def _measure(
-    evaluate: Any, model: Any, obj: MeasuredObject, grasps: GraspFile, index: np.ndarray, protocol: str
+    evaluate: Any,
+    model: Any,
+    obj: MeasuredObject,
+    grasps: GraspFile,
+    index: np.ndarray,
+    protocol: str,
+    backend: str,
 ) -> dict[str, np.ndarray]:
     options = {} if obj.part is None else {"part": obj.part}
-    columns = evaluate(model, obj, grasps.hand_pose[index], grasps.joints[index], protocol, **options)
+    joints = grasps.joints[index]
+    # a file need not say how the hand closes: then the hand's own rule does
+    rule = opened_and_squeezed(model, joints)
+    before, after = (
+        np.where(np.isfinite(given[index]), given[index], own)
+        for given, own in zip((grasps.pregrasp, grasps.squeeze), rule, strict=True)
+    )
+    columns = evaluate(
+        model, obj, grasps.hand_pose[index], joints, protocol, backend=backend, pregrasp=before,
+        squeeze=after, **options,
+    )  # fmt: skip
     if all(name in columns for name in (*selection.LIMITS, "contact_end")):
         columns = {**columns, "good": selection.good(columns)}
     return columns

@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.squeeze import opened_and_squeezed
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.refine.result import RefinedGrasps
-
-PREGRASP_OPENING = 0.2
 
 
 def config_sha(config: Mapping[str, Any]) -> str:
@@ -133,24 +131,6 @@ def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str,
 
 def _known(value: Any) -> Any:
     return value if np.isfinite(value).all() else None
-
-
-def opened_and_squeezed(
-    hand: HandModel, joints: Float[np.ndarray, " active"]
-) -> tuple[Float[np.ndarray, " active"], Float[np.ndarray, " active"]]:
-    """Pregrasp and squeeze joints: pre = q + 0.2 (q_0 - q), squeeze = pre + rule (q - pre), within limits.
-
-    q_0 is the stretched hand (zero, or the nearest limit). With the rule 2 the squeeze is
-    2 grasp - pregrasp, as DexGraspBench has it.
-
-    Args:
-      hand: limits in radians and `squeeze_rule`.
-      joints: q, radians.
-    Returns: (pregrasp, squeeze), radians.
-    """
-    pregrasp = joints + PREGRASP_OPENING * (hand.open_joints - joints)
-    squeeze = pregrasp + hand.squeeze_rule * (joints - pregrasp)
-    return pregrasp, np.clip(squeeze, hand.lower, hand.upper)
 
 
 def stored_source(given: str) -> str:

@@ -107,3 +107,26 @@ def test_an_open_object_is_measured_and_says_how(batch):
 def test_unknown_protocol(batch):
     with pytest.raises(UserError, match="gravity"):
         evaluate(hand(), OBJECT, *batch, protocol="levity")
+
+
+@pytest.mark.parametrize("protocol", ["gravity_hold", "six_force"])
+def test_protocols_with_an_actuated_hand(batch, protocol):
+    pose, joints = batch
+    got = evaluate(hand(), OBJECT, pose[[0, 5]], joints[[0, 5]], protocol, backend="c")
+    own = {f"{protocol}_{name}" for name in ("suc", "dis_cm", "turn_deg", "depth_cm", "held")}
+    gravity = {"sim_dis_cm", "sim_suc", "contact_end", "contact_every_step", "sim_depth_cm"}
+    assert set(got) == (COLUMNS - gravity) | own
+    assert set(got["status"]) == {"ok"}
+    assert not got[f"{protocol}_suc"][1]  # far off
+    assert got[f"{protocol}_dis_cm"][1] > 5.0
+    empty = evaluate(hand(), OBJECT, np.zeros((0, 7)), np.zeros((0, 16)), protocol)
+    assert set(empty) == set(got)
+    flat = as_object(trimesh.Trimesh([[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]], [[0, 1, 2]]), samples=50)
+    refused = evaluate(hand(), flat, pose[:1], joints[:1], protocol)
+    assert set(refused) == set(got)
+    assert (refused["status"][0], refused[f"{protocol}_suc"][0]) == ("bad_object", False)
+
+
+def test_unknown_backend(batch):
+    with pytest.raises(UserError, match="mjx, warp, c"):
+        evaluate(hand(), OBJECT, *batch, backend="bullet")

@@ -42,6 +42,13 @@ class GraspTypeCard(_Strict):
     contact: dict[str, float]
 
 
+class Servo(_Strict):
+    """Position servos of the active joints in simulation: N m/rad, and most torque, N m."""
+
+    kp: float = Field(default=5.0, gt=0)
+    torque: float = Field(default=3.0, gt=0)
+
+
 class HandCard(_Strict):
     """One hand. `model` is `asset:FILE` beside the card or `mjx:FILE` inside the mujoco-mjx wheel.
 
@@ -59,7 +66,9 @@ class HandCard(_Strict):
     fingers: dict[str, list[str]]
     functional_fingers: list[str]
     pads: dict[str, Pad]
+    pregrasp_opening: float = Field(default=0.2, gt=0, lt=1)
     squeeze_rule: float = 2.0
+    servo: Servo = Servo()
     grasp_types: dict[str, GraspTypeCard]
 
 

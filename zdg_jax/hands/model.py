@@ -71,7 +71,10 @@ class HandModel:
     p_link_pad: Float[np.ndarray, "pads 3"]
     n_link_pad: Float[np.ndarray, "pads 3"]
     grasp_types: Mapping[str, GraspType]
+    pregrasp_opening: float = 0.2
     squeeze_rule: float = 2.0
+    servo_kp: float = 5.0
+    servo_torque: float = 3.0
 
     @property
     def open_joints(self) -> Float[np.ndarray, " active"]:
