@@ -72,7 +72,12 @@ def fake_refine(
 
 
 def fake_evaluate(
-    hand: HandModel, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray, protocol: str = "gravity"
+    hand: HandModel,
+    obj: ObjectModel,
+    pose: np.ndarray,
+    joints: np.ndarray,
+    protocol: str = "gravity",
+    **_: object,
 ) -> dict[str, np.ndarray]:
     """Depth by the palm's distance, so that measures differ and depend on the grasp alone."""
     far = np.linalg.norm(pose[:, :3], axis=1)
