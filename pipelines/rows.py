@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__

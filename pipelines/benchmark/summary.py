@@ -35,7 +35,7 @@ def line(title: str, units: Sequence[Unit], instructions: Mapping[str, Instructi
     A task without a grasp counts as 0 in `SHARES` and is left out of lengths and volumes.
     """
     mean, half = {}, {}
-    for name, _, factor in PAPER_COLUMNS:
+    for name, factor in ((c.name, c.factor) for c in PAPER_COLUMNS):
         counted = [
             u for u in units if not (name in SIMULATED and instructions[u["id"]].affordance == "twist")
         ]
@@ -74,10 +74,10 @@ def failures(units: Sequence[Unit]) -> list[tuple[Unit, str]]:
 
 def markdown(lines: Sequence[Line], first: str = "") -> str:
     """A table in the order and units of the paper's Tables I and II."""
-    head = f"| {first} | " + " | ".join(heading for _, heading, _ in PAPER_COLUMNS) + " | tasks | failed |"
+    head = f"| {first} | " + " | ".join(c.heading for c in PAPER_COLUMNS) + " | tasks | failed |"
     rows = [head, "|---" * (len(PAPER_COLUMNS) + 3) + "|"]
     for entry in lines:
-        cells = [cell(entry, name) for name, _, _ in PAPER_COLUMNS]
+        cells = [cell(entry, c.name) for c in PAPER_COLUMNS]
         rows.append(f"| {entry.title} | " + " | ".join(cells) + f" | {entry.tasks} | {entry.failed} |")
     return "\n".join(rows) + "\n"
 

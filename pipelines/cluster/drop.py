@@ -14,8 +14,13 @@ from jaxtyping import Float, Int
 from pipelines import rows, selection
 from pipelines.cluster.simulate import finished_task
 from pipelines.cluster.work import Finished, PreparedObject, Refined
+from sim_eval import backends
+from sim_eval.convex import ConvexParams
 from sim_eval.protocols import gravity
+from sim_eval.simobject import SimObject, sim_object
 from zdg_jax.hands.model import HandModel
+
+_MADE: dict[tuple[str, ConvexParams], SimObject] = {}
 
 
 class DropStage:
@@ -80,15 +85,11 @@ def drop_many(
       pose, joints: as for `gravity.run`.
       backend: see `DropStage`.
     """
-    n = len(index)
-    nan, no = np.full(n, np.nan), np.zeros(n, bool)
-    moved, depth, end, always = nan.copy(), nan.copy(), no.copy(), no.copy()
-    status, reason = [""] * n, [""] * n
-    for number, each in enumerate(objects):
-        mine = np.flatnonzero(index == number)
-        got = gravity.run(hand, each.obj.mesh, pose[mine], joints[mine], threads=1)
-        moved[mine], depth[mine] = got.displacement_m, got.sim_depth_m
-        end[mine], always[mine] = got.contact_end, got.contact_every_step
-        for row, what, why in zip(mine, got.status, got.status_reason, strict=True):
-            status[row], reason[row] = what, why
-    return gravity.GravityResult(moved, end, always, depth, tuple(status), tuple(reason))
+    simulator = backends.backend(backend)
+    made = []
+    for each in objects:
+        key = (each.obj.mesh_sha256, simulator.convex)
+        if key not in _MADE:  # one object, one identity: the simulator compiles nothing again
+            _MADE[key] = sim_object(each.obj.mesh, simulator.convex)
+        made.append(_MADE[key])
+    return gravity.run(hand, tuple(made), index, pose, joints, simulator)
