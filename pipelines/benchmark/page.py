@@ -27,9 +27,9 @@ figure{display:inline-block;width:560px;margin:.5em;vertical-align:top}
 img{max-width:100%}figcaption{color:#5c636e}</style>
 <h1>{{ heading }}</h1><p>{{ note }}</p>
 {% for name, lines in tables %}<h2>{{ name }}</h2><table><tr><th></th>
-{%- for _, column, _ in columns %}<th>{{ column }}</th>{% endfor %}<th>tasks</th><th>failed</th></tr>
+{%- for column in columns %}<th>{{ column.heading }}</th>{% endfor %}<th>tasks</th><th>failed</th></tr>
 {%- for entry in lines %}<tr><td>{{ entry.title }}</td>
-{%- for column, _, _ in columns %}<td>{{ cell(entry, column) }}</td>{% endfor %}
+{%- for column in columns %}<td>{{ cell(entry, column.name) }}</td>{% endfor %}
 <td>{{ entry.tasks }}</td><td>{{ entry.failed }}</td></tr>{% endfor %}</table>{% endfor %}
 <h2>Failures</h2>{% for text, why, picture in bad %}<figure>
 {%- if picture %}<img src="data:image/png;base64,{{ picture }}" alt="">{% endif %}
