@@ -45,7 +45,7 @@ class _C:
 class _Mjx:
     convex = MJX_TEMPLATE
 
-    def __init__(self, rows_a_chunk: tuple[int, int] | None = None) -> None:
+    def __init__(self, rows_a_chunk: tuple[int, ...] | None = None) -> None:
         self.rows = rows_a_chunk
 
     def drop(self, job: Drop) -> Rollout:
@@ -101,7 +101,7 @@ def resolve(name: str) -> str:
     return name
 
 
-def backend(name: str, threads: int | None = None, rows_a_chunk: tuple[int, int] | None = None) -> Backend:
+def backend(name: str, threads: int | None = None, rows_a_chunk: tuple[int, ...] | None = None) -> Backend:
     """A simulator by name.
 
     Args:

@@ -31,29 +31,28 @@ from zdg_jax.refine.plan import Device
 
 #: Objects of one chunk; fewer are padded, so that their number compiles nothing anew.
 OBJECTS = 64
-#: Rows of a chunk on one device: few for tests and small files, else as many as keep it busy and fit.
-_CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 21
+#: Sizes of a chunk on one device: as many rows as keep it busy and fit, small ones for what is left.
+_CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 2048, 8192), 1 << 21
 
 
-def chunk_rows(device: Device) -> tuple[int, int]:
-    """Rows of a small and of a large chunk on that device: 2 MB a row, a quarter of its memory in all."""
+def chunk_rows(device: Device) -> tuple[int, ...]:
+    """Rows of small and large chunks on that device: 2 MB a row, at most a quarter of its memory in all."""
     if device.platform == "cpu":
         return _CPU
     limit = (device.memory_stats() or {}).get("bytes_limit", 16 << 30)
     fit = 1 << (max(int(limit // 4 // _ROW_BYTES), 1).bit_length() - 1)
-    few, many = _OTHER
-    return few, max(few, min(many, fit))
+    return _OTHER[:1] + tuple(size for size in _OTHER[1:] if size <= fit)
 
 
 def drop(
-    job: Drop, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+    job: Drop, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, ...] | None = None
 ) -> Rollout:
     """See `Drop`; rows of one batch don't touch each other.
 
     Args:
       job: any objects, in any order.
       devices: all local ones by default.
-      rows_a_chunk: on one device, instead of `chunk_rows`.
+      rows_a_chunk: sizes on one device, ascending, instead of `chunk_rows`.
 
     Returns:
       steps + 1 states a row.
@@ -74,14 +73,14 @@ def drop(
 
 
 def hold(
-    job: Hold, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+    job: Hold, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, ...] | None = None
 ) -> tuple[Rollout, ...]:
     """See `Hold`.
 
     Args:
       job: any objects, in any order.
       devices: all local ones by default.
-      rows_a_chunk: on one device, instead of `chunk_rows`.
+      rows_a_chunk: sizes on one device, ascending, instead of `chunk_rows`.
 
     Returns:
       A rollout for each force; rows that an earlier force made fail are left out, with a reason.
@@ -182,13 +181,12 @@ def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:
 
 def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[int, ...]):
     """(rows, bodies, index into them, how many rows are real); chunks are padded by their first row."""
-    few, many = sizes
     if len(np.unique(index[rows])) > OBJECTS:
         rows = rows[np.argsort(index[rows], kind="stable")]
     used = index[rows]
     begin = 0
     while begin < len(rows):
-        size = few if len(rows) - begin <= few else many
+        size = _size(sizes, len(rows) - begin)
         end = min(begin + size, len(rows))
         names = np.unique(used[begin:end])
         if len(names) > OBJECTS:  # rows are sorted then
@@ -199,6 +197,15 @@ def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[in
         bodies = _bodies(tuple(objects[i] for i in names))
         yield part, bodies, np.searchsorted(names, index[part]).astype(np.int32), real
         begin = end
+
+
+def _size(sizes: tuple[int, ...], left: int) -> int:
+    """The smallest size that holds so many rows, or a smaller one where half of that would be idle."""
+    enough = [k for k, size in enumerate(sizes) if size >= left]
+    k = enough[0] if enough else len(sizes) - 1
+    while k and sizes[k] >= 2 * left and left > sizes[k - 1]:
+        k -= 1
+    return sizes[k]
 
 
 @lru_cache(maxsize=4)
@@ -270,10 +277,13 @@ def _moved(model: Any, data: Any) -> State:
 def _spread(f: Callable, devices: tuple, by_row: tuple[bool, ...]) -> Callable:
     """Compile, rows dealt to the devices."""
     f = traced(f)
+    # choosing the fastest way of a hundred small products takes XLA minutes and gains nothing here
+    options = None if devices[0].platform == "cpu" else {"xla_gpu_autotune_level": 0}
     if len(devices) == 1:
-        return jax.jit(f)
+        return jax.jit(f, compiler_options=options)
     mesh = Mesh(np.array(devices), ("rows",))
     specs = tuple(PartitionSpec("rows") if row else PartitionSpec() for row in by_row)
     return jax.jit(
-        jax.shard_map(f, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("rows"), check_vma=False)
+        jax.shard_map(f, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("rows"), check_vma=False),
+        compiler_options=options,
     )

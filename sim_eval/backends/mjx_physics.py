@@ -18,6 +18,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Array, Float
 
+from sim_eval.backends import newton
 from sim_eval.backends.sphere_convex import Touch, touches
 from sim_eval.hand_scene import PLACEHOLDER, HandScene, build_hand_scene
 from sim_eval.scene import (
@@ -143,7 +144,8 @@ class Physics:
         d = d.tree_replace({"_impl.contact": self._contact(d, touch)})
         d = mjx.transmission(model, mjx.make_constraint(model, d))
         d = mjx.fwd_acceleration(model, mjx.fwd_actuation(model, mjx.fwd_velocity(model, d)))
-        return mjx.solve(model, d), seen
+        qacc, pull = newton.solve(newton.problem(model, d, mjx.full_m(model, d)), d.qacc_warmstart)
+        return d.replace(qacc=qacc, qfrc_constraint=pull), seen
 
     def look(self, d: Any, bodies: Bodies, spheres: Float[Array, "spheres 3"] | None) -> tuple[Seen, Touch]:
         """Contacts of a state; spheres None: those of the actuated hand. Contacts are in the world frame."""

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from sim_eval.backends.face_gaps import face_gaps
 from sim_eval.template import Slots
 
 #: Pieces that one sphere can touch at once.
@@ -46,9 +47,7 @@ def touches(
       contacts: how many pairs.
     """
     n, o = slots.normal, slots.offset
-    x, y, z = (centre[:, k, None, None] for k in range(3))
-    plane = x * n[None, :, :, 0] + y * n[None, :, :, 1] + z * n[None, :, :, 2] - o[None]
-    gap = jnp.max(plane, axis=2) - radius[:, None]
+    gap = face_gaps(centre, n, o) - radius[:, None]
     candidates = []
     for _ in range(_PER_SPHERE):
         piece = jnp.argmin(gap, axis=1)

@@ -65,7 +65,7 @@ def bench_sim(
     batches = options.batches or (_ON_CPU if jax.default_backend() == "cpu" else _ELSEWHERE)
     if min(batches) < 1:
         raise UserError(f"batch {min(batches)}", "at least 1", "change --batches")
-    rows = None if options.rows is None else (options.rows, options.rows)
+    rows = None if options.rows is None else (options.rows,)
     runs = []
     for name in names:
         simulator = backends.backend(name, rows_a_chunk=rows)
