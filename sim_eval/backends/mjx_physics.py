@@ -2,7 +2,7 @@
 
 MJX's own collision stage is replaced by `sphere_convex.touches`: it culls by bounding spheres about a piece's
 middle (on a box, the spheres that touch it are not the nearest to its middle), reports no gaps, and takes the
-face with the best axis for the nearest one. All other stages are MJX's.
+face with the best axis for the nearest one. Its solver is replaced by `newton.solve`. The rest is MJX's.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from sim_eval.solids import Inertial
 from sim_eval.template import Slots
 from zdg_jax.hands.model import HandModel
 
-#: Contacts of one grasp that can push, and iterations of solver and line search.
-CONTACTS, ITERATIONS, LINE_SEARCH = 32, 8, 16
+#: Contacts of one grasp that can push.
+CONTACTS = 32
 _UNIT = Inertial(1.0, np.zeros(3), np.eye(3), "mesh")
 
 
@@ -213,7 +213,6 @@ def hand_physics(hand: HandModel, params: SceneParams, mass: float) -> Physics:
 
 def _limited(spec: mujoco.MjSpec, contacts: int) -> mujoco.MjSpec:
     spec.add_numeric(name="max_contact_points", data=[contacts])
-    spec.option.iterations, spec.option.ls_iterations = ITERATIONS, LINE_SEARCH
     spec.option.jacobian = mujoco.mjtJacobian.mjJAC_DENSE
     return spec
 

@@ -277,11 +277,12 @@ def _along(p: Problem, s: _State) -> Float[Array, ""]:
         )
         return one + gauss1 + at * gauss2, two + gauss2
 
-    # lo: slope below 0, hi: above; hi is unknown at first
+    # (way, slope, its growth) below the root and above it, where nothing is known at first
     d1, d2 = slope(jnp.zeros(1))
-    lo, lo1, lo2 = jnp.float32(0), d1[0], d2[0]
-    hi, hi1, hi2 = jnp.float32(jnp.inf), jnp.float32(jnp.inf), jnp.float32(1)
+    low: tuple[Array, ...] = (jnp.float32(0), d1[0], d2[0])
+    high: tuple[Array, ...] = (jnp.float32(jnp.inf), jnp.float32(jnp.inf), jnp.float32(1))
     for _ in range(ROUNDS):
+        (lo, lo1, lo2), (hi, hi1, hi2) = low, high
         known = jnp.isfinite(hi)
         reach = lo - lo1 / lo2
         chord = lo + (hi - lo) * (-lo1 / (hi1 - lo1))
@@ -292,7 +293,7 @@ def _along(p: Problem, s: _State) -> Float[Array, ""]:
         fine = (at >= lo) & (at <= hi) & jnp.isfinite(one)
         below, above = fine & (one <= 0), fine & (one > 0)
         i, j = jnp.argmax(jnp.where(below, at, -1.0)), jnp.argmin(jnp.where(above, at, jnp.inf))
-        up, down = below.any(), above.any()
-        lo, lo1, lo2 = (jnp.where(up, new[i], old) for new, old in ((at, lo), (one, lo1), (two, lo2)))
-        hi, hi1, hi2 = (jnp.where(down, new[j], old) for new, old in ((at, hi), (one, hi1), (two, hi2)))
-    return jnp.where(-lo1 <= hi1, lo, hi)
+        found = at, one, two
+        low = tuple(jnp.where(below.any(), x[i], old) for x, old in zip(found, low, strict=True))
+        high = tuple(jnp.where(above.any(), x[j], old) for x, old in zip(found, high, strict=True))
+    return jnp.where(-low[1] <= high[1], low[0], high[0])

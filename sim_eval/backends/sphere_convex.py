@@ -47,7 +47,7 @@ def touches(
       contacts: how many pairs.
     """
     n, o = slots.normal, slots.offset
-    gap = face_gaps(centre, n, o) - radius[:, None]
+    gap: Array = face_gaps(centre, n, o) - radius[:, None]
     candidates = []
     for _ in range(_PER_SPHERE):
         piece = jnp.argmin(gap, axis=1)
