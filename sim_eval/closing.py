@@ -39,19 +39,24 @@ class ClosingParams:
       arm: metres.
       stairs, steps: of each stage; joint targets follow the hand once a stair.
       light: share of the force that is left in the grasp itself; the squeeze has all of it.
+      relaxing: stairs in which it goes.
+      pregrasp: share of the way from the grasp to the stretched hand. More of it and the fingers arrive one
+        after the other and roll the object.
       rest: m/s and rad/s; an object faster than this at the end is not held.
     """
 
     force: float = 20.0
     flex: float = 0.2
-    opening: float = 0.0
-    seat: float = 0.0
+    opening: float = 0.3
+    seat: float = 10.0
     loose: int = 3
     drag: tuple[float, ...] = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 0.0)
     arm: float = 0.03
     stairs: int = 5
     steps: int = 10
-    light: float = 0.1
+    light: float = 0.02
+    relaxing: int = 15
+    pregrasp: float = 0.03
     rest: float = 0.1
 
 
@@ -62,6 +67,7 @@ class Closed:
     Attributes:
       hand_pose: xyz (metres) and wxyz of link 0 in the object frame, where the object has come to rest.
       joints: active joint angles with a light touch, radians.
+      pregrasp: joints opened by a little, radians.
       squeeze: joint targets that press with all of the force, radians.
       held: at least two links touch and the object rests.
       links: how many links touch.
@@ -69,6 +75,7 @@ class Closed:
 
     hand_pose: Float[np.ndarray, "n 7"]
     joints: Float[np.ndarray, "n active"]
+    pregrasp: Float[np.ndarray, "n active"]
     squeeze: Float[np.ndarray, "n active"]
     held: Bool[np.ndarray, " n"]
     links: Int[np.ndarray, " n"]
@@ -99,8 +106,8 @@ def close_hand(
     scene = hand_scene(hand, obj, six_force.MASS, six_force.PARAMS)
     n, active = joints.shape
     out = Closed(
-        np.full((n, 7), np.nan), np.full((n, active), np.nan), np.full((n, active), np.nan),
-        np.zeros(n, bool), np.zeros(n, int),
+        np.full((n, 7), np.nan), *(np.full((n, active), np.nan) for _ in range(3)), np.zeros(n, bool),
+        np.zeros(n, int),
     )  # fmt: skip
     threads = max(1, min(threads, n))
 
@@ -152,8 +159,10 @@ def _close_one(
     squeeze = _active(hand, scene, data)
     squeeze[scene.ctrl] = target
     rests = bool(np.abs(data.qvel[free]).max() < params.rest)
-    _press(hand, scene, data, torque() + flex, params.light)
-    mujoco.mj_step(model, data, 2 * params.stairs * params.steps)
+    model.dof_damping[free] = np.repeat([params.drag[0], params.drag[0] * params.arm**2], 3)
+    for _ in range(params.relaxing):
+        _press(hand, scene, data, torque() + flex, params.light)
+        mujoco.mj_step(model, data, params.steps)
     mujoco.mj_forward(model, data)
     touching = {int(model.geom_bodyid[g]) for pair in data.contact.geom for g in pair} - {body}
     if not (rests and len(touching) >= 2 and np.isfinite(data.qpos).all()):
@@ -164,6 +173,7 @@ def _close_one(
     )
     out.hand_pose[row] = np.r_[R.T @ (pose[:3] - data.xpos[body]) + obj.inertial.com, turn]
     out.joints[row] = _active(hand, scene, data)
+    out.pregrasp[row] = out.joints[row] + params.pregrasp * (hand.open_joints - out.joints[row])
     out.squeeze[row], out.held[row], out.links[row] = squeeze, True, len(touching)
 
 
