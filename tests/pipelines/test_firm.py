@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.firm import DEEP_CM, Firm, firm_rank, firm_shortlist, make_firm
-
 from tests.sim_eval.helpers import as_object, box
 from tests.sim_eval.simulation import human16, wrapped
 from zdg_jax.refine.config import TERMS
@@ -12,7 +11,7 @@ from zdg_jax.refine.result import RefinedGrasps
 
 def batch(pose: np.ndarray, joints: np.ndarray, score: list[float], status: list[str]) -> RefinedGrasps:
     zeros = np.zeros(len(pose))
-    energy = {term: zeros for term in TERMS}
+    energy = dict.fromkeys(TERMS, zeros)
     return RefinedGrasps(
         hand_pose=pose, joints=joints, init_pose=pose, init_joints=joints, energy=energy, energy_total=zeros,
         init_energy=energy, init_energy_total=zeros, drift=zeros, score=np.array(score),
