@@ -36,6 +36,7 @@ class ClosingParams:
       opening: share of the way back to the stretched hand at which the hand starts.
       seat: newtons that push the object into the palm until the last `loose` stages.
       drag: kg/s, of the object's translation, stage by stage; its rotation has drag times `arm` squared.
+      thick: kg/s, the drag while the force goes.
       arm: metres.
       stairs, steps: of each stage; joint targets follow the hand once a stair.
       light: share of the force that is left in the grasp itself; the squeeze has all of it.
@@ -46,11 +47,12 @@ class ClosingParams:
     """
 
     force: float = 20.0
-    flex: float = 0.2
-    opening: float = 0.3
-    seat: float = 10.0
-    loose: int = 3
-    drag: tuple[float, ...] = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 0.0)
+    flex: float = 0.1
+    opening: float = 0.5
+    seat: float = 30.0
+    loose: int = 8
+    drag: tuple[float, ...] = (300.0, 300.0, 1000.0, 1000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 0.0)
+    thick: float = 1000.0
     arm: float = 0.03
     stairs: int = 5
     steps: int = 10
@@ -159,7 +161,7 @@ def _close_one(
     squeeze = _active(hand, scene, data)
     squeeze[scene.ctrl] = target
     rests = bool(np.abs(data.qvel[free]).max() < params.rest)
-    model.dof_damping[free] = np.repeat([params.drag[0], params.drag[0] * params.arm**2], 3)
+    model.dof_damping[free] = np.repeat([params.thick, params.thick * params.arm**2], 3)
     for _ in range(params.relaxing):
         _press(hand, scene, data, torque() + flex, params.light)
         mujoco.mj_step(model, data, params.steps)
