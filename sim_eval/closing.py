@@ -107,10 +107,10 @@ def close_hand(
     params = params or ClosingParams()
     scene = hand_scene(hand, obj, six_force.MASS, six_force.PARAMS)
     n, active = joints.shape
+    blank = np.full((n, active), np.nan)
     out = Closed(
-        np.full((n, 7), np.nan), *(np.full((n, active), np.nan) for _ in range(3)), np.zeros(n, bool),
-        np.zeros(n, int),
-    )  # fmt: skip
+        np.full((n, 7), np.nan), blank, blank.copy(), blank.copy(), np.zeros(n, bool), np.zeros(n, int)
+    )
     threads = max(1, min(threads, n))
 
     def work(first: int) -> None:
