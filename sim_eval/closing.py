@@ -13,15 +13,16 @@ import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import mujoco
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial.transform import Rotation
 
-from sim_eval.hand_scene import BASE_BODY, HandScene, hand_scene
+from sim_eval.hand_scene import BASE_BODY, HandScene, build_hand_scene
 from sim_eval.protocols import six_force
-from sim_eval.scene import OBJECT_BODY
+from sim_eval.scene import OBJECT_BODY, scaled
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
 
@@ -59,7 +60,7 @@ class ClosingParams:
     light: float = 0.02
     relaxing: int = 15
     pregrasp: float = 0.03
-    rest: float = 0.1
+    rest: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def close_hand(
     a pad's outward normal: position servos as force control.
 
     Args:
-      hand: its pads and servos; the base stands still.
+      hand: its pads and servos; the base stands still, and the thumb can't pass through other fingers.
       obj: cut as C MuJoCo wants it.
       hand_pose: xyz (metres) and wxyz of link 0 in the object frame.
       joints: where the hand starts, radians.
@@ -105,7 +106,7 @@ def close_hand(
       threads: rows are dealt to so many; the result doesn't depend on it.
     """
     params = params or ClosingParams()
-    scene = hand_scene(hand, obj, six_force.MASS, six_force.PARAMS)
+    scene = _scene(hand, obj)
     n, active = joints.shape
     blank = np.full((n, active), np.nan)
     out = Closed(
@@ -127,6 +128,23 @@ def close_hand(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(threads)))
     return out
+
+
+@lru_cache(maxsize=16)
+def _scene(hand: HandModel, obj: SimObject) -> HandScene:
+    """That of `six_force`, but the thumb does not pass through other fingers."""
+    finger = np.full(len(hand.link_names), -1)
+    finger[hand.skin_link] = hand.skin_finger
+    names = {f"link{i}": f for i, f in enumerate(finger)}
+
+    def collide(spec: mujoco.MjSpec) -> None:
+        for name, f in names.items():
+            for geom in spec.body(name).geoms:
+                geom.contype |= 2 * (f == hand.thumb)
+                geom.conaffinity |= 2 * (f >= 0 and f != hand.thumb)
+
+    inertial = scaled(obj.inertial, six_force.MASS)
+    return build_hand_scene(hand, obj.pieces, inertial, six_force.PARAMS, collide)
 
 
 def _close_one(
@@ -166,7 +184,8 @@ def _close_one(
         _press(hand, scene, data, torque() + flex, params.light)
         mujoco.mj_step(model, data, params.steps)
     mujoco.mj_forward(model, data)
-    touching = {int(model.geom_bodyid[g]) for pair in data.contact.geom for g in pair} - {body}
+    pairs = model.geom_bodyid[data.contact.geom].reshape(-1, 2)
+    touching = set(pairs[(pairs == body).any(axis=1)].ravel().tolist()) - {body}
     if not (rests and len(touching) >= 2 and np.isfinite(data.qpos).all()):
         return
     R = data.xmat[body].reshape(3, 3)

@@ -9,10 +9,12 @@ from scipy.spatial.transform import Rotation
 from sim_eval import backends
 from sim_eval.closing import Closed, ClosingParams, close_hand
 from sim_eval.convex import MJX_TEMPLATE
+from sim_eval.metrics.self_penetration import self_penetration
 from sim_eval.protocols import six_force
 from sim_eval.simobject import sim_object
 from tests.sim_eval.helpers import box
 from tests.sim_eval.simulation import human16, shape, wrapped
+from zdg_jax.hands.kinematics import posed_spheres
 
 
 def rows(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,3 +91,13 @@ def test_the_squeeze_goes_beyond_the_grasp(force: float) -> None:
     pressed = (found.squeeze - found.joints)[found.held]
     closing = np.sign(joints - human16().open_joints)[found.held]
     assert (np.sum(pressed * closing, axis=1) > 0.1).all()
+
+
+def test_the_thumb_stays_out_of_the_fingers() -> None:
+    """A closed fist around a thin rod: refinement's own measure of self-penetration."""
+    hand = human16()
+    pose, joints = rows(3)
+    found = close_hand(hand, shape("rod"), pose, joints)
+    spheres = posed_spheres(hand, found.hand_pose[found.held], found.joints[found.held])
+    assert found.held.any()
+    assert self_penetration(spheres, hand.sphere_radius, hand.sphere_pairs).max() < 0.5
