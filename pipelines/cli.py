@@ -64,6 +64,13 @@ class Synth:
     max_usd: Annotated[
         float | None, arg(metavar="USD", help="Stop before the models cost more; the next run goes on.")
     ] = None
+    select: Annotated[
+        str,
+        arg(
+            metavar="gravity|six_force",
+            help="Test that grasps are kept by; six_force also closes the hand on the object in simulation.",
+        ),
+    ] = "gravity"
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
@@ -88,6 +95,7 @@ class Synth:
             max_usd=self.max_usd,
             segmenter=self.segmenter,
             features=self.features,
+            select=self.select,
         )
         result = synth(options)
         print(result.summary())

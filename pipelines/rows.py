@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
@@ -66,6 +66,7 @@ def grasp_row(
     refined: RefinedGrasps,
     index: int,
     measured: Mapping[str, Any],
+    closing: tuple[Float[np.ndarray, "k active"], Float[np.ndarray, "k active"]] | None = None,
 ) -> dict[str, Any]:
     """One refined grasp; numbers that refinement could not give (NaN) become null.
 
@@ -73,11 +74,14 @@ def grasp_row(
       shared: from `identity`.
       index: which of the batch.
       measured: further columns (metrics, rank), empty for a grasp that refinement lost.
+      closing: (pregrasp, squeeze) of the batch, radians; None, or NaN in a row, for the hand's own rule.
     """
     assert grasp.guidance is not None  # a refined task was reasoned
     assert grasp.initial is not None
     joints = np.asarray(refined.joints[index], dtype=np.float64)
     pregrasp, squeeze = opened_and_squeezed(hand, joints)
+    if closing is not None and np.isfinite(closing[1][index]).all():
+        pregrasp, squeeze = (np.asarray(part[index], dtype=np.float64) for part in closing)
     return {
         **shared,
         "grasp_id": f"{shared['task_id']}-{shared['seed']}-{index:04d}",
@@ -108,6 +112,7 @@ def task_rows(
     refined: RefinedGrasps,
     kept: Int[np.ndarray, " kept"],
     columns: Mapping[str, np.ndarray],
+    closing: tuple[Float[np.ndarray, "k active"], Float[np.ndarray, "k active"]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(rows of the kept grasps, rows of those that refinement lost).
 
@@ -115,9 +120,10 @@ def task_rows(
       shared: from `identity`.
       kept: indices into the batch, best first.
       columns: their measures, in the same order.
+      closing: see `grasp_row`.
     """
     chosen = [
-        grasp_row(shared, hand, grasp, refined, int(i), measured_columns(columns, place))
+        grasp_row(shared, hand, grasp, refined, int(i), measured_columns(columns, place), closing)
         for place, i in enumerate(kept)
     ]
     lost = [i for i, status in enumerate(refined.status) if status != "ok"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zdg_jax.reasoning.protocol import Reasoner
     from zdg_jax.refine.result import RefinedGrasps
 
+SELECT = ("gravity", "six_force")
 SHORTLIST = 3  # simulated grasps for every kept one
 STEPS = 6
 MEASURED = ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
@@ -51,6 +52,7 @@ class SynthOptions:
     max_usd: float | int | None = None
     segmenter: str = "geometric"
     features: str = "geometric"
+    select: str = "gravity"
 
     def config(self) -> dict[str, Any]:
         """Everything that can change the result, as it is stored and hashed."""
@@ -109,6 +111,8 @@ def check_options(options: SynthOptions) -> Reasoner:
         raise UserError(f"--keep {options.keep}", f"1 to --num ({options.num})", "choose another number")
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}", "0 to 2147483647", "choose another number")
+    if options.select not in SELECT:
+        raise UserError(f"--select {options.select!r}", f"one of {', '.join(SELECT)}", "choose one of these")
     output_folder(options.out)
 
     from zdg_jax.api import make_reasoner, refine_config
@@ -178,8 +182,11 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                     optimizer=options.optimizer,
                 )  # fmt: skip
             with steps.step("simulate and choose"):
-                kept, columns = simulate_and_choose(hand, obj, refined, options.keep)
-            kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns)
+                if options.select == "six_force":
+                    refined, closing, kept, columns = close_and_choose(hand, obj, refined, options.keep)
+                else:
+                    closing, (kept, columns) = None, simulate_and_choose(hand, obj, refined, options.keep)
+            kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns, closing)
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
         with steps.step("write the data"):
@@ -203,7 +210,6 @@ def simulate_and_choose(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Indices of the kept grasps, best first, and their measured columns."""
     from sim_eval.evaluate import evaluate
-    from sim_eval.measure import measure_shape
 
     score = np.asarray(refined.score)
     chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
@@ -212,9 +218,45 @@ def simulate_and_choose(
     run = evaluate if threads is None else partial(evaluate, threads=threads)
     columns = run(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
     order = selection.rank(columns, score[chosen])[:keep]
+    return _measured(hand, obj, refined, chosen, order, columns)
+
+
+def close_and_choose(
+    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int, threads: int | None = None
+) -> tuple[RefinedGrasps, tuple[np.ndarray, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
+    """As `simulate_and_choose`, of grasps that `pipelines.firm` closed and tested by `six_force`.
+
+    Returns: (the closed batch, its (pregrasp, squeeze), indices of the kept, their measured columns).
+    """
+    from pipelines.firm import firm_rank, firm_shortlist, make_firm
+    from sim_eval.evaluate import evaluate
+
+    firm = make_firm(hand, obj, refined, threads)
+    closed, closing = firm.refined, (firm.pregrasp, firm.squeeze)
+    chosen = firm_shortlist(firm, SHORTLIST * keep)
+    if len(chosen) == 0:
+        return closed, closing, chosen, {}
+    run = evaluate if threads is None else partial(evaluate, threads=threads)
+    columns = run(hand, obj, closed.hand_pose[chosen], closed.joints[chosen])
+    columns |= {"six_force_suc": firm.success[chosen]}
+    order = firm_rank(firm, chosen, columns["p_dep_cm"])[:keep]
+    return closed, closing, *_measured(hand, obj, closed, chosen, order, columns)
+
+
+def _measured(
+    hand: HandModel,
+    obj: ObjectModel,
+    refined: RefinedGrasps,
+    chosen: np.ndarray,
+    order: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    from sim_eval.measure import measure_shape
+
     kept = chosen[order]
     initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
-    wanted = (*MEASURED, *STATUS, *(name for name in MORE_METRICS if name in columns))
+    more = ("six_force_suc", *MORE_METRICS)
+    wanted = (*MEASURED, *STATUS, *(name for name in more if name in columns))
     measured = {name: np.asarray(columns[name])[order] for name in wanted}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
     return kept, {**measured, "rank": np.arange(len(kept))}

@@ -89,16 +89,31 @@ def test_contact_map_known_values() -> None:
     assert at(1.0) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_force_closure_is_zero_for_two_opposed_pads_and_invariant() -> None:
+def test_force_closure_is_least_for_opposed_pads_and_invariant() -> None:
     p, n = np.array([[0.02, 0, 0], [-0.02, 0, 0]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
     R, t = Rotation.from_rotvec([0.4, 1.0, -0.3]).as_matrix(), np.array([0.3, -0.2, 0.5])
     closure = lambda p, n: float(  # noqa: E731
         en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), jnp.ones(len(p)))
     )
-    assert closure(p, n) == pytest.approx(0.0, abs=1e-9)
+    e = en.LEAST_CONTACT
+    assert closure(p, n) == pytest.approx(e / (4 + e), rel=1e-5)
+    assert closure(p[:1], n[:1]) == pytest.approx(1.0, rel=1e-5)
     q, m = RNG.normal(size=(4, 3)) * 0.05, RNG.normal(size=(4, 3))
     assert closure(q @ R.T + t, m @ R.T) == pytest.approx(closure(q, m), rel=1e-3)
-    assert closure(q, m) > 1e-3
+    assert closure(q, m) > closure(p, n)
+
+
+def test_force_closure_never_rewards_pads_for_leaving() -> None:
+    """From the surface outwards E_fc of one pad, and of two that oppose, rises to 1 and stays finite."""
+    p, n = np.array([[0.02, 0, 0], [-0.02, 0, 0]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
+    both = [
+        float(en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), _f32([w, w])))
+        for w in (1.0, 0.5, 0.1, 1e-3, 1e-6, 0.0)
+    ]
+    assert both == sorted(both)
+    assert both[-1] == pytest.approx(1.0, abs=1e-6)
+    slope = jax.grad(lambda w: en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), w))(jnp.zeros(2))
+    assert np.isfinite(slope).all()
 
 
 def test_pads_that_do_not_touch_count_for_nothing() -> None:

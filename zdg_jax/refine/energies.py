@@ -17,6 +17,8 @@ CONTACT_STEEPNESS = 100.0
 OVERLAP_UNIT = 0.01
 #: Makes the torque in E_fc comparable to the force, metres.
 TORQUE_ARM = 0.1
+#: Squared sum of pad weights from which on E_fc counts balance.
+LEAST_CONTACT = 0.5
 
 Vector = tuple[Float[Array, " n"], Float[Array, " n"], Float[Array, " n"]]
 
@@ -71,10 +73,12 @@ def e_self_penetration(gap: Float[Array, "a b"], touch: Float[Array, "a b"]) -> 
 
 
 def e_force_closure(p_pad: Vector, n_pad: Vector, weight: Float[Array, " n"]) -> Float[Array, ""]:
-    """E_fc = |sum_i w_i [n_i; (p_i - p0) x n_i / s]|^2 / (sum_i w_i)^2.
+    """E_fc = (|sum_i w_i [n_i; (p_i - p0) x n_i / s]|^2 + e) / ((sum_i w_i)^2 + e).
 
     Object normals n_i at the finger pads are held constant, as in DexGraspNet's E_fc; w_i is the pad's
-    closeness to the surface, p0 the pads' weighted mean, s = 0.1 m.
+    closeness to the surface, p0 the pads' weighted mean, s = 0.1 m. With e = 0.5 it is 1 where no pad
+    touches, 1 for one pad, 0.1 for two that oppose. Without e it vanishes together with the weights: fingers
+    fled to 35 mm from the object.
     """
     nx, ny, nz = (jax.lax.stop_gradient(n) for n in n_pad)
     total = jnp.sum(weight) + 1e-6
@@ -83,7 +87,7 @@ def e_force_closure(p_pad: Vector, n_pad: Vector, weight: Float[Array, " n"]) ->
     square = jnp.zeros_like(total)
     for component in wrench:
         square = square + jnp.sum(weight * component) ** 2
-    return square / total**2
+    return (square + LEAST_CONTACT) / (total**2 + LEAST_CONTACT)
 
 
 def e_joint_limits(
