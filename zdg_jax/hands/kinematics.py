@@ -97,7 +97,7 @@ def pull_back(
     """
     dtype = force.dtype
     high = jax.lax.Precision.HIGHEST
-    moved = jnp.asarray(_moves(hand), dtype)
+    moved = jnp.asarray(moves_link(hand), dtype)
     F, M = (jnp.matmul(moved, x, precision=high) for x in (force, moment))
     hinge = jnp.sum(at.axis * (M - jnp.cross(at.anchor, F)), axis=1)
     total = jnp.sum(force, axis=0)
@@ -106,7 +106,7 @@ def pull_back(
 
 
 @lru_cache(maxsize=16)
-def _moves(hand: HandModel) -> np.ndarray:
+def moves_link(hand: HandModel) -> np.ndarray:
     """1 where hinge j moves link l."""
     links = len(hand.link_names)
     under = np.eye(links, dtype=bool)
@@ -184,6 +184,7 @@ def _posed(hand: HandModel, what: str):
         "pad": (hand.pad_link, hand.p_link_pad),
         "pad_normal": (hand.pad_link, hand.n_link_pad),
         "link": (np.arange(len(hand.link_names)), np.zeros((len(hand.link_names), 3))),
+        "hinge": (hand.joint_link, hand.p_link_joint),
     }[what]
     move = rotate if what.endswith("normal") else place
 
@@ -201,7 +202,7 @@ def _posed(hand: HandModel, what: str):
 def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str) -> np.ndarray:
     """Numpy convenience over `link_transforms` for a batch [..., 7], [..., active] -> [..., n, 3].
 
-    `what`: skin, skin_normal, sphere, pad, pad_normal or link (origins). Batches are padded to a power of
+    `what`: skin, skin_normal, sphere, pad, pad_normal, link (origins) or hinge (anchors). Batches are padded to a power of
     two, so that few shapes are ever compiled.
     """
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])

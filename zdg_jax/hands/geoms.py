@@ -1,0 +1,107 @@
+"""Geoms of a compiled model: which of them are a link's solid, and signed distance to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import igl
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from zdg_jax.errors import UserError
+
+_KINDS = mujoco.mjtGeom
+
+
+def solid_geoms(model: mujoco.MjModel, bodies: Sequence[int]) -> dict[int, list[int]]:
+    """Collision geoms by body; the visual ones of all bodies if none of them collides.
+
+    A geom collides if contype or conaffinity is set, or if it lies in group 3 (MuJoCo Menagerie's habit) and
+    no tendon wraps around it.
+    """
+    wraps = (int(mujoco.mjtWrap.mjWRAP_SPHERE), int(mujoco.mjtWrap.mjWRAP_CYLINDER))
+    wrapped = {int(model.wrap_objid[w]) for w in range(model.nwrap) if int(model.wrap_type[w]) in wraps}
+    mine = {b: [g for g in range(model.ngeom) if model.geom_bodyid[g] == b] for b in bodies}
+
+    def collides(g: int) -> bool:
+        touches = bool(model.geom_contype[g] or model.geom_conaffinity[g])
+        return touches or (int(model.geom_group[g]) == 3 and g not in wrapped)
+
+    for found in ({b: [g for g in gs if collides(g)] for b, gs in mine.items()}, mine):
+        if any(found.values()):
+            return {b: gs for b, gs in found.items() if gs}
+    return {}
+
+
+def solid_distance(
+    model: mujoco.MjModel, geoms: Sequence[int]
+) -> Callable[[Float[np.ndarray, "n 3"]], Float[np.ndarray, " n"]]:
+    """Signed distance to the union of geoms of one body, metres, link frame, positive outside."""
+
+    def distance(points: np.ndarray) -> np.ndarray:
+        return np.min([geom_distance(model, g, points) for g in geoms], axis=0)
+
+    return distance
+
+
+def bounds(
+    model: mujoco.MjModel, geoms: Sequence[int]
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """Lowest and highest corner of geoms of one body, link frame, metres."""
+    corners = []
+    for g in geoms:
+        c, h = model.geom_aabb[g, :3], model.geom_aabb[g, 3:]
+        box = c + h * np.stack(np.meshgrid(*[[-1, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+        corners.append(box @ _rotation(model, g).T + model.geom_pos[g])
+    return np.concatenate(corners).min(0), np.concatenate(corners).max(0)
+
+
+def area(model: mujoco.MjModel, g: int) -> float:
+    """Surface of a geom's bounding box, m^2."""
+    half = model.geom_aabb[g, 3:]
+    return float(8 * (half[0] * half[1] + half[1] * half[2] + half[2] * half[0]))
+
+
+def _rotation(model: mujoco.MjModel, g: int) -> np.ndarray:
+    R = np.zeros(9)
+    mujoco.mju_quat2Mat(R, model.geom_quat[g])
+    return R.reshape(3, 3)
+
+
+def geom_distance(
+    model: mujoco.MjModel, g: int, points: Float[np.ndarray, "n 3"]
+) -> Float[np.ndarray, " n"]:
+    """Signed distance of points (link frame) to one MuJoCo geom, metres, positive outside.
+
+    Meshes by winding number, so that small holes do no harm; an ellipsoid's is |p/s| (|p/s| - 1) / |p/s^2|,
+    exact on its surface.
+    """
+    q = (points - model.geom_pos[g]) @ _rotation(model, g)
+    s, kind = model.geom_size[g], _KINDS(int(model.geom_type[g]))
+    if kind == _KINDS.mjGEOM_SPHERE:
+        return np.linalg.norm(q, axis=1) - s[0]
+    if kind == _KINDS.mjGEOM_ELLIPSOID:
+        k0, k1 = np.linalg.norm(q / s, axis=1), np.linalg.norm(q / s**2, axis=1)
+        return np.where(k0 < 1e-9, -s.min(), k0 * (k0 - 1.0) / np.maximum(k1, 1e-12))
+    if kind == _KINDS.mjGEOM_CAPSULE:
+        q = q - np.clip(q[:, 2:], -s[1], s[1]) * np.array([0.0, 0.0, 1.0])
+        return np.linalg.norm(q, axis=1) - s[0]
+    if kind in (_KINDS.mjGEOM_BOX, _KINDS.mjGEOM_CYLINDER):
+        if kind == _KINDS.mjGEOM_BOX:
+            d = np.abs(q) - s
+        else:
+            d = np.stack([np.linalg.norm(q[:, :2], axis=1) - s[0], np.abs(q[:, 2]) - s[1]], axis=1)
+        return np.linalg.norm(np.maximum(d, 0.0), axis=1) + np.minimum(d.max(axis=1), 0.0)
+    if kind == _KINDS.mjGEOM_MESH:
+        m = model.geom_dataid[g]
+        v0, nv = model.mesh_vertadr[m], model.mesh_vertnum[m]
+        f0, nf = model.mesh_faceadr[m], model.mesh_facenum[m]
+        v = np.asarray(model.mesh_vert[v0 : v0 + nv], dtype=np.float64)
+        f = np.asarray(model.mesh_face[f0 : f0 + nf], dtype=np.int64)
+        return np.asarray(igl.signed_distance(q, v, f, sign_type=igl.SIGNED_DISTANCE_TYPE_WINDING_NUMBER)[0])
+    raise UserError(
+        f"a geom of type {kind.name.removeprefix('mjGEOM_').lower()} on link {model.body(model.geom_bodyid[g]).name}",
+        "sphere, ellipsoid, capsule, box, cylinder or mesh",
+        "replace it in the model",
+    )
