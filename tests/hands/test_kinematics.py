@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from zdg_jax._brax import Transform, math
-from zdg_jax.hands import HAND_NAMES, load_hand
+from tests.hands.things import EVERY_HAND, hand_or_skip
+from zdg_jax.hands.load import hand_source
 from zdg_jax.hands.kinematics import (
     base_from_palm,
     chain,
@@ -35,12 +36,12 @@ def _random_pose(n: int, seed: int = 1) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 def test_links_equal_c_mujoco(name: str) -> None:
-    hand = load_hand(name)
-    model = mujoco.MjSpec.from_file(hand.mjcf).compile()
+    hand = hand_or_skip(name)
+    model = hand_source(hand).model
     data = mujoco.MjData(model)
-    poses, joints = _random_pose(200), _random_joints(hand, 200)
+    poses, joints = _random_pose(1000), _random_joints(hand, 1000)
     run = jax.jit(
         jax.vmap(
             lambda p, q: link_transforms(hand, Transform(pos=p[:3], rot=p[3:] / jnp.linalg.norm(p[3:])), q)
@@ -64,10 +65,10 @@ def test_links_equal_c_mujoco(name: str) -> None:
         assert angle.max() < 1e-5
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 def test_equivariance(name: str) -> None:
     """Moving the base by a rigid motion moves every skin vertex by it."""
-    hand = load_hand(name)
+    hand = hand_or_skip(name)
     pose, joints = _random_pose(4), _random_joints(hand, 4)
     at_origin = posed_skin(hand, np.tile([0, 0, 0, 1.0, 0, 0, 0], (4, 1)), joints)
     R = Rotation.from_quat(pose[:, [4, 5, 6, 3]]).as_matrix()
@@ -75,19 +76,19 @@ def test_equivariance(name: str) -> None:
     np.testing.assert_allclose(posed_skin(hand, pose, joints), want, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 def test_batch_equals_loop(name: str) -> None:
-    hand = load_hand(name)
+    hand = hand_or_skip(name)
     pose, joints = _random_pose(5), _random_joints(hand, 5)
     batch = posed_spheres(hand, pose, joints)
     for k in range(5):
         np.testing.assert_allclose(posed_spheres(hand, pose[k], joints[k]), batch[k], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 @pytest.mark.parametrize("at_zero", [True, False])
 def test_gradients_are_finite_and_right(name: str, at_zero: bool) -> None:
-    hand = load_hand(name)
+    hand = hand_or_skip(name)
     q0 = (
         jnp.zeros(len(hand.active_names)) if at_zero else jnp.asarray(_random_joints(hand, 1)[0], jnp.float32)
     )
@@ -104,9 +105,9 @@ def test_gradients_are_finite_and_right(name: str, at_zero: bool) -> None:
         np.testing.assert_allclose(grad[j], numeric, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 def test_palm_lands_where_it_is_put(name: str) -> None:
-    hand = load_hand(name)
+    hand = hand_or_skip(name)
     R = Rotation.from_rotvec([0.3, -0.7, 1.1]).as_matrix()
     pose = base_from_palm(hand, np.array([0.1, 0.2, 0.3]), R)
     base = Rotation.from_quat(pose[[4, 5, 6, 3]]).as_matrix()
@@ -114,10 +115,10 @@ def test_palm_lands_where_it_is_put(name: str) -> None:
     np.testing.assert_allclose(base @ hand.R_base_palm, R, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 def test_pull_back_is_the_transposed_jacobian(name: str) -> None:
     """Of E = sum_l f_l . p_l(points on every link), against jax.grad through `link_transforms`."""
-    hand = load_hand(name)
+    hand = hand_or_skip(name)
     rng = np.random.default_rng(4)
     links = len(hand.link_names)
     local = jnp.asarray(rng.normal(size=(links, 3)) * 0.05, jnp.float32)

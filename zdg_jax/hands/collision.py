@@ -89,7 +89,10 @@ def _from_geoms(
     if not solids:
         raise UserError(f"hand {card.name} without geometry", "links with collision geoms", "add some")
     areas = np.array([sum(area(model, g) for g in gs) for _, _, gs in solids])
-    share = np.maximum(24, SKIN_VERTICES * areas / areas.sum()).astype(int)
+    # a link of many geoms has more corners to show
+    least = np.array([24 + 6 * (len(gs) - 1) for _, _, gs in solids])
+    share = np.maximum(least, SKIN_VERTICES * areas / areas.sum())
+    share = np.maximum(24, share * min(1.0, 1.1 * SKIN_VERTICES / share.sum())).astype(int)
     vs, fs, ls, shapes, offset = [], [], [], [], 0
     for (i, body, geoms), n in zip(solids, share, strict=True):
         distance = solid_distance(model, geoms)

@@ -16,6 +16,9 @@ from zdg_jax.hands.model import GraspType, HandModel
 
 #: Random starts of the search, besides the open hand.
 STARTS = 63
+ROUNDS = 4
+#: Angles in a card are written to a tenth of a degree, radians.
+ROUNDED = np.deg2rad(0.11)
 IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 Reference = Callable[[], HandModel]
 
@@ -67,7 +70,10 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
             raise UserError(
                 f"grasp type {name}: joint {j!r}", f"one of {', '.join(hand.active_names)}", f"mend card {card.name}"
             )
-        joints[hand.active_names.index(j)] = np.deg2rad(degrees)
+        k = hand.active_names.index(j)
+        # rounding in the card may pass a limit; anything beyond that is `check`'s to say
+        inside = np.clip(np.deg2rad(degrees), hand.lower[k], hand.upper[k])
+        joints[k] = inside if abs(inside - np.deg2rad(degrees)) < ROUNDED else np.deg2rad(degrees)
     by_link = np.zeros(len(hand.link_names))
     for link, p in contact.items():
         if link not in hand.link_names:
@@ -178,7 +184,8 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
 
     With s the mean ratio of finger lengths (thumb apart) the goal of a finger's pad is
     root + s (pad' - root'), primes for the example, all in the palm frame (mirrored for a left hand). The
-    thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle').
+    thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle'); where
+    it can't get there all goals move towards it, half of what it misses, a few rounds.
     Of many starts the one with the least cost and overlap of its own spheres is taken.
 
     Args:
@@ -198,20 +205,21 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
         )  # fmt: skip
     scale = float(np.mean([mine.length[f] / theirs.length[f] for f in fingers]))
     flip = np.array([1.0, mine.side * theirs.side, 1.0])
+    opposed = [f for f in ("index", "middle") if f in fingers] or fingers
+    weight = np.array([0.0 if f not in shared else 2.0 if f == thumb else 1.0 for f in hand.pad_names])
     out = {}
     for t in types:
-        pad, normal = np.zeros((len(hand.pad_names), 3)), np.zeros((len(hand.pad_names), 3))
-        weight = np.zeros(len(hand.pad_names))
-        goal = {
-            f: mine.root[f] + scale * flip * (theirs.pad[t][f] - theirs.root[f]) for f in fingers
-        }
-        opposed = [f for f in ("index", "middle") if f in fingers] or fingers
+        normal = np.array([flip * theirs.normal[t].get(f, np.zeros(3)) for f in hand.pad_names])
         across = theirs.pad[t][thumb] - np.mean([theirs.pad[t][f] for f in opposed], axis=0)
-        goal[thumb] = np.mean([goal[f] for f in opposed], axis=0) + scale * flip * across
-        for f in shared:
-            k = hand.pad_names.index(f)
-            pad[k], normal[k], weight[k] = goal[f], flip * theirs.normal[t][f], 2.0 if f == thumb else 1.0
-        out[t] = _search(hand, pad, normal, weight, scale)
+        shift = np.zeros(3)
+        for _ in range(ROUNDS):
+            goal = {f: mine.root[f] + scale * flip * (theirs.pad[t][f] - theirs.root[f]) + shift for f in fingers}
+            goal[thumb] = np.mean([goal[f] for f in opposed], axis=0) + scale * flip * across
+            pad = np.array([goal.get(f, np.zeros(3)) for f in hand.pad_names])
+            out[t] = _search(hand, pad, normal, weight, scale)
+            # where the thumb can't reach, the fingers come to it
+            got = (posed(hand, IDENTITY, out[t], "pad") - hand.p_base_palm) @ hand.R_base_palm
+            shift = shift + 0.5 * (got - pad)[hand.pad_names.index(thumb)]
     return out
 
 
