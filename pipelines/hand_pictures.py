@@ -48,7 +48,9 @@ def _views(hand: HandModel, joints: Float[np.ndarray, " active"], size: int):
 
     skin = place("skin")
     surfaces = [Surface.from_arrays(skin, hand.skin_faces, hand_colors(hand), smooth=True)]
-    surfaces += [_arrow(np.zeros(3), axis * 0.06, 0.0016, rgb) for axis, rgb in zip(np.eye(3), AXES, strict=True)]
+    surfaces += [
+        _arrow(np.zeros(3), axis * 0.06, 0.0016, rgb) for axis, rgb in zip(np.eye(3), AXES, strict=True)
+    ]
     for p, n in zip(place("pad"), place("pad_normal"), strict=True):
         surfaces += [_arrow(p, n * 0.02, 0.001, TARGET), _dot(p, 0.003, TARGET)]
     scene, _ = join(surfaces)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from zdg_jax.errors import UserError
 from tests.hands.things import EVERY_HAND, hand_or_skip
+from zdg_jax.errors import UserError
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, human16_build, load_hand
 from zdg_jax.hands.card import read_card
 from zdg_jax.hands.kinematics import posed, posed_skin

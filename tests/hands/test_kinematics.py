@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from zdg_jax._brax import Transform, math
 from tests.hands.things import EVERY_HAND, hand_or_skip
-from zdg_jax.hands.load import hand_source
+from zdg_jax._brax import Transform, math
 from zdg_jax.hands.kinematics import (
     base_from_palm,
     chain,
@@ -21,6 +20,7 @@ from zdg_jax.hands.kinematics import (
     posed_spheres,
     pull_back,
 )
+from zdg_jax.hands.load import hand_source
 
 
 def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:

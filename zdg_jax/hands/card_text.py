@@ -48,4 +48,8 @@ def write_types(path: Path, hand: HandModel) -> None:
 
 
 def _flow(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).removesuffix("...\n").strip()
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
+        .removesuffix("...\n")
+        .strip()
+    )

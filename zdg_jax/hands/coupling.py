@@ -72,7 +72,9 @@ def couple(
     for rule in rules:
         for j in (rule.joint, *rule.leaders):
             if j not in known:
-                raise UserError(f"{rule.source}: joint {j!r}", f"one of {', '.join(joints)}", f"mend card {name}")
+                raise UserError(
+                    f"{rule.source}: joint {j!r}", f"one of {', '.join(joints)}", f"mend card {name}"
+                )
     told = {rule.joint for rule in rules}
     for rule in [*_mimic_rules(mimics), *_equalities(model, name), *_tendons(model, joints, limits)]:
         if rule.joint in known and rule.joint not in told and set(rule.leaders) <= known:
@@ -146,7 +148,9 @@ def _tendons(model: mujoco.MjModel, joints: Sequence[str], limits: np.ndarray) -
         weights = _fixed_tendon(model, t)
         if not weights or not set(weights) <= set(joints) or driven & set(weights):
             continue
-        reach = {j: float(np.abs(limits[list(joints).index(j)]).max()) * np.sign(w) for j, w in weights.items()}
+        reach = {
+            j: float(np.abs(limits[list(joints).index(j)]).max()) * np.sign(w) for j, w in weights.items()
+        }
         first, *others = weights
         rules += [Rule(j, {first: reach[j] / reach[first]}, 0.0, "tendon") for j in others if reach[first]]
     return rules

@@ -71,9 +71,7 @@ def _rotation(model: mujoco.MjModel, g: int) -> np.ndarray:
     return R.reshape(3, 3)
 
 
-def geom_distance(
-    model: mujoco.MjModel, g: int, points: Float[np.ndarray, "n 3"]
-) -> Float[np.ndarray, " n"]:
+def geom_distance(model: mujoco.MjModel, g: int, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
     """Signed distance of points (link frame) to one MuJoCo geom, metres, positive outside.
 
     A mesh is its convex hull, as it is for MuJoCo's collisions, and its distance the greatest to a plane of the
@@ -118,6 +116,8 @@ def _hull(model: mujoco.MjModel, m: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         equations = ConvexHull(vertices).equations
     except QhullError:
-        raise UserError(f"mesh {model.mesh(m).name}, which is flat", "a mesh with volume", "replace it") from None
+        raise UserError(
+            f"mesh {model.mesh(m).name}, which is flat", "a mesh with volume", "replace it"
+        ) from None
     equations = np.unique(equations.round(7), axis=0)
     return equations[:, :3], equations[:, 3]

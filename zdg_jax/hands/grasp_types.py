@@ -48,7 +48,9 @@ def complete(
     for n in to_find:
         if n not in example.grasp_types:
             raise UserError(
-                f"grasp type {n} without joints", f"joints, or a type of {example.name}", f"mend card {card.name}"
+                f"grasp type {n} without joints",
+                f"joints, or a type of {example.name}",
+                f"mend card {card.name}",
             )
     found = joints_like(hand, example, to_find) if to_find else {}
     return {n: _told(hand, card, n, given.get(n), palmar, example, found.get(n)) for n in names}
@@ -62,13 +64,17 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
         contact = contact_like(hand, example, like.contact)
     if contact is None or description is None or (found is None and (told is None or told.joints is None)):
         raise UserError(
-            f"grasp type {name} of card {card.name}, incomplete", "description, joints and contact", "add them"
+            f"grasp type {name} of card {card.name}, incomplete",
+            "description, joints and contact",
+            "add them",
         )
     joints = np.zeros(len(hand.active_names)) if found is None else found
     for j, degrees in (told.joints or {}).items() if found is None else ():
         if j not in hand.active_names:
             raise UserError(
-                f"grasp type {name}: joint {j!r}", f"one of {', '.join(hand.active_names)}", f"mend card {card.name}"
+                f"grasp type {name}: joint {j!r}",
+                f"one of {', '.join(hand.active_names)}",
+                f"mend card {card.name}",
             )
         k = hand.active_names.index(j)
         # rounding in the card may pass a limit; anything beyond that is `check`'s to say
@@ -78,11 +84,16 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
     for link, p in contact.items():
         if link not in hand.link_names:
             raise UserError(
-                f"grasp type {name}: link {link!r}", f"one of {', '.join(hand.link_names)}", f"mend card {card.name}"
+                f"grasp type {name}: link {link!r}",
+                f"one of {', '.join(hand.link_names)}",
+                f"mend card {card.name}",
             )
         by_link[hand.link_names.index(link)] = p
     return GraspType(
-        joints=joints, contact_prior=by_link[hand.skin_link] * palmar, description=description, contact=dict(contact)
+        joints=joints,
+        contact_prior=by_link[hand.skin_link] * palmar,
+        description=description,
+        contact=dict(contact),
     )
 
 
@@ -98,7 +109,9 @@ def contact_like(hand: HandModel, example: HandModel, contact: Mapping[str, floa
     for f in hand.finger_names:
         if f not in theirs:
             raise UserError(
-                f"finger {f!r}", f"one of {', '.join(theirs)}, or contact by link in every grasp type", "rename it"
+                f"finger {f!r}",
+                f"one of {', '.join(theirs)}, or contact by link in every grasp type",
+                "rename it",
             )
         by_role: dict[str, float] = {}
         for n, role in theirs[f].items():
@@ -116,7 +129,11 @@ def contact_like(hand: HandModel, example: HandModel, contact: Mapping[str, floa
 def _roles(hand: HandModel, finger: str) -> dict[str, str]:
     skinned = {hand.link_names[i] for i in np.unique(hand.skin_link)}
     links = [n for n in hand.finger_links[finger] if n in skinned]
-    pad = hand.link_names[hand.pad_link[hand.pad_names.index(finger)]] if finger in hand.pad_names else links[-1]
+    pad = (
+        hand.link_names[hand.pad_link[hand.pad_names.index(finger)]]
+        if finger in hand.pad_names
+        else links[-1]
+    )
     tip = links.index(pad) if pad in links else len(links) - 1
     middle = tip - 1 if tip >= 2 else -1
     return {n: "distal" if i >= tip else "middle" if i == middle else "proximal" for i, n in enumerate(links)}
@@ -213,7 +230,9 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
         across = theirs.pad[t][thumb] - np.mean([theirs.pad[t][f] for f in opposed], axis=0)
         shift = np.zeros(3)
         for _ in range(ROUNDS):
-            goal = {f: mine.root[f] + scale * flip * (theirs.pad[t][f] - theirs.root[f]) + shift for f in fingers}
+            goal = {
+                f: mine.root[f] + scale * flip * (theirs.pad[t][f] - theirs.root[f]) + shift for f in fingers
+            }
             goal[thumb] = np.mean([goal[f] for f in opposed], axis=0) + scale * flip * across
             pad = np.array([goal.get(f, np.zeros(3)) for f in hand.pad_names])
             out[t] = _search(hand, pad, normal, weight, scale)
@@ -248,4 +267,3 @@ def overlap(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.
         gap = np.linalg.norm(c[i] - c[j], axis=1)
         total.append((np.maximum(reach - gap, 0.0) ** 2).sum() / 1e-4)
     return np.array(total)
-

@@ -69,7 +69,9 @@ def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | Non
     fingers = [f for f in (_finger(model, tree, pose, b) for b in _branches(tree)) if f is not None]
     if len(fingers) < 2:
         raise UserError(
-            f"{len(fingers)} fingers below {tree.links[0]}", "two or more branches with hinges", "choose another --base"
+            f"{len(fingers)} fingers below {tree.links[0]}",
+            "two or more branches with hinges",
+            "choose another --base",
         )
     thumb = _thumb(tree, fingers)
     rest = [f for i, f in enumerate(fingers) if i != thumb]
@@ -78,7 +80,9 @@ def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | Non
     d_palm = _unit(bend - (bend @ d_finger) * d_finger)
     across = np.cross(d_palm, d_finger)
     origin = _palm_point(model, tree, pose, rest, d_finger, d_palm)
-    side = np.sign(np.mean([(f.tip + f.root) @ across for f in rest]) / 2 - fingers[thumb].root @ across) or 1.0
+    side = (
+        np.sign(np.mean([(f.tip + f.root) @ across for f in rest]) / 2 - fingers[thumb].root @ across) or 1.0
+    )
     order = sorted(rest, key=lambda f: side * float(f.root @ across))
     named = dict(zip(_names(tree, order), order, strict=True))
     named = {"thumb": fingers[thumb], **{n: named[n] for n in [*FINGERS, *named] if n in named}}
@@ -106,7 +110,10 @@ class _Pose:
         base_R, base_p = data.xmat[bodies[0]].reshape(3, 3), data.xpos[bodies[0]]
         self.R = np.einsum("ji,njk->nik", base_R, data.xmat[bodies].reshape(-1, 3, 3))
         self.p = (data.xpos[bodies] - base_p) @ base_R
-        self.axis, self.anchor = data.xaxis[tree.hinges] @ base_R, (data.xanchor[tree.hinges] - base_p) @ base_R
+        self.axis, self.anchor = (
+            data.xaxis[tree.hinges] @ base_R,
+            (data.xanchor[tree.hinges] - base_p) @ base_R,
+        )
 
 
 def _base(model: mujoco.MjModel, wanted: str | None) -> int:
@@ -125,7 +132,9 @@ def _base(model: mujoco.MjModel, wanted: str | None) -> int:
         for b in range(model.nbody)
     ])  # fmt: skip
     if branches[1:].max(initial=0) < 2:
-        raise UserError("no link from which two chains of hinges branch", "a hand with fingers", "choose --base")
+        raise UserError(
+            "no link from which two chains of hinges branch", "a hand with fingers", "choose --base"
+        )
     return int(branches[1:].argmax()) + 1
 
 
@@ -170,6 +179,7 @@ def _thumb(tree: Tree, fingers: Sequence[Finger]) -> int:
         return spoken[0]
     if len(fingers) == 2:
         return 0
+
     # the one whose absence leaves the others' bending directions most alike
     def alike(i: int) -> float:
         rest = [f for k, f in enumerate(fingers) if k != i]

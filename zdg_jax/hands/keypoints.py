@@ -216,7 +216,11 @@ def _residuals(hand, at: Chain, joints, goal: Goal, against, spheres):
 
 
 def jacobians(
-    hand: HandModel, at: Chain, link: Int[np.ndarray, " k"], point: Float[Array, "k 3"], vector: Float[Array, "k 3"]
+    hand: HandModel,
+    at: Chain,
+    link: Int[np.ndarray, " k"],
+    point: Float[Array, "k 3"],
+    vector: Float[Array, "k 3"],
 ) -> tuple[Float[Array, "k 3 free"], Float[Array, "k 3 free"]]:
     """d point and d vector by (shift of the base, turn of the base, active joints), object frame.
 

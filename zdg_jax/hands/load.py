@@ -110,7 +110,9 @@ def joint_limits(tree: Tree, model: mujoco.MjModel, card: HandCard) -> np.ndarra
         limited = bool(model.jnt_limited[tree.hinges[i]]) or j in card.limits
         if not limited and j not in card.fixed and j not in card.follow:
             raise UserError(
-                f"joint {j} without limits", "a lower and an upper limit", f"give `limits` in card {card.name}"
+                f"joint {j} without limits",
+                "a lower and an upper limit",
+                f"give `limits` in card {card.name}",
             )
         if not limited:
             limits[i] = [-np.inf, np.inf]

@@ -98,7 +98,9 @@ def compile_model(path: Path) -> Source:
     try:
         head = path.read_bytes()
     except OSError as e:
-        raise UserError(f"no readable file {path} ({e.strerror})", "a MJCF or URDF", "check the path") from None
+        raise UserError(
+            f"no readable file {path} ({e.strerror})", "a MJCF or URDF", "check the path"
+        ) from None
     try:
         if path.suffix.lower() == ".urdf" or b"<robot" in head:
             spec, mimics = read_urdf(path)

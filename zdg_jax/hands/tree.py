@@ -63,7 +63,9 @@ def subtree(model: mujoco.MjModel, base: int) -> Tree:
             )
         if model.qpos0[model.jnt_qposadr[j]] != 0.0:
             raise UserError(
-                f"joint {model.joint(j).name or j} with a reference angle", "ref 0", "remove `ref` in the model"
+                f"joint {model.joint(j).name or j} with a reference angle",
+                "ref 0",
+                "remove `ref` in the model",
             )
         hinges.append(j)
     return Tree(

@@ -80,7 +80,10 @@ def _find_mesh(urdf: Path, name: str) -> Path:
     kind, _, rest = name.rpartition("://")
     if kind == "package":
         package, _, inside = rest.partition("/")
-        roots = [*urdf.resolve().parents, *map(Path, filter(None, os.environ.get("ROS_PACKAGE_PATH", "").split(":")))]
+        roots = [
+            *urdf.resolve().parents,
+            *map(Path, filter(None, os.environ.get("ROS_PACKAGE_PATH", "").split(":"))),
+        ]
         tries = [p for r in roots for p in (r / package / inside, r / inside)]
     elif kind == "file":
         tries = [Path(unquote(rest))]
