@@ -22,7 +22,7 @@ _BASE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
 def hand_sheet(hand: HandModel, *, size: int = 320) -> Image.Image:
-    """Zero pose with palm frame and pads, then every grasp type, each from the palm, the thumb's side and above.
+    """Zero pose with palm frame and pads, then every grasp type, each from palm, thumb's side and above.
 
     Arrows: D_finger red, y green, D_palm blue; pads are blue dots with their normals.
 
@@ -66,7 +66,8 @@ def _arrow(start: np.ndarray, along: np.ndarray, radius: float, rgb: tuple[float
     tip = trimesh.creation.cone(2.4 * radius, 5 * radius, sections=12)
     tip.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], along))
     tip.apply_translation(start + along)
-    return Surface.of(trimesh.util.concatenate([shaft, tip]), rgb)
+    whole, _ = join([Surface.of(shaft, rgb), Surface.of(tip, rgb)])
+    return whole
 
 
 def _dot(center: np.ndarray, radius: float, rgb: tuple[float, float, float]) -> Surface:

@@ -14,7 +14,7 @@ EVERY_HAND = HAND_NAMES + EXTRA_HANDS
 
 
 def hand_or_skip(name: str) -> HandModel:
-    """The built-in hand of that name; skips the test only where the package with its model is not installed."""
+    """The built-in hand of that name; skips only where the package with its model is missing."""
     kind, _, rest = read_card(card_path(name)).model.partition(":")
     if kind == "pip":
         package = rest.partition(":")[0]

@@ -12,7 +12,7 @@ import yaml
 from zdg_jax.hands.model import HandModel
 
 #: Everything below this line belongs to `zdg hand fit`.
-MARK = "# Found by `zdg hand fit`, in degrees; run it again after a change above. Contact goes by link (see docs)."
+MARK = "# Found by `zdg hand fit`, in degrees; run it again after a change above."
 
 
 def card_text(fields: Mapping[str, Any], note: str) -> str:

@@ -74,9 +74,9 @@ def _rotation(model: mujoco.MjModel, g: int) -> np.ndarray:
 def geom_distance(model: mujoco.MjModel, g: int, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
     """Signed distance of points (link frame) to one MuJoCo geom, metres, positive outside.
 
-    A mesh is its convex hull, as it is for MuJoCo's collisions, and its distance the greatest to a plane of the
-    hull: exact inside, and never too great outside. An ellipsoid's is |p/s| (|p/s| - 1) / |p/s^2|, exact on
-    its surface.
+    A mesh is its convex hull, as it is for MuJoCo's collisions, and its distance the greatest to a plane of
+    the hull: exact inside, and never too great outside. An ellipsoid's is |p/s| (|p/s| - 1) / |p/s^2|,
+    exact on its surface.
     """
     q = (points - model.geom_pos[g]) @ _rotation(model, g)
     s, kind = model.geom_size[g], _KINDS(int(model.geom_type[g]))
@@ -97,8 +97,9 @@ def geom_distance(model: mujoco.MjModel, g: int, points: Float[np.ndarray, "n 3"
     if kind == _KINDS.mjGEOM_MESH:
         normals, offsets = _hull(model, int(model.geom_dataid[g]))
         return (q @ normals.T + offsets).max(axis=1)
+    name, link = kind.name.removeprefix("mjGEOM_").lower(), model.body(model.geom_bodyid[g]).name
     raise UserError(
-        f"a geom of type {kind.name.removeprefix('mjGEOM_').lower()} on link {model.body(model.geom_bodyid[g]).name}",
+        f"a geom of type {name} on link {link}",
         "sphere, ellipsoid, capsule, box, cylinder or mesh",
         "replace it in the model",
     )

@@ -39,7 +39,7 @@ def complete(
     Raises:
       UserError: a joint or link that is none, or a type that neither card nor reference describes.
     """
-    given = {k: t for k, t in card.grasp_types.items()}
+    given = dict(card.grasp_types)
     if reference is None:
         return {k: _told(hand, card, k, t, palmar, None, None) for k, t in given.items()}
     example = reference()
@@ -100,8 +100,8 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
 def contact_like(hand: HandModel, example: HandModel, contact: Mapping[str, float]) -> dict[str, float]:
     """Contact probabilities by link, by what a link is: distal, middle or proximal in its finger, or palm.
 
-    The link of the pad and those beyond it are distal, the one before it with skin is middle, those before that
-    proximal; a finger of two links has no middle, and its proximal link takes the greater of the two.
+    The link of the pad and those beyond it are distal, the one before it with skin is middle, those before
+    that proximal; a finger of two links has no middle, and its proximal link takes the greater of the two.
     """
     theirs = {f: _roles(example, f) for f in example.finger_names}
     palm = max((contact.get(n, 0.0) for n in _palm_links(example)), default=0.0)
@@ -201,8 +201,8 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
 
     With s the mean ratio of finger lengths (thumb apart) the goal of a finger's pad is
     root + s (pad' - root'), primes for the example, all in the palm frame (mirrored for a left hand). The
-    thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle'); where
-    it can't get there all goals move towards it, half of what it misses, a few rounds.
+    thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle');
+    where it can't get there all goals move towards it, half of what it misses, a few rounds.
     Of many starts the one with the least cost and overlap of its own spheres is taken.
 
     Args:
@@ -217,7 +217,8 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
     fingers = [f for f in shared if f != thumb]
     if thumb not in shared or not fingers:
         raise UserError(
-            f"fingers {', '.join(hand.finger_names)}", f"a thumb and others of {', '.join(example.finger_names)}",
+            f"fingers {', '.join(hand.finger_names)}",
+            f"a thumb and others of {', '.join(example.finger_names)}",
             f"rename the fingers of card {hand.name}, or give joints to every grasp type",
         )  # fmt: skip
     scale = float(np.mean([mine.length[f] / theirs.length[f] for f in fingers]))

@@ -52,9 +52,9 @@ class Finger:
 def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | None = None) -> dict[str, Any]:
     """Fields of a hand card (without grasp types), guessed from tree, limits, names and geometry.
 
-    The base is the link from which most fingers branch; a finger is a branch with a hinge; the pad lies on the
-    last link with geometry, on the side to which its last hinge flexes; D_finger is the mean direction of the
-    stretched fingers, D_palm where they bend; the thumb is told by name, or by the axis of its last hinge.
+    The base is the link from which most fingers branch; a finger is a branch with a hinge; the pad lies on
+    the last link with geometry, on the side to which its last hinge flexes; D_finger is the mean direction of
+    the stretched fingers, D_palm where they bend; the thumb is told by name, or by the axis of its last hinge.
 
     Args:
       model: compiled.
@@ -144,17 +144,18 @@ def _branches(tree: Tree) -> list[list[int]]:
     np.add.at(count, tree.joint_link, 1)
     best: dict[int, tuple[int, list[int]]] = {}
     for i in range(len(tree.links) - 1, -1, -1):
-        down = [best[c] for c in np.flatnonzero(tree.parent == i)]
+        down = [best[int(c)] for c in np.flatnonzero(tree.parent == i)]
         hinges, path = max(down, key=lambda x: (x[0], len(x[1])), default=(0, []))
         best[i] = int(count[i]) + hinges, [i, *path]
-    return [best[c][1] for c in np.flatnonzero(tree.parent == 0) if best[c][0]]
+    below = map(int, np.flatnonzero(tree.parent == 0))
+    return [best[c][1] for c in below if best[c][0]]
 
 
 def _finger(model: mujoco.MjModel, tree: Tree, pose: _Pose, path: Sequence[int]) -> Finger | None:
     """None for a branch without geometry."""
     geoms = solid_geoms(model, tree.bodies)
     solid = [i for i in path if tree.bodies[i] in geoms]
-    hinges = [j for i in path for j in np.flatnonzero(tree.joint_link == i)]
+    hinges = [int(j) for i in path for j in np.flatnonzero(tree.joint_link == i)]
     if not solid:
         return None
     pad, last = solid[-1], hinges[-1]

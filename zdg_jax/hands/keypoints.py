@@ -1,4 +1,4 @@
-"""Batched inverse kinematics to keypoints: fingertip pads and their normals, the palm, limits, no penetration."""
+"""Batched inverse kinematics to keypoints: pads and their normals, palm, limits, no penetration."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Goal(NamedTuple):
       clear: weight of sphere centres' penetration (0: none), see `Obstacle`.
     """
 
-    pad: Float[Array, "*b pads 3"]
-    normal: Float[Array, "*b pads 3"]
-    pad_weight: Float[Array, "*b pads"]
-    normal_weight: Float[Array, "*b pads"]
-    palm: Float[Array, "*b 3"]
-    R_palm: Float[Array, "*b 3 3"]
-    palm_weight: Float[Array, "*b"]
-    rest: Float[Array, "*b active"]
-    rest_weight: Float[Array, "*b active"]
-    clear: Float[Array, "*b"]
+    pad: Float[Array | np.ndarray, "*b pads 3"]
+    normal: Float[Array | np.ndarray, "*b pads 3"]
+    pad_weight: Float[Array | np.ndarray, "*b pads"]
+    normal_weight: Float[Array | np.ndarray, "*b pads"]
+    palm: Float[Array | np.ndarray, "*b 3"]
+    R_palm: Float[Array | np.ndarray, "*b 3 3"]
+    palm_weight: Float[Array | np.ndarray, "*b"]
+    rest: Float[Array | np.ndarray, "*b active"]
+    rest_weight: Float[Array | np.ndarray, "*b active"]
+    clear: Float[Array | np.ndarray, "*b"]
 
 
 class Obstacle(NamedTuple):

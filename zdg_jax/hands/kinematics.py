@@ -202,8 +202,8 @@ def _posed(hand: HandModel, what: str):
 def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str) -> np.ndarray:
     """Numpy convenience over `link_transforms` for a batch [..., 7], [..., active] -> [..., n, 3].
 
-    `what`: skin, skin_normal, sphere, pad, pad_normal, link (origins) or hinge (anchors). Batches are padded to a power of
-    two, so that few shapes are ever compiled.
+    `what`: skin, skin_normal, sphere, pad, pad_normal, link (origins) or hinge (anchors). Batches are padded
+    to a power of two, so that few shapes are ever compiled.
     """
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])
     pose = np.broadcast_to(hand_pose, (*lead, 7)).reshape(-1, 7).astype(np.float32)

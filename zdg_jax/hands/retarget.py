@@ -1,4 +1,4 @@
-"""Grasps of one hand for another, by the keypoints of its fingers: pads, their normals, limits, no penetration."""
+"""Grasps of one hand for another, by the keypoints of its fingers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from zdg_jax.hands.model import HandModel
 
 #: A tip that its finger can't bring nearer to its goal than this is out of reach, metres.
 REACH = 0.005
-#: Weights: the pads of thumb and index, of the others; normals; palm; rest; penetration (see `keypoints.fit`).
+#: Weights: pads of thumb and index, of others; normals; palm; rest; penetration (see `keypoints.fit`).
 FUNCTIONAL, OTHER, NORMAL, PALM, REST, CLEAR = 2.0, 1.0, 0.3, 0.002, 0.02, 1.0
-STEPS = 40
+STEPS, ALONE = 24, 12
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def retarget(
     goal_pad[:, mine] = posed(source, hand_pose, joints, "pad")[:, theirs]
     goal_normal[:, mine] = posed(source, hand_pose, joints, "pad_normal")[:, theirs]
     weight = np.array([
-        0.0 if f not in shared else FUNCTIONAL if f in hand.functional_fingers else OTHER for f in hand.pad_names
+        0.0 if f not in shared else FUNCTIONAL if f in hand.functional_fingers else OTHER
+        for f in hand.pad_names
     ])  # fmt: skip
     R_source = Rotation.from_quat(hand_pose[:, [4, 5, 6, 3]]).as_matrix()
     palm = hand_pose[:, :3] + R_source @ source.p_base_palm
@@ -92,15 +93,17 @@ def retarget(
     each = len(hand.active_names)
     goal = Goal(
         pad=goal_pad, normal=goal_normal, pad_weight=np.tile(weight, (n, 1)),
-        normal_weight=np.tile(NORMAL * weight, (n, 1)), palm=palm, R_palm=R_palm, palm_weight=np.full(n, PALM),
+        normal_weight=np.tile(NORMAL * weight, (n, 1)), palm=palm, R_palm=R_palm,
+        palm_weight=np.full(n, PALM),
         rest=rest, rest_weight=np.full((n, each), REST), clear=np.full(n, CLEAR),
     )  # fmt: skip
     pose, q, _ = fit(hand, start, rest, goal, free_base=True, steps=STEPS, against=against)
     alone = goal._replace(
-        normal_weight=np.zeros_like(goal.normal_weight), palm_weight=np.zeros(n), rest_weight=np.full((n, each), 1e-5),
+        normal_weight=np.zeros_like(goal.normal_weight), palm_weight=np.zeros(n),
+        rest_weight=np.full((n, each), 1e-5),
         pad_weight=np.tile((weight > 0).astype(float), (n, 1)), clear=np.zeros(n),
     )  # fmt: skip
-    _, free, _ = fit(hand, pose, q, alone, free_base=False, steps=STEPS)
+    _, free, _ = fit(hand, pose, q, alone, free_base=False, steps=ALONE)
 
     def error(joints: np.ndarray) -> np.ndarray:
         return np.linalg.norm(posed(hand, pose, joints, "pad") - goal_pad, axis=2)[:, mine]
