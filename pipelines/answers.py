@@ -15,13 +15,16 @@ def run(action: str) -> str:
     Raises:
       UserError: another action, or a cache that can't be read.
     """
-    from zdg_jax.reasoning.providers.cache import CacheStats, answer_cache
+    from zdg_jax.reasoning.providers.cache import CacheStats, UnjudgedAnswers, answer_cache
 
     if action not in ACTIONS:
         raise UserError(f"cache action {action!r}", f"one of {', '.join(ACTIONS)}", "e.g. zdg cache stats")
     cache = answer_cache()
     try:
         if action == "clear":
+            apart = UnjudgedAnswers(cache)
+            apart.clear()
+            apart.close()
             return f"{cache.clear()} answers forgotten ({cache.path})"
         stats: CacheStats = cache.stats()
     finally:

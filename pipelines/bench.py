@@ -87,9 +87,66 @@ class BenchFields:
         return 0
 
 
+@dataclass(frozen=True)
+class BenchSim:
+    """Time simulation by backend, protocol and batch size, on grasps of many objects at once."""
+
+    objects: Annotated[
+        str | None, arg(metavar="FILE.npz", help="Grasps and objects from --prepare; no mesh is needed then.")
+    ] = None
+    prepare: Annotated[
+        str | None, arg(metavar="FILE.npz", help="Write such a file and stop: reasons offline and refines.")
+    ] = None
+    hand: Annotated[str, arg(metavar="NAME", help="Hand to prepare for: human16 or shadow.")] = "human16"
+    meshes: Annotated[
+        str, arg(metavar="A,B", help="Mesh files or ycb:NAMEs to prepare; all YCB scans by default.")
+    ] = ""
+    each: Annotated[int, arg(help="Grasps an object to prepare.")] = 24
+    backends: Annotated[str, arg(metavar="A,B", help="Some of mjx, warp, c.")] = "mjx,c"
+    protocols: Annotated[str, arg(metavar="A,B", help="Some of gravity, gravity_hold, six_force.")] = (
+        "gravity,six_force"
+    )
+    batches: Annotated[str, arg(metavar="N,M", help="Grasps in one call; by device if empty.")] = ""
+    compare: Annotated[int, arg(help="Grasps whose outcome is compared between MJX and C; 0 for none.")] = 128
+    rows: Annotated[int | None, arg(help="Grasps of a chunk on one device; by its memory.")] = None
+    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+
+    def run(self) -> int:
+        write = writer(self.json)
+        from pathlib import Path
+
+        from pipelines.runtime import output_folder, start_jax
+
+        start_jax()
+        from sim_eval.bench.sim import SimBench, bench_sim, show_sim
+        from sim_eval.bench.simset import prepare, read_set, write_set
+
+        if (self.objects is None) == (self.prepare is None):
+            raise UserError("both or neither of --objects and --prepare", "one of them", "give one FILE.npz")
+        if self.prepare is not None:
+            target = Path(self.prepare).expanduser()
+            output_folder(str(target.parent))
+            made = prepare(self.hand, _words(self.meshes), self.each, _say)
+            write_set(made, target)
+            print(f"{len(made.index)} grasps of {len(made.objects)} objects in {target}")
+            return 0
+        options = SimBench(
+            backends=_words(self.backends),
+            protocols=_words(self.protocols),
+            batches=tuple(_number(word) for word in _words(self.batches)),
+            compared=self.compare,
+            rows=self.rows,
+        )
+        report = bench_sim(options, read_set(Path(str(self.objects)).expanduser()), _say)
+        print(show_sim(report))
+        write(report)
+        return 0
+
+
 BenchCommand = (
     Annotated[BenchRefine, subcommand("refine", prefix_name=False)]
     | Annotated[BenchFields, subcommand("fields", prefix_name=False)]
+    | Annotated[BenchSim, subcommand("sim", prefix_name=False)]
 )
 
 
@@ -127,6 +184,12 @@ def writer(path: str | None) -> Callable[[dict[str, Any]], None]:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _number(word: str) -> int:
+    if not word.isdigit():
+        raise UserError(f"--batches {word}", "whole numbers", "e.g. --batches 1024,8192")
+    return int(word)
 
 
 def _say(what: str) -> None:

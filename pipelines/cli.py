@@ -22,12 +22,12 @@ class Synth:
     """Synthesize, simulate and picture grasps for one object and one task."""
 
     object: Annotated[
-        Positional[str], arg(metavar="OBJECT", help="A mesh file, or ycb:NAME (e.g. ycb:025_mug).")
+        Positional[str], arg(metavar="OBJECT", help="A mesh file, ycb:NAME or zoo:CATEGORY/VARIANT.")
     ]
     task: Annotated[
         Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
     ]
-    hand: Annotated[str, arg(metavar="NAME", help="A hand by name (human16, shadow, leap, ...) or its card.")] = "human16"
+    hand: Annotated[str, arg(metavar="NAME", help="A hand by name, or its card.")] = "human16"
     reasoner: Annotated[
         str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
     ] = "offline"
@@ -99,19 +99,63 @@ class Synth:
 
 @dataclass(frozen=True)
 class Eval:
-    """Simulate and measure grasps that were written before."""
+    """Simulate and measure grasps: ours, DexGraspBench's, DexGraspNet's or AffordPose's."""
 
-    grasps: Annotated[Positional[str], arg(metavar="GRASPS.parquet", help="A file that `zdg synth` wrote.")]
-    protocol: Annotated[str, arg(metavar="gravity", help="Test to run.")] = "gravity"
-    backend: Annotated[str, arg(metavar="auto|c", help="Simulator; auto takes C MuJoCo.")] = "auto"
-    out: Annotated[str | None, arg(metavar="FILE", help="Write the metrics there as JSON.")] = None
+    grasps: Annotated[
+        Positional[str], arg(metavar="FILE", help="A grasp file, or a folder of them; docs/formats.md.")
+    ]
+    protocol: Annotated[str, arg(metavar="gravity|gravity_hold|six_force", help="Test to run.")] = "gravity"
+    backend: Annotated[
+        str, arg(metavar="auto|mjx|warp|c", help="Simulator; auto: mjx on an accelerator, else C MuJoCo.")
+    ] = "auto"
+    objects: Annotated[
+        str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
+    ] = None
+    hand: Annotated[str | None, arg(metavar="NAME", help="Hand of the grasps; the file's by default.")] = None
+    up: Annotated[
+        str | None, arg(metavar="x|y|z", help="Axis of other people's meshes that points up: y.")
+    ] = None
+    out: Annotated[
+        str | None, arg(metavar="FILE|DIR", help="Write .json, .parquet or .md, or all into a folder.")
+    ] = None
 
     def run(self) -> int:
+        from rich.console import Console
+
         from pipelines.evaluate import evaluate_file
 
-        report = evaluate_file(self.grasps, protocol=self.protocol, backend=self.backend, out=self.out)
+        report = evaluate_file(
+            self.grasps,
+            protocol=self.protocol,
+            backend=self.backend,
+            out=self.out,
+            objects=self.objects,
+            hand=self.hand,
+            up=self.up,
+        )
+        report.show(Console())
         print(report.summary())
         return 0 if report.measured else 1
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write grasps in another format, with the meshes that its readers expect."""
+
+    grasps: Annotated[Positional[str], arg(metavar="FILE", help="A grasp file of any format we read.")]
+    format: Annotated[str, arg(metavar="dexgraspbench|dexgraspnet|glb", help="What to write.")]
+    out: Annotated[str, arg(metavar="DIR", help="Folder for the files.")] = "export"
+    objects: Annotated[
+        str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
+    ] = None
+    hand: Annotated[str | None, arg(metavar="NAME", help="Hand of the grasps; the file's by default.")] = None
+
+    def run(self) -> int:
+        from pipelines.export import export
+
+        result = export(self.grasps, self.format, self.out, objects=self.objects, hand=self.hand)
+        print(result.summary())
+        return 0 if result.written else 1
 
 
 @dataclass(frozen=True)
@@ -130,6 +174,7 @@ class Cache:
 Command = (
     Annotated[Synth, subcommand("synth", prefix_name=False)]
     | Annotated[Eval, subcommand("eval", prefix_name=False)]
+    | Annotated[Export, subcommand("export", prefix_name=False)]
     | Annotated[Bench, subcommand("bench", prefix_name=False)]
     | Annotated[Cache, subcommand("cache", prefix_name=False)]
     | Annotated[Judge, subcommand("judge", prefix_name=False)]

@@ -29,6 +29,18 @@ METRICS = (
     "sc_ratio",
     "p_score",
 )
+# further measures of a grasp (docs/metrics.md); files written before they existed lack them
+MORE_METRICS = {
+    "p_vol_voxel_cm3": pa.float64(),
+    "self_pen_cm": pa.float64(),
+    "contact_fingers": pa.int32(),
+    "contact_number": pa.int32(),
+    "contact_distance_cm": pa.float64(),
+    "contact_consistency_cm": pa.float64(),
+    "force_closure": pa.bool_(),
+    "fc_epsilon": pa.float64(),
+    "fc_min_weight": pa.float64(),
+}
 
 _CALL = pa.struct(
     [
@@ -51,7 +63,8 @@ def grasp_schema(num_joints: int) -> pa.Schema:
 
     The columns after `p_score` are additions: `contact_end` (still touching after the gravity test),
     `p_dep_object_cm` (depth of the object's surface points in the hand, which shows thin walls pierced),
-    `initial_*` (the same measures of the unrefined start), `rank` (0 = best kept grasp of its task).
+    `initial_*` (the same measures of the unrefined start), `rank` (0 = best kept grasp of its task), and
+    `MORE_METRICS`.
 
     Args:
       num_joints: n, the length of every joint list.
@@ -101,6 +114,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
         ("initial_p_dep_cm", real, True),
         ("initial_p_vol_cm3", real, True),
         ("rank", pa.int32(), True),
+        *((name, kind, True) for name, kind in MORE_METRICS.items()),
     ]
     return pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in fields])
 
@@ -173,7 +187,9 @@ def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         raise UserError(
             f"{path}, which is not a parquet file", "a grasps.parquet", "check the path"
         ) from error
-    info_path = path.parent / INFO_FILE
+    # A shard of `pipelines.generate` lies one folder below what describes it.
+    places = [folder / INFO_FILE for folder in (path.parent, path.parent.parent)]
+    info_path = next((place for place in places if place.is_file()), places[0])
     try:
         info = json.loads(info_path.read_text(encoding="utf-8"))
         names = grasp_schema(len(info["joint_names"])).names
@@ -181,7 +197,7 @@ def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         raise UserError(
             f"no readable {INFO_FILE} beside {path}", "the pair that `zdg synth` wrote", "copy both files"
         ) from error
-    missing = [name for name in names if name not in table.column_names]
+    missing = [name for name in names if name not in (*table.column_names, *MORE_METRICS)]
     if missing:
         raise UserError(
             f"{path} without {', '.join(missing)}", "the columns of grasps.parquet", "synthesize it again"

@@ -1,120 +1,189 @@
-"""`zdg eval`: simulate and measure the grasps of a file."""
+"""`zdg eval`: simulate and measure the grasps of a file, ours or another's."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipelines import selection
-from pipelines.dataset import column_array, read_dataset, write_atomic
+from pipelines.eval_report import EvalReport, check_target
+from pipelines.formats import GraspFile, read_grasps
+from pipelines.formats.grasp_file import compose
+from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.progress import Steps
 from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
+from zdg_jax.hands.squeeze import opened_and_squeezed
 
-BACKENDS = ("auto", "c")
-
-
-@dataclass(frozen=True)
-class EvalReport:
-    """Measures of a file.
-
-    Attributes:
-      source: the parquet file.
-      protocol, backend: what was run.
-      rows: {"grasp_id": ..., metric: ...}, one a measured grasp, in the file's order.
-      failed: rows whose status is not "ok"; they can't be measured.
-    """
-
-    source: str
-    protocol: str
-    backend: str
-    rows: list[dict[str, Any]]
-    failed: int
-
-    @property
-    def measured(self) -> int:
-        return len(self.rows)
-
-    def means(self) -> dict[str, float]:
-        """Mean of every metric (a share, for the true-or-false ones) that has any value."""
-        names = (
-            [name for name, value in self.rows[0].items() if not isinstance(value, str)] if self.rows else []
-        )
-        values = {name: np.array([row[name] for row in self.rows], dtype=float) for name in names}
-        return {name: float(np.nanmean(v)) for name, v in values.items() if np.isfinite(v).any()}
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "source": self.source,
-            "protocol": self.protocol,
-            "backend": self.backend,
-            "measured": self.measured,
-            "failed": self.failed,
-            "good": sum(row["good"] for row in self.rows),
-            "limits": selection.LIMITS,
-            "mean": self.means(),
-            "grasps": self.rows,
-        }
-
-    def summary(self) -> str:
-        """One line for the terminal."""
-        failed = f", {self.failed} failed" if self.failed else ""
-        if not self.rows:
-            return f"no grasp to measure{failed} in {self.source}"
-        numbers = ", ".join(f"{name} {value:.3g}" for name, value in self.means().items())
-        return f"{self.measured} grasps measured{failed}; mean {numbers}"
+NO_OBJECT = "no_object"
 
 
 def evaluate_file(
-    path: str, *, protocol: str = "gravity", backend: str = "auto", out: str | None = None
+    path: str,
+    *,
+    protocol: str = "gravity",
+    backend: str = "auto",
+    out: str | None = None,
+    objects: str | None = None,
+    hand: str | None = None,
+    up: str | None = None,
 ) -> EvalReport:
-    """Measure every grasp with status "ok"; the objects are loaded again from where they came.
+    """Measure every grasp with status "ok"; meshes are loaded from where the file says, or from `objects`.
 
     Args:
-      path: `grasps.parquet`, or its folder.
+      path: a grasp file of any of `pipelines.formats`, or a folder of them.
       protocol: of `sim_eval.evaluate.PROTOCOLS`.
-      backend: of `BACKENDS`; auto takes C MuJoCo.
-      out: where to write the report as JSON.
+      backend: of `sim_eval.backends.BACKENDS`.
+      out: where to write: a .json, .parquet or .md file, or a folder for all three.
+      objects: folder of the meshes of other people's files.
+      hand: of `zdg_jax.hands`; by default the file's.
+      up: axis of other people's meshes that points up; by default y.
+
+    Returns:
+      The report; rows that can't be measured are in it with their status.
+
     Raises:
-      UserError: an unknown name, an unreadable file, a mesh that is gone or has changed.
+      UserError: an unknown name, an unreadable file, not one mesh found.
     """
+    from sim_eval.backends import resolve
     from sim_eval.evaluate import PROTOCOLS, evaluate
 
-    for what, got, known in (("protocol", protocol, PROTOCOLS), ("backend", backend, BACKENDS)):
-        if got not in known:
-            raise UserError(f"{what} {got!r}", f"one of {', '.join(known)}", f"choose one with --{what}")
+    if protocol not in PROTOCOLS:
+        raise UserError(
+            f"protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", "choose one with --protocol"
+        )
+    backend = resolve(backend)
+    if up not in (None, "x", "y", "z"):
+        raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the meshes that points up")
+    roots = _folder(objects)
     if out is not None:
-        output_folder(str(Path(out).expanduser().parent))
-    table, info = read_dataset(Path(path).expanduser())
+        target = check_target(Path(out).expanduser())
+        output_folder(str(target.parent if target.suffix else target))
     start_jax()
+    grasps = read_grasps(path, hand)
     from zdg_jax.hands import load_hand
 
-    usable = np.array([status == "ok" for status in table["status"].to_pylist()], dtype=bool)
-    ids, objects = np.array(table["object_id"].to_pylist()), table["mesh_sha256"].to_pylist()
-    pose, joints = column_array(table, "hand_pose"), column_array(table, "joints")
-    found: dict[int, dict[str, Any]] = {}
-    chosen = list(dict.fromkeys(ids[usable]))
+    model = load_hand(grasps.hand)
+    grasps = _turned(grasps, up)
+    keys, usable = np.array(grasps.object_key), np.array([s == "ok" for s in grasps.status])
+    folder = Path(path).expanduser()
+    folder = folder if folder.is_dir() else folder.parent
+    rows: list[dict[str, Any]] = [_row(grasps, i) for i in range(len(grasps))]
+    chosen = list(dict.fromkeys(keys[usable]))
+    refused: UserError | None = None
     with Steps(len(chosen)).running() as steps:
-        for object_id in chosen:
-            with steps.step(f"measure {object_id}"):
-                index = np.flatnonzero(usable & (ids == object_id))
-                obj = object_again(object_id, info, objects[index[0]])
-                columns = evaluate(load_hand(info["hand"]), obj, pose[index], joints[index], protocol)
-                columns = {**columns, "good": selection.good(columns)}
+        for note in grasps.notes:
+            steps.say(f"note: {note}")
+        for key in chosen:
+            index = np.flatnonzero(usable & (keys == key))
+            with steps.step(f"measure {len(index)} grasps of {key}"):
+                try:
+                    obj = load_measured(grasps.objects[key], folder, roots)
+                except UserError as error:
+                    refused = refused or error
+                    for i in index:
+                        rows[i] |= {"status": NO_OBJECT, "status_reason": str(error)}
+                    continue
+                columns = _measure(evaluate, model, obj, grasps, index, protocol, backend)
                 for place, i in enumerate(index):
-                    found[int(i)] = measured_columns(columns, place)
-    grasp_ids = table["grasp_id"].to_pylist()
-    rows = [{"grasp_id": grasp_ids[i], **found[i]} for i in sorted(found)]
-    report = EvalReport(str(path), protocol, "c", rows, int((~usable).sum()))
+                    rows[i] |= measured_columns(columns, place)
+    if refused is not None and all(row["status"] == NO_OBJECT for i, row in enumerate(rows) if usable[i]):
+        raise refused
+    report = EvalReport(
+        str(path), grasps.format, grasps.hand, protocol, backend, rows, _diversities(model, grasps)
+    )
     if out is not None:
-        write_atomic(Path(out).expanduser(), json.dumps(report.to_json(), indent=2).encode() + b"\n")
+        report.write(Path(out).expanduser())
     return report
+
+
+def _measure(
+    evaluate: Any,
+    model: Any,
+    obj: MeasuredObject,
+    grasps: GraspFile,
+    index: np.ndarray,
+    protocol: str,
+    backend: str,
+) -> dict[str, np.ndarray]:
+    options = {} if obj.part is None else {"part": obj.part}
+    joints = grasps.joints[index]
+    # a file need not say how the hand closes: then the hand's own rule does
+    rule = opened_and_squeezed(model, joints)
+    before, after = (
+        np.where(np.isfinite(given[index]), given[index], own)
+        for given, own in zip((grasps.pregrasp, grasps.squeeze), rule, strict=True)
+    )
+    columns = evaluate(
+        model, obj, grasps.hand_pose[index], joints, protocol, backend=backend, pregrasp=before,
+        squeeze=after, **options,
+    )  # fmt: skip
+    if all(name in columns for name in (*selection.LIMITS, "contact_end")):
+        columns = {**columns, "good": selection.good(columns)}
+    return columns
+
+
+def _row(grasps: GraspFile, i: int) -> dict[str, Any]:
+    return {
+        "grasp_id": grasps.grasp_id[i],
+        "object_id": grasps.object_key[i],
+        "category": grasps.category[i] or None,
+        "status": grasps.status[i],
+        "status_reason": grasps.status_reason[i],
+    }
+
+
+def _folder(objects: str | None) -> Path | None:
+    if objects is None:
+        return None
+    place = Path(objects).expanduser()
+    if not place.is_dir():
+        raise UserError(
+            f"--objects {objects}, which is no folder", "the folder of the meshes", "check the path"
+        )
+    return place
+
+
+def _turned(grasps: GraspFile, up: str | None) -> GraspFile:
+    """Poses in the frame of the turned mesh; `up` is for files that do not say."""
+    if grasps.turned:
+        if up is not None:
+            raise UserError(f"--up {up} for a file of ours", "no --up: the file says it", "leave it out")
+        return grasps
+    import dataclasses
+
+    from scipy.spatial.transform import Rotation
+
+    from zdg_jax.objects.load import UP_TO_Y
+
+    objects = {k: dataclasses.replace(s, up=up or s.up) for k, s in grasps.objects.items()}
+    pose = grasps.hand_pose.copy()
+    for key, source in objects.items():
+        index = np.flatnonzero(np.array(grasps.object_key) == key)
+        wxyz = np.roll(Rotation.from_matrix(UP_TO_Y[source.up]).as_quat(), 1)
+        pose[index] = compose(np.concatenate([np.zeros(3), wxyz]), pose[index])
+    return dataclasses.replace(grasps, hand_pose=pose, objects=objects, turned=True)
+
+
+def _diversities(model: Any, grasps: GraspFile) -> dict[str, dict[str, float | int]]:
+    """Diversity of the palm's pose and the joints, one set an object."""
+    from scipy.spatial.transform import Rotation
+
+    from sim_eval.metrics.diversity import diversity
+
+    turn = np.roll(Rotation.from_matrix(model.R_base_palm).as_quat(), 1)
+    palm = compose(grasps.hand_pose, np.concatenate([model.p_base_palm, turn]))
+    keys, usable = np.array(grasps.object_key), np.array([s == "ok" for s in grasps.status])
+    return {
+        str(key): diversity(
+            palm[usable & (keys == key)], grasps.joints[usable & (keys == key)], model.lower, model.upper
+        ).to_json()
+        for key in dict.fromkeys(keys[usable])
+    }
 
 
 def object_again(object_id: str, info: Mapping[str, Any], mesh_sha256: str) -> Any:

@@ -61,7 +61,7 @@ def fit_types(path: Path) -> HandModel:
     """
     values = parse_card(path)
     if values.get("name") == REFERENCE:
-        raise UserError(f"{REFERENCE}, whose types are the reference", "another hand", "edit its card by hand")
+        raise UserError(f"{REFERENCE}, whose types are the reference", "another hand", "edit its card")
     example = load_hand(REFERENCE)
     own = {k: v for k, v in (values.get("grasp_types") or {}).items() if k not in example.grasp_types}
     told = read_card(path)
@@ -75,4 +75,3 @@ def draw(hand: HandModel, path: Path) -> Path:
     """Write the hand's sheet there."""
     hand_sheet(hand).save(path)
     return path
-

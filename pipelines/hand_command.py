@@ -10,7 +10,6 @@ from typing import Annotated
 from tyro.conf import Positional, arg, subcommand
 
 
-
 @dataclass(frozen=True)
 class HandNew:
     """Write a first card for a MJCF or URDF by inspecting it, find its grasp types and draw them."""
@@ -19,7 +18,7 @@ class HandNew:
         Positional[str],
         arg(metavar="PATH", help="A MJCF or URDF, or pip:PACKAGE:FILE, robot_descriptions:NAME."),
     ]
-    name: Annotated[str | None, arg(metavar="WORD", help="What the hand is called; its folder's name.")] = None
+    name: Annotated[str | None, arg(metavar="WORD", help="What the hand is called.")] = None
     base: Annotated[str | None, arg(metavar="LINK", help="Link that the fingers branch from.")] = None
     out: Annotated[str | None, arg(metavar="DIR", help="Folder for the card; NAME by default.")] = None
 
@@ -111,10 +110,10 @@ Hand = (
 class HandCommand:
     """Bring up, check and draw hands."""
 
-    action: Hand
+    what: Annotated[Hand, arg(name="")]
 
     def run(self) -> int:
-        return self.action.run()
+        return self.what.run()
 
 
 @dataclass(frozen=True)

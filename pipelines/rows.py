@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Int
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.squeeze import opened_and_squeezed
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.refine.result import RefinedGrasps
-
-PREGRASP_OPENING = 0.2
 
 
 def config_sha(config: Mapping[str, Any]) -> str:
@@ -101,6 +101,29 @@ def grasp_row(
     }
 
 
+def task_rows(
+    shared: Mapping[str, Any],
+    hand: HandModel,
+    grasp: ReasonedGrasp,
+    refined: RefinedGrasps,
+    kept: Int[np.ndarray, " kept"],
+    columns: Mapping[str, np.ndarray],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(rows of the kept grasps, rows of those that refinement lost).
+
+    Args:
+      shared: from `identity`.
+      kept: indices into the batch, best first.
+      columns: their measures, in the same order.
+    """
+    chosen = [
+        grasp_row(shared, hand, grasp, refined, int(i), measured_columns(columns, place))
+        for place, i in enumerate(kept)
+    ]
+    lost = [i for i, status in enumerate(refined.status) if status != "ok"]
+    return chosen, [grasp_row(shared, hand, grasp, refined, i, {}) for i in lost]
+
+
 def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str, Any]:
     """One grasp's measures as row values; a number that could not be measured (NaN) becomes null."""
     values = {name: np.asarray(column)[place].item() for name, column in columns.items()}
@@ -111,34 +134,46 @@ def _known(value: Any) -> Any:
     return value if np.isfinite(value).all() else None
 
 
-def opened_and_squeezed(
-    hand: HandModel, joints: Float[np.ndarray, " active"]
-) -> tuple[Float[np.ndarray, " active"], Float[np.ndarray, " active"]]:
-    """Pregrasp and squeeze joints: pre = q + 0.2 (q_0 - q), squeeze = pre + rule (q - pre), within limits.
-
-    q_0 is the stretched hand (zero, or the nearest limit). With the rule 2 the squeeze is
-    2 grasp - pregrasp, as DexGraspBench has it.
-
-    Args:
-      hand: limits in radians and `squeeze_rule`.
-      joints: q, radians.
-    Returns: (pregrasp, squeeze), radians.
-    """
-    pregrasp = joints + PREGRASP_OPENING * (hand.open_joints - joints)
-    squeeze = pregrasp + hand.squeeze_rule * (joints - pregrasp)
-    return pregrasp, np.clip(squeeze, hand.lower, hand.upper)
+def stored_source(given: str) -> str:
+    """The OBJECT argument as a later run can read it: files absolute, `ycb:` and `zoo:` names as they are."""
+    return given if given.startswith(PREFIXES) else str(Path(given).expanduser().resolve())
 
 
 def dataset_info(
     obj: ObjectModel, hand: HandModel, config: Mapping[str, Any], versions: Mapping[str, str]
 ) -> dict[str, Any]:
     """What the columns mean, and where the object came from."""
-    source = str(config["object"])
-    if not source.startswith("ycb:"):
-        source = str(Path(source).expanduser().resolve())
+    about = object_info(obj, str(config["object"]), config["up"])
+    return table_info({obj.object_id: about}, hand, config, versions)
+
+
+def object_info(obj: ObjectModel, source: str, up: str | None) -> dict[str, Any]:
+    """Where an object came from, so that `zdg eval` can load it again."""
+    source = stored_source(source)
+    return {
+        "source": source,
+        "scale": obj.scale,
+        "up": up,
+        "name": obj.name,
+        "mesh_sha256": obj.mesh_sha256,
+        "warnings": list(obj.warnings),
+    }
+
+
+def table_info(
+    objects: Mapping[str, Mapping[str, Any]],
+    hand: HandModel,
+    config: Mapping[str, Any],
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the columns mean, and where all objects came from.
+
+    Args:
+      objects: `object_info` by object id.
+    """
     return {
         "format": "zdg-jax grasps 1",
-        "hand": hand.name,
+        "hand": hand.reference,
         "joint_names": list(hand.active_names),
         "frames": {
             "object": "right-handed, +y up; the world at synthesis",
@@ -154,16 +189,7 @@ def dataset_info(
             "cost_usd": "USD",
             "*_s": "s",
         },
-        "objects": {
-            obj.object_id: {
-                "source": source,
-                "scale": obj.scale,
-                "up": config["up"],
-                "name": obj.name,
-                "mesh_sha256": obj.mesh_sha256,
-                "warnings": list(obj.warnings),
-            }
-        },
+        "objects": {name: dict(about) for name, about in objects.items()},
         "config": dict(config),
         "versions": dict(versions),
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines import selection
-from pipelines.dataset import write_atomic, write_dataset
+from pipelines.dataset import MORE_METRICS, write_atomic, write_dataset
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
@@ -177,13 +178,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                     optimizer=options.optimizer,
                 )  # fmt: skip
             with steps.step("simulate and choose"):
-                kept, columns = _simulate_and_choose(hand, obj, refined, options.keep)
-            kept_rows = [
-                rows.grasp_row(shared, hand, grasp, refined, int(i), rows.measured_columns(columns, place))
-                for place, i in enumerate(kept)
-            ]
-            lost = [i for i, status in enumerate(refined.status) if status != "ok"]
-            other_rows = [rows.grasp_row(shared, hand, grasp, refined, i, {}) for i in lost]
+                kept, columns = simulate_and_choose(hand, obj, refined, options.keep)
+            kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns)
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
         with steps.step("write the data"):
@@ -202,21 +198,24 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     return SynthResult(out, status, reason, kept_rows, failed, int(good.sum()), steps.seconds)
 
 
-def _simulate_and_choose(
-    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int
+def simulate_and_choose(
+    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int, threads: int | None = None
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Indices of the kept grasps, best first, and their measured columns."""
-    from sim_eval.evaluate import evaluate, measure_shape
+    from sim_eval.evaluate import evaluate
+    from sim_eval.measure import measure_shape
 
     score = np.asarray(refined.score)
     chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
     if len(chosen) == 0:
         return chosen, {}
-    columns = evaluate(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
+    run = evaluate if threads is None else partial(evaluate, threads=threads)
+    columns = run(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
     order = selection.rank(columns, score[chosen])[:keep]
     kept = chosen[order]
     initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
-    measured = {name: np.asarray(columns[name])[order] for name in (*MEASURED, *STATUS)}
+    wanted = (*MEASURED, *STATUS, *(name for name in MORE_METRICS if name in columns))
+    measured = {name: np.asarray(columns[name])[order] for name in wanted}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
     return kept, {**measured, "rank": np.arange(len(kept))}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +12,18 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 from manifold3d import Manifold
-from scipy.spatial import ConvexHull
 
+from sim_eval.pieces import few_vertices, merge_by_bulge, merge_pieces
 from sim_eval.solids import as_manifold, hull_union, manifold_arrays, remeshed
+from sim_eval.template import PIECES, VERTICES
 from zdg_jax.cache import cached_arrays
 from zdg_jax.objects.load import mesh_sha256
 
-_SOURCES = (Path(__file__), Path(__file__).with_name("solids.py"))
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("convex.py", "pieces.py", "solids.py"))
+_SEARCH = {
+    "merge": False, "preprocess_mode": "off", "resolution": 500, "mcts_nodes": 10, "mcts_iterations": 20,
+    "mcts_max_depth": 2,
+}  # fmt: skip
 FEW_PIECES = 24
 MAX_BULGE = 0.0003  # metres; a ball's hulls bulge less, and cutting its scan noise finer takes a minute
 
@@ -45,7 +49,7 @@ class ConvexParams:
     seed: int = 0
 
 
-MJX_TEMPLATE = ConvexParams(max_pieces=16, max_vertices=32)
+MJX_TEMPLATE = ConvexParams(max_pieces=PIECES, max_vertices=VERTICES)
 
 
 @dataclass(frozen=True)
@@ -81,59 +85,19 @@ def convex_pieces(mesh: trimesh.Trimesh, params: ConvexParams | None = None) -> 
     params = params or ConvexParams()
     if params.max_pieces < 1:
         raise ValueError(f"got max_pieces {params.max_pieces}; expected at least 1")
-    key = f"{mesh_sha256(mesh)} {dataclasses.astuple(params)}"
-    stored = cached_arrays("convex", key, lambda: _pack(_cut(mesh, params)), _SOURCES)
+    stored = cached_arrays("convex", _key(mesh, params), lambda: _pack(_cut(mesh, params)), _SOURCES)
     pieces = tuple(np.split(stored["vertices"], np.cumsum(stored["counts"])[:-1]))
     return ConvexPieces(pieces, str(stored["note"]))
 
 
-def merge_pieces(pieces: list[Float[np.ndarray, "_ 3"]], max_pieces: int) -> list[Float[np.ndarray, "_ 3"]]:
-    """Merge convex pieces pairwise until at most `max_pieces` are left.
-
-    Each step joins the neighbours (a, b) of least vol(hull(a ∪ b)) - vol(a) - vol(b); pieces are disjoint, so
-    this is the volume of free space that is filled. Pieces whose boxes are more than 0.5 % of the object's
-    size apart are no neighbours, unless no others are left.
+def keep_pieces(mesh: trimesh.Trimesh, pieces: ConvexPieces, params: ConvexParams | None = None) -> None:
+    """Put pieces that `convex_pieces` gave on another machine into this one's cache.
 
     Args:
-      pieces: vertices of each convex piece, metres.
-      max_pieces: at least 1.
-
-    Returns:
-      Vertices of each remaining hull, metres.
+      mesh, params: that they were cut from and with.
+      pieces: the result.
     """
-    hulls: dict[int, Manifold] = {i: Manifold.hull_points(p) for i, p in enumerate(pieces)}
-    reach = 0.005 * float(np.ptp(np.concatenate(pieces), axis=0).max())
-    cost: dict[tuple[int, int], float] = {}
-
-    def price(i: int, j: int, near: bool = True) -> None:
-        a, b = np.array(hulls[i].bounding_box()), np.array(hulls[j].bounding_box())
-        if near and (np.maximum(a[:3], b[:3]) > np.minimum(a[3:], b[3:]) + reach).any():
-            return
-        joint = Manifold.batch_hull([hulls[i], hulls[j]])
-        cost[i, j] = joint.volume() - hulls[i].volume() - hulls[j].volume()
-
-    for i in hulls:
-        for j in range(i):
-            price(i, j)
-    while len(hulls) > max_pieces:
-        if not cost:
-            for i, j in itertools.combinations(hulls, 2):
-                price(i, j, near=False)
-        i, j = min(cost, key=lambda pair: (cost[pair], pair))
-        hulls[i] = Manifold.batch_hull([hulls[i], hulls.pop(j)])
-        cost = {pair: c for pair, c in cost.items() if i not in pair and j not in pair}
-        for other in hulls:
-            if other != i:
-                price(i, other)
-    return [manifold_arrays(h)[0] for h in hulls.values()]
-
-
-def limit_vertices(points: Float[np.ndarray, "n 3"], most: int) -> Float[np.ndarray, "_ 3"]:
-    """At most `most` vertices of a hull, those that reach farthest first (qhull's own order, option TA)."""
-    hull = ConvexHull(points)
-    if len(hull.vertices) > most:
-        hull = ConvexHull(points, qhull_options=f"Qt TA{most - 4}")
-    return points[hull.vertices]
+    cached_arrays("convex", _key(mesh, params or ConvexParams()), lambda: _pack(pieces), _SOURCES)
 
 
 def _cut(mesh: trimesh.Trimesh, params: ConvexParams) -> ConvexPieces:
@@ -151,10 +115,10 @@ def _cut(mesh: trimesh.Trimesh, params: ConvexParams) -> ConvexPieces:
         pieces = _coacd(vertices, faces, params.concavity / 2, params.seed)
     if not pieces:
         raise ValueError(f"got no convex piece from a mesh of {len(faces)} faces; expected at least one")
-    pieces = merge_pieces(pieces, params.max_pieces)
-    if params.max_vertices is not None:
-        pieces = [limit_vertices(p, params.max_vertices) for p in pieces]
-    return ConvexPieces(tuple(pieces), note)
+    if params.max_vertices is None:
+        return ConvexPieces(tuple(merge_pieces(pieces, params.max_pieces)), note)
+    pieces = merge_by_bulge(pieces, params.max_pieces, trimesh.Trimesh(vertices, faces, process=False))
+    return ConvexPieces(tuple(few_vertices(pieces, params.max_pieces, params.max_vertices)), note)
 
 
 def _simplified(solid: Manifold, faces: int) -> Manifold:
@@ -172,13 +136,22 @@ def _bulge(pieces: list[np.ndarray], solid: Manifold) -> float:
 
 
 def _coacd(vertices: np.ndarray, faces: np.ndarray, threshold: float, seed: int) -> list[np.ndarray]:
-    coacd.set_log_level("error")
-    cut = coacd.run_coacd(
-        coacd.Mesh(vertices, faces), threshold=threshold, merge=False, seed=seed,
-        preprocess_mode="off", resolution=500, mcts_nodes=10, mcts_iterations=20, mcts_max_depth=2,
-    )  # fmt: skip
-    pieces = [np.asarray(p[0], np.float64) for p in cut]
-    return [p for p in pieces if Manifold.hull_points(p).volume() > 0]
+    """Coacd's pieces before any merging, kept on disk: every limit of pieces begins with them."""
+
+    def cut() -> dict[str, np.ndarray]:
+        coacd.set_log_level("error")
+        found = coacd.run_coacd(coacd.Mesh(vertices, faces), threshold=threshold, seed=seed, **_SEARCH)
+        pieces = [np.asarray(p[0], np.float64) for p in found]
+        pieces = [p for p in pieces if Manifold.hull_points(p).volume() > 0]
+        return _pack(ConvexPieces(tuple(pieces))) if pieces else {"counts": np.zeros(0, np.int64)}
+
+    key = f"{mesh_sha256(trimesh.Trimesh(vertices, faces, process=False))} {threshold} {seed} {_SEARCH}"
+    stored = cached_arrays("coacd", key, cut, ())
+    return np.split(stored["vertices"], np.cumsum(stored["counts"])[:-1]) if len(stored["counts"]) else []
+
+
+def _key(mesh: trimesh.Trimesh, params: ConvexParams) -> str:
+    return f"{mesh_sha256(mesh)} {dataclasses.astuple(params)}"
 
 
 def _pack(result: ConvexPieces) -> dict[str, np.ndarray]:

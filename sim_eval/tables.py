@@ -1,106 +1,209 @@
-"""Means with confidence intervals, as Markdown."""
+"""Tables of means with confidence intervals: terminal, Markdown, JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from rich.table import Table as RichTable
 
+from sim_eval.statistics import Summary, summarise
 from zdg_jax.errors import UserError
-
-# column, heading, factor: the order and units of the paper's Tables I and II
-PAPER_COLUMNS = (
-    ("p_vol_cm3", "P.Vol (cm³) ↓", 1.0),
-    ("p_dep_cm", "P.Dep (cm) ↓", 1.0),
-    ("sim_dis_cm", "Sim.Dis (cm) ↓", 1.0),
-    ("sim_suc", "Sim.Suc (%) ↑", 100.0),
-    ("part_acc", "Part Acc (%) ↑", 100.0),
-    ("sc_ratio", "S.C.Ratio (%) ↑", 100.0),
-)
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Mean of one column over the rows that have a value.
+class Column:
+    """A metric as a table shows it; `factor` turns the stored value into the heading's unit."""
 
-    Attributes:
-      mean: NaN if there is no value.
-      low, high: 95 % confidence interval of the mean; of a yes/no column Wilson's, else mean ± 1.96 s/√n.
-      count: rows with a value.
-      missing: rows without one (failed); they are not in the mean, so name them beside it.
-    """
-
-    mean: float
-    low: float
-    high: float
-    count: int
-    missing: int
+    name: str
+    heading: str
+    factor: float = 1.0
 
 
-def summarise(values: np.ndarray, failed: np.ndarray | None = None) -> Summary:
-    """Mean and 95 % confidence interval of a column.
+# the order and units of the paper's Tables I and II
+PAPER_COLUMNS = (
+    Column("p_vol_cm3", "P.Vol (cm³) ↓"),
+    Column("p_dep_cm", "P.Dep (cm) ↓"),
+    Column("sim_dis_cm", "Sim.Dis (cm) ↓"),
+    Column("sim_suc", "Sim.Suc (%) ↑", 100.0),
+    Column("part_acc", "Part Acc (%) ↑", 100.0),
+    Column("sc_ratio", "S.C.Ratio (%) ↑", 100.0),
+)
+MORE_COLUMNS = (
+    Column("p_vol_voxel_cm3", "P.Vol, 5 mm voxels (cm³) ↓"),
+    Column("p_dep_object_cm", "depth of the object's points in the hand (cm) ↓"),
+    Column("self_pen_cm", "self-penetration (cm) ↓"),
+    Column("contact_5mm", "contact at 5 mm (%) ↑", 100.0),
+    Column("contact_2mm", "contact at 2 mm (%) ↑", 100.0),
+    Column("contact_fingers", "fingers in contact, 5 mm ↑"),
+    Column("contact_number", "contact number (links, 2 mm) ↑"),
+    Column("contact_gap_cm", "gap (cm) ↓"),
+    Column("contact_distance_cm", "contact distance (cm) ↓"),
+    Column("contact_consistency_cm", "contact consistency (cm) ↓"),
+    Column("force_closure", "force closure (%) ↑", 100.0),
+    Column("fc_epsilon", "Ferrari-Canny ε ↑"),
+    Column("fc_min_weight", "LP weight ↑"),
+    Column("contact_end", "contact at the end (%) ↑", 100.0),
+    Column("gravity_hold_suc", "held against gravity (%) ↑", 100.0),
+    Column("gravity_hold_dis_cm", "displacement, held against gravity (cm) ↓"),
+    Column("six_force_suc", "six-force success (%) ↑", 100.0),
+    Column("six_force_dis_cm", "displacement, six forces (cm) ↓"),
+)
+COLUMNS = PAPER_COLUMNS + MORE_COLUMNS
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: rows of one name, and the summaries of the shown columns (None: no such one)."""
+
+    name: str
+    cells: tuple[Summary | None, ...]
+    size: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and lines; see `table`."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+
+def table(
+    rows: Mapping[str, Mapping[str, np.ndarray]],
+    columns: Sequence[str] | None = None,
+    *,
+    known: Sequence[Column] = PAPER_COLUMNS,
+    clusters: str | None = None,
+) -> Table:
+    """Summaries of the columns of several methods, objects or categories.
 
     Args:
-      values: [n], real or bool; NaN is missing.
-      failed: [n], rows to leave out of a real column. In a bool column a failed row counts as False, since
-        leaving it out would turn failures into success.
+      rows: columns of `evaluate` by the line's name; a column `status` says which rows failed.
+      columns: names out of `known`; by default those that some line has.
+      known: what may be shown, in order.
+      clusters: column that says which object a row belongs to; rows are taken as independent without.
 
     Returns:
-      The summary.
-    """
-    flags = values.dtype == np.bool_
-    x = values.astype(np.float64)
-    if failed is not None:
-        x = np.where(failed, 0.0 if flags else np.nan, x)
-    kept = x[np.isfinite(x)]
-    n, missing = len(kept), int(len(x) - len(kept))
-    if n == 0:
-        return Summary(float("nan"), float("nan"), float("nan"), 0, missing)
-    mean = float(kept.mean())
-    if flags:
-        centre = (mean + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-        half = Z95 / (1 + Z95**2 / n) * float(np.sqrt(mean * (1 - mean) / n + Z95**2 / (4 * n**2)))
-        return Summary(mean, max(0.0, centre - half), min(1.0, centre + half), n, missing)
-    half = Z95 * float(kept.std(ddof=1)) / float(np.sqrt(n)) if n > 1 else float("nan")
-    return Summary(mean, mean - half, mean + half, n, missing)
-
-
-def markdown_table(rows: Mapping[str, Mapping[str, np.ndarray]], columns: Sequence[str] | None = None) -> str:
-    """A table in the manner of the paper's Tables I and II, one line a method.
-
-    Args:
-      rows: columns of `evaluate` by the method's name.
-      columns: of `PAPER_COLUMNS`; by default those that some row has.
-
-    Returns:
-      Markdown: mean ± half the 95 % interval, number of grasps, number of failed ones.
+      The table, lines in the order of `rows`.
 
     Raises:
       UserError: an unknown column.
     """
-    known = [name for name, _, _ in PAPER_COLUMNS]
+    names = [column.name for column in known]
     for name in columns or ():
-        if name not in known:
-            raise UserError(f"column {name!r}", f"some of {', '.join(known)}", "choose other columns")
-    wanted = columns if columns is not None else [c for c in known if any(c in row for row in rows.values())]
-    shown = [entry for entry in PAPER_COLUMNS if entry[0] in wanted]
-    lines = ["| | " + " | ".join(heading for _, heading, _ in shown) + " | grasps | failed |"]
-    lines.append("|---" * (len(shown) + 3) + "|")
-    for method, row in rows.items():
-        size = len(next(iter(row.values()))) if row else 0
-        failed = np.asarray(row["status"]) != "ok" if "status" in row else np.zeros(size, bool)
-        cells = [
-            _cell(np.asarray(row[name]), failed, factor) if name in row else "-" for name, _, factor in shown
-        ]
-        lines.append(f"| {method} | " + " | ".join(cells) + f" | {size} | {int(failed.sum())} |")
+        if name not in names:
+            raise UserError(f"column {name!r}", f"some of {', '.join(names)}", "choose other columns")
+    wanted = columns if columns is not None else [c for c in names if any(c in row for row in rows.values())]
+    shown = tuple(column for column in known if column.name in wanted)
+    return Table(shown, tuple(_line(name, row, shown, clusters) for name, row in rows.items()))
+
+
+def _line(name: str, row: Mapping[str, np.ndarray], shown: Sequence[Column], clusters: str | None) -> Line:
+    size = len(next(iter(row.values()))) if row else 0
+    failed = np.asarray(row["status"]) != "ok" if "status" in row else np.zeros(size, bool)
+    groups = np.asarray(row[clusters]) if clusters is not None and clusters in row else None
+    cells = tuple(
+        summarise(np.asarray(row[c.name]), failed, groups) if c.name in row else None for c in shown
+    )
+    return Line(name, cells, size, int(failed.sum()))
+
+
+def markdown_table(rows: Mapping[str, Mapping[str, np.ndarray]], columns: Sequence[str] | None = None) -> str:
+    """A table in the manner of the paper's Tables I and II, one line a method; see `table` and `markdown`."""
+    return markdown(table(rows, columns))
+
+
+def markdown(shown: Table) -> str:
+    """Mean ± half the 95 % interval, or (low to high) where it is lopsided; grasps, and how many failed."""
+    lines = ["| | " + " | ".join(c.heading for c in shown.columns) + " | grasps | failed |"]
+    lines.append("|---" * (len(shown.columns) + 3) + "|")
+    for line in shown.lines:
+        cells = _texts(shown.columns, line)
+        lines.append(f"| {line.name} | " + " | ".join(cells) + f" | {line.size} | {line.failed} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(values: np.ndarray, failed: np.ndarray, factor: float) -> str:
-    s = summarise(values, failed)
-    if s.count == 0:
+def upright_markdown(shown: Table) -> str:
+    """The same with one metric a line, which many metrics of few lines need."""
+    head = ["metric", *(line.name for line in shown.lines)]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join(cells) + " |" for cells in _upright(shown)]
+    return "\n".join(lines) + "\n"
+
+
+def upright_terminal(shown: Table, title: str = "") -> RichTable:
+    """`upright_markdown` for the terminal."""
+    view = RichTable("metric", title=title or None, title_justify="left")
+    for line in shown.lines:
+        view.add_column(line.name, justify="right")
+    for cells in _upright(shown):
+        view.add_row(*cells)
+    return view
+
+
+def terminal(shown: Table) -> RichTable:
+    """`markdown` for the terminal."""
+    view = RichTable()
+    view.add_column("", no_wrap=True)
+    for column in shown.columns:
+        view.add_column(column.heading, justify="right")
+    for name in ("grasps", "failed"):
+        view.add_column(name, justify="right")
+    for line in shown.lines:
+        view.add_row(line.name, *_texts(shown.columns, line), str(line.size), str(line.failed))
+    return view
+
+
+def to_json(shown: Table) -> list[dict[str, Any]]:
+    """One dict a line: mean, low, high, count, missing of every metric in its stored unit; None for NaN."""
+    return [
+        {
+            "name": line.name,
+            "grasps": line.size,
+            "failed": line.failed,
+            "metrics": {
+                column.name: {
+                    "mean": _known(cell.mean),
+                    "low": _known(cell.low),
+                    "high": _known(cell.high),
+                    "count": cell.count,
+                    "missing": cell.missing,
+                    "objects": cell.clusters or None,
+                }
+                for column, cell in zip(shown.columns, line.cells, strict=True)
+                if cell is not None
+            },
+        }
+        for line in shown.lines
+    ]
+
+
+def _upright(shown: Table) -> list[list[str]]:
+    texts = [_texts(shown.columns, line) for line in shown.lines]
+    lines = [[c.heading, *(text[i] for text in texts)] for i, c in enumerate(shown.columns)]
+    lines.append(["grasps", *(str(line.size) for line in shown.lines)])
+    lines.append(["failed", *(str(line.failed) for line in shown.lines)])
+    return lines
+
+
+def _texts(columns: Sequence[Column], line: Line) -> list[str]:
+    return [_cell(cell, column.factor) for column, cell in zip(columns, line.cells, strict=True)]
+
+
+def _cell(summary: Summary | None, factor: float) -> str:
+    if summary is None or summary.count == 0:
         return "-"
-    half = factor * (s.high - s.low) / 2
-    return f"{factor * s.mean:.3g}" + (f" ± {half:.2g}" if np.isfinite(half) else "")
+    mean, low, high = (factor * v for v in (summary.mean, summary.low, summary.high))
+    if not np.isfinite(low):
+        return f"{mean:.3g}"
+    if abs(low + high - 2 * mean) > 0.02 * (high - low):  # a share's interval leans to the middle
+        return f"{mean:.3g} ({low:.3g} to {high:.3g})"
+    return f"{mean:.3g} ± {(high - low) / 2:.2g}"
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None

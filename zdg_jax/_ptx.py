@@ -33,8 +33,8 @@ def is_fused() -> bool:
 
 
 def fma(a: Array | float, b: Array | float, c: Array | float) -> Array:
-    """a * b + c of float32 arrays of compatible shapes; under `fused` rounded once."""
-    if not _FUSED.get():
+    """a * b + c of float32 arrays of compatible shapes; under `fused` rounded once, scalars apart."""
+    if not _FUSED.get() or jnp.broadcast_shapes(*(jnp.shape(x) for x in (a, b, c))) == ():
         return a * b + c  # type: ignore[return-value]
     return _instruction("fma.rn.f32 $0, $1, $2, $3;", a, b, c)
 

@@ -143,7 +143,7 @@ def synthesize(
     """Task-oriented grasps for one object and one sentence, refined, not yet simulated.
 
     Args:
-      obj: an object, a mesh file, or `ycb:NAME`.
+      obj: an object, a mesh file, `ycb:NAME` or `zoo:CATEGORY/VARIANT`.
       task: S, the sentence.
       hand: a hand or the name of a built-in one.
       reasoner: who answers the stages' questions, or a name of `REASONER_NAMES`.

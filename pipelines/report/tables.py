@@ -21,6 +21,13 @@ _METRICS = {
     "p_vol_cm3": ("P.Vol", "cm³", 2),
     "sim_dis_cm": ("Sim.Dis", "cm", 2),
 }
+# shown in the table only
+_MORE = {
+    "p_vol_voxel_cm3": ("P.Vol 5 mm", "cm³, by voxels of 5 mm as the literature counts", 2),
+    "self_pen_cm": ("self-pen.", "cm, deepest overlap of two links", 2),
+    "contact_number": ("links", "in contact within 2 mm", 0),
+    "fc_epsilon": ("ε", "Ferrari-Canny quality, 0 without force closure", 3),
+}
 _ABSENT = "–"
 
 
@@ -47,6 +54,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         (name, f"{unit}; good up to {limits[key]:g}" if key in limits else unit)
         for key, (name, unit, _) in _METRICS.items()
     ]
+    heads += [(name, explained) for name, explained, _ in _MORE.values()]
     heads += [
         ("contact", "still touching after the gravity test"),
         ("E", "weighted sum of the energy terms (eq. 8)"),
@@ -58,6 +66,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         row = [Cell(str(place)), Cell(str(grasp.get("grasp_type") or _ABSENT))]
         for key, (_, _, digits) in _METRICS.items():
             row.append(_judged(grasp.get(key), limits.get(key), digits))
+        row += [Cell(number(grasp.get(key), digits)) for key, (_, _, digits) in _MORE.items()]
         row.append(_flag(grasp.get("contact_end")))
         row.append(Cell(number(grasp.get("energy_total"), 3)))
         energy = grasp.get("energy") or {}

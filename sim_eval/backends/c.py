@@ -1,17 +1,51 @@
-"""C MuJoCo: one model, one `MjData` a thread, one grasp after the other."""
+"""C MuJoCo: one `MjData` a thread, one grasp after the other.
+
+`mujoco.rollout` gives states and sensors but no contacts, which Sim.Suc asks for at every step: kinematics
+and contacts of every state would have to be computed a second time. Threads around `mj_forward` and `mj_step`
+do without; the interpreter lock is free while they run.
+"""
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from sim_eval.backends.rollout import Rollout
-from sim_eval.scene import OBJECT_BODY, Scene
+from sim_eval.backends.jobs import Drop, Hold
+from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, empty
+from sim_eval.hand_scene import BASE_BODY, HandScene, hand_scene
+from sim_eval.scene import OBJECT_BODY, Scene, SceneParams, build_scene, scaled
+from sim_eval.simobject import SimObject
 
-MAX_TRAVEL = 1.0  # metres: more than this in one test is a burst, not a fall
+
+def drop(job: Drop, threads: int = 1) -> Rollout:
+    """See `Drop`.
+
+    Args:
+      job: any objects, in any order.
+      threads: rows are dealt to so many.
+
+    Returns:
+      steps + 1 states a row.
+    """
+    out = empty(len(job.index), job.steps + 1)
+    failure = [""] * len(job.index)
+    for number in np.unique(job.index):
+        rows = np.flatnonzero(job.index == number)
+        scene = _fixed_scene(
+            tuple(float(r) for r in job.sphere_radius), job.objects[number], job.mass, job.params
+        )
+        got = run(scene, job.p_obj_spheres[rows], job.steps, threads)
+        _put(out, rows, got)
+        for row, why in zip(rows, got.failure, strict=True):
+            failure[row] = why
+    return Rollout(out.p_world_com, out.q_world_obj, out.contact, out.depth, tuple(failure))
 
 
 def run(
@@ -31,52 +65,165 @@ def run(
     Returns:
       steps + 1 states a row; a row with NaN input or a burst has NaN states and says so.
     """
+    out = empty(len(p_world_spheres), steps + 1)
+
+    def new() -> Callable[[int], str]:
+        data = mujoco.MjData(scene.model)
+        return lambda row: _drop_one(scene.model, data, p_world_spheres[row], out, row)
+
+    return _finish(out, _each_row(new, len(p_world_spheres), threads))
+
+
+def hold(job: Hold, threads: int = 1) -> tuple[Rollout, ...]:
+    """See `Hold`.
+
+    Args:
+      job: any objects, in any order.
+      threads: rows are dealt to so many.
+
+    Returns:
+      A rollout for each force; rows that an earlier force made fail are left out, with a reason.
+    """
+    n = len(job.index)
+    outs = [empty(n, job.checks + 1) for _ in job.forces]
+    failures = [[""] * n for _ in job.forces]
+    for number in np.unique(job.index):
+        rows = np.flatnonzero(job.index == number)
+        scene = hand_scene(job.hand, job.objects[number], job.mass, job.params)
+
+        def new(scene: HandScene = scene, rows: np.ndarray = rows) -> Callable[[int], str]:
+            model = copy.copy(scene.model)  # the base's place is the model's
+            data = mujoco.MjData(model)
+
+            def one(place: int) -> str:
+                row = int(rows[place])
+                for why, f in zip(_hold_one(job, scene, model, data, row, outs), failures, strict=True):
+                    f[row] = why
+                return ""
+
+            return one
+
+        _each_row(new, len(rows), threads)
+    return tuple(_finish(out, why) for out, why in zip(outs, failures, strict=True))
+
+
+@lru_cache(maxsize=64)
+def _fixed_scene(radius: tuple[float, ...], obj: SimObject, mass: float, params: SceneParams) -> Scene:
+    return build_scene(np.array(radius), obj.pieces, scaled(obj.inertial, mass), params)
+
+
+def _each_row(new: Callable[[], Callable[[int], str]], rows: int, threads: int) -> list[str]:
+    """`new` makes the worker of one thread; returns the reasons of failure."""
     # A burst's warning is read from the data; MuJoCo would write it into a log in the working folder too.
     mujoco.set_mju_user_warning(lambda _: None)
-    rows = len(p_world_spheres)
-    com = np.full((rows, steps + 1, 3), np.nan)
-    quat = np.full((rows, steps + 1, 4), np.nan)
-    contact = np.zeros((rows, steps + 1), bool)
-    depth = np.full((rows, steps + 1), np.nan)
     failure = [""] * rows
+    threads = max(1, min(threads, rows))
 
     def work(first: int) -> None:
-        data = mujoco.MjData(scene.model)
-        for row in range(first, rows, max(threads, 1)):
-            failure[row] = _one(
-                scene, data, p_world_spheres[row], com[row], quat[row], contact[row], depth[row]
-            )
+        one = new()
+        for row in range(first, rows, threads):
+            failure[row] = one(row)
 
     if threads <= 1:
         work(0)
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(threads)))
+    return failure
+
+
+def _finish(out: Rollout, failure: list[str]) -> Rollout:
     for row, reason in enumerate(failure):
         if reason:
-            com[row], quat[row], contact[row], depth[row] = np.nan, np.nan, False, np.nan
-    return Rollout(com, quat, contact, depth, tuple(failure))
+            out.p_world_com[row], out.q_world_obj[row] = np.nan, np.nan
+            out.contact[row], out.depth[row] = False, np.nan
+    return Rollout(out.p_world_com, out.q_world_obj, out.contact, out.depth, tuple(failure))
 
 
-def _one(scene: Scene, data: mujoco.MjData, spheres, com, quat, contact, depth) -> str:
+def _put(out: Rollout, rows: np.ndarray, got: Rollout) -> None:
+    out.p_world_com[rows], out.q_world_obj[rows] = got.p_world_com, got.q_world_obj
+    out.contact[rows], out.depth[rows] = got.contact, got.depth
+
+
+def _drop_one(model: mujoco.MjModel, data: mujoco.MjData, spheres: np.ndarray, out: Rollout, row: int) -> str:
     """Fill one row; returns "" or the reason of failure."""
     if not np.isfinite(spheres).all():
         return "a hand sphere is not at a finite place"
-    model = scene.model
-    body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, OBJECT_BODY)
     mujoco.mj_resetData(model, data)
     data.mocap_pos[:] = spheres
-    for state in range(len(com)):
-        # kinematics and contacts of this very state; mj_step leaves those of the state before
-        mujoco.mj_forward(model, data)
-        finite = all(np.isfinite(x).all() for x in (data.qpos, data.qvel, data.qacc))
-        if any(w.number for w in data.warning) or not finite:
-            return f"the simulation became unstable at step {state}"
-        com[state], quat[state] = data.xipos[body], data.qpos[3:7]
-        if np.linalg.norm(com[state] - com[0]) > MAX_TRAVEL:
-            return f"the object burst away: over {MAX_TRAVEL} m by step {state}"
-        contact[state] = data.ncon > 0  # nothing but hand and object can collide
-        depth[state] = max(0.0, -float(data.contact.dist.min())) if data.ncon else 0.0
-        if state + 1 < len(com):
+    states = out.contact.shape[1]
+    for state in range(states):
+        if why := _look(model, data, out, row, state, MAX_TRAVEL):
+            return why
+        if state + 1 < states:
             mujoco.mj_Euler(model, data)
     return ""
+
+
+def _look(model: mujoco.MjModel, data: mujoco.MjData, out: Rollout, row: int, state: int, most: float) -> str:
+    """Write down a state; returns "" or why the row ends here."""
+    # kinematics and contacts of this very state; mj_step leaves those of the state before
+    mujoco.mj_forward(model, data)
+    finite = all(np.isfinite(x).all() for x in (data.qpos, data.qvel, data.qacc))
+    if any(w.number for w in data.warning) or not finite:
+        return f"the simulation became unstable by state {state}"
+    body = model.nbody - 1  # the object
+    com = out.p_world_com[row]
+    com[state], out.q_world_obj[row, state] = data.xipos[body], data.xquat[body]
+    if np.linalg.norm(com[state] - com[0]) > most:
+        return f"the object burst away: over {most} m by state {state}"
+    out.contact[row, state] = data.ncon > 0  # nothing but hand and object can collide
+    out.depth[row, state] = max(0.0, -float(data.contact.dist.min())) if data.ncon else 0.0
+    return ""
+
+
+def _hold_one(
+    job: Hold, scene: HandScene, model: mujoco.MjModel, data: mujoco.MjData, row: int, outs: list[Rollout]
+) -> list[str]:
+    """Fill one row of each force's rollout; returns the reasons of failure."""
+    pose, targets = job.hand_pose[row], job.waypoints[row]
+    if not (np.isfinite(pose).all() and np.isfinite(targets).all()):
+        return ["hand pose or joints are not finite"] * len(outs)
+    base = model.body(BASE_BODY).id
+    model.body_pos[base], model.body_quat[base] = pose[:3], pose[3:] / np.linalg.norm(pose[3:])
+    mujoco.mj_resetData(model, data)
+    data.qpos[:] = scene.qpos(job.hand, targets[:1])[0]
+    first = empty(1, 1)
+    ctrl = targets[:, scene.ctrl]
+    data.ctrl[:] = ctrl[0]
+    if why := _look(model, data, first, 0, 0, MAX_FLIGHT):
+        return [why] * len(outs)
+    stairs, each = job.ramp
+    for a, b in itertools.pairwise(ctrl):
+        for stair in range(1, stairs + 1):
+            data.ctrl[:] = a + (b - a) * (stair / stairs)
+            mujoco.mj_step(model, data, each)
+    spec = mujoco.mjtState.mjSTATE_INTEGRATION
+    closed = np.empty(mujoco.mj_stateSize(model, spec))
+    mujoco.mj_getState(model, data, closed, spec)
+    reasons: list[str] = []
+    failed = False
+    for force, out in zip(job.forces, outs, strict=True):
+        if failed:
+            reasons.append(SKIPPED)
+            continue
+        mujoco.mj_setState(model, data, closed, spec)
+        _put(out, np.array([row]), _widened(first, job.checks + 1))
+        data.xfrc_applied[model.body(OBJECT_BODY).id, :3] = force
+        why = ""
+        for check in range(job.checks):
+            mujoco.mj_step(model, data, job.check_steps)
+            if why := _look(model, data, out, row, check + 1, MAX_FLIGHT):
+                break
+            if failed := bool(out.row(row, check + 2).beyond(job.max_move, job.max_turn)[0, -1]):
+                break
+        failed = failed or bool(why)
+        reasons.append(why)
+    return reasons
+
+
+def _widened(first: Rollout, states: int) -> Rollout:
+    wide = empty(1, states)
+    wide.p_world_com[:, 0], wide.q_world_obj[:, 0] = first.p_world_com[:, 0], first.q_world_obj[:, 0]
+    wide.contact[:, 0], wide.depth[:, 0] = first.contact[:, 0], first.depth[:, 0]
+    return wide

@@ -28,8 +28,7 @@ from zdg_jax.refine import RefineConfig
 from zdg_jax.refine import objective as ob
 from zdg_jax.refine.batch import stack
 from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.kernel import frames_of, push_frames, push_kernel, task_rows
-from zdg_jax.refine.kernel_motion import Motion, move
+from zdg_jax.refine.kernel import push_kernel
 from zdg_jax.refine.objective import Variables
 from zdg_jax.refine.optimise import Schedule, compiled, push_all
 from zdg_jax.refine.problem import build_problem
@@ -143,26 +142,16 @@ def _loops(hand: HandModel, tables: Any, targets: Any, v: Variables, steps: int)
 
 
 def _times(hand: HandModel, tables: Any, targets: Any, v: Variables, links: Any, batch: Any) -> dict:
-    tasks = task_rows(hand, targets)
-    seeds = v.position.shape[1]
-    frame = frames_of(hand, links)
-    state = jnp.concatenate([x.reshape(-1, x.shape[-1]).T for x in v])
-    state = jnp.concatenate([state, 0.0 * state, 0.0 * state])
-    hinge = jnp.zeros((6 * len(hand.joint_names), state.shape[1]))
     kin = jax.jit(lambda v: _each(lambda x: ob.kinematics(hand, x))(v))
-    push = jax.jit(lambda T, t, f, b: push_frames(hand, T, t, seeds, f, b, False))
-    _, wrench = push(tables, tasks, frame, batch)
-    moved = jax.jit(lambda m, w, s: move(hand, seeds, m, w, targets.weights[:, 6], s))
+    push = jax.jit(lambda *a: push_kernel(hand, *a))
     schedule = Schedule(jnp.asarray(600), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
     start, advance = compiled(hand, "adam", "kernel")
     begin = start(jax.jit(_each(ob.to_pose))(v), v.joints)
-    fifty = lambda: advance(tables, targets, schedule, begin, jnp.asarray(0), jnp.asarray(50))  # noqa: E731
-    scale = jnp.asarray([0.005, 10.0, 1000.0, 1.0])
+    hundred = lambda: advance(tables, targets, schedule, begin, jnp.asarray(0), jnp.asarray(100))  # noqa: E731
     return {
         "kinematics_xla": _time(lambda: kin(v)),
-        "push_kernel": _time(lambda: push(tables, tasks, frame, batch)),
-        "move_kernel": _time(lambda: moved(Motion(state, frame, hinge), wrench, scale)),
-        "step": _time(fifty, repeat=3) / 50,
+        "push_kernel_with_energies": _time(lambda: push(tables, targets, links, batch)),
+        "step": _time(hundred, repeat=3) / 100,
     }
 
 

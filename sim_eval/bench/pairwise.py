@@ -171,7 +171,7 @@ def terms(
     radius, thins = jnp.asarray(body.radius), len(body.touch)
     sphere, probes = _parts(ball), (probe[0], probe[1], probe[2])
     fixed = _parts(jax.lax.stop_gradient(ball))
-    keys = pushes.sphere_keys(probes, fixed, radius, jnp.arange(len(radius)), float(body.radius.max()))
+    keys = ob.sphere_keys(probes, fixed, radius)
     touched = jnp.min(keys, axis=1) & ((1 << pushes.SPHERE_BITS) - 1)
     center = (sphere[0][touched], sphere[1][touched], sphere[2][touched])
     inside, _ = pushes.push_probes(weights, probes, center, radius[touched])

@@ -71,6 +71,19 @@ def show_fields(report: dict[str, Any]) -> str:
     return _drawn(table) + "\n" + rest
 
 
+def made_line(made: dict[str, Any]) -> str:
+    """The machine of a report in one line."""
+    return _made(made)
+
+
+def table_text(heads: list[str], rows: list[list[str]]) -> str:
+    """Cells as a table, one row each."""
+    table = _table(*heads)
+    for row in rows:
+        table.add_row(*row)
+    return _drawn(table)
+
+
 def _made(made: dict[str, Any]) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in made["versions"].items())
     where = f"{made['devices']} x {made['device_kind']} ({made['cpu']}, {made['cpu_count']} cores)"

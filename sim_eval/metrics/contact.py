@@ -25,7 +25,7 @@ def touching(
     return np.nan_to_num(phi, nan=np.inf) <= tolerance
 
 
-def contact_distance(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:
+def contact_gap(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:
     """Gap between hand and object in cm: 100 max(0, min_v φ(v)); 0 if they touch."""
     return 100.0 * np.maximum(0.0, phi.min(axis=-1))
 
@@ -33,7 +33,7 @@ def contact_distance(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, 
 def finger_count(
     touch: Bool[np.ndarray, "n vertices"], skin_finger: Int[np.ndarray, " vertices"]
 ) -> Int[np.ndarray, " n"]:
-    """Contact number: how many fingers have a vertex in contact; the palm (finger -1) is not counted."""
+    """How many fingers have a vertex in contact; the palm (finger -1) is not counted."""
     fingers = np.unique(skin_finger[skin_finger >= 0])
     counts = np.zeros(len(touch), np.int64)
     for finger in fingers:

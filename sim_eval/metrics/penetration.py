@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from manifold3d import Manifold
 
 from sim_eval.solids import as_manifold
@@ -14,6 +14,7 @@ from zdg_jax.objects.fields import closest_points, winding_number
 
 VOXEL_LITERATURE = 0.005  # metres, the pitch of GraspTTA [36]
 VOXEL_FINE = 0.002
+VOXEL_BATCH = 64  # grasps whose voxels are looked up together
 
 
 def penetration_depth(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:
@@ -73,8 +74,8 @@ def penetration_volume(
 ) -> Volume:
     """P.Vol in cm³: the volume of (hand ∩ object), exact, by a boolean of the two closed meshes.
 
-    Paper IV-A gives no method; the literature counts solid voxels of 5 mm (`voxel_volume`), which is off by
-    tens of percent at the few cm³ of a good grasp. Where hand or object bounds no solid, voxels of 2 mm
+    Paper IV-A gives no method; the literature counts voxels of 5 mm (`voxel_volumes`), which is off by tens
+    of percent at the few cm³ of a good grasp. Where hand or object bounds no solid, voxels of 2 mm
     with the generalised winding number take over, and `method` says so.
 
     Args:
@@ -87,6 +88,8 @@ def penetration_volume(
       The volume. Where the skin crosses itself inside the object, the doubly covered part counts twice (the
       creases of human16's bent fingers: below 1 % of P.Vol against voxels of 1 mm).
     """
+    if (skin.min(axis=0) > mesh.bounds[1]).any() or (skin.max(axis=0) < mesh.bounds[0]).any():
+        return Volume(0.0, "voxel" if solid is None else "exact")
     hand = as_manifold(skin, faces)
     if hand is None or solid is None:
         return Volume(voxel_volume(skin, faces, mesh, VOXEL_FINE), "voxel")
@@ -100,13 +103,25 @@ def voxel_volume(
     mesh: trimesh.Trimesh,
     pitch: float = VOXEL_LITERATURE,
 ) -> float:
+    """`voxel_volumes` of one grasp."""
+    return float(voxel_volumes(skin[None], faces, mesh, pitch)[0])
+
+
+def voxel_volumes(
+    skins: Float[np.ndarray, "n vertices 3"],
+    faces: Int[np.ndarray, "f 3"],
+    mesh: trimesh.Trimesh,
+    pitch: float = VOXEL_LITERATURE,
+) -> Float[np.ndarray, " n"]:
     """P.Vol in cm³ as the literature counts it: pitch³ times the voxels whose centre is in hand and object.
 
-    Inside means a generalised winding number above 1/2, so that neither mesh need be closed. Centres lie on
-    the lattice pitch (i + 1/2, j + 1/2, k + 1/2) of the object frame.
+    ObMan (Hasson et al. 2019) and GraspTTA voxelise the object at 5 mm and count the voxels inside the hand.
+    Their `trimesh.voxelized` fills the object's shell only; the reading taken is the solid object. Inside
+    means a generalised winding number above 1/2, so that neither mesh need be closed. Centres lie on the
+    lattice pitch (i + 1/2, j + 1/2, k + 1/2) of the object frame, so the value depends on that frame.
 
     Args:
-      skin: posed skin, metres.
+      skins: posed skins, metres; a row that is not finite gives NaN.
       faces: of the skin.
       mesh: the object, metres.
       pitch: edge of a voxel, metres; GraspTTA takes 5 mm.
@@ -114,19 +129,32 @@ def voxel_volume(
     Returns:
       cm³.
     """
-    low = np.maximum(skin.min(axis=0), mesh.bounds[0])
-    high = np.minimum(skin.max(axis=0), mesh.bounds[1])
+    result = np.where(np.isfinite(skins).all(axis=(1, 2)), 0.0, np.nan)
+    fine = np.flatnonzero(np.isfinite(result))
+    for start in range(0, len(fine), VOXEL_BATCH):
+        rows = fine[start : start + VOXEL_BATCH]
+        cells = [_shared_cells(skins[i], mesh.bounds, pitch) for i in rows]
+        # one query of the object for all grasps: building its tree costs most of the time
+        unique, place = np.unique(np.concatenate(cells), axis=0, return_inverse=True)
+        solid = _inside(np.asarray(mesh.vertices), np.asarray(mesh.faces), unique, pitch)
+        which = np.split(solid[place.reshape(-1)], np.cumsum([len(c) for c in cells])[:-1])
+        for i, own, filled in zip(rows, cells, which, strict=True):
+            result[i] = 1e6 * pitch**3 * _inside(skins[i], faces, own[filled], pitch).sum()
+    return result
+
+
+def _inside(
+    vertices: np.ndarray, faces: np.ndarray, cells: Int[np.ndarray, "cells 3"], pitch: float
+) -> Bool[np.ndarray, " cells"]:
+    """Whether the centres of lattice cells lie inside a mesh."""
+    return winding_number(vertices, faces, pitch * (cells + 0.5)) > 0.5
+
+
+def _shared_cells(skin: np.ndarray, bounds: np.ndarray, pitch: float) -> Int[np.ndarray, "cells 3"]:
+    """Indices (i, j, k) of the lattice cells in the box that hand and object share."""
+    low, high = np.maximum(skin.min(axis=0), bounds[0]), np.minimum(skin.max(axis=0), bounds[1])
     if (low > high).any():
-        return 0.0
-    axes = [
-        pitch * (np.arange(np.floor(a / pitch), np.ceil(b / pitch)) + 0.5)
-        for a, b in zip(low, high, strict=True)
-    ]
-    centres = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    if len(centres) == 0:
-        return 0.0
-    centres = centres[winding_number(skin, faces, centres) > 0.5]
-    if len(centres) == 0:
-        return 0.0
-    inside = winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), centres) > 0.5
-    return 1e6 * pitch**3 * float(inside.sum())
+        return np.zeros((0, 3), np.int64)
+    first, last = np.floor(low / pitch).astype(np.int64), np.ceil(high / pitch).astype(np.int64)
+    axes = [np.arange(a, b) for a, b in zip(first, last, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)

@@ -114,7 +114,7 @@ def test_an_unwritable_folder_is_found_before_the_work(
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [((), "no file"), (("--protocol", "shake"), "gravity"), (("--backend", "gpu9"), "auto, c")],
+    [((), "no file"), (("--protocol", "shake"), "gravity"), (("--backend", "gpu9"), "auto, mjx")],
 )
 def test_eval_of_bad_input(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[str, ...], said: str

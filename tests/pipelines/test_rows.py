@@ -5,6 +5,7 @@ import pytest
 
 from pipelines import rows
 from zdg_jax.hands import HAND_NAMES, load_hand
+from zdg_jax.hands.squeeze import opened_and_squeezed
 
 
 @pytest.mark.parametrize("name", HAND_NAMES)
@@ -13,7 +14,7 @@ def test_squeeze_mirrors_pregrasp_at_the_grasp(name: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(8):
         joints = rng.uniform(hand.lower, hand.upper)
-        pregrasp, squeeze = rows.opened_and_squeezed(hand, joints)
+        pregrasp, squeeze = opened_and_squeezed(hand, joints)
         assert (pregrasp >= hand.lower - 1e-12).all()
         assert (pregrasp <= hand.upper + 1e-12).all()
         assert (squeeze >= hand.lower).all()
@@ -29,3 +30,10 @@ def test_config_sha_ignores_order_and_sees_every_value() -> None:
     one = {"a": 1, "b": None}
     assert rows.config_sha(one) == rows.config_sha({"b": None, "a": 1})
     assert rows.config_sha(one) != rows.config_sha({"a": 2, "b": None})
+
+
+def test_sources_are_stored_so_that_they_can_be_read_again(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert rows.stored_source("zoo:mug/3") == "zoo:mug/3"
+    assert rows.stored_source("ycb:025_mug") == "ycb:025_mug"
+    assert rows.stored_source("a/mug.stl") == str(tmp_path / "a/mug.stl")

@@ -72,7 +72,12 @@ def fake_refine(
 
 
 def fake_evaluate(
-    hand: HandModel, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray, protocol: str = "gravity"
+    hand: HandModel,
+    obj: ObjectModel,
+    pose: np.ndarray,
+    joints: np.ndarray,
+    protocol: str = "gravity",
+    **_: object,
 ) -> dict[str, np.ndarray]:
     """Depth by the palm's distance, so that measures differ and depend on the grasp alone."""
     far = np.linalg.norm(pose[:, :3], axis=1)
@@ -96,8 +101,9 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         sys.modules,
         "sim_eval.evaluate",
-        SimpleNamespace(evaluate=fake_evaluate, measure_shape=fake_evaluate, PROTOCOLS=("gravity",)),
+        SimpleNamespace(evaluate=fake_evaluate, PROTOCOLS=("gravity",)),
     )
+    monkeypatch.setattr("sim_eval.measure.measure_shape", fake_evaluate)
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
@@ -241,7 +247,8 @@ def test_eval_measures_again_what_synth_wrote(
     report = json.loads(metrics.read_text())
     assert report["measured"] == 2
     by_id = {row["grasp_id"]: row for row in rows_of(tmp_path)}
-    for grasp in report["grasps"]:
+    assert [grasp["status"] for grasp in report["grasps"]] == ["ok", "ok", "refine_nan"]
+    for grasp in report["grasps"][:2]:
         assert grasp["p_dep_cm"] == pytest.approx(by_id[grasp["grasp_id"]]["p_dep_cm"], abs=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,9 @@ def test_a_folder_holds_each_objects_file(tmp_path: Path, name: str) -> None:
     path = save(tmp_path / name, learnt(1.0))
     assert feature_file(tmp_path, OBJ) == path  # test:thing
     assert with_features(OBJ, str(tmp_path)).features.shape == (1500, 8)
+    other = path.with_name(name.replace("thing", "mug_3"))
+    path.rename(other)
+    assert feature_file(tmp_path, replace(OBJ, object_id="zoo:mug/3")) == other
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim_eval.metrics.contact import (
-    contact_distance,
+    contact_gap,
     finger_count,
     on_part,
     part_accuracy,
@@ -34,8 +34,8 @@ def test_contact_number_leaves_out_the_palm():
     np.testing.assert_array_equal(finger_count(touching(PHI), FINGER), [2, 0, 0])
 
 
-def test_contact_distance():
-    np.testing.assert_allclose(contact_distance(PHI)[:2], [0.0, 0.6])
+def test_contact_gap():
+    np.testing.assert_allclose(contact_gap(PHI)[:2], [0.0, 0.6])
 
 
 def test_part_accuracy_and_ratio():

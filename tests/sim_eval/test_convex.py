@@ -8,7 +8,8 @@ import trimesh
 from scipy.spatial import ConvexHull
 
 from sim_eval import convex
-from sim_eval.convex import ConvexParams, convex_pieces, limit_vertices, merge_pieces
+from sim_eval.convex import ConvexParams, convex_pieces
+from sim_eval.pieces import few_vertices, limit_error, limit_vertices, merge_by_bulge, merge_pieces
 from sim_eval.solids import as_manifold, hull_union, inertial_of
 from tests.sim_eval.helpers import box, sphere
 
@@ -132,3 +133,37 @@ def test_what_bounds_no_solid():
     inverted.invert()
     for mesh in (plane, inverted):
         assert as_manifold(np.asarray(mesh.vertices), np.asarray(mesh.faces)) is None
+
+
+def test_the_fewest_vertices_are_those_that_stand_out():
+    points = np.asarray(sphere(0.03, level=3).vertices)
+    few = limit_vertices(points, 64)
+    assert limit_error(points, few) < 0.0022
+    assert limit_error(points, points) == 0.0
+    cube = np.concatenate([box((1, 1, 1)).vertices, np.zeros((5, 3)) + 0.5])
+    assert ConvexHull(limit_vertices(cube, 8)).volume == pytest.approx(1.0)
+
+
+def test_a_ball_is_split_until_few_vertices_are_enough():
+    points = np.asarray(sphere(0.03, level=3).vertices)
+    pieces = few_vertices([points], 32, 64)
+    assert 1 < len(pieces) <= 32
+    assert max(map(len, pieces)) <= 64
+    ball = 4 / 3 * np.pi * 0.03**3
+    np.testing.assert_allclose(hull_union(pieces).volume(), ball, rtol=0.03)
+    np.testing.assert_allclose(sum(ConvexHull(p).volume for p in pieces), ball, rtol=0.03)  # no overlap
+
+
+def test_merging_by_bulge_keeps_a_loop_open():
+    """By volume it is cheap to close a thin ring's hole; by bulge it is not."""
+    mesh = ring()
+    turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    around = np.stack([np.cos(turns), np.sin(turns), 0 * turns], axis=1)
+    pieces = [
+        np.concatenate([0.035 * a + np.array([[0, 0, -z], [0, 0, z]]) for a in (p, q) for z in (0.004,)]
+                       + [0.045 * a + np.array([[0, 0, -z], [0, 0, z]]) for a in (p, q) for z in (0.004,)])
+        for p, q in zip(around, np.roll(around, -1, axis=0), strict=True)
+    ]  # fmt: skip
+    merged = merge_by_bulge(pieces, 8, mesh)
+    assert len(merged) == 8
+    assert not inside(merged, 0.02 * around[::3]).any()

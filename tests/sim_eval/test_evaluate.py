@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 import trimesh
 
+from sim_eval import measure
 from sim_eval.evaluate import evaluate
-from sim_eval.tables import markdown_table, summarise
 from tests.sim_eval.helpers import as_object, grasps, hand, sphere
 from zdg_jax.errors import UserError
 
 OBJECT = as_object(trimesh.creation.capsule(height=0.15, radius=0.015, count=(16, 16)))
 COLUMNS = {
-    "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_method", "contact_5mm", "contact_2mm",
-    "contact_fingers", "contact_distance_cm", "sim_dis_cm", "sim_suc", "contact_end", "contact_every_step",
-    "sim_depth_cm", "status", "status_reason",
+    *measure.COLUMNS, "sim_dis_cm", "sim_suc", "contact_end", "contact_every_step", "sim_depth_cm", "status",
+    "status_reason",
 }  # fmt: skip
 
 
@@ -45,7 +44,7 @@ def test_a_hand_far_off(columns):
     assert (row["p_dep_cm"], row["p_dep_object_cm"], row["p_vol_cm3"]) == (0.0, 0.0, 0.0)
     np.testing.assert_allclose(row["sim_dis_cm"], 10.7, rtol=0.01)
     assert not any(row[name] for name in ("sim_suc", "contact_end", "contact_5mm"))
-    np.testing.assert_allclose(row["contact_distance_cm"], 300, rtol=0.1)
+    np.testing.assert_allclose(row["contact_gap_cm"], 300, rtol=0.1)
 
 
 def test_volume_and_depth_agree_on_who_penetrates(columns):
@@ -71,7 +70,7 @@ def test_rows_do_not_touch_each_other(batch, columns):
     good = [0, 2, 3, 5]
     for name in COLUMNS:
         np.testing.assert_array_equal(got[name][good], columns[name][good], err_msg=name)
-    for name in ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "contact_distance_cm"):
+    for name in ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "contact_gap_cm"):
         assert np.isnan(got[name][[1, 4]]).all(), name
     for name in ("sim_suc", "contact_end", "contact_every_step", "contact_5mm"):
         assert not got[name][[1, 4]].any(), name
@@ -110,26 +109,24 @@ def test_unknown_protocol(batch):
         evaluate(hand(), OBJECT, *batch, protocol="levity")
 
 
-def test_summary_of_known_numbers():
-    s = summarise(np.array([1.0, 2.0, 3.0, np.nan]))
-    assert (s.mean, s.count, s.missing) == (2.0, 3, 1)
-    np.testing.assert_allclose([s.low, s.high], [2 - 1.959964 / 3**0.5, 2 + 1.959964 / 3**0.5])
-    half = summarise(np.array([True] * 5 + [False] * 5))
-    np.testing.assert_allclose([half.low, half.high], [0.2366, 0.7634], atol=1e-4)  # Wilson, n = 10
-    assert summarise(np.zeros(0)).count == 0
+@pytest.mark.parametrize("protocol", ["gravity_hold", "six_force"])
+def test_protocols_with_an_actuated_hand(batch, protocol):
+    pose, joints = batch
+    got = evaluate(hand(), OBJECT, pose[[0, 5]], joints[[0, 5]], protocol, backend="c")
+    own = {f"{protocol}_{name}" for name in ("suc", "dis_cm", "turn_deg", "depth_cm", "held")}
+    gravity = {"sim_dis_cm", "sim_suc", "contact_end", "contact_every_step", "sim_depth_cm"}
+    assert set(got) == (COLUMNS - gravity) | own
+    assert set(got["status"]) == {"ok"}
+    assert not got[f"{protocol}_suc"][1]  # far off
+    assert got[f"{protocol}_dis_cm"][1] > 5.0
+    empty = evaluate(hand(), OBJECT, np.zeros((0, 7)), np.zeros((0, 16)), protocol)
+    assert set(empty) == set(got)
+    flat = as_object(trimesh.Trimesh([[0, 0, 0], [0.1, 0, 0], [0, 0.1, 0]], [[0, 1, 2]]), samples=50)
+    refused = evaluate(hand(), flat, pose[:1], joints[:1], protocol)
+    assert set(refused) == set(got)
+    assert (refused["status"][0], refused[f"{protocol}_suc"][0]) == ("bad_object", False)
 
 
-def test_failed_rows_are_no_success_and_no_distance():
-    failed = np.array([False, True])
-    assert summarise(np.array([True, True]), failed).mean == 0.5
-    assert summarise(np.array([1.0, 9.0]), failed).mean == 1.0
-
-
-def test_table(columns):
-    text = markdown_table({"ours": columns, "none": {}})
-    head, _, ours, none = text.strip().split("\n")
-    assert head.count("|") == ours.count("|") == none.count("|") == 8
-    assert "P.Vol (cm³)" in head
-    assert ours.endswith("| 6 | 0 |")
-    with pytest.raises(UserError, match="p_vol_cm3"):
-        markdown_table({"ours": columns}, ["volume"])
+def test_unknown_backend(batch):
+    with pytest.raises(UserError, match="mjx, warp, c"):
+        evaluate(hand(), OBJECT, *batch, backend="bullet")

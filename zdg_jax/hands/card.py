@@ -53,6 +53,13 @@ class GraspTypeCard(_Strict):
     contact: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
 
 
+class Servo(_Strict):
+    """Position servos of the active joints in simulation: N m/rad, and most torque, N m."""
+
+    kp: float = Field(default=5.0, gt=0)
+    torque: float = Field(default=3.0, gt=0)
+
+
 class HandCard(_Strict):
     """One hand. `model` has one of the forms in `source.FORMS`.
 
@@ -73,7 +80,9 @@ class HandCard(_Strict):
     fingers: dict[str, Annotated[list[str], Field(min_length=1)]]
     functional_fingers: Annotated[list[str], Field(min_length=1)]
     pads: dict[str, Pad]
+    pregrasp_opening: float = Field(default=0.2, gt=0, lt=1)
     squeeze_rule: Annotated[float, Field(gt=1.0)] = 2.0
+    servo: Servo = Servo()
     grasp_types: dict[str, GraspTypeCard] = Field(default_factory=dict)
 
 

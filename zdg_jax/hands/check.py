@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -137,14 +138,14 @@ def _fingers(card: HandCard, tree: Tree, source: Source) -> Iterator[str]:
                 yield f"fingers.{f}: link {m} is also in {owner[m]}; a link belongs to one finger"
             owner.setdefault(m, f)
         ids = [tree.links.index(m) for m in members]
-        if any(not _under(tree, child, parent) for parent, child in zip(ids, ids[1:], strict=False)):
-            yield f"fingers.{f}: links are not in order from root to tip along one chain ({', '.join(members)})"
+        if any(not _under(tree, child, parent) for parent, child in pairwise(ids)):
+            yield f"fingers.{f}: links do not follow each other from root to tip ({', '.join(members)})"
         if not solid & set(members):
             yield f"fingers.{f}: no link has geometry, so it can touch nothing"
         if not any(i in tree.joint_link for i in ids):
             yield f"fingers.{f}: no link is moved by a joint"
         if f in card.pads and card.pads[f].link not in members:
-            yield f"pads.{f}: link {card.pads[f].link} is not of that finger; expected one of {', '.join(members)}"
+            yield f"pads.{f}: link {card.pads[f].link} is of another finger; expected {' or '.join(members)}"
 
 
 def _under(tree: Tree, child: int, ancestor: int) -> bool:
@@ -190,11 +191,9 @@ def _directions(hand: HandModel) -> Iterator[str]:
         lengths[f] = float(np.linalg.norm(reach))
         if f != thumb:
             along.append(reach / max(lengths[f], 1e-9))
-    if not FINGER_LENGTH[0] < float(np.median(list(lengths.values()))) < FINGER_LENGTH[1]:
-        yield (
-            f"fingers are {100 * np.median(list(lengths.values())):.3g} cm long; expected 2 to 30: is the model in "
-            "metres?"
-        )
+    length = float(np.median(list(lengths.values())))
+    if not FINGER_LENGTH[0] < length < FINGER_LENGTH[1]:
+        yield f"fingers are {100 * length:.3g} cm long; expected 2 to 30: is the model in metres?"
         return
     for name, got, want in (
         ("d_finger: the stretched fingers point", np.mean(along, axis=0), np.array([1.0, 0.0, 0.0])),
@@ -213,11 +212,11 @@ def _directions(hand: HandModel) -> Iterator[str]:
     if example.finger_names[example.thumb] in hand.pad_names and n[t] @ n[best] > 0.5:
         angle = np.degrees(np.arccos(np.clip(n[t] @ n[best], -1, 1)))
         yield (
-            f"functional_fingers: in the type lift the pads of {thumb} and {hand.pad_names[best]} look {angle:.0f} "
-            "degrees apart; expected a thumb that opposes, named first"
+            f"functional_fingers: in the type lift the pads of {thumb} and {hand.pad_names[best]} look "
+            f"{angle:.0f} degrees apart; expected a thumb that opposes, named first"
         )
     if np.linalg.norm(p[t] - p[best]) < 0.004:
-        yield f"pads.{thumb} and pads.{hand.pad_names[best]} meet in the type lift; expected room for an object"
+        yield f"pads.{thumb} and pads.{hand.pad_names[best]} meet in the type lift; no object has room"
 
 
 def _types(card: HandCard, hand: HandModel) -> Iterator[str]:
@@ -225,9 +224,10 @@ def _types(card: HandCard, hand: HandModel) -> Iterator[str]:
         beyond = np.maximum(hand.lower - kind.joints, kind.joints - hand.upper)
         for k in np.flatnonzero(beyond > np.deg2rad(0.11)):
             low, high = np.rad2deg([hand.lower[k], hand.upper[k]])
+            joint, angle = hand.active_names[k], np.rad2deg(kind.joints[k])
             yield (
-                f"grasp_types.{name}: joint {hand.active_names[k]} at {np.rad2deg(kind.joints[k]):.0f} degrees lies "
-                f"outside its limits {low:.0f} to {high:.0f}"
+                f"grasp_types.{name}: joint {joint} at {angle:.0f} degrees lies outside its limits "
+                f"{low:.0f} to {high:.0f}"
             )
         if not hand.functional.any() or kind.contact_prior[hand.functional].max() <= 0:
             yield f"grasp_types.{name}: no palmar skin of {' or '.join(hand.functional_fingers)} may touch"

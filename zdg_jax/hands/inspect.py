@@ -54,7 +54,8 @@ def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | Non
 
     The base is the link from which most fingers branch; a finger is a branch with a hinge; the pad lies on
     the last link with geometry, on the side to which its last hinge flexes; D_finger is the mean direction of
-    the stretched fingers, D_palm where they bend; the thumb is told by name, or by the axis of its last hinge.
+    the stretched fingers, D_palm where they bend; the thumb is told by name, or by the axis of its last
+    hinge.
 
     Args:
       model: compiled.

@@ -82,7 +82,8 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
         p_base_palm=p_palm, R_base_palm=R_palm, pad_names=tuple(card.pads), pad_link=pad_link,
         p_link_pad=np.array([p.point for p in card.pads.values()]),
         n_link_pad=np.array([np.array(p.normal) / np.linalg.norm(p.normal) for p in card.pads.values()]),
-        grasp_types={}, squeeze_rule=card.squeeze_rule,
+        grasp_types={}, pregrasp_opening=card.pregrasp_opening, squeeze_rule=card.squeeze_rule,
+        servo_kp=card.servo.kp, servo_torque=card.servo.torque,
         finger_links={f: tuple(m) for f, m in card.fingers.items()},
     )  # fmt: skip
     return replace(hand, grasp_types=complete(hand, card, palmar, reference))

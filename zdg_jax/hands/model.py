@@ -73,9 +73,19 @@ class HandModel:
     p_link_pad: Float[np.ndarray, "pads 3"]
     n_link_pad: Float[np.ndarray, "pads 3"]
     grasp_types: Mapping[str, GraspType]
+    pregrasp_opening: float = 0.2
     squeeze_rule: float = 2.0
+    servo_kp: float = 5.0
+    servo_torque: float = 3.0
     #: Links of every finger, root first.
     finger_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Its card, or "" for a built-in hand.
+    card: str = ""
+
+    @property
+    def reference(self) -> str:
+        """What `load_hand` finds it by: the name of a built-in hand, the card's path of another."""
+        return self.card or self.name
 
     @property
     def open_joints(self) -> Float[np.ndarray, " active"]:

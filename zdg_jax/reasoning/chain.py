@@ -24,7 +24,7 @@ from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.rotation import palm_rotations
 from zdg_jax.reasoning.segmenters.repart import parts_under
 from zdg_jax.reasoning.stages import direction, func_part, grasp_type, hand_part, points, rotation, view
-from zdg_jax.reasoning.state import ReasonState, open_state
+from zdg_jax.reasoning.state import ReasonState, for_task, open_state
 from zdg_jax.reasoning.status import StageFailed, Status
 from zdg_jax.render.cameras import best_view
 
@@ -48,7 +48,12 @@ class Reasoning:
 
 
 async def reason(
-    obj: ObjectModel, hand: HandModel, task: str, reasoner: Reasoner, config: ReasonConfig | None = None
+    obj: ObjectModel,
+    hand: HandModel,
+    task: str,
+    reasoner: Reasoner,
+    config: ReasonConfig | None = None,
+    opened: ReasonState | None = None,
 ) -> Reasoning:
     """Run the stages of paper III-A to III-D for one task.
 
@@ -58,6 +63,7 @@ async def reason(
       task: S, the user's sentence.
       reasoner: answers every stage that `config.routes` sends nowhere else.
       config: settings; the paper's by default.
+      opened: from `open_state` with the same object, hand and settings, so that views are drawn once.
     Returns:
       the result; a stage without a usable answer gives a status (see `Status`), not an exception.
     Raises:
@@ -72,7 +78,8 @@ async def reason(
                 f"a route for stage {stage!r}", f"one of {', '.join(prompts.STAGES)}", "mend the route"
             )
     started = time.perf_counter()
-    state = open_state(obj, hand, task.strip(), config)
+    sentence = task.strip()
+    state = open_state(obj, hand, sentence, config) if opened is None else for_task(opened, sentence)
     stages: list[dict[str, Any]] = []
     chain = _Chain(state, reasoner, stages)
     initial, guidance, status, why = None, None, Status.OK.value, ""
@@ -180,13 +187,16 @@ class _Chain:
 
     def lift(self, parts: tuple[int, ...]) -> np.ndarray:
         state, config = self.state, self.state.config
-        mask = lifting.lift_mask(
-            state.frame,
-            state.mask_2d(parts),
-            state.obj.samples,
-            state.obj.features,
-            config.neighbors,
-            config.seed,
+        mask = state.once(
+            ("lift", state.view, parts),
+            lambda: lifting.lift_mask(
+                state.frame,
+                state.mask_2d(parts),
+                state.obj.samples,
+                state.obj.features,
+                config.neighbors,
+                config.seed,
+            ),
         )
         if not mask.any():
             raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")

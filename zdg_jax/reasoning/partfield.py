@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from zdg_jax.errors import UserError
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sources import ZOO_PREFIX
 
 GEOMETRIC = "geometric"
 _DO = "run PartField on the mesh as zdg_jax loads it (docs/local-models.md)"
@@ -33,15 +34,16 @@ def feature_file(source: Path, obj: ObjectModel) -> Path:
     """The object's file: `source` itself, or in that folder `part_feat_NAME_0_batch.npy` and the like.
 
     NAME is the object's id without its prefix and suffix: "ycb:025_mug" and "cups/025_mug.stl" are both
-    "025_mug". Looked for, in this order: part_feat_NAME_0_batch.npy, part_feat_NAME_0.npy (as PartField
-    writes them), NAME.npy.
+    "025_mug"; "zoo:mug/3" is "mug_3". Looked for, in this order: part_feat_NAME_0_batch.npy,
+    part_feat_NAME_0.npy (as PartField writes them), NAME.npy.
 
     Raises:
       UserError: nothing there.
     """
     if source.is_file():
         return source
-    name = Path(obj.object_id.split(":", 1)[-1]).stem
+    name = obj.object_id.split(":", 1)[-1]
+    name = name.replace("/", "_") if obj.object_id.startswith(ZOO_PREFIX) else Path(name).stem
     names = [f"part_feat_{name}_0_batch.npy", f"part_feat_{name}_0.npy", f"{name}.npy"]
     for candidate in names:
         if (source / candidate).is_file():

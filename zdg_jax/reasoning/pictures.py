@@ -18,7 +18,7 @@ _TEXT = 19.0
 
 def plain(state: ReasonState) -> Image.Image:
     """The object in the chosen view, unmarked."""
-    return Image.fromarray(state.frame.rgb)
+    return state.once(("plain", state.view), lambda: Image.fromarray(state.frame.rgb))
 
 
 def marked_parts(state: ReasonState, view: int | None = None) -> Image.Image:
@@ -33,13 +33,20 @@ def marked_parts(state: ReasonState, view: int | None = None) -> Image.Image:
 
 def view_sheet(state: ReasonState) -> Image.Image:
     """The side views with their part marks, as numbered panels."""
-    panels = [tiles.badge(marked_parts(state, view), str(view + 1)) for view in range(len(state.frames))]
-    return tiles.grid(panels, 2)
+
+    def sheet() -> Image.Image:
+        views = range(len(state.frames))
+        return tiles.grid([tiles.badge(marked_parts(state, view), str(view + 1)) for view in views], 2)
+
+    return state.once("views", sheet)
 
 
 def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image:
     """The contour points of M_func^2d with their numbers."""
-    return marks.point_marks(state.frame.rgb, uv, mask=state.mask_2d(state.func_parts)).image
+    return state.once(
+        ("points", state.view, state.func_parts, uv.tobytes()),
+        lambda: marks.point_marks(state.frame.rgb, uv, mask=state.mask_2d(state.func_parts)).image,
+    )
 
 
 def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
@@ -52,6 +59,10 @@ def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
 
 def marked_center(state: ReasonState) -> Image.Image:
     """The marked parts with a dot at C, the centre of the hand region."""
+    return state.once(("center", state.view, state.hand_parts), lambda: _marked_center(state))
+
+
+def _marked_center(state: ReasonState) -> Image.Image:
     picture = marked_parts(state)
     uv, _ = state.camera.project(state.region.center[None])
     label = labels.Label("C", (float(uv[0, 0]), float(uv[0, 1])), palette.INK)

@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from zdg_jax.reasoning.facts import Facts
+from zdg_jax.reasoning.picture_hash import EncodedPicture
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -31,7 +32,7 @@ class Question(Generic[A]):
 
     stage: str
     prompt: str
-    images: tuple[Image.Image, ...]
+    images: tuple[Image.Image | EncodedPicture, ...]
     candidates: tuple[str, ...]
     schema: type[A]
     facts: Facts

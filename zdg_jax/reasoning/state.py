@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,6 +20,9 @@ from zdg_jax.reasoning.region import Region, measure
 from zdg_jax.render import cameras, marks, raycast
 from zdg_jax.render.frame import Camera, Frame
 from zdg_jax.render.surface import Surface
+
+T = TypeVar("T")
+_MOST_DRAWN = 256  # of one object
 
 
 @dataclass
@@ -35,6 +40,7 @@ class ReasonState:
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     marked: dict[int, Image.Image] = field(default_factory=dict)  # by view, drawn once
+    drawn: dict[Hashable, Any] = field(default_factory=dict)  # see `once`
     # With a segmenter: the object as given, and M^2d of chosen segments once the model has completed it.
     given: ObjectModel | None = None
     completed: dict[tuple[int, ...], Bool[np.ndarray, "h w"]] = field(default_factory=dict)
@@ -71,7 +77,10 @@ class ReasonState:
     @property
     def region(self) -> Region:
         """M_hand^3d: its centre C, axes and extents."""
-        return measure(self.obj.samples.points[self.known_hand_mask])
+        mask = self.known_hand_mask
+        return self.once(
+            ("region", self.view, self.hand_parts), lambda: measure(self.obj.samples.points[mask])
+        )
 
     @property
     def func_center(self) -> Float[np.ndarray, "3"]:
@@ -84,6 +93,19 @@ class ReasonState:
             raise RuntimeError("the hand region is known only after the part stages")
         return self.hand_mask
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, kept for all tasks of the object; the key names all that it depends on.
+
+        A segmenter's parts are the task's own, so nothing is kept then.
+        """
+        if self.config.segmenter is not None:
+            return make()
+        if key not in self.drawn:
+            while len(self.drawn) >= _MOST_DRAWN:
+                self.drawn.pop(next(iter(self.drawn)))
+            self.drawn[key] = make()
+        return self.drawn[key]
+
     def mask_2d(self, parts: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
         """M^2d of some parts in the chosen view."""
         done = self.completed.get(parts)
@@ -91,6 +113,9 @@ class ReasonState:
 
     def visible_pixels(self, view: int) -> dict[int, int]:
         """Parts that are large enough in a view to be pointed at, with their pixels."""
+        return dict(self.once(("visible", view), lambda: self._visible_pixels(view)))
+
+    def _visible_pixels(self, view: int) -> dict[int, int]:
         numbers, counts = np.unique(self.part_maps[view], return_counts=True)
         seen = {int(n): int(c) for n, c in zip(numbers, counts, strict=True) if n > 0}
         large = {number: count for number, count in seen.items() if count >= self.config.min_part_pixels}
@@ -124,3 +149,14 @@ def open_state(obj: ObjectModel, hand: HandModel, task: str, config: ReasonConfi
     part_maps = tuple(marks.part_map(frame, obj.face_part) for frame in frames)
     hull = expanded_hull(np.asarray(obj.mesh.vertices), config.hull_expansion)
     return ReasonState(obj, hand, task, config, frames, part_maps, object_facts(obj), hull)
+
+
+def for_task(opened: ReasonState, task: str) -> ReasonState:
+    """A state that no stage has filled in, for another task of the same object; its views are drawn already.
+
+    Args:
+      opened: from `open_state`, never handed to the chain itself.
+      task: S, the sentence.
+    """
+    shared = {} if opened.config.segmenter is None else {"marked": {}, "drawn": {}}
+    return replace(opened, task=task, pictures={}, warnings=[], completed={}, **shared)

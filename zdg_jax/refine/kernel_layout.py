@@ -8,13 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.kernel_segments import LANES, segments
 from zdg_jax.refine.objective import layout
-from zdg_jax.refine.pushes import SPHERE_BITS
 
 #: Skin vertices, or balls, that one step of a program takes.
-TILE = 64
+TILE = 32
+#: How often the links of a tile's positions change.
+PHASES = 2
 #: Spheres that one step takes; their number is rounded up to it.
 SPHERES = 32
+#: Rows of what positions and pads feel, and the first that holds nothing.
+ROWS, NO_ROW = PHASES * TILE + 16, PHASES * TILE + 8
 _AWAY = 1e3  # where padding stands, metres
 
 
@@ -22,49 +26,60 @@ class KernelLayout(NamedTuple):
     """Constants of the kernel for one hand.
 
     Attributes:
-      links: number of links, rounded up to a power of two.
       order, exists: which skin vertex stands where, and 1 where one does; tile after tile.
-      skin: x, y, z in the link's frame, weights in the means of eqs. 6, 7 and E_cmap, exists.
-      skin_link: link of each position, the same in every tile, so that its pose is read once and what its
-        vertices feel adds up in place.
-      ball, ball_link: x, y, z in the link's frame: spheres of E_spen, the other spheres, pads.
+      skin: x, y, z in the frame that carries it, weights in the means of eqs. 6, 7 and E_cmap, exists.
+      skin_frame: frame of each position, the same in all tiles of a phase, so that its pose is read once and
+        what its vertices feel adds up in place.
+      tiles: first and last of each phase.
+      ball, ball_frame: x, y, z in the frame that carries it: spheres of E_spen, the other spheres, pads.
+      felt: which rows each frame adds up, PHASES of TILE positions, 8 pads, then rows of nothing.
       radius: of every ball, 0 for pads.
       most: the greatest radius.
       first_pad, pad_exists: where the pads begin, and 1 for the real ones.
-      touch, thins: r_a + r_b of the pairs of E_spen, and how many spheres it has.
+      touch, touch2, thins: r_a + r_b of the pairs of E_spen and its square, negative for pairs that do not
+        count, and how many spheres it has.
     """
 
-    links: int
     order: np.ndarray
     exists: np.ndarray
     skin: np.ndarray
-    skin_link: np.ndarray
+    skin_frame: np.ndarray
+    tiles: np.ndarray
+    felt: np.ndarray
     ball: np.ndarray
-    ball_link: np.ndarray
+    ball_frame: np.ndarray
     radius: np.ndarray
     most: float
     first_pad: int
     pad_exists: np.ndarray
     touch: np.ndarray
+    touch2: np.ndarray
     thins: int
 
 
 @lru_cache(maxsize=16)
-def kernel_layout(hand: HandModel) -> KernelLayout:
+def kernel_layout(hand: HandModel, moving: bool = False) -> KernelLayout:
     """Sorts, groups and pads.
 
+    Args:
+      hand: static.
+      moving: points hang on the segments of `segments`, else on links.
+
     Raises:
-      ValueError: more pads or spheres than the kernel numbers.
+      ValueError: more pads or links than the kernel numbers.
     """
-    if len(hand.pad_link) > 8 or len(hand.sphere_link) > 1 << SPHERE_BITS:
+    if len(hand.pad_link) > 8 or len(hand.link_names) > LANES:
         raise ValueError(
-            f"got {len(hand.pad_link)} pads and {len(hand.sphere_link)} spheres; expected at most 8 and "
-            f"{1 << SPHERE_BITS}; "
-            "refine this hand with path='xla'"
+            f"got {len(hand.pad_link)} pads and {len(hand.link_names)} links; expected at most 8 and "
+            f"{LANES}; refine this hand with path='xla'"
         )
-    body = layout(hand)
-    order, exists, skin_link = _dealt(hand.skin_link)
-    skin = np.stack([*hand.p_link_skin[order].T, *(s[order] for s in body.share), np.ones(len(order))])
+    body, tree = layout(hand), segments(hand)
+    links = len(hand.link_names)
+    frame = tree.link if moving else np.arange(links)
+    T_frame_link = tree.T_segment_link if moving else np.tile(np.eye(4), (links, 1, 1))
+    order, exists, skin_link, tiles = _dealt(hand.skin_link)
+    p_skin = _carried(T_frame_link[hand.skin_link[order]], hand.p_link_skin[order])
+    skin = np.stack([*p_skin.T, *(s[order] for s in body.share), np.ones(len(order))])
     skin = (skin * exists).astype(np.float32)
     sphere, thins = body.sphere, len(body.touch)
     first_pad = -(-len(sphere) // SPHERES) * SPHERES
@@ -77,44 +92,92 @@ def kernel_layout(hand: HandModel) -> KernelLayout:
     ball[first_pad:] = 0.0
     ball[first_pad : first_pad + pads] = hand.p_link_pad
     ball_link[first_pad : first_pad + pads] = hand.pad_link
+    ball = _carried(T_frame_link[ball_link], ball)
     size = _power(thins)
     touch = np.full((size, size), -1.0, np.float32)
     touch[:thins, :thins] = body.touch
+    skin_frame, ball_frame = (frame[x].astype(np.int32) for x in (skin_link, ball_link))
     return KernelLayout(
-        links=max(16, _power(len(hand.link_names))),
         order=order,
         exists=exists.astype(np.float32),
         skin=skin,
-        skin_link=skin_link,
+        skin_frame=skin_frame,
+        tiles=np.stack([np.cumsum(tiles) - tiles, np.cumsum(tiles)], axis=1).astype(np.int32),
+        felt=_rows_of(np.concatenate([skin_frame.ravel(), frame[hand.pad_link]])),
         ball=np.ascontiguousarray(ball.T, dtype=np.float32),
-        ball_link=ball_link,
+        ball_frame=ball_frame,
         radius=radius,
         most=float(body.radius.max()),
         first_pad=first_pad,
         pad_exists=(np.arange(8) < pads).astype(np.float32),
         touch=touch,
+        touch2=np.where(touch > 0.0, touch**2, -_AWAY).astype(np.float32),
         thins=thins,
     )
 
 
-def _dealt(link: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(vertex, whether it is one, link of the positions) with as few tiles as the links allow."""
+def _carried(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points of the frames b in frames a, T = T_a_b of each point."""
+    return np.einsum("nij,nj->ni", T[:, :3, :3], points) + T[:, :3, 3]
+
+
+def _rows_of(frame: np.ndarray) -> np.ndarray:
+    """Column f: the rows that hang on frame f, then NO_ROW."""
+    mine = [np.flatnonzero(frame == f) for f in range(LANES)]
+    rows = np.full((max(len(m) for m in mine), LANES), NO_ROW, np.int32)
+    for f, m in enumerate(mine):
+        rows[: len(m), f] = m
+    return rows
+
+
+def _dealt(link: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(vertex, whether it is one, link of the positions by phase, tiles of each phase), as few as possible.
+
+    In the first phase every link fills its positions; what is left over is dealt in the second.
+
+    Raises:
+      ValueError: skin on more links than a tile has positions.
+    """
     numbers, counts = np.unique(link, return_counts=True)
     if len(numbers) > TILE:
         raise ValueError(f"got skin on {len(numbers)} links; expected at most {TILE}; use path='xla'")
-    tiles = next(n for n in range(1, len(link) + 1) if (-(-counts // n)).sum() <= TILE)
-    order, exists = np.zeros((tiles, TILE), int), np.zeros((tiles, TILE), bool)
-    at = np.full(TILE, numbers[0], np.int32)
-    first = 0
-    for number, count in zip(numbers, counts, strict=True):
-        wide = -(-count // tiles)
-        mine = np.flatnonzero(link == number)
-        block = np.arange(tiles * wide).reshape(tiles, wide)
-        order[:, first : first + wide] = mine[np.minimum(block, count - 1)]
-        exists[:, first : first + wide] = block < count
-        at[first : first + wide] = number
-        first += wide
-    return order.ravel(), exists.ravel(), at
+    best: tuple[int, list[tuple[int, np.ndarray]]] | None = None
+    for first in range(len(link) + 1):
+        wide = counts // first if first else np.zeros_like(counts)
+        if wide.sum() > TILE:
+            continue
+        left = counts - wide * first
+        spare = np.argsort(-left, kind="stable")[: TILE - wide.sum() if first else 0]
+        for taken in range(len(spare) + 1):
+            more, rest = wide.copy(), left.copy()
+            more[spare[:taken]] += 1
+            rest[spare[:taken]] = 0
+            second = next(n for n in range(len(link) + 1) if _wide(rest, n).sum() <= TILE)
+            if best is None or first + second < best[0]:
+                best = first + second, [(first, more), (second, _wide(rest, second))]
+    assert best is not None
+    order, exists = np.zeros((best[0], TILE), int), np.zeros((best[0], TILE), bool)
+    at, used, begin = np.full((PHASES, TILE), numbers[0], np.int32), np.zeros_like(counts), 0
+    for phase, (tiles, wide) in enumerate(best[1]):
+        left = 0
+        for i, n in enumerate(wide):
+            mine = np.flatnonzero(link == numbers[i])[used[i] : used[i] + tiles * n]
+            block, slots = (
+                np.arange(tiles * n).reshape(tiles, n),
+                (slice(begin, begin + tiles), slice(left, left + n)),
+            )
+            order[slots] = mine[np.minimum(block, len(mine) - 1)] if len(mine) else 0
+            exists[slots] = block < len(mine)
+            at[phase, left : left + n] = numbers[i]
+            used[i] += len(mine)
+            left += n
+        begin += tiles
+    return order.ravel(), exists.ravel(), at, np.array([tiles for tiles, _ in best[1]], np.int32)
+
+
+def _wide(counts: np.ndarray, tiles: int) -> np.ndarray:
+    """Positions that each link needs in so many tiles; too many where there are none."""
+    return -(-counts // tiles) if tiles else counts * (TILE + 1)
 
 
 def _power(n: int) -> int:

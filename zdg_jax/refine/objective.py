@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from zdg_jax._brax import Transform, math
+from zdg_jax.errors import UserError
 from zdg_jax.hands.kinematics import Chain, chain, posed_spheres, pull_back
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.lookup import Components, entry_reader, row_reader
@@ -130,7 +131,7 @@ def push(
         rows = target.probes[batch]
     probe = (rows[0], rows[1], rows[2])
     radius = jnp.asarray(body.radius)
-    keys = pushes.sphere_keys(probe, sphere, radius, jnp.arange(len(radius)), float(body.radius.max()))
+    keys = sphere_keys(probe, sphere, radius)
     nearest = jnp.min(keys, axis=1) & ((1 << pushes.SPHERE_BITS) - 1)
     center = tuple(s[nearest] for s in sphere)
     inside, f_probe = pushes.push_probes(weights, probe, center, radius[nearest])
@@ -150,6 +151,13 @@ def push(
 
 
 _HIGH = jax.lax.Precision.HIGHEST
+
+
+def sphere_keys(probe: Components, sphere: Components, radius: Float[Array, " s"]) -> Int[Array, "n s"]:
+    """`pushes.sphere_keys` of every probe and every sphere."""
+    most = jnp.max(radius)
+    rows, columns = (tuple(x[:, None] for x in probe), tuple(x[None, :] for x in sphere))
+    return pushes.sphere_keys(rows, columns, radius[None, :], jnp.arange(len(radius))[None, :], most)
 
 
 def place_all(links: Transform, placing: Float[np.ndarray, "frame n"]) -> Float[Array, "3 n"]:
@@ -201,7 +209,17 @@ class Layout(NamedTuple):
 
 @lru_cache(maxsize=16)
 def layout(hand: HandModel) -> Layout:
-    """The hand's points, weights and pairs in the form that `push` multiplies with."""
+    """The hand's points, weights and pairs in the form that `push` multiplies with.
+
+    Raises:
+      UserError: more spheres than `pushes.sphere_keys` numbers.
+    """
+    if len(hand.sphere_link) > 1 << pushes.SPHERE_BITS:
+        raise UserError(
+            f"{len(hand.sphere_link)} spheres on hand {hand.name}",
+            f"at most {1 << pushes.SPHERE_BITS}",
+            "cover its links with fewer, larger spheres",
+        )
     f32, links = np.float32, len(hand.link_names)
     eye = np.eye(links, dtype=f32)
     thin = thin_spheres(hand)

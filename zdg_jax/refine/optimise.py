@@ -29,11 +29,6 @@ OPTIMIZERS = {
 }
 
 
-#: Whether Adam on the kernel path also moves the hands in a kernel (`kernel_loop`). Off: the steps are right,
-#: but on an H100 with jax 0.11.2 that kernel had not compiled after two minutes, and it was never timed.
-FUSED = False
-
-
 class Schedule(NamedTuple):
     """Learning rate r_k = rate decay^floor(k / every) for k < steps (paper IV-A); all traced."""
 
@@ -66,8 +61,8 @@ def compiled(hand: HandModel, optimizer: str, path: Path):
     def advance(
         tables: Tables, targets: Targets, schedule: Schedule, state: State, first: Array, last: Array
     ) -> State:
-        if FUSED and path == "kernel" and optimizer == "adam":
-            return _in_kernels(hand, tables, targets, schedule, state, first, last)
+        if path == "kernel" and optimizer == "adam":
+            return _in_kernel(hand, tables, targets, schedule, state, first, last)
         batches = targets.probes.shape[1]
 
         def step(k: Array, state: State) -> State:
@@ -99,8 +94,8 @@ def measured(
     return _each(ob.to_pose)(v), v.joints, terms, links
 
 
-def _in_kernels(hand, tables, targets, schedule: Schedule, state: State, first: Array, last: Array) -> State:
-    from zdg_jax.refine.kernel_loop import advance_adam
+def _in_kernel(hand, tables, targets, schedule: Schedule, state: State, first: Array, last: Array) -> State:
+    from zdg_jax.refine.kernel_steps import advance_adam
 
     v, (mu, nu) = advance_adam(
         hand, tables, targets, schedule, state.variables, (state.memory.mu, state.memory.nu), first, last

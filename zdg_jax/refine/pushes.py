@@ -102,29 +102,28 @@ def push_overlap(
 
 
 def sphere_keys(
-    probe: Components, sphere: Components, radius: Float[Array, " s"], number: Int[Array, " s"], most: float
-) -> Int[Array, "n s"]:
+    probe: Components, sphere: Components, radius: Array, number: Array, most: float | Array
+) -> Int[Array, "a b"]:
     """Sortable integers, least for the sphere that reaches furthest over the probe: |o - x| - r + c.
 
     The lowest SPHERE_BITS hold the sphere's number, so that one minimum finds distance and sphere. The
     square is multiplied out: off by 1e-8 m^2, which decides between spheres, never how deep the probe lies.
 
     Args:
-      probe: object points.
-      sphere, radius: centres and radii.
-      number: of each sphere.
+      probe: object points, along one axis of two.
+      sphere, radius, number: centres, radii and numbers, along the other.
       most: the greatest radius of all; c is a little more, so that no value is negative.
     """
     far, near = jnp.zeros_like(radius), jnp.zeros_like(probe[0])
     for p, q in zip(probe, sphere, strict=True):
         far, near = fma(q, q, far), fma(p, p, near)
-    gap2 = near[:, None] + far[None, :]
+    gap2 = near + far
     for p, q in zip(probe, sphere, strict=True):
-        gap2 = fma(p[:, None], (-2.0 * q)[None, :], gap2)
+        gap2 = fma(p, -2.0 * q, gap2)
     gap2 = jnp.maximum(gap2, 1e-12)
-    reach = fma(gap2, jax.lax.rsqrt(gap2), (1.1 * most - radius)[None, :])
+    reach = fma(gap2, jax.lax.rsqrt(gap2), 1.1 * most - radius)
     bits = jax.lax.bitcast_convert_type(reach, jnp.int32)
-    return (bits & ~((1 << SPHERE_BITS) - 1)) | number[None, :]
+    return (bits & ~((1 << SPHERE_BITS) - 1)) | number
 
 
 def push_probes(
@@ -170,10 +169,20 @@ def moment(point: Components, force: Components) -> Components:
     return fma(y, c, -z * b), fma(z, a, -x * c), fma(x, b, -y * a)
 
 
-def overlap_reach(a: Components, b: Components, touch: Float[Array, "a b"]) -> Array:
-    """Greatest touch^2 - gap^2 of the pairs that count, m^2: above 0 only where spheres overlap."""
-    gap2 = square(tuple(p[:, None] - q[None, :] for p, q in zip(a, b, strict=True)))
-    return jnp.max(jnp.where(touch > 0.0, fma(touch, touch, -gap2), -1.0))
+def reaches(a: Components, b: Components, least: Float[Array, "a b"], own: bool = True) -> Array:
+    """least + 2 a.b - |a|^2 of all pairs: with least = r^2 - |b|^2 it is r^2 - |a - b|^2.
+
+    The square is multiplied out, one instruction an axis; off by 1e-8 m^2.
+
+    Args:
+      a, b: points.
+      least: of every pair.
+      own: subtract |a|^2; without, the caller has it in `least`, or subtracts |b|^2.
+    """
+    found = least
+    for p, q in zip(a, b, strict=True):
+        found = fma((2.0 * p)[:, None], q[None, :], found)
+    return found - square(a)[:, None] if own else found
 
 
 def square(v: tuple[Array, ...]) -> Array:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from PIL import Image
 from pydantic import BaseModel
 
-from zdg_jax.reasoning.picture_hash import image_sha
+from zdg_jax.reasoning.picture_hash import EncodedPicture, image_sha
 from zdg_jax.reasoning.protocol import Question
 from zdg_jax.reasoning.providers.cache import key_of
 from zdg_jax.reasoning.providers.wire import Wire, WireRequest
@@ -47,8 +48,16 @@ def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
     return schema.model_json_schema()
 
 
-def png(image: Image.Image) -> bytes:
+def sealed(question: Question[Any]) -> Question[Any]:
+    """The same question, pictures encoded, without its judge: what another process can send."""
+    pictures = tuple(EncodedPicture(image_sha(image), png(image)) for image in question.images)
+    return replace(question, images=pictures, judge=None)
+
+
+def png(image: Image.Image | EncodedPicture) -> bytes:
     """The picture as a PNG file; a picture that several questions show is encoded once."""
+    if isinstance(image, EncodedPicture):
+        return image.png
     sha = image_sha(image)
     if sha not in _encoded:
         buffer = io.BytesIO()
@@ -59,7 +68,7 @@ def png(image: Image.Image) -> bytes:
     return _encoded[sha]
 
 
-_encoded: dict[str, bytes] = {}  # used on the I/O loop only
+_encoded: dict[str, bytes] = {}  # used by one thread of a process: the I/O loop, or who seals questions
 _MOST_ENCODED = 128
 
 

@@ -16,7 +16,7 @@ from zdg_jax.cache import cache_dir
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import Call
 
-FILE = "answers.sqlite"
+FILE, UNJUDGED = "answers.sqlite", "unjudged.sqlite"
 _PATIENCE_S = 30.0  # another process's write takes a millisecond
 
 _TABLE = """
@@ -141,6 +141,40 @@ class AnswerCache:
             connection.execute(_TABLE)
             self._connections[os.getpid()] = connection
         return connection
+
+
+class UnjudgedAnswers(AnswerCache):
+    """Answers that were paid for somewhere else than they are judged, in a file beside the main one.
+
+    `put` keeps an answer here until `accept` moves it to the main file. One that is refused stays: a run that
+    goes on after a kill then walks the same way without paying, while the main file holds good answers only.
+    """
+
+    def __init__(self, main: AnswerCache) -> None:
+        super().__init__(main.path.with_name(UNJUDGED))
+        self._main = main
+        self._keys: dict[str, tuple[list[str], str]] = {}
+
+    def get(self, key: str) -> tuple[dict[str, Any], Call] | None:
+        """From the main file, else from this one."""
+        return self._main.get(key) or super().get(key)
+
+    def put(self, keys: list[str], model: str, answer: dict[str, Any], call: Call) -> None:
+        """Keep an answer under the question's own key; the others wait for `accept`."""
+        self._keys[keys[0]] = (keys, model)
+        super().put(keys[:1], model, answer, call)
+
+    def knows(self, provider: str, model: str) -> bool:
+        return self._main.knows(provider, model)
+
+    def accept(self, key: str, model: str) -> None:
+        """The stage took the answer to this question: move it to the main file."""
+        found = super().get(key)
+        if found is None:  # moved already
+            return
+        keys, model = self._keys.pop(key, ([key], model))
+        self._main.put(keys, model, *found)
+        self._run("DELETE FROM answers WHERE key = ?", (key,))
 
 
 _open_caches: dict[Path, AnswerCache] = {}

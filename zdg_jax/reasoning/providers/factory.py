@@ -3,62 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.offline import OfflineReasoner
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.providers.cache import answer_cache
+from zdg_jax.reasoning.providers.cache import AnswerCache, answer_cache
 from zdg_jax.reasoning.providers.costs import Budget
 from zdg_jax.reasoning.providers.oracle import OracleReasoner
 from zdg_jax.reasoning.providers.reasoner import RemoteReasoner
 from zdg_jax.reasoning.providers.replay import ReplayReasoner
 from zdg_jax.reasoning.providers.routing import RoutedReasoner, parse_routes
+from zdg_jax.reasoning.providers.settings import Abilities, Settings
+from zdg_jax.reasoning.providers.wire import Wire
 
 
-def _openai(model: str, budget: Budget) -> Reasoner:
+@dataclass(frozen=True)
+class Terms:
+    """What the reasoners of one run share.
+
+    Attributes:
+      budget: what they may spend together.
+      cache: where answers are kept.
+      concurrency: requests in flight, instead of the settings' number.
+    """
+
+    budget: Budget
+    cache: AnswerCache
+    concurrency: int | None = None
+
+
+def _remote(wire: Wire, settings: Settings, abilities: Abilities, terms: Terms) -> Reasoner:
+    if terms.concurrency is not None:
+        settings = settings.model_copy(update={"concurrency": terms.concurrency})
+    return RemoteReasoner(wire, settings, abilities, terms.cache, terms.budget)
+
+
+def _openai(model: str, terms: Terms) -> Reasoner:
     """Responses at OpenAI's own address; chat, which every compatible server speaks, elsewhere."""
     from zdg_jax.reasoning.providers.openai_common import base_url, is_official
 
-    return (_openai_responses if is_official(base_url()) else _openai_chat)(model, budget)
+    return (_openai_responses if is_official(base_url()) else _openai_chat)(model, terms)
 
 
-def _openai_chat(model: str, budget: Budget) -> Reasoner:
+def _openai_chat(model: str, terms: Terms) -> Reasoner:
     from zdg_jax.reasoning.providers.openai_chat import OpenAIChat
 
     wire = OpenAIChat(model)
-    return RemoteReasoner(wire, wire.settings, wire.abilities, answer_cache(), budget)
+    return _remote(wire, wire.settings, wire.abilities, terms)
 
 
-def _openai_responses(model: str, budget: Budget) -> Reasoner:
+def _openai_responses(model: str, terms: Terms) -> Reasoner:
     from zdg_jax.reasoning.providers.openai_responses import OpenAIResponses
 
     wire = OpenAIResponses(model)
-    return RemoteReasoner(wire, wire.settings, wire.abilities, answer_cache(), budget)
+    return _remote(wire, wire.settings, wire.abilities, terms)
 
 
-def _gemini(model: str, budget: Budget) -> Reasoner:
+def _gemini(model: str, terms: Terms) -> Reasoner:
     from zdg_jax.reasoning.providers.gemini import Gemini
 
     wire = Gemini(model)
-    return RemoteReasoner(wire, wire.settings, wire.abilities, answer_cache(), budget)
+    return _remote(wire, wire.settings, wire.abilities, terms)
 
 
-def _local(path: str, budget: Budget) -> Reasoner:
+def _local(path: str, terms: Terms) -> Reasoner:
     from zdg_jax.reasoning.providers.local import ABILITIES, SETTINGS, LocalWire
 
-    return RemoteReasoner(LocalWire(path), SETTINGS, ABILITIES, answer_cache(), budget)
+    return _remote(LocalWire(path), SETTINGS, ABILITIES, terms)
 
 
-def _replay(path: str, budget: Budget) -> Reasoner:
+def _replay(path: str, terms: Terms) -> Reasoner:
     return ReplayReasoner(path)
 
 
-def _oracle(path: str, budget: Budget) -> Reasoner:
+def _oracle(path: str, terms: Terms) -> Reasoner:
     return OracleReasoner(path)
 
 
 # What follows the colon, and who makes it. A new provider is one line here.
-MAKERS: dict[str, tuple[str, Callable[[str, Budget], Reasoner]]] = {
+MAKERS: dict[str, tuple[str, Callable[[str, Terms], Reasoner]]] = {
     "openai": ("MODEL", _openai),
     "openai-chat": ("MODEL", _openai_chat),
     "openai-responses": ("MODEL", _openai_responses),
@@ -67,6 +91,7 @@ MAKERS: dict[str, tuple[str, Callable[[str, Budget], Reasoner]]] = {
     "replay": ("FILE", _replay),
     "oracle": ("FILE", _oracle),
 }
+REMOTE = ("openai", "openai-chat", "openai-responses", "gemini", "local")
 
 
 def names() -> tuple[str, ...]:
@@ -90,7 +115,7 @@ def make(
     budget, made = Budget(max_usd), dict[str, Reasoner]()
     for wanted in (name, *parse_routes(routes).values()):
         if wanted not in made:
-            made[wanted] = _one(wanted, budget)
+            made[wanted] = one(wanted, Terms(budget, answer_cache()))
     if check:
         _check([reasoner for reasoner in made.values() if isinstance(reasoner, RemoteReasoner)])
     if not routes:
@@ -108,7 +133,17 @@ def _check(reasoners: list[RemoteReasoner]) -> None:
         raise
 
 
-def _one(name: str, budget: Budget) -> Reasoner:
+def is_remote(name: str) -> bool:
+    """Whether this reasoner's answers are asked for over a wire, and paid."""
+    return name.partition(":")[0] in REMOTE
+
+
+def one(name: str, terms: Terms) -> Reasoner:
+    """The reasoner of that name, without routes.
+
+    Raises:
+      UserError: unknown name, no key, or no price for the budget's limit.
+    """
     if name == "offline":
         return OfflineReasoner()
     kind, colon, rest = name.partition(":")
@@ -116,4 +151,4 @@ def _one(name: str, budget: Budget) -> Reasoner:
         raise UserError(
             f"reasoner {name!r}", f"one of {', '.join(names())}", "choose one with --reasoner or --route"
         )
-    return MAKERS[kind][1](rest.strip(), budget)
+    return MAKERS[kind][1](rest.strip(), terms)

@@ -63,6 +63,8 @@ class Limits:
     def __init__(
         self, concurrency: int, requests_per_min: int | None = None, tokens_per_min: int | None = None
     ) -> None:
+        self.held = 0
+        """Places taken: requests that were sent and not yet answered."""
         self._places = asyncio.Semaphore(concurrency)
         self._requests = Window(requests_per_min)
         self._tokens = Window(tokens_per_min)
@@ -78,4 +80,9 @@ class Limits:
         """
         async with self._places:
             await self._requests.take(1)
-            yield await self._tokens.take(tokens)
+            spent = await self._tokens.take(tokens)
+            self.held += 1
+            try:
+                yield spent
+            finally:
+                self.held -= 1

@@ -62,6 +62,16 @@ class RemoteReasoner:
                 "add one to the file that ZDG_PROVIDERS names (docs/providers.md), or leave --max-usd out",
             )
 
+    @property
+    def wire(self) -> Wire:
+        """The provider's API."""
+        return self._wire
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be in flight."""
+        return self._settings.concurrency
+
     async def ask(self, question: Question[A]) -> Answer[A]:
         """Answer one question, from the cache if it was ever paid.
 
@@ -190,6 +200,11 @@ class RemoteReasoner:
         if key not in _limits:
             _limits[key] = Limits(*numbers)
         return _limits[key]
+
+
+def requests_in_flight() -> int:
+    """Requests of this process that were sent and not yet answered."""
+    return sum(limits.held for limits in list(_limits.values()))
 
 
 def _landed(key: str, task: asyncio.Task[Answer[Any]]) -> None:

@@ -45,6 +45,10 @@ class Offer:
 
 def offer(state: ReasonState) -> Offer:
     """Contour points of the functional fingers' part(s) in the chosen view."""
+    return state.once(("offer", state.view, state.func_parts), lambda: _offer(state))
+
+
+def _offer(state: ReasonState) -> Offer:
     uv = contour_points(state.mask_2d(state.func_parts), state.config.num_points)
     points = state.camera.back_project(uv + 0.5, state.frame.depth[uv[:, 1], uv[:, 0]])
     pairs = combinations(range(len(points)), 2)

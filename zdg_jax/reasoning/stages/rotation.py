@@ -20,9 +20,11 @@ def inquire(state: ReasonState) -> Inquiry[RotationAnswer]:
         raise RuntimeError("the rotation stage needs the direction stage's result")
     T, R, kept = state.p_obj_palm, state.R_candidates, state.kept_rotations
     region = state.region
-    skins = {k: imagine.imagined_skin(state.hand, T, R[k]) for k in kept}
-    state.pictures[PICTURE] = pictures.imagination(
-        state, {k + 1: skin for k, skin in skins.items()}, R[kept[0]][:, 2]
+    key = (state.view, state.hand_parts, T.tobytes(), R.tobytes(), kept)
+    skins = state.once(("skins", *key), lambda: {k: imagine.imagined_skin(state.hand, T, R[k]) for k in kept})
+    state.pictures[PICTURE] = state.once(
+        ("imagination", *key),
+        lambda: pictures.imagination(state, {k + 1: skin for k, skin in skins.items()}, R[kept[0]][:, 2]),
     )
     candidates = tuple(str(k + 1) for k in kept)
     question = Question(

@@ -1,0 +1,1 @@
+"""The benchmark: `python -m pipelines.benchmark --set zoo --out DIR`."""

@@ -1,0 +1,93 @@
+"""`python -m pipelines.benchmark --set zoo|ycb --out DIR`: Tables I and II by one command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import arg
+
+from pipelines.benchmark.rows import ROWS, parse_rows
+from zdg_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Run the benchmark; units that a run with the same options has finished are not run again."""
+
+    out: Annotated[str, arg(metavar="DIR", help="Folder for results; the same folder resumes.")]
+    set: Annotated[Literal["zoo", "ycb"], arg(help="Generated objects, or labelled scans.")] = "zoo"
+    rows: Annotated[str, arg(metavar="ROWS", help=f"Some of {','.join(ROWS)}.")] = ",".join(ROWS)
+    reasoner: Annotated[str, arg(help="oracle (parts from the labels), offline, openai:MODEL, ...")] = (
+        "offline"
+    )
+    others: Annotated[str, arg(help="Reasoner of the stages that oracle leaves.")] = "offline"
+    methods: Annotated[tuple[str, ...], arg(metavar="NAME=FILE", help="Other methods' grasps, .npz.")] = ()
+    half: Annotated[Literal["all", "development", "held_out"], arg(help="Half of the categories.")] = "all"
+    only: Annotated[tuple[str, ...], arg(metavar="TEXT", help="Only ids that contain one of these.")] = ()
+    limit: Annotated[int | None, arg(help="At most so many instructions, spread over the categories.")] = None
+    hand: Annotated[str, arg(help="Hand's name or card.")] = "human16"
+    num: Annotated[int, arg(help="Initial grasps a task.")] = 64
+    keep: Annotated[int, arg(help="Grasps kept a task.")] = 4
+    seed: Annotated[int, arg(help="Same seed, same result.")] = 0
+    named: Annotated[bool, arg(help="Tell reasoners what the object is called.")] = True
+    pictures: Annotated[int, arg(help="Failures drawn a row.")] = 24
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 2 on a user error."""
+    options = tyro.cli(Options, prog="python -m pipelines.benchmark", args=argv)
+    from pipelines.runtime import quiet_xla
+
+    quiet_xla()
+    try:
+        return _run(options)
+    except UserError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(options: Options) -> int:
+    from pipelines.runtime import output_folder, start_jax
+
+    if not 1 <= options.keep <= options.num <= 65536:
+        raise UserError(
+            f"--num {options.num} --keep {options.keep}", "1 <= keep <= num <= 65536", "change them"
+        )
+    if options.limit is not None and options.limit < 1:
+        raise UserError(f"--limit {options.limit}", "1 or more", "choose another limit")
+    rows = parse_rows(options.rows)
+    out = output_folder(options.out)
+    start_jax()
+    from pipelines.benchmark.methods import read_method
+    from pipelines.benchmark.page import Run, write_report
+    from pipelines.benchmark.unit import UnitOptions
+    from pipelines.benchmark.work import chosen_instructions, draw_failures, run_all
+    from pipelines.rows import versions
+    from sim_eval.benchmark.instructions import split
+
+    methods = [read_method(given) for given in options.methods]
+    wanted = chosen_instructions(options.set, options.half, options.only, options.limit)
+    unit_options = UnitOptions(
+        options.reasoner, options.others, options.hand, options.num, options.keep, options.seed, options.named
+    )
+    units = run_all(wanted, rows, methods, unit_options, out)
+    note = (
+        f"{options.hand}, reasoner {options.reasoner}, {options.num} starts, {options.keep} kept, seed "
+        f"{options.seed}, {len(wanted)} instructions. Means over instructions ± half the 95 % interval; "
+        "tasks to twist are left out of the simulated columns."
+    )
+    record: dict[str, Any] = {"set": options.set, "options": asdict(unit_options), "versions": versions()}
+    run = Run(
+        f"Benchmark, set {options.set}", note, {i.id: i for i in wanted}, split(options.set), units, record
+    )
+    write_report(run, out, draw_failures(run, unit_options, methods, options.pictures))
+    print((out / "benchmark.md").read_text(encoding="utf-8").split("## Development")[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

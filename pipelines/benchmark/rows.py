@@ -1,0 +1,49 @@
+"""The rows of Tables I and II, and rows read from other methods' grasp files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zdg_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """One line of the table.
+
+    Attributes:
+      title: as the paper calls it.
+      view: "given" takes the view that shows the labelled parts best, as a person would choose it by hand
+        (Table I, "Ours"); "ask" lets the reasoner choose ("Ours*").
+      ablate: stage left out (paper IV-C), as in `zdg_jax.api`.
+    """
+
+    title: str
+    view: Literal["given", "ask"]
+    ablate: str | None = None
+
+
+# Paper IV-C. W/O Contact: no part and point inference, "position, rotation, and grasp type based on the
+# object center". W/O Initial: no position, rotation and grasp type; random global rotation, extended joints;
+# contact regions still guide refinement. W/O Refine: the initial pose G' itself.
+ROWS = {
+    "ours": RowKind("Ours", "given"),
+    "ours_star": RowKind("Ours*", "ask"),
+    "wo_contact": RowKind("W/O Contact", "given", "contact"),
+    "wo_initial": RowKind("W/O Initial", "given", "initial"),
+    "wo_refine": RowKind("W/O Refine", "given", "refine"),
+}
+
+
+def parse_rows(text: str) -> tuple[str, ...]:
+    """Row names from "ours,wo_contact".
+
+    Raises:
+      UserError: an unknown row.
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in ROWS:
+            raise UserError(f"row {name!r}", f"some of {', '.join(ROWS)}", "choose other --rows")
+    return names

@@ -1,0 +1,124 @@
+"""`dataset_card.md`: what came out, at which yield, how good, at what cost, made with what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.cluster.files import Folder
+from pipelines.dataset import METRICS, MORE_METRICS
+
+MEASURES = (*METRICS, "contact_end", *MORE_METRICS)
+_TASK_COLUMNS = (
+    "object", "status", "refined", "simulated", "kept", "good", "failed", "calls_sent", "cost_usd",
+    "input_tokens", "output_tokens",
+)  # fmt: skip
+
+
+def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
+    """Markdown with the front matter that dataset hubs read.
+
+    Args:
+      folder: the dataset.
+      manifest: as in manifest.json.
+    """
+    tasks = _read(folder, "tasks", _TASK_COLUMNS)
+    grasps = _read(folder, "grasps", ("status", "rank", *MEASURES))
+    statuses = Counter(tasks["status"].to_pylist())
+    ok, count = statuses.get("ok", 0), tasks.num_rows
+    config = manifest["config"]
+    lines = [
+        "---",
+        "configs:",
+        "- config_name: grasps",
+        "  data_files: grasps/*.parquet",
+        "- config_name: tasks",
+        "  data_files: tasks/*.parquet",
+        "---",
+        f"# Grasps of {config['hand']}",
+        "",
+        f"{count} of {manifest['tasks']} tasks on {len(set(tasks['object'].to_pylist()))} objects, "
+        f"{grasps.num_rows} rows. One row a grasp in `grasps/`, one a task in `tasks/` (status, answers); "
+        "failed ones stay, with `status` and `status_reason`. Pictures are in `images/`, meshes in "
+        "`meshes/`, by content hash. Metres, radians, +y up, quaternions wxyz: `dataset_info.json`.",
+        "",
+        "## Yield",
+        "",
+        "| stage | in | out | share |",
+        "|---|---|---|---|",
+        _yield("tasks reasoned", count, sum(v is not None and v > 0 for v in tasks["refined"].to_pylist())),
+        _yield("tasks with a kept grasp", count, ok),
+        _yield("grasps simulated of those refined", _sum(tasks, "refined"), _sum(tasks, "simulated")),
+        _yield("grasps kept of those simulated", _sum(tasks, "simulated"), _sum(tasks, "kept")),
+        _yield("good grasps of those kept", _sum(tasks, "kept"), _sum(tasks, "good")),
+        "",
+        "| status of the task | tasks |",
+        "|---|---|",
+        *(f"| {status} | {n} |" for status, n in statuses.most_common()),
+        "",
+        "## Measures of kept grasps",
+        "",
+        "| column | measured | mean | median |",
+        "|---|---|---|---|",
+        *_measures(grasps),
+        "",
+        "## Cost",
+        "",
+        f"{_sum(tasks, 'calls_sent')} model calls, {_known(tasks, 'cost_usd', '$')}, "
+        f"{_known(tasks, 'input_tokens')} input and {_known(tasks, 'output_tokens')} output tokens.",
+        "",
+        "## Made with",
+        "",
+        f"Configuration {manifest['config_sha']}:",
+        "",
+        *(f"- {name}: {value}" for name, value in config.items()),
+        "",
+        ", ".join(f"{name} {version}" for name, version in manifest["versions"].items()) + ".",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _read(folder: Folder, below: str, columns: tuple[str, ...]) -> pa.Table:
+    tables = []
+    for name in folder.names(below):
+        with folder.open(f"{below}/{name}") as file:
+            tables.append(pq.read_table(file, columns=list(columns)))
+    return (
+        pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.null()) for name in columns})
+    )
+
+
+def _yield(name: str, before: int, after: int) -> str:
+    share = f"{100 * after / before:.1f} %" if before else ""
+    return f"| {name} | {before} | {after} | {share} |"
+
+
+def _measures(grasps: pa.Table) -> list[str]:
+    kept = [rank is not None for rank in grasps["rank"].to_pylist()]
+    lines = []
+    for name in MEASURES:
+        values = np.array(
+            [v for v, k in zip(grasps[name].to_pylist(), kept, strict=True) if k and v is not None]
+        )
+        if len(values):
+            real = values.astype(float)
+            lines.append(f"| {name} | {len(real)} | {real.mean():.3f} | {np.median(real):.3f} |")
+    return lines
+
+
+def _sum(table: pa.Table, name: str) -> int:
+    return sum(v for v in table[name].to_pylist() if v is not None)
+
+
+def _known(table: pa.Table, name: str, unit: str = "") -> str:
+    values = table[name].to_pylist()
+    unknown = sum(v is None for v in values)
+    total = sum(v for v in values if v is not None)
+    told = f"{unit}{total:.4f}" if unit else str(total)
+    return told + (f" (unknown for {unknown} tasks)" if unknown else "")

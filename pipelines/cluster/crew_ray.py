@@ -1,0 +1,229 @@
+"""The stages as Ray actors: who is started where, with what environment, and what a death means."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from pipelines.cluster import actors
+from pipelines.cluster.gateway import needs_gateway
+from pipelines.cluster.options import GenerateOptions
+from pipelines.cluster.tasks import TaskSpec
+from pipelines.cluster.timed import Timed
+from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
+from zdg_jax.errors import UserError
+from zdg_jax.refine.result import RefinedGrasps
+
+T = TypeVar("T")
+NAMESPACE = "zdg"
+#: Restarts are for ever: machines come and go. One call is given up after it has met this many deaths.
+DEATHS = 2
+SECRETS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
+_FORWARDED = ("ZDG_", "JAX_", "XLA_", "HF_", "TF_CPP_")
+_ADDRESSES = ("OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
+
+
+def connect(address: str | None) -> bool:
+    """Connect to a cluster, or start a local one; True if it is local and ours.
+
+    Raises:
+      UserError: nobody answers there.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    try:
+        if address:
+            ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
+            return False
+        # "local" by name: without it Ray would join whatever cluster was last started on this machine.
+        ray.init(
+            "local", namespace=NAMESPACE, include_dashboard=_has_dashboard(), log_to_driver=False,
+            logging_level=logging.ERROR,
+        )  # fmt: skip
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"no Ray cluster at {address or 'this machine'} ({said[:200]})",
+            "a cluster that was started, and its token",
+            "see docs/cluster.md",
+        ) from error
+    return True
+
+
+def _has_dashboard() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("aiohttp") is not None  # of ray[default]
+
+
+class RayCrew:
+    """Implements `line.Crew`."""
+
+    def __init__(self, options: GenerateOptions, on_actor: Callable[[str, int], None]) -> None:
+        """Start everybody. Args:
+        options: of the run.
+        on_actor: told (stage, process id) of everyone who starts, again after a death.
+        """
+        resources = ray.cluster_resources()
+        cpus, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+        # On a small machine nobody reserves a processor: they share.
+        share = 1.0 if cpus >= 8 else 0.0
+        self.preparers = options.preparers or max(1, cpus // 2)
+        self.refiners = options.refiners or max(1, gpus)
+        self.simulators = options.simulators or max(1, cpus // 2)
+        count = options.reasoners or max(1, cpus // 4)
+        self._gateway = _gateway(options) if needs_gateway(options.reasoner, options.route) else None
+        where = {"scheduling_strategy": "SPREAD"}
+        common = {"max_restarts": -1, "max_task_retries": DEATHS, **where}
+        cpu = {"JAX_PLATFORMS": "cpu"}
+        one = {**cpu, "OMP_NUM_THREADS": "1"}
+
+        def start(kind: type, env: dict[str, str], many: dict[str, Any], *args: Any) -> Any:
+            settings = {**common, **many, "runtime_env": {"env_vars": {**environment(), **env}}}
+            return ray.remote(kind).options(**settings).remote(*args)
+
+        self._prepare = _Pool(
+            [start(actors.PrepareActor, one, {"num_cpus": share}, options) for _ in range(self.preparers)]
+        )
+        self._reason = _Pool(
+            [
+                start(
+                    actors.ReasonActor, one,
+                    {"num_cpus": share, "max_concurrency": options.in_flight + 8},
+                    options, self._gateway,
+                )
+                for _ in range(count)
+            ]
+        )  # fmt: skip
+        device: dict[str, Any] = {"num_gpus": 1, "num_cpus": share} if gpus else {"num_cpus": share}
+        on_gpu = {"XLA_CLIENT_MEM_FRACTION": os.environ.get("XLA_CLIENT_MEM_FRACTION", "0.9")}
+        all_cpus = {**cpu, "OMP_NUM_THREADS": str(max(1, cpus))}
+        refiners = [
+            start(actors.RefineActor, on_gpu if gpus else all_cpus, device, options)
+            for _ in range(self.refiners)
+        ]
+        self._refine = _Pool(refiners)
+        self._simulate = _Pool(
+            [start(actors.SimulateActor, one, {"num_cpus": share}, options) for _ in range(self.simulators)]
+        )
+        self._on_actor = on_actor
+        self.slots = 1
+
+    async def begin(self) -> None:
+        """Wait until everybody is there.
+
+        Raises:
+          UserError: somebody can't start; the reason is Ray's.
+        """
+        pools = {"prepare": self._prepare, "reason": self._reason, "refine": self._refine}
+        pools["simulate"] = self._simulate
+        try:
+            for stage, pool in pools.items():
+                for told in await asyncio.gather(*(actor.hello.remote() for actor in pool.actors)):
+                    self._on_actor(stage, told["pid"])
+                    self.slots = told.get("slots", self.slots)
+            if self._gateway is not None:
+                self._on_actor("gateway", (await self._gateway.hello.remote())["pid"])
+        except (RayActorError, RayTaskError) as error:
+            last = [line for line in str(error).splitlines() if line.strip()][-1]
+            raise UserError(
+                f"an actor that can't start ({last.strip()[:300]})", "a working installation on every node",
+                "see docs/cluster.md",
+            ) from error  # fmt: skip
+
+    async def prepare(self, task: TaskSpec) -> Timed[Any]:
+        async with self._prepare.one() as actor:
+            timed, ref = actor.prepare.options(num_returns=2).remote(task)
+            done = await _told(timed)
+        # The object itself stays in the object store; whoever needs it fetches it once.
+        return done if isinstance(done.value, StageFault) else replace(done, value=ref)
+
+    async def reason(self, task: TaskSpec, handle: Any) -> Timed[Reasoned]:
+        async with self._reason.one() as actor:
+            return await _told(actor.reason.remote(task, [handle]))
+
+    async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[RefinedGrasps]]:
+        async with self._refine.one() as actor:
+            return await _told(actor.refine.remote([said for said, _ in batch], [ref for _, ref in batch]))
+
+    async def simulate(self, refined: Refined, handle: Any) -> Timed[Finished]:
+        async with self._simulate.one() as actor:
+            return await _told(actor.simulate.remote(refined, [handle]))
+
+    async def gateway(self) -> dict[str, Any]:
+        if self._gateway is None:
+            return {}
+        with contextlib.suppress(RayActorError):
+            return await self._gateway.state.remote()
+        return {}
+
+    async def close(self, patience_s: float | int) -> None:
+        """Let what was paid for come in, for so many seconds."""
+        if self._gateway is not None:
+            with contextlib.suppress(RayActorError, TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self._gateway.drain.remote()
+
+
+class _Pool:
+    """Actors of one kind; each call goes to the one with least to do."""
+
+    def __init__(self, actors: list[Any]) -> None:
+        self.actors = actors
+        self._busy = [0] * len(actors)
+
+    @contextlib.asynccontextmanager
+    async def one(self):
+        i = min(range(len(self.actors)), key=self._busy.__getitem__)
+        self._busy[i] += 1
+        try:
+            yield self.actors[i]
+        finally:
+            self._busy[i] -= 1
+
+
+async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
+    """What an actor gave back; its death as a fault of the task."""
+    import time
+
+    begin = time.time()
+    try:
+        return await ref
+    except RayActorError as error:
+        said = str(error).strip().splitlines()[0]
+        fault = StageFault("actor_died", f"the process died {DEATHS + 1} times over this task: {said}")
+    except RayTaskError as error:
+        fault = StageFault("stage_error", str(error).strip().splitlines()[-1])
+    return Timed(fault, begin, time.time(), 0, {})
+
+
+def environment() -> dict[str, str]:
+    """What actors on other machines need of ours; no secrets, since Ray shows it on its dashboard."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if (name.startswith(_FORWARDED) or name in _ADDRESSES) and name != "JAX_PLATFORMS"
+    }
+
+
+def _gateway(options: GenerateOptions) -> Any:
+    """The cluster's gateway for these settings: found, or started beside this driver.
+
+    It is detached: it outlives a driver that is killed, takes in what is under way, and ends by itself.
+    """
+    secrets = {name: os.environ[name] for name in SECRETS if os.environ.get(name)}
+    name = actors.gateway_name({**environment(), **secrets}, options)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(actors.GatewayActor).options(
+        name=name, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, num_cpus=0,
+        max_restarts=-1, max_task_retries=-1, max_concurrency=4096, scheduling_strategy=here,
+        runtime_env={"env_vars": {**environment(), "JAX_PLATFORMS": "cpu"}},
+    ).remote(secrets, options.max_usd, options.concurrency)  # fmt: skip

@@ -1,0 +1,95 @@
+"""Stage 4 on an accelerator: every refined grasp of a whole batch dropped at once, objects mixed.
+
+Only the gravity test's own measures are taken (`sim_dis_cm`, `contact_end`): volumes and depths are exact
+mesh queries on the processor, some hundredths of a second a grasp; `zdg eval` gives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pipelines import rows, selection
+from pipelines.cluster.simulate import finished_task
+from pipelines.cluster.work import Finished, PreparedObject, Refined
+from sim_eval import backends
+from sim_eval.convex import ConvexParams
+from sim_eval.protocols import gravity
+from sim_eval.simobject import SimObject, sim_object
+from zdg_jax.hands.model import HandModel
+
+_MADE: dict[tuple[str, ConvexParams], SimObject] = {}
+
+
+class DropStage:
+    """The gravity test of batches that mix objects; all grasps are kept, ranked by score."""
+
+    def __init__(self, hand: HandModel, backend: str = "auto") -> None:
+        """Args:
+        hand: the hand.
+        backend: a simulator of `sim_eval.backends`; auto takes what the device is good at.
+        """
+        self._hand, self._backend = hand, backend
+
+    def drop(self, batch: Sequence[tuple[Refined, PreparedObject]]) -> gravity.GravityResult:
+        """Rows in the order of the batch's grasps, one task after the other; bad ones have a status."""
+        objects = list({id(p): p for _, p in batch}.values())
+        place = {id(p): i for i, p in enumerate(objects)}
+        index = np.concatenate([np.full(len(r.grasps.status), place[id(p)]) for r, p in batch])
+        pose = np.concatenate([r.grasps.hand_pose for r, _ in batch])
+        joints = np.concatenate([r.grasps.joints for r, _ in batch])
+        return drop_many(self._hand, objects, index, pose, joints, self._backend)
+
+    def rows(self, batch: Sequence[Refined], dropped: gravity.GravityResult) -> list[Finished]:
+        """The finished tasks, rows and all."""
+        begin, done = 0, []
+        for each in batch:
+            grasps, said = each.grasps, each.reasoned
+            count = len(grasps.status)
+            part = slice(begin, begin + count)
+            begin += count
+            usable = np.array([s == "ok" for s in grasps.status], bool)
+            order = np.flatnonzero(usable)[np.argsort(grasps.score[usable], kind="stable")]
+            columns = {
+                "sim_dis_cm": 100.0 * dropped.displacement_m[part][order],
+                "contact_end": dropped.contact_end[part][order],
+                "rank": np.arange(len(order)),
+                "status": np.array(dropped.status[part], np.str_)[order],
+                "status_reason": np.array(dropped.status_reason[part], np.str_)[order],
+            }
+            kept, lost = rows.task_rows(said.shared, self._hand, said.grasp, grasps, order, columns)
+            status, reason = "ok", ""
+            if not kept:
+                status, reason = selection.why_none(grasps.status, grasps.status_reason)
+            good = sum(row["status"] == "ok" for row in kept)
+            counts = {"refined": count, "simulated": len(kept), "kept": good, "failed": count - good}
+            done.append(finished_task(said, status, reason, kept + lost, counts))
+        return done
+
+
+def drop_many(
+    hand: HandModel,
+    objects: Sequence[PreparedObject],
+    index: Int[np.ndarray, " n"],
+    pose: Float[np.ndarray, "n 7"],
+    joints: Float[np.ndarray, "n active"],
+    backend: str = "auto",
+) -> gravity.GravityResult:
+    """GraspTTA's gravity test of N grasps of any of these objects.
+
+    Args:
+      objects: prepared.
+      index: which of them each grasp is of.
+      pose, joints: as for `gravity.run`.
+      backend: see `DropStage`.
+    """
+    simulator = backends.backend(backend)
+    made = []
+    for each in objects:
+        key = (each.obj.mesh_sha256, simulator.convex)
+        if key not in _MADE:  # one object, one identity: the simulator compiles nothing again
+            _MADE[key] = sim_object(each.obj.mesh, simulator.convex)
+        made.append(_MADE[key])
+    return gravity.run(hand, tuple(made), index, pose, joints, simulator)

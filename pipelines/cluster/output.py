@@ -1,0 +1,204 @@
+"""The dataset on disk or in a bucket: pairs of shards, and what of them is finished.
+
+`grasps/part-N.parquet` (one row a grasp) is written first, `tasks/part-N.parquet` (one row a task) second. A
+task is finished if and only if it stands in a file of `tasks/`: what is written is the truth, nothing else is
+kept of a run's state. A shard of grasps without its twin is what a killed run left, and is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.cluster.files import Folder
+from pipelines.cluster.options import GenerateOptions
+from pipelines.cluster.tasks import TaskSpec
+from pipelines.cluster.work import Finished
+from pipelines.dataset import INFO_FILE, rows_to_table
+from pipelines.rows import table_info, versions
+from zdg_jax.errors import UserError
+from zdg_jax.hands.model import HandModel
+
+GRASPS, TASKS, MANIFEST = "grasps", "tasks", "manifest.json"
+COUNTS = ("refined", "simulated", "kept", "good", "failed")
+FORMAT = "zdg-jax dataset 1"
+UNPAID = ("offline", "oracle", "replay")
+
+TASK_SCHEMA = pa.schema(
+    [
+        ("task_id", pa.string()),
+        ("content_sha", pa.string()),
+        ("object", pa.string()),
+        ("task", pa.string()),
+        ("name", pa.string()),
+        ("scale", pa.float64()),
+        ("up", pa.string()),
+        ("seed", pa.int64()),
+        ("status", pa.string()),
+        ("status_reason", pa.string()),
+        *((name, pa.int32()) for name in COUNTS),
+        ("calls_sent", pa.int32()),
+        ("cost_usd", pa.float64()),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("pictures", pa.list_(pa.struct([("name", pa.string()), ("sha256", pa.string())]))),
+        ("about", pa.string()),
+        ("trace", pa.string()),
+    ]
+)
+
+
+class Output:
+    """One output folder. Not shared between threads."""
+
+    def __init__(self, folder: Folder, options: GenerateOptions, hand: HandModel) -> None:
+        """Args:
+        folder: exists.
+        options: of the run; a folder belongs to one configuration.
+        hand: gives the joints' names.
+        """
+        self.folder, self.options, self._hand = folder, options, hand
+        self.done: dict[str, str] = {}  # task id to content
+        self._next = 0
+        self._about: dict[str, Any] = {}
+        self._manifest: dict[str, Any] = {}
+
+    def begin(self, tasks: Sequence[TaskSpec]) -> None:
+        """Look at what is there, refuse what does not go together, and drop what a kill left half done.
+
+        Raises:
+          UserError: the folder holds another configuration, or one of the ids stands for another task there.
+        """
+        self._check_manifest()
+        found = [name for name in self.folder.names(TASKS) if name.endswith(".parquet")]
+        for name in found:
+            with self.folder.open(f"{TASKS}/{name}") as file:
+                table = pq.read_table(file, columns=["task_id", "content_sha", "about"])
+            for row in table.to_pylist():
+                self.done[row["task_id"]] = row["content_sha"]
+                self._about.update(json.loads(row["about"]))
+            self._next = max(self._next, int(name[5:-8]) + 1)
+        for name in set(self.folder.names(GRASPS)) - set(found):
+            self.folder.delete(f"{GRASPS}/{name}")
+        for task in tasks:
+            if self.done.get(task.task_id, task.content_sha) != task.content_sha:
+                raise UserError(
+                    f"task_id {task.task_id!r}, which stands for another task in {self.folder.uri}",
+                    "ids that keep their meaning",
+                    "give it a new id, or choose another --out",
+                )
+        self._write_manifest(len(tasks))
+
+    def write(self, finished: Sequence[Finished]) -> str:
+        """One pair of shards, by name; when it returns, these tasks are finished for good."""
+        name = f"part-{self._next:05d}.parquet"
+        rows = [row for each in finished for row in each.rows]
+        self.folder.write(f"{GRASPS}/{name}", _parquet(rows_to_table(rows, len(self._hand.active_names))))
+        for each in finished:
+            if each.about:
+                self._about[each.rows[0]["object_id"]] = dict(each.about)
+        self._write_info()
+        table = pa.Table.from_pylist([_task_row(each) for each in finished], schema=TASK_SCHEMA)
+        self.folder.write(f"{TASKS}/{name}", _parquet(table))
+        self._next += 1
+        self.done.update({each.task.task_id: each.task.content_sha for each in finished})
+        return name
+
+    def finish(self, total: int) -> None:
+        """Say in the manifest how far it is, and write the card."""
+        from pipelines.cluster.card import card
+
+        self._write_manifest(total)
+        self.folder.write("dataset_card.md", card(self.folder, self._manifest).encode())
+
+    def _check_manifest(self) -> None:
+        try:
+            kept = json.loads(self.folder.read(MANIFEST))
+        except FileNotFoundError:
+            if self.folder.names(TASKS) or self.folder.names(GRASPS):
+                raise UserError(
+                    f"{self.folder.uri} with shards and without {MANIFEST}",
+                    "an empty folder, or one that this command wrote",
+                    "choose another --out",
+                ) from None
+            return
+        except ValueError:
+            raise UserError(
+                f"{self.folder.uri}/{MANIFEST}, which is no JSON",
+                "the file as written",
+                "restore it, or choose another --out",
+            ) from None
+        if kept.get("config_sha") != self.options.sha():
+            ours, theirs = self.options.config(), kept.get("config", {})
+            other = [k for k in sorted({*ours, *theirs}) if ours.get(k) != theirs.get(k)]
+            changes = ", ".join(f"{k} {theirs.get(k)!r} there and {ours.get(k)!r} here" for k in other)
+            raise UserError(
+                f"--out {self.folder.uri}, which holds another configuration ({changes})",
+                "one configuration a folder",
+                "choose another --out, or the same options",
+            )
+        self._manifest = kept
+
+    def _write_manifest(self, total: int) -> None:
+        import datetime
+
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._manifest = {
+            "format": FORMAT,
+            "created": self._manifest.get("created", now),
+            "updated": now,
+            "config": self.options.config(),
+            "config_sha": self.options.sha(),
+            "versions": versions(),
+            "tasks": total,
+            "tasks_done": len(self.done),
+            "complete": len(self.done) >= total,
+            "shards": self._next,
+        }
+        self.folder.write(MANIFEST, _json(self._manifest))
+
+    def _write_info(self) -> None:
+        info = table_info(self._about, self._hand, self.options.config(), versions())
+        self.folder.write(INFO_FILE, _json(info))
+
+
+def _task_row(each: Finished) -> dict[str, Any]:
+    calls = [call for row in each.rows[:1] for call in row["calls"]]
+    sent = [call for call in calls if call["attempts"] and call["provider"] not in UNPAID]
+    values = {k: v for k, v in asdict(each.task).items() if k in TASK_SCHEMA.names}
+    about = {each.rows[0]["object_id"]: dict(each.about)} if each.about else {}
+    return {
+        **values,
+        "content_sha": each.task.content_sha,
+        "status": each.status,
+        "status_reason": each.reason,
+        **{name: each.counts.get(name, 0) for name in COUNTS},
+        "calls_sent": sum(call["attempts"] for call in sent),
+        "cost_usd": _total(sent, "cost_usd"),
+        "input_tokens": _total(sent, "input_tokens"),
+        "output_tokens": _total(sent, "output_tokens"),
+        "pictures": [{"name": name, "sha256": sha} for name, sha in each.pictures.items()],
+        "about": json.dumps(about),
+        "trace": json.dumps(each.trace, ensure_ascii=False, default=str),
+    }
+
+
+def _total(calls: Sequence[Any], name: str) -> float | int | None:
+    """None if any is unknown: a sum of the known ones would look like all."""
+    known = [call[name] for call in calls]
+    return None if any(value is None for value in known) else sum(known)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,110 @@
+"""Stage 2: paper III-A to III-D, hundreds of tasks at once in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from PIL import Image
+
+from pipelines import rows
+from pipelines.cluster.files import Folder
+from pipelines.cluster.options import GenerateOptions
+from pipelines.cluster.tasks import TaskSpec
+from pipelines.cluster.work import PreparedObject, Reasoned
+from zdg_jax.hands.model import HandModel
+from zdg_jax.reasoning.chain import reason
+from zdg_jax.reasoning.config import ReasonConfig, parse_view
+from zdg_jax.reasoning.picture_hash import image_sha
+from zdg_jax.reasoning.pictures import view_sheet
+from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.providers.asking import png
+from zdg_jax.reasoning.state import ReasonState, open_state
+
+PICTURES = "images"
+_OPEN_OBJECTS = 12  # about 70 MB each: four views with depth, normals and faces
+
+
+class ReasonStage:
+    """Walks tasks through the chain; what a picture shows of an object is drawn once for all its tasks."""
+
+    def __init__(
+        self, hand: HandModel, reasoner: Reasoner, options: GenerateOptions, out: Folder | None = None
+    ) -> None:
+        """Args:
+        hand: the hand.
+        reasoner: who answers.
+        options: view, ablation, and what `config_sha` is made of.
+        out: where pictures go by content hash; None stores none.
+        """
+        self._hand, self._reasoner, self._out = hand, reasoner, out
+        self._config = ReasonConfig(view_index=parse_view(options.view), contact=options.ablate != "contact")
+        self._options = options
+        self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
+        self._drawing = asyncio.Semaphore(1)
+        self._stored: set[str] = set()
+
+    async def reason(self, task: TaskSpec, prepared: PreparedObject) -> Reasoned:
+        """One task; a stage without a usable answer is a status, not an exception."""
+        config = replace(self._config, seed=task.seed)
+        opened = await self._open(task, prepared, config)
+        said = await reason(prepared.obj, self._hand, task.task, self._reasoner, config, opened)
+        config_row = {**self._options.config(), "seed": task.seed}
+        shared = rows.identity(prepared.obj, self._hand, said.grasp, config_row)
+        shared = {**shared, "task_id": task.task_id, "config_sha": self._options.sha()}
+        pictures = await self._store(said.pictures) if self._out is not None else {}
+        about = rows.object_info(prepared.obj, task.object, task.up)
+        return Reasoned(task, said.grasp, shared, said.trace, pictures, about)
+
+    async def _open(self, task: TaskSpec, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
+        """The object's views, drawn in a thread: tasks whose answers are in go on meanwhile."""
+        key = f"{task.object_key} {task.seed}"
+        if key not in self._opened:
+            while len(self._opened) >= _OPEN_OBJECTS:
+                self._opened.popitem(last=False)
+            self._opened[key] = asyncio.create_task(self._draw(prepared, config))
+        self._opened.move_to_end(key)
+        return await asyncio.shield(self._opened[key])
+
+    async def _draw(self, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
+        def draw() -> ReasonState:
+            opened = open_state(prepared.obj, self._hand, "", config)
+            if config.view_index is None:
+                view_sheet(opened)
+            return opened
+
+        async with self._drawing:
+            return await asyncio.to_thread(draw)
+
+    async def _store(self, pictures: Mapping[str, Image.Image]) -> dict[str, str]:
+        names: dict[str, str] = {}
+        fresh: dict[str, bytes] = {}
+        for name, picture in pictures.items():
+            sha = names[name] = image_sha(picture)
+            if sha not in self._stored:
+                self._stored.add(sha)
+                fresh[sha] = png(picture)
+        if fresh:
+            await asyncio.to_thread(self._write, fresh)
+        return names
+
+    def _write(self, pictures: Mapping[str, bytes]) -> None:
+        assert self._out is not None
+        for sha, data in pictures.items():
+            name = picture_name(sha)
+            if not self._out.exists(name):
+                self._out.write(name, data)
+
+
+def picture_name(sha: str) -> str:
+    """Where a picture lies; `sha` is that of its pixels, as in traces."""
+    return f"{PICTURES}/{sha[:2]}/{sha}.png"
+
+
+def trace_of(reasoned: Reasoned) -> dict[str, Any]:
+    """The trace as it is written: prompts are long and the same words each time, so only their hash stays."""
+    stages = [{k: v for k, v in stage.items() if k != "prompt"} for stage in reasoned.trace.get("stages", [])]
+    return {**reasoned.trace, "stages": stages}

@@ -1,0 +1,61 @@
+"""Stage 3: eqs. 6-8 on batches of one fixed shape that mix objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipelines.cluster.options import GenerateOptions
+from pipelines.cluster.work import PreparedObject, Reasoned
+from zdg_jax.api import refine_config
+from zdg_jax.hands.model import HandModel
+from zdg_jax.refine import RefineConfig, RefinedGrasps, Task, refine_many
+from zdg_jax.refine.devices import choose_path, functions
+
+#: Grasps a batch: what keeps the device busy. On a CPU one chunk; more would only wait.
+BATCH_CPU, BATCH_GPU = 128, 16384
+
+
+def refine_config_of(options: GenerateOptions) -> RefineConfig:
+    """The paper's schedule with what the options change."""
+    return replace(refine_config(options.ablate, options.optimizer), steps=options.steps)
+
+
+class RefineStage:
+    """Refines up to `slots` tasks a call; fewer are filled up, so that nothing is ever compiled again."""
+
+    def __init__(self, hand: HandModel, config: RefineConfig, num: int, batch: int | None = None) -> None:
+        """Args:
+        hand: the hand.
+        config: schedule, ablation, optimiser.
+        num: starts of every task.
+        batch: grasps a call; by device `BATCH_CPU` or `BATCH_GPU`.
+        """
+        import jax
+
+        self._hand, self._config, self._num = hand, config, num
+        self._devices = jax.local_devices()
+        on_cpu = self._devices[0].platform == "cpu"
+        self.slots = max(1, (batch or (BATCH_CPU if on_cpu else BATCH_GPU * len(self._devices))) // num)
+
+    def refine(self, batch: Sequence[tuple[Reasoned, PreparedObject]]) -> list[RefinedGrasps]:
+        """Refine tasks of any objects together.
+
+        Args:
+          batch: at most `slots` tasks, each reasoned with status "ok".
+        Returns:
+          for each task all its grasps; what went wrong is in their statuses.
+        """
+        tasks = [Task(p.obj, r.grasp, self._num, r.task.seed) for r, p in batch]
+        padded = tasks + [tasks[-1]] * (self.slots - len(tasks))
+        done = refine_many(self._hand, padded, config=self._config, devices=self._devices)
+        return done[: len(tasks)]
+
+    def compiled_shapes(self) -> int:
+        """How many shapes the optimiser's loop was compiled for in this process so far."""
+        path = choose_path(self._hand, self._config.path, self._devices)
+        shapes = 0
+        for count in range(1, len(self._devices) + 1):
+            used = functions(self._hand, self._config.optimizer, path, tuple(self._devices[:count]))
+            shapes += used.advance._cache_size()
+        return shapes

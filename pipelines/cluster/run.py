@@ -1,0 +1,172 @@
+"""One run from options to exit status: checks first, then the line, then the card."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines.cluster.files import Folder
+from pipelines.cluster.journal import Journal
+from pipelines.cluster.line import Line, Stopped
+from pipelines.cluster.meter import Meter
+from pipelines.cluster.options import GenerateOptions
+from pipelines.cluster.output import Output
+from pipelines.cluster.show import Dashboard, Show
+from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
+from pipelines.rows import versions
+from zdg_jax.api import close_reasoner, make_reasoner
+from zdg_jax.hands import load_hand
+from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.providers.reasoner import RemoteReasoner
+
+if TYPE_CHECKING:
+    from pipelines.cluster.crew_ray import RayCrew
+
+TICK_S = 0.5
+DRAIN_S = 4.0  # what is under way may come in for so long when the run is interrupted
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """What came of a run: `why` is "" if every task is written."""
+
+    why: str
+    done: int
+    total: int
+    ok: int
+    out: str
+
+
+def generate(options: GenerateOptions, show: Show | None = None) -> GenerateResult:
+    """Do the table, or what is left of it.
+
+    Raises:
+      UserError: what an option, the table or the folder lacks; nothing was paid then.
+    """
+    options.check()
+    table = read_tasks(options.tasks, options.seed)
+    output = Output(Folder(options.out), options, load_hand(options.hand))
+    output.begin(table.tasks)
+    todo = [task for task in table.tasks if task.task_id not in output.done]
+    meter = Meter(len(todo), len({t.object_key for t in todo}), len(table.tasks) - len(todo), options.num)
+    show = show or Show(meter)
+    if table.ignored:
+        show.say(f"note: columns that mean nothing here: {', '.join(table.ignored)}")
+    if len(todo) < len(table.tasks):
+        show.say(f"{len(table.tasks) - len(todo)} of {len(table.tasks)} tasks are there already")
+    if not todo:
+        output.finish(len(table.tasks))
+        return GenerateResult("", len(table.tasks), len(table.tasks), 0, options.out)
+    # Address, key and model are looked at here, for nothing; answers are asked for at the gateway.
+    reasoner = make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
+    admitted = tasks_in_reasoning(options, reasoner)
+    close_reasoner(reasoner)
+    journal = Journal(output.folder)
+    try:
+        why = _with_ray(options, admitted, table, todo, output, journal, meter, show)
+        output.finish(len(table.tasks))
+    finally:
+        journal.close()
+    done = sum(task.task_id in output.done for task in table.tasks)
+    return GenerateResult(why, done, len(table.tasks), meter.statuses["ok"], options.out)
+
+
+def tasks_in_reasoning(options: GenerateOptions, reasoner: Reasoner) -> int:
+    """Tasks admitted to reasoning at a time.
+
+    Twice as many as requests may be in flight keep them in flight. More would not be faster, and would all
+    finish late: their questions take turns.
+    """
+    parts = [getattr(reasoner, "main", reasoner), *getattr(reasoner, "routes", {}).values()]
+    limits = [part.concurrency for part in parts if isinstance(part, RemoteReasoner)]
+    most = options.in_flight * (options.reasoners or 1)
+    return min(most, 2 * (options.concurrency or max(limits))) if limits else most
+
+
+def _with_ray(
+    options: GenerateOptions,
+    admitted: int,
+    table: TaskTable,
+    todo: list[TaskSpec],
+    output: Output,
+    journal: Journal,
+    meter: Meter,
+    show: Show,
+) -> str:
+    import ray
+
+    from pipelines.cluster.crew_ray import connect
+
+    connect(options.address)
+    try:
+        known = {**versions(), "ray": ray.__version__}
+        journal.write(
+            "start", tasks=len(todo), total=len(table.tasks), num=options.num, steps=options.steps,
+            config_sha=options.sha(), versions=known, resources=ray.cluster_resources(),
+        )  # fmt: skip
+        why = asyncio.run(_run(options, admitted, todo, output, journal, meter, show))
+        journal.write("end", why=why, **meter.snapshot())
+        return why
+    finally:
+        ray.shutdown()
+
+
+async def _run(
+    options: GenerateOptions,
+    admitted: int,
+    todo: list[TaskSpec],
+    output: Output,
+    journal: Journal,
+    meter: Meter,
+    show: Show,
+) -> str:
+    from pipelines.cluster.crew_ray import RayCrew
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    crew = RayCrew(options, lambda stage, pid: journal.write("actor", stage=stage, pid=pid))
+    starting = asyncio.create_task(crew.begin())
+    interrupted = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        return "interrupt"
+    starting.result()
+    line = Line(crew, output, options, journal, meter, admitted)
+    with show.running():
+        ticking = asyncio.create_task(_tick(crew, journal, meter, show))
+        working = asyncio.create_task(line.run(todo))
+        await asyncio.wait({working, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        why = ""
+        if not working.done():
+            why = "interrupt"
+            working.cancel()
+        try:
+            await working
+        except asyncio.CancelledError:
+            pass
+        except Stopped as stopped:
+            why = stopped.why
+        finally:
+            ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+            await crew.close(DRAIN_S)
+            interrupted.cancel()
+    show.update(last=True)
+    return why
+
+
+async def _tick(crew: RayCrew, journal: Journal, meter: Meter, show: Show) -> None:
+    dashboard = Dashboard()
+    while True:
+        meter.gateway = await crew.gateway() or meter.gateway
+        journal.write("tick", **meter.snapshot())
+        dashboard.update(meter)
+        show.update()
+        await asyncio.sleep(TICK_S)

@@ -1,0 +1,107 @@
+"""Gathering rows out of one file or a folder of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from pipelines.formats.grasp_file import GraspFile, ObjectSource
+from zdg_jax.errors import UserError
+from zdg_jax.hands.model import HandModel
+
+UNREADABLE = "unreadable"
+
+
+def files_of(path: Path, suffix: str) -> list[Path]:
+    """The file itself, or all files of that ending below a folder, sorted."""
+    return [path] if path.is_file() else sorted(path.rglob(f"*{suffix}"))
+
+
+@dataclass
+class Rows:
+    """Rows as they are read; `finish` makes the `GraspFile`."""
+
+    hand: HandModel
+    grasp_id: list[str] = field(default_factory=list)
+    object_key: list[str] = field(default_factory=list)
+    category: list[str] = field(default_factory=list)
+    hand_pose: list[np.ndarray] = field(default_factory=list)
+    joints: list[np.ndarray] = field(default_factory=list)
+    pregrasp: list[np.ndarray] = field(default_factory=list)
+    squeeze: list[np.ndarray] = field(default_factory=list)
+    status: list[str] = field(default_factory=list)
+    reason: list[str] = field(default_factory=list)
+    objects: dict[str, ObjectSource] = field(default_factory=dict)
+
+    def add(
+        self,
+        ids: list[str],
+        source: ObjectSource,
+        category: str,
+        hand_pose: Float[np.ndarray, "rows 7"],
+        joints: Float[np.ndarray, "rows active"],
+        pregrasp: Float[np.ndarray, "rows active"] | None = None,
+        squeeze: Float[np.ndarray, "rows active"] | None = None,
+        *,
+        key: str | None = None,
+    ) -> None:
+        """Grasps of one object; it is known by name and scale unless `key` says otherwise."""
+        key = key or (source.name if source.scale == 1.0 else f"{source.name} x {source.scale:.6g}")
+        self.objects.setdefault(key, source)
+        nothing = np.full_like(joints, np.nan)
+        self.grasp_id += ids
+        self.object_key += [key] * len(ids)
+        self.category += [category] * len(ids)
+        self.hand_pose += list(hand_pose)
+        self.joints += list(joints)
+        self.pregrasp += list(nothing if pregrasp is None else pregrasp)
+        self.squeeze += list(nothing if squeeze is None else squeeze)
+        self.status += ["ok"] * len(ids)
+        self.reason += [""] * len(ids)
+
+    def add_failed(self, grasp_id: str, reason: str) -> None:
+        """One row that stands for a file that can't be read."""
+        self.objects.setdefault("", ObjectSource(""))
+        active = np.full((1, len(self.hand.active_names)), np.nan)
+        self.add([grasp_id], self.objects[""], "", np.full((1, 7), np.nan), active, key="")
+        self.status[-1], self.reason[-1] = UNREADABLE, reason
+
+    def finish(self, path: Path, name: str, notes: tuple[str, ...] = ()) -> GraspFile:
+        """All rows, in the order they came."""
+        active = len(self.hand.active_names)
+
+        def stacked(rows: list[np.ndarray], width: int) -> np.ndarray:
+            return np.array(rows, np.float64).reshape(-1, width)
+
+        return GraspFile(
+            path=str(path), format=name, hand=self.hand.name, grasp_id=tuple(self.grasp_id),
+            object_key=tuple(self.object_key), category=tuple(self.category),
+            hand_pose=stacked(self.hand_pose, 7), joints=stacked(self.joints, active),
+            pregrasp=stacked(self.pregrasp, active), squeeze=stacked(self.squeeze, active),
+            status=tuple(self.status), status_reason=tuple(self.reason), objects=self.objects, notes=notes,
+        )  # fmt: skip
+
+
+def each_file(rows: Rows, path: Path, suffix: str, read_one: Callable[[Path, str], None]) -> None:
+    """Call `read_one(file, label)` for every file; in a folder a bad one becomes a failed row.
+
+    Raises:
+      UserError: the only file is bad.
+    """
+    for file, label in _labelled(path, suffix):
+        try:
+            read_one(file, label)
+        except UserError as error:
+            if path.is_file():
+                raise
+            rows.add_failed(label, str(error))
+
+
+def _labelled(path: Path, suffix: str) -> Iterator[tuple[Path, str]]:
+    for file in files_of(path, suffix):
+        label = file.stem if path.is_file() else str(file.relative_to(path).with_suffix(""))
+        yield file, label

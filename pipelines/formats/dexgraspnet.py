@@ -1,0 +1,151 @@
+"""DexGraspNet's .npy: one file an object, a list of grasps with joints by name (PKU-EPIC/DexGraspNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+from pipelines.formats.collect import Rows, each_file, files_of
+from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name, compose, relative_pose
+from pipelines.formats.npy import load_npy
+from pipelines.formats.shadow import DEXGRASPNET_JOINTS, palm_in_base
+from zdg_jax.errors import UserError
+from zdg_jax.hands import HAND_NAMES, load_hand
+from zdg_jax.hands.model import HandModel
+
+NAME = "dexgraspnet"
+POSITION = ("WRJTx", "WRJTy", "WRJTz")
+EULER = ("WRJRx", "WRJRy", "WRJRz")  # radians about the fixed axes x, y, z in turn: transforms3d's "sxyz"
+
+
+def detect(path: Path) -> bool:
+    """A .npy file, or a folder whose first .npy file is one, with a list of dicts that have `qpos`."""
+    files = files_of(path, ".npy")
+    if not files or files[0].suffix != ".npy":
+        return False
+    try:
+        grasps = load_npy(files[0])
+    except UserError:
+        return False
+    return isinstance(grasps, list | np.ndarray) and len(grasps) > 0 and _is_grasp(grasps[0])
+
+
+def read(path: Path, hand: str | None = None) -> GraspFile:
+    """Grasps of DexGraspNet's Shadow hand (joints `robot0:...`), or of a hand of ours by its own joint names.
+
+    T_obj_palm has the position WRJTx.. in metres and R = Rz Ry Rx; the object is the mesh times `scale`. Of
+    Shadow link 0 is the forearm: T_obj_base = T_obj_palm T_base_palm^-1.
+
+    Raises:
+      UserError: unreadable, a joint name that the hand does not have.
+    """
+    first = load_npy(files_of(path, ".npy")[0])[0]["qpos"]
+    model = load_hand(hand or _hand_of(first, path))
+    rows = Rows(model)
+
+    def read_one(file: Path, label: str) -> None:
+        grasps = load_npy(file)
+        if not len(grasps) or not all(_is_grasp(g) for g in grasps):
+            raise UserError(f"{file.name}", "a list of dicts with qpos and scale", "check the file")
+        pose, joints = _poses(model, grasps, file.name)
+        scales = np.array([float(g.get("scale", 1.0)) for g in grasps])
+        for scale in np.unique(scales):
+            of_scale = np.flatnonzero(scales == scale)
+            source = ObjectSource(file.stem, scale=float(scale))
+            ids = [str(grasps[i].get("grasp_id", f"{label}-{i:04d}")) for i in of_scale]
+            rows.add(ids, source, category(file.stem), pose[of_scale], joints[of_scale])
+
+    each_file(rows, path, ".npy", read_one)
+    return rows.finish(path, NAME)
+
+
+def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> Path:
+    """Write the grasps of one object as `NAME.npy`; the mesh must have scale 1.
+
+    Args:
+      folder: an existing folder.
+      name: of the object, as a file name.
+      grasps: whose rows to write.
+      index: which rows.
+
+    Returns:
+      The file.
+    """
+    model = load_hand(grasps.hand)
+    pose, names, values = grasps.hand_pose[index], list(model.active_names), grasps.joints[index]
+    if grasps.hand == "shadow":
+        pose = compose(pose, palm_in_base(model))
+        signs = [sign for _, sign in DEXGRASPNET_JOINTS.values()]
+        order = [model.active_names.index(ours) for ours, _ in DEXGRASPNET_JOINTS.values()]
+        names, values = list(DEXGRASPNET_JOINTS), values[:, order] * signs
+    euler = Rotation.from_quat(np.roll(pose[:, 3:], -1, axis=1)).as_euler("xyz")
+    entries = [
+        {
+            "scale": 1.0,
+            "qpos": dict(
+                zip((*POSITION, *EULER, *names), map(float, (*p[:3], *angles, *joints)), strict=True)
+            ),
+            "grasp_id": grasps.grasp_id[i],
+        }
+        for i, p, angles, joints in zip(index, pose, euler, values, strict=True)
+    ]
+    place = folder / f"{name}.npy"
+    np.save(place, np.array(entries, dtype=object), allow_pickle=True)
+    return place
+
+
+def category(code: str) -> str:
+    """The class in names such as `core-mug-8570d9a8...` and `sem-Bottle-4376...`; "" in others."""
+    words = code.replace("_", "-").split("-")
+    return words[1].lower() if len(words) >= 3 and words[0] in ("core", "sem") else ""
+
+
+def _is_grasp(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("qpos"), Mapping)
+
+
+def _hand_of(qpos: Mapping[str, float], path: Path) -> str:
+    names = set(qpos) - set(POSITION) - set(EULER)
+    if names & set(DEXGRASPNET_JOINTS):
+        return "shadow"
+    for name in HAND_NAMES:
+        if names & set(load_hand(name).active_names):
+            return name
+    raise UserError(
+        f"joint {min(names, default='none')!r} in {path}",
+        "joints of a known hand",
+        f"valid names: {', '.join(DEXGRASPNET_JOINTS)}, or those of {', '.join(HAND_NAMES)}",
+    )
+
+
+def _poses(
+    model: HandModel, grasps: Sequence[Mapping[str, Any]], label: str
+) -> tuple[Float[np.ndarray, "rows 7"], Float[np.ndarray, "rows active"]]:
+    qpos = [g["qpos"] for g in grasps]
+    missing = [name for name in (*POSITION, *EULER) if name not in qpos[0]]
+    if missing:
+        raise UserError(f"{label} without {', '.join(missing)}", "the palm's pose", "check the file")
+    names = [name for name in qpos[0] if name not in (*POSITION, *EULER)]
+    if any(set(q) != set(qpos[0]) for q in qpos):
+        raise UserError(f"{label} with grasps of different joints", "one hand a file", "split the file")
+    place, angles, values = (
+        np.array([[float(q[name]) for name in of] for q in qpos]) for of in (POSITION, EULER, names)
+    )
+    bad = ~np.isfinite(angles).all(axis=1, keepdims=True)
+    turn = Rotation.from_euler("xyz", np.where(bad, 0.0, angles))
+    pose = np.where(bad, np.nan, np.concatenate([place, np.roll(turn.as_quat(), 1, axis=1)], axis=1))
+    if model.name == "shadow" and any(name.startswith("robot0:") for name in names):
+        unknown = [name for name in names if name not in DEXGRASPNET_JOINTS]
+        if unknown:
+            valid = ", ".join(DEXGRASPNET_JOINTS)
+            raise UserError(f"joint {unknown[0]!r} in {label}", "DexGraspNet's", f"valid names: {valid}")
+        values = values * [DEXGRASPNET_JOINTS[name][1] for name in names]
+        names = [DEXGRASPNET_JOINTS[name][0] for name in names]
+        base = palm_in_base(model)
+        pose = compose(pose, relative_pose(base, np.array([0.0, 0, 0, 1, 0, 0, 0])))
+    return pose, by_name(names, values, model, label)

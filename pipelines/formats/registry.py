@@ -1,0 +1,42 @@
+"""Which reader a file needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+from pipelines.formats import affordpose, dexgraspbench, dexgraspnet, parquet
+from pipelines.formats.grasp_file import GraspFile
+from zdg_jax.errors import UserError
+
+#: each has NAME, detect(path) and read(path, hand)
+FORMATS: dict[str, ModuleType] = {m.NAME: m for m in (parquet, dexgraspnet, dexgraspbench, affordpose)}
+
+
+def read_grasps(path: str, hand: str | None = None) -> GraspFile:
+    """Read a grasp file or a folder of them, whatever its format: that is told by the contents.
+
+    Args:
+      path: a file, or a folder of files of one format (searched below too).
+      hand: of `zdg_jax.hands`; by default the format's.
+
+    Returns:
+      The grasps, at least one row.
+
+    Raises:
+      UserError: no such file, no known format, no grasp in it, or what the reader refuses.
+    """
+    where = Path(path).expanduser()
+    if not where.exists():
+        raise UserError(f"no file at {path}", "a grasp file or a folder of them", "check the path")
+    if where.is_file() and where.stat().st_size == 0:
+        raise UserError(f"{path}, which is empty", "a grasp file", "check the path")
+    for module in FORMATS.values():
+        if module.detect(where):
+            found = module.read(where, hand)
+            if len(found) == 0:
+                raise UserError(f"{path} without a grasp", "at least one", "check the path")
+            return found
+    raise UserError(
+        f"{path} of no known format", f"one of {', '.join(FORMATS)} (docs/formats.md)", "check the path"
+    )

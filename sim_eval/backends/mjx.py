@@ -1,0 +1,279 @@
+"""MJX: grasps of any objects in one vmap and one compilation, in chunks of one shape, over all devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, Int
+
+from sim_eval.backends.jobs import Drop, Hold
+from sim_eval.backends.mjx_physics import (
+    Bodies,
+    Physics,
+    Seen,
+    State,
+    fixed_physics,
+    hand_physics,
+    import_mjx,
+    stack_bodies,
+    traced,
+)  # fmt: skip
+from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
+from sim_eval.scene import SceneParams
+from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.plan import Device
+
+#: Objects of one chunk; fewer are padded, so that their number compiles nothing anew.
+OBJECTS = 64
+#: Rows of a chunk on one device: few for tests and small files, else as many as keep it busy and fit.
+_CPU, _OTHER, _ROW_BYTES = (16, 64), (256, 8192), 1 << 21
+
+
+def chunk_rows(device: Device) -> tuple[int, int]:
+    """Rows of a small and of a large chunk on that device: 2 MB a row, a quarter of its memory in all."""
+    if device.platform == "cpu":
+        return _CPU
+    limit = (device.memory_stats() or {}).get("bytes_limit", 16 << 30)
+    fit = 1 << (max(int(limit // 4 // _ROW_BYTES), 1).bit_length() - 1)
+    few, many = _OTHER
+    return few, max(few, min(many, fit))
+
+
+def drop(
+    job: Drop, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+) -> Rollout:
+    """See `Drop`; rows of one batch don't touch each other.
+
+    Args:
+      job: any objects, in any order.
+      devices: all local ones by default.
+      rows_a_chunk: on one device, instead of `chunk_rows`.
+
+    Returns:
+      steps + 1 states a row.
+    """
+    out = empty(len(job.index), job.steps + 1)
+    devices = tuple(devices or jax.local_devices())
+    sizes = tuple(len(devices) * r for r in rows_a_chunk or chunk_rows(devices[0]))
+    spheres = np.asarray(job.p_obj_spheres, np.float32)
+    fine = np.asarray(np.isfinite(spheres).all(axis=(1, 2)))
+    run = _drop(tuple(float(r) for r in job.sphere_radius), job.params, job.mass, job.steps, devices)
+    failure = np.array(["" if ok else "a hand sphere is not at a finite place" for ok in fine], dtype=object)
+    for rows, bodies, index, real in _chunks(job.objects, job.index, np.flatnonzero(fine), sizes):
+        seen = run(bodies, index, spheres[rows])
+        for target, got in zip((out.p_world_com, out.q_world_obj, out.contact, out.depth), seen, strict=True):
+            target[rows[:real]] = np.asarray(got)[:real]
+    failure[fine] = faults(out, MAX_TRAVEL)[fine]
+    return blanked(out, failure)
+
+
+def hold(
+    job: Hold, devices: Sequence[Device] | None = None, rows_a_chunk: tuple[int, int] | None = None
+) -> tuple[Rollout, ...]:
+    """See `Hold`.
+
+    Args:
+      job: any objects, in any order.
+      devices: all local ones by default.
+      rows_a_chunk: on one device, instead of `chunk_rows`.
+
+    Returns:
+      A rollout for each force; rows that an earlier force made fail are left out, with a reason.
+    """
+    devices = tuple(devices or jax.local_devices())
+    sizes = tuple(len(devices) * r for r in rows_a_chunk or chunk_rows(devices[0]))
+    physics = hand_physics(job.hand, job.params, job.mass)
+    assert physics.scene is not None
+    n, scene, model = len(job.index), physics.scene, physics.scene.model
+    pose = np.asarray(job.hand_pose, np.float32)
+    pose[:, 3:] /= np.linalg.norm(pose[:, 3:], axis=1, keepdims=True)
+    targets = np.asarray(job.waypoints, np.float32)
+    fine = np.asarray(np.isfinite(pose).all(axis=1) & np.isfinite(targets).all(axis=(1, 2)))
+    failure = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
+    advance = _advance(job.hand, job.params, job.mass, devices)
+    ctrl = targets[:, :, scene.ctrl]
+    qpos = scene.qpos(job.hand, np.nan_to_num(targets[:, 0].astype(np.float64))).astype(np.float32)
+    start = stack_bodies(job.objects, len(job.objects))
+    qpos[:, -7:-4], qpos[:, -4:] = start.com[job.index], start.axes[job.index]
+    state = State(qpos, *(np.zeros((n, model.nv), np.float32) for _ in range(2)))
+
+    def go(alive: np.ndarray, state: State, a: int, b: int, force: np.ndarray, stairs: int, each: int):
+        """New states of the rows alive, and what is seen of them."""
+        end = State(*(x.copy() for x in state))
+        seen = Seen(
+            np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), np.zeros(n, bool),
+            np.full(n, np.nan, np.float32),
+        )  # fmt: skip
+        push = np.asarray(force, np.float32)
+        for rows, bodies, index, real in _chunks(job.objects, job.index, alive, sizes):
+            part = State(*(x[rows] for x in state))
+            got = advance(
+                bodies,
+                index,
+                pose[rows],
+                part,
+                ctrl[rows, a],
+                ctrl[rows, b],
+                push,
+                np.int32(stairs),
+                np.int32(each),
+            )
+            for target, x in zip((*end, *seen), (*got[0], *got[1]), strict=True):
+                target[rows[:real]] = np.asarray(x)[:real]
+        return end, seen
+
+    alive = np.flatnonzero(fine)
+    nothing = np.zeros(3)
+    _, first = go(alive, state, 0, 0, nothing, 1, 0)
+    for w in range(job.waypoints.shape[1] - 1):
+        state, _ = go(alive, state, w, w + 1, nothing, *job.ramp)
+    last, rollouts = job.waypoints.shape[1] - 1, []
+    for force in job.forces:
+        out = empty(n, job.checks + 1)
+        now, held = state, alive
+        _write(out, 0, first, alive)
+        reason = failure.copy()
+        reason[fine & ~np.isin(np.arange(n), alive)] = SKIPPED
+        for check in range(job.checks):
+            now, seen = go(held, now, last, last, force, 1, job.check_steps)
+            _write(out, check + 1, seen, held)
+            so_far = Rollout(
+                out.p_world_com[held][:, [0, check + 1]], out.q_world_obj[held][:, [0, check + 1]],
+                out.contact[held][:, [0, check + 1]], out.depth[held][:, [0, check + 1]], ("",) * len(held),
+            )  # fmt: skip
+            wrong = faults(so_far, MAX_FLIGHT, check + 1)
+            reason[held] = wrong
+            held = held[(wrong == "") & ~so_far.beyond(job.max_move, job.max_turn)[:, 1]]
+        rollouts.append(blanked(out, reason))
+        alive = held
+    return tuple(rollouts)
+
+
+def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
+    """A reason for each row whose numbers mean nothing, else ""; `state` is what its last state is called."""
+    with np.errstate(invalid="ignore"):
+        far = out.move() > most
+    fine = np.isfinite(out.p_world_com).all(axis=2) & np.isfinite(out.q_world_obj).all(axis=2)
+    lost = np.logical_not(fine)
+    reason = np.full(len(far), "", dtype=object)
+    for row in range(len(far)):
+        bad = np.asarray(lost[row] | far[row])
+        if bad.any():
+            at = int(bad.argmax())
+            by = at if state is None else state
+            reason[row] = (
+                f"the simulation became unstable by state {by}"
+                if lost[row, at]
+                else f"the object burst away: over {most} m by state {by}"
+            )
+    return reason
+
+
+def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:
+    for target, got in zip((out.p_world_com, out.q_world_obj, out.contact, out.depth), seen, strict=True):
+        target[rows, at] = got[rows]
+
+
+def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[int, ...]):
+    """(rows, bodies, index into them, how many rows are real); chunks are padded by their first row."""
+    few, many = sizes
+    if len(np.unique(index[rows])) > OBJECTS:
+        rows = rows[np.argsort(index[rows], kind="stable")]
+    used = index[rows]
+    begin = 0
+    while begin < len(rows):
+        size = few if len(rows) - begin <= few else many
+        end = min(begin + size, len(rows))
+        names = np.unique(used[begin:end])
+        if len(names) > OBJECTS:  # rows are sorted then
+            end = begin + int(np.searchsorted(used[begin:end], names[OBJECTS]))
+            names = names[:OBJECTS]
+        real = end - begin
+        part = np.concatenate([rows[begin:end], np.full(size - real, rows[begin])])
+        bodies = _bodies(tuple(objects[i] for i in names))
+        yield part, bodies, np.searchsorted(names, index[part]).astype(np.int32), real
+        begin = end
+
+
+@lru_cache(maxsize=4)
+def _bodies(objects: tuple) -> Bodies:
+    return jax.device_put(stack_bodies(objects, OBJECTS))
+
+
+@lru_cache(maxsize=8)
+def _drop(
+    radius: tuple[float, ...], params: SceneParams, mass: float, steps: int, devices: tuple
+) -> Callable[..., Seen]:
+    physics = fixed_physics(radius, params, mass)
+
+    def one(bodies: Bodies, index: Int[Array, ""], spheres: Float[Array, "spheres 3"]) -> Seen:
+        own: Bodies = jax.tree.map(lambda x: x[index], bodies)
+        spheres = spheres - own.com[None]
+        model = physics.with_object(physics.model, own)
+
+        def step(state: State, _: None) -> tuple[State, Seen]:
+            data, seen = physics.forward(model, _loaded(physics, state), own, spheres)
+            return _moved(model, data), seen
+
+        zero = jnp.zeros(6, jnp.float32)
+        start = State(jnp.concatenate([zero[:3], own.axes]), zero, zero)
+        _, seen = jax.lax.scan(step, start, None, length=steps + 1)
+        return seen._replace(com=seen.com + own.com[None])
+
+    return _spread(jax.vmap(one, in_axes=(None, 0, 0)), devices, (False, True, True))
+
+
+@lru_cache(maxsize=8)
+def _advance(hand: HandModel, params: SceneParams, mass: float, devices: tuple) -> Callable[..., Any]:
+    physics = hand_physics(hand, params, mass)
+
+    def one(
+        bodies: Bodies, index: Int[Array, ""], pose: Float[Array, "7"], state: State,
+        a: Float[Array, " ctrl"], b: Float[Array, " ctrl"], force: Float[Array, "3"],
+        stairs: Int[Array, ""], each: Int[Array, ""],
+    ) -> tuple[State, Seen]:  # fmt: skip
+        own: Bodies = jax.tree.map(lambda x: x[index], bodies)
+        model = physics.with_object(physics.model, own)
+        model = model.replace(
+            body_pos=model.body_pos.at[1].set(pose[:3]), body_quat=model.body_quat.at[1].set(pose[3:])
+        )
+
+        def step(i: Int[Array, ""], state: State) -> State:
+            stair = (i // each + 1).astype(jnp.float32) / stairs.astype(jnp.float32)
+            data = _loaded(physics, state)
+            data = data.replace(ctrl=a + stair * (b - a), qfrc_applied=data.qfrc_applied.at[-6:-3].set(force))
+            return _moved(model, physics.forward(model, data, own, None)[0])
+
+        state = jax.lax.fori_loop(0, stairs * each, step, state)
+        seen, _ = physics.look(import_mjx().kinematics(model, _loaded(physics, state)), own, None)
+        return state, seen
+
+    axes = (None, 0, 0, 0, 0, 0, None, None, None)
+    return _spread(jax.vmap(one, in_axes=axes), devices, tuple(x is not None for x in axes))
+
+
+def _loaded(physics: Physics, state: State) -> Any:
+    return physics.data.replace(qpos=state.qpos, qvel=state.qvel, qacc_warmstart=state.warm)
+
+
+def _moved(model: Any, data: Any) -> State:
+    after = import_mjx().euler(model, data)
+    return State(after.qpos, after.qvel, after.qacc_warmstart)
+
+
+def _spread(f: Callable, devices: tuple, by_row: tuple[bool, ...]) -> Callable:
+    """Compile, rows dealt to the devices."""
+    f = traced(f)
+    if len(devices) == 1:
+        return jax.jit(f)
+    mesh = Mesh(np.array(devices), ("rows",))
+    specs = tuple(PartitionSpec("rows") if row else PartitionSpec() for row in by_row)
+    return jax.jit(
+        jax.shard_map(f, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("rows"), check_vma=False)
+    )

@@ -1,0 +1,102 @@
+"""How different the grasps of a set are: entropies of joints, positions and turns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial.transform import Rotation
+
+BINS = 100
+CELL = 0.02  # metres
+TURNS = Rotation.create_group("I").as_quat()  # the 60 turns of an icosahedron: equal cells of SO(3)
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Of one set of grasps, in nats (natural logarithm).
+
+    Attributes:
+      joint_entropy_mean, joint_entropy_std: over the joints; at most ln 100 = 4.61.
+      position_entropy: of the palm's position in cells of 2 cm.
+      rotation_entropy: of the palm's turn in 60 equal cells; at most ln 60 = 4.09.
+      count: grasps; no entropy can pass ln count, so compare sets of one size.
+    """
+
+    joint_entropy_mean: float
+    joint_entropy_std: float
+    position_entropy: float
+    rotation_entropy: float
+    count: int
+
+    def to_json(self) -> dict[str, float | int]:
+        return asdict(self)
+
+
+def entropy(counts: np.ndarray) -> float:
+    """Shannon entropy of a histogram in nats: -Σ p ln p, p = counts / Σ counts; NaN for an empty one."""
+    total = counts.sum()
+    if total == 0:
+        return float("nan")
+    p = counts[counts > 0] / total
+    return float(-(p * np.log(p)).sum())
+
+
+def joint_entropies(
+    joints: Float[np.ndarray, "n active"],
+    lower: Float[np.ndarray, " active"],
+    upper: Float[np.ndarray, " active"],
+    bins: int = BINS,
+) -> Float[np.ndarray, " active"]:
+    """Entropy of each joint's angle over `bins` equal bins of its range, nats.
+
+    DexGraspNet (ICRA 2023) reports mean and standard deviation of this over the joints; bins and natural
+    logarithm are those of UniDexGrasp's published evaluation. An angle beyond a limit falls in the last bin
+    (theirs drops it).
+
+    Args:
+      joints: radians, finite.
+      lower, upper: limits, radians.
+      bins: of each joint's range.
+    """
+    place = np.floor(bins * (joints - lower) / (upper - lower)).astype(np.int64).clip(0, bins - 1)
+    return np.array([entropy(np.bincount(column, minlength=bins)) for column in place.T])
+
+
+def position_entropy(points: Float[np.ndarray, "n 3"], cell: float = CELL) -> float:
+    """Entropy in nats of positions over cubes of edge `cell` metres, lattice at the object's origin."""
+    return entropy(np.unique(np.floor(points / cell), axis=0, return_counts=True)[1])
+
+
+def rotation_entropy(wxyz: Float[np.ndarray, "n 4"]) -> float:
+    """Entropy in nats of turns, each counted at the nearest of the icosahedron's 60 rotations.
+
+    Nearest by |q·g|, so that q and -q are one turn. The 60 cells are congruent, so uniform turns give ln 60.
+    """
+    xyzw = np.roll(wxyz, -1, axis=-1) / np.linalg.norm(wxyz, axis=-1, keepdims=True)
+    return entropy(np.bincount(np.abs(xyzw @ TURNS.T).argmax(axis=1), minlength=len(TURNS)))
+
+
+def diversity(
+    hand_pose: Float[np.ndarray, "n 7"],
+    joints: Float[np.ndarray, "n active"],
+    lower: Float[np.ndarray, " active"],
+    upper: Float[np.ndarray, " active"],
+) -> Diversity:
+    """All entropies of a set; rows that are not finite are left out.
+
+    Args:
+      hand_pose: xyz (metres) and wxyz in the object's frame; of the palm, or of any frame fixed to it.
+      joints: radians.
+      lower, upper: limits, radians.
+    """
+    fine = np.isfinite(hand_pose).all(axis=1) & np.isfinite(joints).all(axis=1)
+    if not fine.any():
+        return Diversity(*[float("nan")] * 4, count=0)
+    pose, joints = hand_pose[fine], joints[fine]
+    each = joint_entropies(joints, lower, upper)
+    return Diversity(
+        float(each.mean()), float(each.std()), position_entropy(pose[:, :3]), rotation_entropy(pose[:, 3:]),
+        int(fine.sum()),
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+"""What the tests with an actuated hand share: rows that can't run, verdicts from rollouts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from sim_eval.backends import Backend
+from sim_eval.backends.jobs import Hold
+from sim_eval.backends.rollout import SKIPPED, Rollout
+from sim_eval.protocols.rows import row_faults
+
+
+@dataclass(frozen=True)
+class HoldResult:
+    """One row a grasp.
+
+    Attributes:
+      success: the test's verdict; never true where status isn't "ok".
+      move_m, turn_rad: largest displacement of the centre of mass and largest turn at any check, over the
+        forces that were run: a row that fails under one force is left out of the next.
+      start_depth_m: overlap of hand and object before the hand closes.
+      forces_held: how many forces the grasp withstood.
+      steps: time steps that were simulated.
+      status: "ok", "invalid_pose", "joint_limits", "bad_object" or "sim_unstable"; the numbers of a row that
+        isn't ok are NaN.
+      status_reason: one line.
+    """
+
+    success: Bool[np.ndarray, " n"]
+    move_m: Float[np.ndarray, " n"]
+    turn_rad: Float[np.ndarray, " n"]
+    start_depth_m: Float[np.ndarray, " n"]
+    forces_held: Int[np.ndarray, " n"]
+    steps: Int[np.ndarray, " n"]
+    status: tuple[str, ...]
+    status_reason: tuple[str, ...]
+
+
+def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: bool) -> HoldResult:
+    """Simulate and judge.
+
+    Args:
+      job: every row of it; those that can't be simulated are told apart here.
+      simulator: see `sim_eval.backends`.
+      max_start_depth: metres; deeper overlap at the beginning is a failure.
+      touch_end: the hand has to touch the object at the last check.
+    """
+    status, reason = row_faults(job.hand, job.hand_pose, job.waypoints)
+    good = np.flatnonzero(np.array([s == "ok" for s in status], bool))
+    n = len(status)
+    success, held, steps = np.zeros(n, bool), np.zeros(n, int), np.zeros(n, int)
+    move, turn, depth = (np.full(n, np.nan) for _ in range(3))
+    rollouts: Sequence[Rollout] = []
+    if len(good):
+        rollouts = simulator.hold(
+            dataclasses.replace(
+                job, index=job.index[good], hand_pose=job.hand_pose[good], waypoints=job.waypoints[good]
+            )
+        )
+    why, passed, moved, turned, ran = _verdicts(job, rollouts, len(good), touch_end)
+    held[good], move[good], turn[good], steps[good] = passed, moved, turned, ran
+    if len(good):
+        depth[good] = rollouts[0].depth[:, 0]
+        success[good] = (passed == len(job.forces)) & (depth[good] <= max_start_depth)
+    for place, row in enumerate(good):
+        status[row] = "sim_unstable" if why[place] else "ok"
+        reason[row] = why[place] or job.objects[job.index[row]].note
+    lost = np.array([s != "ok" for s in status], bool)
+    success[lost], held[lost], move[lost], turn[lost], depth[lost] = False, 0, np.nan, np.nan, np.nan
+    return HoldResult(success, move, turn, depth, held, steps, tuple(status), tuple(reason))
+
+
+def _verdicts(job: Hold, rollouts: Sequence[Rollout], rows: int, touch_end: bool):
+    """(why it means nothing, forces withstood, largest move, largest turn, steps simulated), each by row."""
+    why = np.full(rows, "", dtype=object)
+    passed, move, turn = np.zeros(rows, int), np.zeros(rows), np.zeros(rows)
+    steps = np.full(rows, (job.waypoints.shape[1] - 1) * job.ramp[0] * job.ramp[1])
+    for rollout in rollouts:
+        failure = np.array(rollout.failure, dtype=object)
+        broken = (failure != "") & (failure != SKIPPED)
+        why = np.where((why == "") & broken, failure, why)
+        ran = failure == ""
+        move = np.where(ran, np.fmax(move, np.fmax.reduce(rollout.move(), axis=1)), move)
+        turn = np.where(ran, np.fmax(turn, np.fmax.reduce(rollout.turn(), axis=1)), turn)
+        good = ran & ~rollout.beyond(job.max_move, job.max_turn).any(axis=1)
+        passed += good & (rollout.contact[:, -1] | (not touch_end))
+        steps += job.check_steps * (np.isfinite(rollout.depth[:, 1:]).sum(axis=1))
+    return why, passed, move, turn, steps
+
+
+def waypoints_of(
+    pregrasp: Float[np.ndarray, "n active"],
+    joints: Float[np.ndarray, "n active"],
+    squeeze: Float[np.ndarray, "n active"],
+) -> Float[np.ndarray, "n 3 active"]:
+    """Pregrasp, grasp, squeeze."""
+    return np.stack([pregrasp, joints, squeeze], axis=1)

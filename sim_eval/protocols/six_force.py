@@ -1,0 +1,74 @@
+"""DexGraspBench's test [BODex]: squeeze the object, then push it along six directions in turn.
+
+Source: Chen et al., "BODex: Scalable and Efficient Robotic Dexterous Grasp Synthesis Using Bilevel
+Optimization", ICRA 2025, and its benchmark's main branch: object 0.1 kg, friction (0.6, 0.02), elliptic cone,
+impratio 10, condim 4, 4 ms, no gravity, kp 5 (Shadow); pregrasp to grasp and grasp to squeeze in 10 stairs of
+10 steps each; 10 m/s² x mass along each axis for 500 steps, looked at every 50; within 5 cm and 15 degrees of
+where the object was before the hand closed. Contacts of the hand take solref (0.005, 1) and solimp (0.5,
+0.99, 0.0001).
+
+Ours: the hand's base is welded to the world instead of to a mocap body that stands still; the six pushes
+begin from one closed state instead of closing six times (the same, it is deterministic); hand links do not
+touch each other; no noslip iterations (MJX has none); Euler with implicit damping, which for these joints is
+implicitfast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from sim_eval.backends import Backend
+from sim_eval.backends.jobs import Hold
+from sim_eval.protocols.hold import HoldResult, run_hold, waypoints_of
+from sim_eval.scene import SceneParams
+from sim_eval.simobject import SimObject
+from zdg_jax.hands.model import HandModel
+
+TIMESTEP = 0.004
+MASS = 0.1
+FRICTION = (0.6, 0.02, 0.0001)
+PUSH = 10.0 * MASS  # newtons
+RAMP = (10, 10)
+CHECKS, CHECK_STEPS = 10, 50
+MAX_MOVE, MAX_TURN = 0.05, np.deg2rad(15.0)
+MAX_START_DEPTH = 0.01  # metres
+PARAMS = SceneParams(
+    timestep=TIMESTEP,
+    gravity=(0.0, 0.0, 0.0),
+    friction=FRICTION,
+    condim=4,
+    solref_hand=(0.005, 1.0),
+    solimp_hand=(0.5, 0.99, 0.0001),
+)
+FORCES = PUSH * np.array([[-1.0, 0, 0], [1, 0, 0], [0, -1, 0], [0, 1, 0], [0, 0, -1], [0, 0, 1]])
+
+
+def run(
+    hand: HandModel,
+    objects: tuple[SimObject, ...],
+    index: Int[np.ndarray, " n"],
+    hand_pose: Float[np.ndarray, "n 7"],
+    pregrasp: Float[np.ndarray, "n active"],
+    joints: Float[np.ndarray, "n active"],
+    squeeze: Float[np.ndarray, "n active"],
+    simulator: Backend,
+) -> HoldResult:
+    """The six-force test of N grasps of any objects.
+
+    Args:
+      hand: any hand.
+      objects: cut as the backend wants them.
+      index: which object each grasp is of.
+      hand_pose: xyz (metres) and wxyz of link 0 in the object frame.
+      pregrasp, joints, squeeze: active joint angles, radians.
+      simulator: see `sim_eval.backends`.
+
+    Returns:
+      The result; success = all six within 5 cm and 15 degrees, and at most 1 cm of overlap at the pregrasp.
+    """
+    job = Hold(
+        hand, objects, index, hand_pose, waypoints_of(pregrasp, joints, squeeze), MASS, PARAMS, RAMP, FORCES,
+        CHECKS, CHECK_STEPS, MAX_MOVE, float(MAX_TURN),
+    )  # fmt: skip
+    return run_hold(job, simulator, MAX_START_DEPTH, touch_end=False)

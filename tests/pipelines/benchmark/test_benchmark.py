@@ -1,0 +1,129 @@
+"""The command itself: other methods' grasps in the default run, the whole line in the slow one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.benchmark.__main__ import main
+from pipelines.benchmark.methods import read_method
+from pipelines.benchmark.unit import UnitOptions, given_view, run_unit, stored_unit, unit_key, unit_path
+from sim_eval.benchmark.instructions import instructions
+from zdg_jax.api import make_reasoner
+from zdg_jax.errors import UserError
+from zdg_jax.hands import load_hand
+from zdg_jax.objects import load_object
+from zdg_jax.objects.named_parts import with_named_parts
+from zdg_jax.render.cameras import side_views, visible_pixels
+from zdg_jax.render.raycast import render
+from zdg_jax.render.surface import Surface
+
+MUG = next(i for i in instructions("zoo") if i.id == "zoo-mug-0")
+
+
+def grasp_file(path: Path, **changes: object) -> Path:
+    hand = load_hand("human16")
+    names = list(hand.active_names)[::-1]
+    arrays = {
+        "instruction": np.array([MUG.id] * 2),
+        "hand_pose": np.array([[0.0, 0.05, 0.3, 1.0, 0, 0, 0], [0.0, 0.05, 5.0, 1.0, 0, 0, 0]]),
+        "joints": np.tile(np.linspace(0, 0.1, len(names)), (2, 1)),
+        "joint_names": np.array(names),
+        "hand": np.array("human16"),
+    } | changes
+    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})  # type: ignore[arg-type]
+    return path
+
+
+def test_joints_are_read_by_name(tmp_path):
+    found = read_method(f"theirs={grasp_file(tmp_path / 'a.npz')}")
+    pose, joints = found.grasps[MUG.id]
+    assert found.name == "theirs"
+    assert pose.shape == (2, 7)
+    np.testing.assert_allclose(joints[0], np.linspace(0, 0.1, 16)[::-1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hand": None}, "without 'hand'"),
+        ({"joints": np.zeros((2, 3))}, "one row a grasp"),
+        ({"joint_names": np.array([f"j{i}" for i in range(16)])}, "joint 'j0'.*rename"),
+    ],
+)
+def test_wrong_grasp_files_are_explained(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        read_method(f"theirs={grasp_file(tmp_path / 'a.npz', **changes)}")
+    with pytest.raises(UserError, match=r"NAME=FILE\.npz"):
+        read_method("theirs.npz")
+    with pytest.raises(UserError, match="readable"):
+        read_method("theirs=nowhere.npz")
+
+
+def test_other_methods_are_measured_once_and_reported(tmp_path, capsys):
+    file = grasp_file(tmp_path / "a.npz")
+    given = ["--set", "zoo", "--rows", "", "--methods", f"theirs={file}", "--only", "mug-0", "mug-1"]
+    given += ["--out", str(tmp_path / "out"), "--pictures", "1"]
+    assert main(given) == 0
+    assert "| theirs |" in capsys.readouterr().out
+    units = {p.stem: json.loads(p.read_text()) for p in (tmp_path / "out/units/theirs").glob("*.json")}
+    assert units["zoo-mug-1"]["status"] == "no_grasp"
+    near, far = units["zoo-mug-0"]["grasps"]
+    assert far["part_acc"] == 0.0
+    assert not far["sim_suc"]
+    assert near["p_vol_cm3"] is not None
+    stamp = (tmp_path / "out/units/theirs/zoo-mug-0.json").stat().st_mtime_ns
+    assert main(given) == 0  # nothing is measured again
+    assert (tmp_path / "out/units/theirs/zoo-mug-0.json").stat().st_mtime_ns == stamp
+    assert main([*given[:-4], "--out", str(tmp_path / "out"), "--keep", "99", "--num", "2"]) == 2
+
+
+def test_a_unit_is_known_by_all_that_shapes_it(tmp_path):
+    keys = {
+        unit_key(MUG, "ours", UnitOptions()),
+        unit_key(MUG, "ours_star", UnitOptions()),
+        unit_key(MUG, "ours", UnitOptions(seed=1)),
+        unit_key(MUG.model_copy(update={"task": "Another sentence."}), "ours", UnitOptions()),
+    }
+    assert len(keys) == 4
+    (tmp_path / "torn.json").write_text('{"key": "x"')
+    assert stored_unit(tmp_path / "torn.json", "x") is None
+
+
+def test_the_given_view_shows_the_labelled_part():
+    obj = load_object(MUG.object)
+    parted, names = with_named_parts(obj)
+    handle = names.index("handle") + 1
+    frames = [render(Surface.of(obj.mesh), camera) for camera in side_views(obj.mesh, size=256)]
+    pixels = [visible_pixels(frame, parted.face_part).get(handle, 0) for frame in frames]
+    assert pixels[given_view(obj, MUG)] == max(pixels)
+
+
+@pytest.mark.slow
+def test_all_rows_on_one_instruction(tmp_path, capsys):
+    given = ["--set", "zoo", "--reasoner", "oracle", "--only", "zoo-hammer-0", "--num", "8", "--keep", "2"]
+    assert main([*given, "--out", str(tmp_path)]) == 0
+    record = json.loads((tmp_path / "benchmark.json").read_text())
+    lines = {entry["title"]: entry for entry in record["tables"]["All tasks"]}
+    assert set(lines) == {"Ours", "Ours*", "W/O Contact", "W/O Initial", "W/O Refine"}
+    assert lines["Ours"]["failed"] == 0
+    assert lines["Ours"]["mean"]["part_acc"] == 100.0
+    assert lines["W/O Refine"]["mean"]["p_dep_cm"] > lines["Ours"]["mean"]["p_dep_cm"]
+    stored = json.loads((tmp_path / "units/ours/zoo-hammer-0.json").read_text())
+    assert stored["region_precision"] > 0.9
+    assert (tmp_path / "benchmark.html").stat().st_size > 1000
+
+
+def test_a_unit_that_breaks_is_a_row_with_a_reason(tmp_path, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise ZeroDivisionError("nothing to divide by")
+
+    monkeypatch.setattr("pipelines.benchmark.unit.load_object", broken)
+    result = run_unit(MUG, "ours", UnitOptions(), load_hand("human16"), make_reasoner("offline"), tmp_path)
+    assert (result["status"], result["grasps"]) == ("crashed", [])
+    assert result["status_reason"] == "ZeroDivisionError: nothing to divide by"
+    assert stored_unit(unit_path(tmp_path, "ours", MUG), unit_key(MUG, "ours", UnitOptions())) == result
+    assert "Traceback" in capsys.readouterr().err

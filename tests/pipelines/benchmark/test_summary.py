@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pipelines.benchmark.page import Run, write_report
+from pipelines.benchmark.rows import ROWS, parse_rows
+from pipelines.benchmark.summary import failures, line, markdown
+from pipelines.benchmark.work import chosen_instructions
+from sim_eval.benchmark.instructions import instructions, split
+from zdg_jax.errors import UserError
+
+ALL = {i.id: i for i in instructions("zoo")}
+
+
+def grasp(part: float = 1.0, held: bool = True, depth: float | None = 0.1) -> dict[str, object]:
+    return {
+        "p_dep_cm": depth,
+        "p_vol_cm3": 1.0,
+        "sim_dis_cm": 0.5,
+        "sim_suc": held,
+        "part_acc": part,
+        "sc_ratio": 0.8 * part,
+        "contact_end": held,
+        "rank": 0,
+    }
+
+
+def unit(name: str, *grasps: dict[str, object], status: str = "ok") -> dict[str, object]:
+    return {"id": name, "row": "ours", "status": status, "status_reason": "why", "grasps": list(grasps)}
+
+
+def test_every_instruction_counts_once_and_failed_ones_as_failures():
+    units = [
+        unit("zoo-mug-0", grasp(1.0), grasp(0.0), grasp(0.0), grasp(0.0)),
+        unit("zoo-axe-0", grasp(1.0)),
+        unit("zoo-knife-0", status="invalid_answer"),
+    ]
+    found = line("Ours", units, ALL)
+    assert (found.tasks, found.failed) == (3, 1)
+    assert found.mean["part_acc"] == pytest.approx(100 * (0.25 + 1.0 + 0.0) / 3)
+    assert found.mean["p_vol_cm3"] == pytest.approx(1.0)  # nothing to measure on a task without a grasp
+    values = np.array([0.25, 1.0, 0.0])
+    assert found.half["part_acc"] == pytest.approx(196 * values.std(ddof=1) / np.sqrt(3), rel=1e-3)
+    assert "| Ours |" in markdown([found])
+
+
+def test_twisting_tasks_are_left_out_of_the_simulated_columns():
+    twist = next(i.id for i in ALL.values() if i.affordance == "twist")
+    found = line("x", [unit(twist, grasp(held=False)), unit("zoo-mug-0", grasp(held=True))], ALL)
+    assert found.mean["sim_suc"] == pytest.approx(100.0)
+    assert found.mean["part_acc"] == pytest.approx(100.0)
+
+
+def test_a_grasp_that_could_not_be_simulated_is_no_success():
+    found = line("x", [unit("zoo-mug-0", grasp(), {**grasp(depth=None), "sim_suc": None})], ALL)
+    assert found.mean["sim_suc"] == pytest.approx(50.0)
+    assert found.mean["p_dep_cm"] == pytest.approx(0.1)
+
+
+def test_failures_come_worst_first_with_a_reason():
+    units = [
+        unit("zoo-mug-0", grasp()),
+        unit("zoo-mug-1", grasp(0.0)),
+        unit("zoo-mug-2", status="empty_region"),
+    ]
+    found = failures(units)
+    assert [u["id"] for u, _ in found] == ["zoo-mug-2", "zoo-mug-1"]
+    assert [why for _, why in found] == ["empty_region: why", "wrong part"]
+
+
+def test_rows_by_name():
+    assert parse_rows(",".join(ROWS)) == tuple(ROWS)
+    with pytest.raises(UserError, match="ours, ours_star, wo_contact, wo_initial, wo_refine"):
+        parse_rows("ours,mine")
+
+
+def test_a_limit_spreads_over_the_categories():
+    few = chosen_instructions("zoo", limit=len(split("zoo")))
+    assert {i.category for i in few} == set(split("zoo"))
+    assert len({i.object[-1] for i in few}) == 4  # all variants occur
+    held = chosen_instructions("zoo", half="held_out")
+    assert {split("zoo")[i.category] for i in held} == {"held_out"}
+    assert [i.id for i in chosen_instructions("zoo", only=["mug-1"])] == ["zoo-mug-1"]
+    with pytest.raises(UserError, match="loosen"):
+        chosen_instructions("ycb", only=["nothing like it"])
+
+
+def test_the_report_says_the_same_three_times(tmp_path):
+    units = {"ours": [unit("zoo-mug-0", grasp()), unit("zoo-axe-0", status="<refused>")]}
+    run = Run("Title", "note", ALL, split("zoo"), units, {"set": "zoo"})
+    write_report(run, tmp_path, {})
+    record = json.loads((tmp_path / "benchmark.json").read_text())
+    assert record["tables"]["All tasks"][0]["mean"]["part_acc"] == pytest.approx(50.0)
+    assert record["failures"] == [{"row": "ours", "id": "zoo-axe-0", "why": "<refused>: why"}]
+    text = (tmp_path / "benchmark.md").read_text()
+    assert "| Ours |" in text
+    assert "## Ours by category" in text
+    page = (tmp_path / "benchmark.html").read_text()
+    assert "&lt;refused&gt;" in page
+    assert "<refused>" not in page

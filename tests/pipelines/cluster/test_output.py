@@ -1,0 +1,112 @@
+"""What is written is the truth: shards, resumption, refusal, and readers that people use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pyarrow.dataset as ds
+import pytest
+
+from pipelines.cluster.files import Folder
+from pipelines.cluster.output import Output
+from pipelines.dataset import read_dataset
+from pipelines.plan import finished as finished_ids
+from tests.pipelines.cluster.made import finished, options, spec
+from zdg_jax.errors import UserError
+from zdg_jax.hands import load_hand
+
+TASKS = [spec(i) for i in range(6)]
+
+
+@pytest.fixture(params=["local", "memory"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    yield str(tmp_path / "out") if request.param == "local" else "memory://zdg-test/out"
+    fsspec.filesystem("memory").store.clear()
+
+
+def opened(uri: str, **more) -> Output:
+    output = Output(Folder(uri), options(uri, **more), load_hand("human16"))
+    output.begin(TASKS)
+    return output
+
+
+def test_a_run_that_was_killed_between_the_two_files_goes_on(uri: str) -> None:
+    first = opened(uri)
+    assert first.write([finished(TASKS[0]), finished(TASKS[1])]) == "part-00000.parquet"
+    first.write([finished(TASKS[2])])
+    first.folder.write("grasps/part-00002.parquet", b"a shard whose twin never came")
+    second = opened(uri)
+    assert set(second.done) == finished_ids(uri) == {"t0", "t1", "t2"}
+    assert second.folder.names("grasps") == ["part-00000.parquet", "part-00001.parquet"]
+    assert second.write([finished(task) for task in TASKS[3:]]) == "part-00002.parquet"
+    second.finish(len(TASKS))
+    manifest = json.loads(second.folder.read("manifest.json"))
+    assert (manifest["complete"], manifest["tasks_done"], manifest["shards"]) == (True, 6, 3)
+    card = second.folder.read("dataset_card.md").decode()
+    assert "6 of 6 tasks on 1 objects, 12 rows" in card
+    assert "| ok | 6 |" in card
+    assert "6 model calls, $1.5000, 6000 input and 300 output tokens" in card
+    info = json.loads(second.folder.read("dataset_info.json"))
+    assert info["objects"]["ycb:025_mug"]["mesh_sha256"] == "abc"
+    assert len(info["joint_names"]) == 16
+
+
+def test_another_configuration_or_meaning_is_refused(uri: str) -> None:
+    opened(uri).write([finished(TASKS[0])])
+    with pytest.raises(UserError, match="num 4 there and 8 here"):
+        opened(uri, num=8)
+    opened(uri, shard=3, in_flight=7)  # how, not what
+    other = spec(0, "ycb:048_hammer")
+    with pytest.raises(UserError, match="'t0', which stands for another task"):
+        Output(Folder(uri), options(uri), load_hand("human16")).begin([other])
+
+
+def test_a_folder_of_somebody_else_is_refused(uri: str) -> None:
+    Folder(uri).write("grasps/part-00000.parquet", b"theirs")
+    with pytest.raises(UserError, match=r"without manifest\.json"):
+        opened(uri)
+    assert Folder(uri).read("grasps/part-00000.parquet") == b"theirs"
+
+
+def test_every_usual_reader_reads_it(tmp_path: Path) -> None:
+    import pandas as pd
+
+    output = opened(str(tmp_path))
+    output.write([finished(TASKS[0]), finished(TASKS[1], 1)])
+    output.write([finished(TASKS[2])])
+    folder = tmp_path / "grasps"
+    ids = ["t0-0-0000", "t0-0-0001", "t1-0-0000", "t2-0-0000", "t2-0-0001"]
+    assert ds.dataset(folder).to_table()["grasp_id"].to_pylist() == ids
+    frame = pd.read_parquet(folder)
+    assert frame["grasp_id"].tolist() == ids
+    assert frame["joints"].iloc[0].shape == (16,)
+    polars = pytest.importorskip("polars")
+    assert polars.read_parquet(folder / "*.parquet")["grasp_id"].to_list() == ids
+
+
+@pytest.mark.filterwarnings("ignore")  # its own
+def test_hugging_face_datasets_reads_it(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    opened(str(tmp_path)).write([finished(TASKS[0])])
+    found = datasets.load_dataset(
+        "parquet", data_files=str(tmp_path / "grasps" / "*.parquet"), cache_dir=str(tmp_path / "cache")
+    )
+    assert found["train"]["grasp_id"] == ["t0-0-0000", "t0-0-0001"]
+
+
+def test_a_shard_is_read_like_any_file_of_grasps(tmp_path: Path) -> None:
+    opened(str(tmp_path)).write([finished(TASKS[0])])
+    table, info = read_dataset(tmp_path / "grasps" / "part-00000.parquet")
+    assert table.num_rows == 2
+    assert info["hand"] == "human16"
+
+
+def test_no_such_address(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="an address of pyarrow or fsspec"):
+        Folder("nonsense://x/y")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="output folder"):
+        Folder(str(tmp_path / "file" / "below"))

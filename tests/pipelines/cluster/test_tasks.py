@@ -1,0 +1,88 @@
+"""Bad tables are refused in one line, before anything is asked; good ones say what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import generate, plan
+from pipelines.cluster.tasks import read_tasks
+from zdg_jax.errors import UserError
+
+GOOD = (
+    "object,task,task_id\nycb:025_mug,drink from it,a\nycb:048_hammer,hammer,b\nycb:025_mug,hand it over,c\n"
+)
+
+
+def write(folder: Path, text: str, name: str = "tasks.csv") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+BAD = {
+    "missing column": ("object,sentence\nycb:025_mug,x\n", "without column task"),
+    "empty table": ("object,task\n", "without a single row"),
+    "empty file": ("", "without a single row"),
+    "duplicate ids": (GOOD + "ycb:025_mug,wash it,a\n", "task_id 'a' in rows 1 and 4"),
+    "same row twice": ("object,task\nycb:025_mug,x\nycb:025_mug,x\n", "in rows 1 and 2"),
+    "unknown scan": ("object,task\nycb:025_mugg,x\n", "row 1: ycb:025_mugg"),
+    "unknown zoo": ("object,task\nzoo:mugg/1,x\n", "row 1: zoo:mugg/1"),
+    "no such variant": ("object,task\nzoo:mug/77,x\n", "row 1: zoo:mug/77"),
+    "no such file": ("object,task\nycb:025_mug,x\n/nowhere/a.stl,x\n", "row 2: /nowhere/a.stl"),
+    "empty sentence": ('object,task\nycb:025_mug,"  "\n', "row 1: task"),
+    "bad scale": ("object,task,scale\nycb:025_mug,x,-1\n", "row 1: scale -1"),
+    "bad axis": ("object,task,up\nycb:025_mug,x,w\n", "row 1: up 'w'"),
+    "bad seed": ("object,task,seed\nycb:025_mug,x,-3\n", "row 1: seed -3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_one_line_and_exit_2(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, expected = BAD[case]
+    path, out = write(tmp_path, text), tmp_path / "out"
+    assert generate.main(["--tasks", path, "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert expected in said
+    assert said.count("\n") == 1
+    assert not list(out.glob("*/*"))
+    assert plan.main(["--tasks", path]) == 2
+
+
+def test_an_unreadable_file_and_a_strange_kind(tmp_path: Path) -> None:
+    for name, text, expected in (
+        ("x.parquet", "no parquet", "unreadable"),
+        ("x.xlsx", "", "one of .parquet"),
+        ("none.csv", None, "no file at"),
+    ):
+        path = str(tmp_path / name) if text is None else write(tmp_path, text, name)
+        with pytest.raises(UserError, match=expected):
+            read_tasks(path)
+
+
+def test_every_format_gives_the_same_tasks_grouped_by_object(tmp_path: Path) -> None:
+    rows = [
+        {"object": "ycb:025_mug", "task": "drink from it", "task_id": "a", "note": "x"},
+        {"object": "ycb:048_hammer", "task": "hammer", "task_id": "b", "note": "y"},
+        {"object": "ycb:025_mug", "task": "hand it over", "task_id": "c", "note": "z"},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+    write(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), "t.jsonl")
+    write(tmp_path, GOOD, "t.csv")
+    found = [read_tasks(str(tmp_path / name)) for name in ("t.parquet", "t.jsonl", "t.csv")]
+    assert found[0].tasks == found[1].tasks == found[2].tasks
+    assert [task.task_id for task in found[0].tasks] == ["a", "c", "b"]
+    assert found[0].ignored == ("note",)
+    assert len(found[0].objects) == 2
+
+
+def test_ids_are_made_of_the_contents_and_keep_their_meaning(tmp_path: Path) -> None:
+    one = read_tasks(write(tmp_path, "object,task\nycb:025_mug,x\n")).tasks[0]
+    same = read_tasks(write(tmp_path, "task,object,seed\nx,ycb:025_mug,0\n")).tasks[0]
+    other = read_tasks(write(tmp_path, "object,task,seed\nycb:025_mug,x,1\n")).tasks[0]
+    assert one.task_id == same.task_id == one.content_sha
+    assert other.task_id != one.task_id
+    assert read_tasks(write(tmp_path, "object,task\nycb:025_mug,x\n"), 1).tasks[0] == other

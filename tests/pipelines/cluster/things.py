@@ -1,0 +1,115 @@
+"""A Ray cluster in a process of its own, and the command that runs on it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trimesh
+
+ROOT = Path(__file__).resolve().parents[3]
+_HEAD = """
+import sys, ray
+settings = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
+context = ray.init("local", num_cpus=2, **settings)
+print(context.address_info["gcs_address"], flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """A cluster of two processors; yields its address. The test's own process never imports Ray."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HEAD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def sticks(folder: Path) -> list[str]:
+    """Two small meshes that are prepared in a moment."""
+    paths = []
+    for name, mesh in (
+        ("stick", trimesh.creation.cylinder(radius=0.015, height=0.2, sections=24)),
+        ("box", trimesh.creation.box((0.05, 0.16, 0.04))),
+    ):
+        path = folder / f"{name}.stl"
+        mesh.export(path)
+        paths.append(str(path))
+    return paths
+
+
+def table(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@dataclass
+class Running:
+    """`python -m pipelines.generate` under way."""
+
+    process: subprocess.Popen[str]
+    out: Path
+
+    def log(self) -> list[dict[str, Any]]:
+        path = self.out / "log.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def pids(self, stage: str) -> list[int]:
+        """Of everyone who ever did this stage's work, the last last."""
+        return [e["pid"] for e in self.log() if e.get("stage") == stage and e["event"] in ("actor", "span")]
+
+    def until(self, condition: Callable[[], bool], seconds: float = 240) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, "it never came"
+            time.sleep(0.05)
+
+    def kill(self, number: int = signal.SIGKILL) -> tuple[float, str]:
+        """Seconds that it took to end, and what it said on stderr."""
+        begin = time.monotonic()
+        self.process.send_signal(number)
+        _, said = self.process.communicate(timeout=120)
+        return time.monotonic() - begin, said
+
+    def ends(self, seconds: float = 400) -> tuple[int, str, str]:
+        out, said = self.process.communicate(timeout=seconds)
+        return self.process.returncode, out, said
+
+
+def generate(tasks: Path, out: Path, *more: str) -> Running:
+    command = [sys.executable, "-m", "pipelines.generate", "--tasks", str(tasks), "--out", str(out), *more]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    return Running(process, out)

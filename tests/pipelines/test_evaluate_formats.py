@@ -1,0 +1,199 @@
+"""`zdg eval` and `zdg export` over files of every kind; the measuring is real, the simulation is not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import trimesh
+
+from pipelines import cli
+from pipelines.dataset import write_dataset
+from pipelines.evaluate import evaluate_file
+from pipelines.formats import read_grasps
+from sim_eval.measure import measure_shape
+from tests.pipelines.formats import writers
+from tests.sim_eval.helpers import grasps as some_grasps
+from zdg_jax.hands import load_hand
+from zdg_jax.objects.checks import check_mesh
+from zdg_jax.objects.load import mesh_sha256
+
+ROD = trimesh.creation.cylinder(radius=0.015, height=0.2, sections=24)
+COUNT = 4
+
+
+def evaluate(hand: Any, obj: Any, pose: np.ndarray, joints: np.ndarray, protocol: str, **more: Any) -> dict:
+    n = len(pose)
+    return {
+        **measure_shape(hand, obj, pose, joints, more.get("part")),
+        "sim_dis_cm": np.full(n, 0.5), "sim_suc": np.ones(n, bool), "contact_end": np.ones(n, bool),
+        "status": np.full(n, "ok"), "status_reason": np.full(n, ""),
+    }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(evaluate=evaluate, PROTOCOLS=("gravity",))
+    monkeypatch.setitem(sys.modules, "sim_eval.evaluate", fake)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of ours: four grasps of a rod, and a row that failed."""
+    folder = tmp_path_factory.mktemp("ours")
+    ROD.export(folder / "rod.stl")
+    mesh = trimesh.load_mesh(folder / "rod.stl", process=False)
+    sha = mesh_sha256(check_mesh(mesh, "rod")[0])
+    hand = load_hand("human16")
+    pose, joints = some_grasps(ROD, COUNT, seed=8)
+    shared = {
+        "task_id": "t", "object_id": "rod", "object_scale": 1.0, "mesh_sha256": sha, "hand": "human16",
+        "task": "hold it", "reasoner": "offline", "status_reason": "", "seed": 0, "config_sha": "c",
+        "code_version": "0", "calls": [],
+    }  # fmt: skip
+    rows = [
+        {**shared, "grasp_id": f"t-{i}", "status": "ok", "hand_pose": p, "joints": q,
+         "pregrasp_joints": 0.8 * q, "squeeze_joints": q}
+        for i, (p, q) in enumerate(zip(pose, joints, strict=True))
+    ]  # fmt: skip
+    rows.append({**shared, "grasp_id": "t-none", "status": "refused", "status_reason": "no answer"})
+    source = {"source": str(folder / "rod.stl"), "scale": 1.0, "up": None, "name": "rod"}
+    info = {"hand": "human16", "joint_names": list(hand.active_names), "objects": {"rod": source}}
+    write_dataset(folder, rows, info)
+    return folder
+
+
+def test_every_way_to_write(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["eval", str(ours), "--out", str(tmp_path / "m")]) == 0
+    said = capsys.readouterr().out
+    assert "P.Dep (cm)" in said
+    assert "refused: no answer" in said
+    assert said.strip().splitlines()[-1].startswith("4 grasps measured, 1 failed")
+    report = json.loads((tmp_path / "m/metrics.json").read_text())
+    assert (report["measured"], report["failed"], report["format"]) == (COUNT, 1, "zdg")
+    assert report["summary"]["p_dep_cm"]["count"] == COUNT
+    assert report["summary"]["sim_suc"]["mean"] == COUNT / (COUNT + 1)  # a failed row is no success
+    assert report["objects"][0]["name"] == "rod"
+    assert report["diversity"]["rod"]["count"] == COUNT
+    table = pq.read_table(tmp_path / "m/metrics.parquet")
+    assert table.num_rows == COUNT + 1
+    assert table["status"].to_pylist()[-1] == "refused"
+    assert table["p_dep_cm"].to_pylist()[-1] is None
+    page = (tmp_path / "m/metrics.md").read_text()
+    assert "| P.Dep (cm) ↓ |" in page
+    assert "## Diversity" in page
+
+
+@pytest.mark.parametrize("kind", ["dexgraspbench", "dexgraspnet"])
+def test_a_round_trip_measures_the_same(ours: Path, tmp_path: Path, kind: str) -> None:
+    assert cli.main(["export", str(ours), "--format", kind, "--out", str(tmp_path / "e")]) == 0
+    meshes = tmp_path / "e" / ("objects" if kind == "dexgraspbench" else "meshdata")
+    before, after = evaluate_file(str(ours)), evaluate_file(str(tmp_path / "e"), objects=str(meshes))
+    assert (after.format, after.hand, after.measured, after.failed) == (kind, "human16", COUNT, 0)
+    again = {row["grasp_id"]: row for row in after.rows}
+    for row in before.rows[:COUNT]:
+        for name, value in row.items():
+            if isinstance(value, float):
+                assert again[row["grasp_id"]][name] == pytest.approx(value, rel=1e-3, abs=1e-3), name
+            elif isinstance(value, bool | int):
+                assert again[row["grasp_id"]][name] == value, name
+    if kind == "dexgraspbench":
+        assert evaluate_file(str(tmp_path / "e")).measured == COUNT  # the files' own obj_path finds the mesh
+        found = read_grasps(str(tmp_path / "e"))
+        np.testing.assert_allclose(found.pregrasp, 0.8 * found.joints, atol=1e-6)
+        info = json.loads((meshes / "rod/info/simplified.json").read_text())
+        assert info["mass"] == pytest.approx(1000 * ROD.volume, rel=0.05)
+
+
+def test_shadow_survives_both_formats(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    palm, joints = writers.poses(3), np.random.default_rng(1).uniform(0, 0.3, size=(3, 22))
+    writers.dexgraspnet(tmp_path / "in/core-rod-1.npy", palm, joints, scale=2.0)
+    ROD.export(tmp_path / "in/core-rod-1.obj")
+    want = read_grasps(str(tmp_path / "in"))
+    for kind in ("dexgraspbench", "dexgraspnet"):
+        place = tmp_path / kind
+        assert cli.main(["export", str(tmp_path / "in"), "--format", kind, "--out", str(place)]) == 0
+        got = read_grasps(str(place))
+        np.testing.assert_allclose(got.hand_pose[:, :3], want.hand_pose[:, :3], atol=1e-6)
+        np.testing.assert_allclose(np.abs((got.hand_pose * want.hand_pose)[:, 3:].sum(axis=1)), 1.0)
+        np.testing.assert_allclose(got.joints, want.joints, atol=1e-9)
+    mesh = trimesh.load_mesh(tmp_path / "dexgraspnet/meshdata/core-rod-1_x_2/coacd/decomposed.obj")
+    np.testing.assert_allclose(mesh.extents, 2 * ROD.extents, rtol=1e-6)
+
+
+def test_glb(ours: Path, tmp_path: Path) -> None:
+    assert cli.main(["export", str(ours), "--format", "glb", "--out", str(tmp_path)]) == 0
+    scene = trimesh.load_scene(tmp_path / "rod.glb")
+    assert {"object", *(f"t-{i}" for i in range(COUNT))} <= set(scene.graph.nodes)
+
+
+def test_a_missing_mesh_is_a_status_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "g").mkdir()
+    (tmp_path / "o/core-rod-1/coacd").mkdir(parents=True)
+    joints = np.zeros((2, 22))
+    for name in ("core-rod-1", "core-cup-2"):
+        writers.dexgraspnet(tmp_path / f"g/{name}.npy", writers.poses(2), joints, scale=1.0)
+    args = ["eval", str(tmp_path / "g"), "--objects", str(tmp_path / "o")]
+    assert cli.main(args) == 2  # not one mesh: the folder is wrong
+    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("zdg:")]
+    assert len(err) == 1
+    assert "--objects" in err[0]
+    ROD.export(tmp_path / "o/core-rod-1/coacd/decomposed.obj")
+    assert cli.main([*args, "--out", str(tmp_path / "m.json")]) == 0
+    report = json.loads((tmp_path / "m.json").read_text())
+    assert [row["status"] for row in report["grasps"]] == ["no_object"] * 2 + ["ok"] * 2
+    assert "core-cup-2" in report["grasps"][0]["status_reason"]
+    assert {line["name"]: line["failed"] for line in report["categories"]} == {"cup": 2, "rod": 0}
+    assert "core-cup-2" in capsys.readouterr().out
+
+
+def test_affordpose_has_its_own_mesh_and_part(tmp_path: Path) -> None:
+    box = trimesh.creation.box((0.06, 0.2, 0.06)).subdivide().subdivide()
+    labels = np.where(box.vertices[:, 1] > -2, 5, 0)
+    row = evaluate_file(str(writers.affordpose(tmp_path / "1.json", box, labels))).rows[0]
+    assert row["part_acc"] == float(row["contact_5mm"])
+    elsewhere = np.where(box.vertices[:, 1] > 2, 5, 3)
+    row = evaluate_file(str(writers.affordpose(tmp_path / "2.json", box, elsewhere))).rows[0]
+    assert "part_acc" not in row  # nothing carries the label
+
+
+def test_up_turns_hand_and_mesh_together(tmp_path: Path) -> None:
+    writers.dexgraspnet(tmp_path / "rod.npy", writers.poses(2), np.zeros((2, 22)), scale=1.0)
+    ROD.export(tmp_path / "rod.obj")
+    plain, turned = (evaluate_file(str(tmp_path / "rod.npy"), up=up) for up in (None, "z"))
+    for a, b in zip(plain.rows, turned.rows, strict=True):
+        assert a["p_vol_cm3"] == pytest.approx(b["p_vol_cm3"], abs=1e-3)
+        assert a["contact_gap_cm"] == pytest.approx(b["contact_gap_cm"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["eval", "FILE", "--objects", "nowhere"], "--objects"),
+        (["eval", "FILE", "--hand", "shadow"], "human16"),
+        (["eval", "FILE", "--up", "z"], "--up"),
+        (["eval", "FILE", "--up", "w"], "x, y or z"),
+        (["eval", "FILE", "--out", "x.txt"], ".json, .parquet or .md"),
+        (["eval", "FILE", "--protocol", "shake"], "gravity"),
+        (["export", "FILE", "--format", "urdf"], "dexgraspbench, dexgraspnet, glb"),
+        (["export", "missing.npy", "--format", "glb"], "no file"),
+    ],
+)
+def test_one_line_and_exit_2(
+    ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    args: list[str], said: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([str(ours) if a == "FILE" else a for a in args]) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert said in lines[0]

@@ -1,0 +1,1 @@
+"""One file a scan: its parts as named regions."""
