@@ -35,8 +35,10 @@ from zdg_jax.refine.result import RefinedGrasps
 TOUCH = 0.012
 REPORT = "retarget.json"
 #: What the new rows take over from the old ones.
-SAME = ("object_id", "object_scale", "mesh_sha256", "task", "reasoner", "seed", "config_sha", "code_version",
-        "part_ids", "contact_points", "direction", "grasp_type", "rotation_index", "view_index", "calls")  # fmt: skip
+SAME = (
+    *("object_id", "object_scale", "mesh_sha256", "task", "reasoner", "seed", "config_sha", "code_version"),
+    *("part_ids", "contact_points", "direction", "grasp_type", "rotation_index", "view_index", "calls"),
+)
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,8 @@ def _measured(
         grasp = ReasonedGrasp(
             row["task"], "ok", "",
             ContactGuidance(np.zeros(0, bool), np.zeros(0, bool), row["contact_points"], row["part_ids"], ()),
-            InitialGrasp(np.zeros(3), np.eye(3), row["grasp_type"], row["direction"], row["rotation_index"] or 0,
-                         row["view_index"] or 0),
+            InitialGrasp(np.zeros(3), np.eye(3), row["grasp_type"], row["direction"] or "",
+                         row["rotation_index"] or 0, row["view_index"] or 0),
         )  # fmt: skip
         new = table_rows.grasp_row(shared, hand, grasp, r, 0, {})
         new["grasp_id"] = f"{row['grasp_id']}-{hand.name}"

@@ -15,9 +15,6 @@ from pipelines.runtime import output_folder
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HandModel, load_hand
 
-#: Last step of each stage is `steps`, 2 `steps`: pregrasp is step 0.
-STAGES = ("pregrasp", "grasp", "squeeze")
-
 
 def joint_path(
     hand: HandModel,
@@ -49,8 +46,8 @@ def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
       path: `grasps.parquet` or its folder.
       steps: from one pose to the next.
     Returns: `hand`, `joint_names` (the robot's own order), `base_link`, `stages` with the step each ends at,
-      and by grasp `grasp_id`, `object_id`, `hand_pose` (xyz wxyz of the base link in the object frame, metres)
-      and `positions` [grasps, times, joints], radians.
+      and by grasp `grasp_id`, `object_id`, `hand_pose` (xyz wxyz of the base link in the object frame,
+      metres) and `positions` [grasps, times, joints], radians.
     Raises:
       UserError: what the file lacks, or fewer than one step.
     """
@@ -66,11 +63,12 @@ def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
     poses = [column_array(table, f"{p}joints")[ok][:, order] for p in ("pregrasp_", "", "squeeze_")]
     return {
         "hand": hand.name, "base_link": hand.link_names[0], "joint_names": list(hand.joint_names),
-        "stages": {"pregrasp": 0, "grasp": steps, "squeeze": 2 * steps}, "units": {"angle": "rad", "length": "m"},
+        "stages": {"pregrasp": 0, "grasp": steps, "squeeze": 2 * steps},
+        "units": {"angle": "rad", "length": "m"},
         "grasp_id": [g for g, k in zip(table["grasp_id"].to_pylist(), ok, strict=True) if k],
         "object_id": [g for g, k in zip(table["object_id"].to_pylist(), ok, strict=True) if k],
         "hand_pose": column_array(table, "hand_pose")[ok],
-        "positions": joint_path(hand, *poses, steps),
+        "positions": joint_path(hand, poses[0], poses[1], poses[2], steps),
     }  # fmt: skip
 
 
@@ -91,8 +89,8 @@ def write_trajectories(path: str, out: str, *, steps: int = 10) -> int:
         stages = list(found["stages"].items())
         plain = {k: v for k, v in found.items() if k not in ("stages", "units")}
         np.savez_compressed(
-            sink, stage_names=[n for n, _ in stages], stage_ends=[s for _, s in stages],
-            **{k: np.asarray(v) for k, v in plain.items()},
+            sink, allow_pickle=False, stage_names=np.array([n for n, _ in stages]),
+            stage_ends=np.array([s for _, s in stages]), **{k: np.asarray(v) for k, v in plain.items()},
         )  # fmt: skip
         write_atomic(file, sink.getvalue())
     else:
