@@ -18,14 +18,12 @@ from zdg_jax.hands.load import joint_limits
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.registry import REFERENCE, from_card, load_hand
 from zdg_jax.hands.source import Source, compile_model, find_model
-from zdg_jax.hands.tree import Tree, hand_tree
+from zdg_jax.hands.tree import Tree, check_size, hand_tree
 
 #: A pad further than this from its link's surface lies off it, metres.
 PAD_OFF = 0.004
 #: Larger angle than this between D_palm and where fingers bend, or D_finger and where they point: degrees.
 ASTRAY = 50.0
-#: Lengths of a finger that a hand can have, metres.
-FINGER_LENGTH = (0.02, 0.3)
 _BASE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
@@ -45,6 +43,7 @@ def check_card(path: Path) -> list[str]:
     try:
         source = compile_model(find_model(card.model, path.parent, card.name))
         tree = hand_tree(source.model, card)
+        check_size(tree, source.model)
     except UserError as e:
         return [str(e)]
     faults = [*_names(card, tree), *_frames(card), *_limits(card, tree, source)]
@@ -183,18 +182,13 @@ def _directions(hand: HandModel) -> Iterator[str]:
     others = [hand.pad_names.index(f) for f in hand.finger_names if f != thumb]
     stretched, normals = palm(hand.open_joints, "pad"), palm(hand.open_joints, "pad_normal")
     hinges = palm(hand.open_joints, "hinge")
-    along, lengths = [], {}
+    along = []
     for f in hand.finger_names:
         links = [hand.link_names.index(n) for n in hand.finger_links[f]]
         first = next(j for j in range(len(hand.joint_names)) if hand.joint_link[j] in links)
         reach = stretched[hand.pad_names.index(f)] - hinges[first]
-        lengths[f] = float(np.linalg.norm(reach))
         if f != thumb:
-            along.append(reach / max(lengths[f], 1e-9))
-    length = float(np.median(list(lengths.values())))
-    if not FINGER_LENGTH[0] < length < FINGER_LENGTH[1]:
-        yield f"fingers are {100 * length:.3g} cm long; expected 2 to 30: is the model in metres?"
-        return
+            along.append(reach / max(float(np.linalg.norm(reach)), 1e-9))
     for name, got, want in (
         ("d_finger: the stretched fingers point", np.mean(along, axis=0), np.array([1.0, 0.0, 0.0])),
         ("d_palm: the finger pads look", normals[others].mean(axis=0), np.array([0.0, 0.0, 1.0])),
@@ -208,8 +202,8 @@ def _directions(hand: HandModel) -> Iterator[str]:
         return
     q = hand.grasp_types["lift"].joints
     p, n = palm(q, "pad"), palm(q, "pad_normal")
-    t, best = hand.pad_names.index(thumb), others[0]
-    if example.finger_names[example.thumb] in hand.pad_names and n[t] @ n[best] > 0.5:
+    t, best = hand.pad_names.index(thumb), hand.pad_names.index(_second(hand))
+    if example.finger_names[example.thumb] in hand.pad_names and n[t] @ n[best] > 0.6:
         angle = np.degrees(np.arccos(np.clip(n[t] @ n[best], -1, 1)))
         yield (
             f"functional_fingers: in the type lift the pads of {thumb} and {hand.pad_names[best]} look "
@@ -217,6 +211,12 @@ def _directions(hand: HandModel) -> Iterator[str]:
         )
     if np.linalg.norm(p[t] - p[best]) < 0.004:
         yield f"pads.{thumb} and pads.{hand.pad_names[best]} meet in the type lift; no object has room"
+
+
+def _second(hand: HandModel) -> str:
+    """The finger that the thumb meets: the second functional one, or any other."""
+    thumb = hand.finger_names[hand.thumb]
+    return next(f for f in (*hand.functional_fingers, *hand.finger_names) if f != thumb)
 
 
 def _types(card: HandCard, hand: HandModel) -> Iterator[str]:

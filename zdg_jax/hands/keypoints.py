@@ -107,7 +107,8 @@ def fit(
 
     solve = _solver(hand, free_base, steps, against is not None)
     goals = Goal(*(padded(x) for x in goal))
-    found = solve(padded(pose), padded(joints), goals, against)
+    with jax.default_matmul_precision("highest"):  # a GPU would round to three digits
+        found = solve(padded(pose), padded(joints), goals, against)
     pose, joints, cost = (np.asarray(x)[:n].astype(np.float64) for x in found)
     return pose, joints, cost
 
@@ -194,7 +195,7 @@ def _residuals(hand, at: Chain, joints, goal: Goal, against, spheres):
     axes = rotate(at.links, np.zeros(3, dtype=int), jnp.asarray(hand.R_base_palm.T, jnp.float32))
     J_palm, _ = jacobians(hand, at, base, palm, palm)
     _, J_axes = jacobians(hand, at, np.zeros(3, dtype=int), axes, axes)
-    add((palm - goal.palm) / UNIT, J_palm / UNIT, goal.palm_weight[None])
+    add((palm - goal.palm[None]) / UNIT, J_palm / UNIT, goal.palm_weight[None])
     # a turn of 0.1 rad counts like a centimetre
     add((axes - goal.R_palm.T) * 10.0, J_axes * 10.0, jnp.full(3, goal.palm_weight))
     eye = jnp.concatenate([jnp.zeros((len(hand.active_names), 6)), jnp.eye(len(hand.active_names))], axis=1)
@@ -235,13 +236,14 @@ def jacobians(
     k = len(link)
     moved = jnp.asarray(moves_link(hand)[:, link].T, jnp.float32)[:, :, None]  # [k, joints, 1]
     axis, anchor = at.axis[None], at.anchor[None]
-    by_hinge = moved * jnp.cross(axis, point[:, None] - anchor)
-    turned = moved * jnp.cross(jnp.broadcast_to(axis, by_hinge.shape), vector[:, None])
-    eye = jnp.eye(3)
-    by_turn = jnp.cross(eye[None], (point - at.links.pos[0])[:, None])
-    vector_turn = jnp.cross(eye[None], vector[:, None])
+    by_hinge = moved * jnp.cross(jnp.broadcast_to(axis, (*moved.shape[:2], 3)), point[:, None] - anchor)
+    turned = moved * jnp.cross(
+        jnp.broadcast_to(axis, by_hinge.shape), jnp.broadcast_to(vector[:, None], by_hinge.shape)
+    )
+    shift = jnp.broadcast_to(jnp.eye(3), (k, 3, 3))
+    by_turn = jnp.cross(shift, jnp.broadcast_to((point - at.links.pos[:1])[:, None], shift.shape))
+    vector_turn = jnp.cross(shift, jnp.broadcast_to(vector[:, None], shift.shape))
     A = jnp.asarray(hand.coupling, jnp.float32)
-    shift = jnp.broadcast_to(eye, (k, 3, 3))
     high = jax.lax.Precision.HIGHEST
 
     def columns(first, turn, hinge):

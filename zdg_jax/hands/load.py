@@ -17,7 +17,7 @@ from zdg_jax.hands.coupling import couple
 from zdg_jax.hands.grasp_types import complete
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.source import Source, compile_model, find_model
-from zdg_jax.hands.tree import Tree, hand_tree, near_links
+from zdg_jax.hands.tree import Tree, check_size, hand_tree, near_links
 
 
 def _link_index(names: list[str], name: str, where: str, card: HandCard) -> int:
@@ -40,6 +40,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     source = compile_model(find_model(card.model, folder, card.name))
     model = source.model
     tree = hand_tree(model, card)
+    check_size(tree, model)
     keep, links, joints = list(tree.bodies), list(tree.links), tree.joints
     limits = joint_limits(tree, model, card)
     coupled = couple(model, joints, limits, source.mimics, card.fixed, card.follow, card.name)

@@ -95,6 +95,24 @@ def hand_tree(model: mujoco.MjModel, card: HandCard) -> Tree:
     return tree
 
 
+def check_size(tree: Tree, model: mujoco.MjModel) -> None:
+    """Refuse hands whose longest chain of links is no hand's, before anything is fitted to them.
+
+    Raises:
+      UserError: shorter than 2 cm or longer than a metre.
+    """
+    reach = np.zeros(len(tree.bodies))
+    for i, p in enumerate(tree.parent):
+        if p >= 0:
+            reach[i] = reach[p] + np.linalg.norm(model.body_pos[tree.bodies[i]])
+    if not 0.02 < reach.max() < 1.0:
+        raise UserError(
+            f"a hand whose joints reach {100 * reach.max():.3g} cm from {tree.links[0]}",
+            "2 to 100 cm",
+            "is the model in metres?",
+        )
+
+
 def near_links(tree: Tree, model: mujoco.MjModel) -> np.ndarray:
     """[links, links] True where two links are the same, neighbours across one hinge, or rigid parts of such.
 

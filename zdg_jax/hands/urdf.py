@@ -49,6 +49,7 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
     for unused in ("mujoco", "transmission", "gazebo"):
         for element in root.findall(unused):
             root.remove(element)
+    _check_limits(root, path)
     mimics = tuple(_mimics(root, path))
     options = ElementTree.SubElement(root, "mujoco")
     ElementTree.SubElement(
@@ -58,6 +59,24 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
          "balanceinertia": "true"},
     )  # fmt: skip
     return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode")), mimics
+
+
+def _check_limits(root: ElementTree.Element, path: Path) -> None:
+    """Continuous joints have none, whatever stands there; of inverted ones MuJoCo says nothing."""
+    for joint in root.findall("joint"):
+        limit = joint.find("limit")
+        if limit is None:
+            continue
+        if joint.get("type") == "continuous":
+            joint.remove(limit)
+            continue
+        low, high = float(limit.get("lower", 0)), float(limit.get("upper", 0))
+        if low > high:
+            raise UserError(
+                f"{path.name}: joint {joint.get('name')} with inverted limits {low:g} to {high:g}",
+                "the lower one first",
+                "mend its <limit>",
+            )
 
 
 def _mimics(root: ElementTree.Element, path: Path):
