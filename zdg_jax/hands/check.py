@@ -197,7 +197,6 @@ def _directions(hand: HandModel) -> Iterator[str]:
         if angle > ASTRAY:
             what = "not normal to the palm, or on its back" if "palm" in name else "not along the fingers"
             yield f"palm.{name} {angle:.0f} degrees away from it: {what}"
-            return
     if "lift" not in hand.grasp_types:
         return
     q = hand.grasp_types["lift"].joints
