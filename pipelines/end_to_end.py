@@ -111,6 +111,7 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
     )  # fmt: skip
     asked.check()
     refine = RefineStage(packed.hand, refine_config_of(asked), options.num, options.batch)
+    earlier = refine.compiled_shapes()  # by whoever used this process before
     drop = DropStage(packed.hand, options.backend)
     output = Output(Folder(out), asked, packed.hand)
     tasks = packed.tasks(-(-grasps // options.num))
@@ -163,7 +164,7 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
         "wall_s": wall,
         "grasps_per_s": done / wall,
         "stages": {k: {"busy_s": v, "grasps_per_s": done / v if v else None} for k, v in busy.items()},
-        "shapes_of_the_loop": refine.compiled_shapes(),
+        "shapes_of_the_loop": refine.compiled_shapes() - earlier,
         "compilations_after_first_batch": again,
         "status": status,
         **peak_memory(devices),

@@ -20,7 +20,7 @@ class ObjectSource:
 
     Attributes:
       name: the file's own word for it; searched for in `--objects`.
-      path: a path or `ycb:NAME` that the file names, "" if none.
+      path: a path, `ycb:NAME` or `zoo:CATEGORY/VARIANT` that the file names, "" if none.
       scale: metres per unit of the mesh.
       up: axis of the mesh that points up.
       mesh_sha256: of the checked mesh, "" if the file does not say.

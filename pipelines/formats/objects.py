@@ -17,7 +17,7 @@ from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.load import UP_TO_Y, mesh_sha256
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.objects.samples import sample_surface
-from zdg_jax.objects.sources import YCB_PREFIX, load_mesh_source, quiet
+from zdg_jax.objects.sources import PREFIXES, load_mesh_source, quiet
 
 SUFFIXES = (".obj", ".stl", ".ply", ".off", ".glb")
 # inside an object's own folder: DexGraspNet's meshdata, DexGraspBench's processed objects, ours
@@ -78,7 +78,7 @@ def find_mesh(source: ObjectSource, folder: Path, objects: Path | None) -> str:
     Raises:
       UserError: none does.
     """
-    if source.path.startswith(YCB_PREFIX):
+    if source.path.startswith(PREFIXES):
         return source.path
     for place in candidates(source, folder, objects):
         if place.is_file() and place.suffix.lower() in SUFFIXES:
