@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.hands.robots import edit, write_robot
-from zdg_jax.hands.card_text import write_types
+from tests.hands.robots import edit
 from zdg_jax.hands.check import check_card
-from zdg_jax.hands.registry import load_hand
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A card with found grasp types, so that checks of poses need no search."""
-    card = write_robot(tmp_path_factory.mktemp("claw"))
-    write_types(card, load_hand(str(card)))
-    return card
 
 
 @pytest.fixture
-def card(sound: Path, tmp_path: Path) -> Path:
-    for file in sound.parent.iterdir():
+def card(claw: Path, tmp_path: Path) -> Path:
+    for file in claw.parent.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path / "card.yaml"
 
@@ -93,8 +84,6 @@ PLANTED = {
 
 
 def _grown(text: str) -> str:
-    import re
-
     def thousand(match: re.Match[str]) -> str:
         return f'{match[1]}="' + " ".join(str(1000 * float(x)) for x in match[2].split()) + '"'
 
@@ -102,8 +91,8 @@ def _grown(text: str) -> str:
     return re.sub(r'(xyz|size)="([^"]+)"', thousand, axes).replace("XYZ", "xyz")
 
 
-def test_a_sound_card_has_no_fault(sound: Path) -> None:
-    assert check_card(sound) == []
+def test_a_sound_card_has_no_fault(claw: Path) -> None:
+    assert check_card(claw) == []
 
 
 def test_at_least_twenty_faults_are_planted() -> None:

@@ -87,12 +87,20 @@ class TestEveryHand:
         assert hand.grasp_types["wrap-grasp"].contact_prior[back].max() == 0
 
     def test_spheres_fill_the_skin(self, name: str) -> None:
-        """Nine in ten skin vertices lie within 4.5 mm of the sphere chains that simulation sees."""
+        """Nine in ten palmar skin vertices lie within 3 mm of the spheres that simulation sees.
+
+        The corners of boxes on the back may lie farther; no sphere stands out by more than 1.2 mm.
+        """
         hand = hand_or_skip(name)
-        q = np.zeros(len(hand.active_names))
-        skin, center = posed_skin(hand, IDENTITY, q), posed(hand, IDENTITY, q, "sphere")
-        gap = (np.linalg.norm(skin[:, None] - center[None], axis=2) - hand.sphere_radius).min(axis=1)
-        assert np.percentile(np.abs(gap), 90) < 0.0045
+        palmar = np.max([g.contact_prior for g in hand.grasp_types.values()], axis=0) > 0
+        gap = np.zeros(len(hand.skin_link))
+        for i in np.unique(hand.skin_link):
+            skin, mine = hand.skin_link == i, hand.sphere_link == i
+            far = np.linalg.norm(hand.p_link_skin[skin][:, None] - hand.p_link_sphere[mine], axis=2)
+            gap[skin] = (far - hand.sphere_radius[mine]).min(axis=1)
+        assert np.percentile(gap[palmar], 90) < 0.0031
+        assert np.percentile(gap, 90) < 0.009
+        assert gap.min() > -0.0012
 
 
 def test_dip_follows_pip() -> None:

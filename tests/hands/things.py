@@ -11,6 +11,8 @@ from zdg_jax.hands.card import read_card
 from zdg_jax.hands.registry import card_path
 
 EVERY_HAND = HAND_NAMES + EXTRA_HANDS
+#: For laws that need a compilation of their own for every hand: the extra ones run with `-m slow`.
+EVERY_HAND_SLOWLY = [*HAND_NAMES, *(pytest.param(n, marks=pytest.mark.slow) for n in EXTRA_HANDS)]
 
 
 def hand_or_skip(name: str) -> HandModel:

@@ -15,6 +15,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands.card import HandCard
 from zdg_jax.hands.geoms import area, bounds, solid_distance, solid_geoms
 from zdg_jax.hands.implicit import mesh_implicit
+from zdg_jax.hands.palmar import palmar_side
 
 Spheres = tuple[np.ndarray, np.ndarray, np.ndarray]
 #: Skin vertices a hand should have in all; DESIGN §4.
@@ -23,6 +24,10 @@ SKIN_VERTICES = 820
 MOST_SPHERES = 512
 #: What fitting aims at: coarser spheres are tried until there are no more.
 ENOUGH_SPHERES = 320
+#: A sphere may stand out of the solid by this much, metres: else the edges of a box take only tiny ones.
+STAND_OUT = 0.001
+#: How many times farther than a palmar vertex one on the back may lie from the spheres.
+BACK = 4.0
 
 
 def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequence[int], links: list[str]):
@@ -32,7 +37,8 @@ def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Seque
       UserError: nothing collides, or there are more spheres than refinement can number.
     """
     if card.skin == "collision":
-        sources = tuple(Path(__file__).with_name(n) for n in ("collision.py", "geoms.py", "implicit.py"))
+        names = ("collision.py", "geoms.py", "implicit.py", "palmar.py")
+        sources = tuple(Path(__file__).with_name(n) for n in names)
         key = _key(card, model, keep)
         d = cached_arrays("hands", key, lambda: _from_geoms(card, model, keep, links), sources)
         found = d["vertices"], d["faces"], d["link"], (d["center"], d["radius"], d["sphere_link"])
@@ -67,7 +73,8 @@ def _prepared(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequenc
 
 def _key(card: HandCard, model: mujoco.MjModel, keep: Sequence[int]) -> str:
     """Everything that the solids depend on: the compiled geometry, not the files that it came from."""
-    digest = hashlib.sha256(f"{card.skin_exclude} {list(keep)} {mujoco.__version__}".encode())
+    told = (card.skin_exclude, card.palm, card.pads, card.fingers, list(keep), mujoco.__version__)
+    digest = hashlib.sha256(repr(told).encode())
     names = ("geom_type", "geom_size", "geom_pos", "geom_quat", "geom_bodyid", "geom_contype", "geom_group",
              "geom_conaffinity", "body_pos", "body_quat", "mesh_vert", "mesh_face")  # fmt: skip
     for name in names:
@@ -105,17 +112,22 @@ def _from_geoms(
         ls.append(np.full(len(v), i))
         offset += len(v)
         normals = np.asarray(trimesh.Trimesh(v, f, process=False).vertex_normals)
-        shapes.append((i, v, *inscribed(distance, v, normals)))
-    tolerance = 0.0018
+        rest = data.xmat[list(keep)].reshape(-1, 3, 3)
+        palmar = palmar_side(normals, np.full(len(v), i), card, rest, links) > 0
+        shapes.append((i, v, palmar, *inscribed(distance, v, normals)))
+    tolerance = 0.0012
     while True:
-        chosen = [cover_by_spheres(v, center, radius, tolerance) for _, v, center, radius in shapes]
+        chosen = [
+            cover_by_spheres(v, np.where(palmar, tolerance, np.maximum(BACK * tolerance, 0.002)), c, r)
+            for _, v, palmar, c, r in shapes
+        ]
         if sum(map(len, chosen)) <= ENOUGH_SPHERES or tolerance > 0.01:
             break
-        tolerance *= 1.15
+        tolerance *= 1.1
     return {
         "vertices": np.concatenate(vs), "faces": np.concatenate(fs), "link": np.concatenate(ls),
-        "center": np.concatenate([c[k] for (_, _, c, _), k in zip(shapes, chosen, strict=True)]),
-        "radius": np.concatenate([r[k] for (_, _, _, r), k in zip(shapes, chosen, strict=True)]),
+        "center": np.concatenate([c[k] for (*_, c, _), k in zip(shapes, chosen, strict=True)]),
+        "radius": np.concatenate([r[k] for (*_, r), k in zip(shapes, chosen, strict=True)]),
         "sphere_link": np.concatenate(
             [np.full(len(k), i) for (i, *_), k in zip(shapes, chosen, strict=True)]
         ),
@@ -127,25 +139,26 @@ def inscribed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The largest ball that touches a solid's surface from inside at each vertex: (centres, radii), metres.
 
-    By trial radii (Ma et al. 2012, "3D medial axis point approximation").
+    By trial radii (Ma et al. 2012, "3D medial axis point approximation"). It may stand out by `STAND_OUT`
+    elsewhere.
     """
     radius = np.full(len(surface), 1e-3)
     for r in np.linspace(0.0015, 0.02, 38):
-        fits = -distance(surface - r * normals) > r - 0.0004
+        fits = -distance(surface - r * normals) > r - STAND_OUT
         radius = np.where(fits, r, radius)
     return surface - radius[:, None] * normals, radius
 
 
 def cover_by_spheres(
-    surface: np.ndarray, center: np.ndarray, radius: np.ndarray, tolerance: float, most: int = 140
+    surface: np.ndarray, tolerance: np.ndarray, center: np.ndarray, radius: np.ndarray, most: int = 140
 ) -> list[int]:
     """Numbers of the inscribed spheres that cover a surface: greedy set cover.
 
-    A vertex counts as covered when a sphere passes within `tolerance` of it. Stops when nothing new is
+    A vertex counts as covered when a sphere passes within its `tolerance` of it. Stops when nothing new is
     covered or at `most` spheres.
     """
     gap = np.abs(np.linalg.norm(center[:, None] - surface[None], axis=2) - radius[:, None])
-    covers = gap < tolerance
+    covers = gap < tolerance[None]
     left = np.ones(len(surface), dtype=bool)
     chosen: list[int] = []
     while left.any() and len(chosen) < most:

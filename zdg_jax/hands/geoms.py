@@ -40,9 +40,10 @@ def solid_distance(
     model: mujoco.MjModel, geoms: Sequence[int]
 ) -> Callable[[Float[np.ndarray, "n 3"]], Float[np.ndarray, " n"]]:
     """Signed distance to the union of geoms of one body, metres, link frame, positive outside."""
+    each = [geom_distance(model, g) for g in geoms]
 
     def distance(points: np.ndarray) -> np.ndarray:
-        return np.min([geom_distance(model, g, points) for g in geoms], axis=0)
+        return np.min([d(points) for d in each], axis=0)
 
     return distance
 
@@ -71,38 +72,60 @@ def _rotation(model: mujoco.MjModel, g: int) -> np.ndarray:
     return R.reshape(3, 3)
 
 
-def geom_distance(model: mujoco.MjModel, g: int, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
+def geom_distance(
+    model: mujoco.MjModel, g: int
+) -> Callable[[Float[np.ndarray, "n 3"]], Float[np.ndarray, " n"]]:
     """Signed distance of points (link frame) to one MuJoCo geom, metres, positive outside.
 
     A mesh is its convex hull, as it is for MuJoCo's collisions, and its distance the greatest to a plane of
     the hull: exact inside, and never too great outside. An ellipsoid's is |p/s| (|p/s| - 1) / |p/s^2|,
     exact on its surface.
+
+    Raises:
+      UserError: a geom of another type, or a flat mesh.
     """
-    q = (points - model.geom_pos[g]) @ _rotation(model, g)
-    s, kind = model.geom_size[g], _KINDS(int(model.geom_type[g]))
-    if kind == _KINDS.mjGEOM_SPHERE:
+    R, center, s = _rotation(model, g), model.geom_pos[g], model.geom_size[g]
+    kind = _KINDS(int(model.geom_type[g]))
+
+    def sphere(q):
         return np.linalg.norm(q, axis=1) - s[0]
-    if kind == _KINDS.mjGEOM_ELLIPSOID:
+
+    def ellipsoid(q):
         k0, k1 = np.linalg.norm(q / s, axis=1), np.linalg.norm(q / s**2, axis=1)
         return np.where(k0 < 1e-9, -s.min(), k0 * (k0 - 1.0) / np.maximum(k1, 1e-12))
-    if kind == _KINDS.mjGEOM_CAPSULE:
-        q = q - np.clip(q[:, 2:], -s[1], s[1]) * np.array([0.0, 0.0, 1.0])
-        return np.linalg.norm(q, axis=1) - s[0]
-    if kind in (_KINDS.mjGEOM_BOX, _KINDS.mjGEOM_CYLINDER):
-        if kind == _KINDS.mjGEOM_BOX:
-            d = np.abs(q) - s
-        else:
-            d = np.stack([np.linalg.norm(q[:, :2], axis=1) - s[0], np.abs(q[:, 2]) - s[1]], axis=1)
+
+    def capsule(q):
+        return sphere(q - np.clip(q[:, 2:], -s[1], s[1]) * np.array([0.0, 0.0, 1.0]))
+
+    def flat_sided(d):
         return np.linalg.norm(np.maximum(d, 0.0), axis=1) + np.minimum(d.max(axis=1), 0.0)
+
+    def box(q):
+        return flat_sided(np.abs(q) - s)
+
+    def cylinder(q):
+        return flat_sided(np.stack([np.linalg.norm(q[:, :2], axis=1) - s[0], np.abs(q[:, 2]) - s[1]], axis=1))
+
+    shapes = {
+        _KINDS.mjGEOM_SPHERE: sphere, _KINDS.mjGEOM_ELLIPSOID: ellipsoid, _KINDS.mjGEOM_CAPSULE: capsule,
+        _KINDS.mjGEOM_BOX: box, _KINDS.mjGEOM_CYLINDER: cylinder,
+    }  # fmt: skip
     if kind == _KINDS.mjGEOM_MESH:
         normals, offsets = _hull(model, int(model.geom_dataid[g]))
-        return (q @ normals.T + offsets).max(axis=1)
-    name, link = kind.name.removeprefix("mjGEOM_").lower(), model.body(model.geom_bodyid[g]).name
-    raise UserError(
-        f"a geom of type {name} on link {link}",
-        "sphere, ellipsoid, capsule, box, cylinder or mesh",
-        "replace it in the model",
-    )
+
+        def hull(q):
+            return (q @ normals.T + offsets).max(axis=1)
+
+        shapes[kind] = hull
+    if kind not in shapes:
+        name, link = kind.name.removeprefix("mjGEOM_").lower(), model.body(model.geom_bodyid[g]).name
+        raise UserError(
+            f"a geom of type {name} on link {link}",
+            "sphere, ellipsoid, capsule, box, cylinder or mesh",
+            "replace it in the model",
+        )
+    shape = shapes[kind]
+    return lambda points: shape((points - center) @ R)
 
 
 def _hull(model: mujoco.MjModel, m: int) -> tuple[np.ndarray, np.ndarray]:

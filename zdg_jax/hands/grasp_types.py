@@ -17,6 +17,8 @@ from zdg_jax.hands.model import GraspType, HandModel
 #: Random starts of the search, besides the open hand.
 STARTS = 63
 ROUNDS = 4
+#: Pull of every joint to the stretched hand: a radian counts like sqrt(REST) centimetres of a pad.
+REST = 0.2
 #: Angles in a card are written to a tenth of a degree, radians.
 ROUNDED = np.deg2rad(0.11)
 IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
@@ -149,7 +151,7 @@ class Keypoints:
     """A hand's fingers in its palm frame, metres: where they begin, and pads by grasp type.
 
     Attributes:
-      root: of every finger, the third distinct hinge from its tip (MCP), stretched hand.
+      root: of every finger, the third hinge from its tip that flexes it (MCP), stretched hand.
       length: from root to pad, stretched hand.
       pad, normal: by grasp type, then by finger.
       side: -1 if the thumb is at the palm's -y side (a right hand), else 1.
@@ -169,11 +171,11 @@ def keypoints(hand: HandModel, types: Sequence[str] = ()) -> Keypoints:
         points = posed(hand, IDENTITY, joints, what)
         return (points if what.endswith("normal") else points - hand.p_base_palm) @ hand.R_base_palm
 
-    stretched, hinges = in_palm(hand.open_joints, "pad"), in_palm(hand.open_joints, "hinge")
+    stretched, hinges, axes = (in_palm(hand.open_joints, w) for w in ("pad", "hinge", "hinge_normal"))
     root, length = {}, {}
     for f in hand.finger_names:
         tip = stretched[hand.pad_names.index(f)]
-        root[f] = _root(hand, f, hinges, tip)
+        root[f] = _root(hand, f, hinges, axes, tip)
         length[f] = float(np.linalg.norm(tip - root[f]))
     pad, normal = {}, {}
     for t in types:
@@ -187,10 +189,14 @@ def keypoints(hand: HandModel, types: Sequence[str] = ()) -> Keypoints:
     return Keypoints(root, length, pad, normal, side)
 
 
-def _root(hand: HandModel, finger: str, hinges: np.ndarray, tip: np.ndarray) -> np.ndarray:
+def _root(hand: HandModel, finger: str, hinges: np.ndarray, axes: np.ndarray, tip: np.ndarray) -> np.ndarray:
+    """Hinges within 45 degrees of the last one's axis flex a finger; those that spread or fold it do not."""
     links = [hand.link_names.index(n) for n in hand.finger_links[finger]]
+    mine = [j for j in range(len(hand.joint_names)) if hand.joint_link[j] in links][::-1]
     distinct: list[np.ndarray] = []
-    for j in [j for j in range(len(hand.joint_names)) if hand.joint_link[j] in links][::-1]:
+    for j in mine:
+        if abs(axes[j] @ axes[mine[0]]) < 0.7:
+            continue
         if not distinct or np.linalg.norm(hinges[j] - distinct[-1]) > 0.012:
             distinct.append(hinges[j])
     return distinct[min(2, len(distinct) - 1)] if distinct else tip * np.array([0.0, 1.0, 0.0])
@@ -250,7 +256,7 @@ def _search(hand: HandModel, pad, normal, weight, scale: float) -> np.ndarray:
     goal = Goal(
         pad=hand.p_base_palm + pad @ hand.R_base_palm.T, normal=normal @ hand.R_base_palm.T,
         pad_weight=weight / scale**2, normal_weight=1.5 * weight, palm=np.zeros(3), R_palm=np.eye(3),
-        palm_weight=np.zeros(()), rest=hand.open_joints, rest_weight=np.full(len(hand.active_names), 0.05),
+        palm_weight=np.zeros(()), rest=hand.open_joints, rest_weight=np.full(len(hand.active_names), REST),
         clear=np.zeros(()),
     )  # fmt: skip
     goals = Goal(*(np.broadcast_to(x, (n, *np.shape(x))) for x in goal))

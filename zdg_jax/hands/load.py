@@ -16,6 +16,7 @@ from zdg_jax.hands.collision import link_solids
 from zdg_jax.hands.coupling import couple
 from zdg_jax.hands.grasp_types import complete
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.palmar import palmar_side
 from zdg_jax.hands.source import Source, compile_model, find_model
 from zdg_jax.hands.tree import Tree, check_size, hand_tree, near_links
 
@@ -45,6 +46,11 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     limits = joint_limits(tree, model, card)
     coupled = couple(model, joints, limits, source.mimics, card.fixed, card.follow, card.name)
 
+    palm_link = _link_index(links, card.palm.link, "palm", card)
+    pad_link = np.array([_link_index(links, p.link, "pads", card) for p in card.pads.values()])
+    members = {
+        f: [_link_index(links, m, "fingers", card) for m in names] for f, names in card.fingers.items()
+    }
     vertices, faces, skin_link, spheres = link_solids(card, folder, model, keep, links)
     origin = _rest_poses(model, keep)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
@@ -53,8 +59,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     n_link_skin = np.einsum("vji,vj->vi", R, mesh.vertex_normals)
 
     finger = np.full(len(vertices), -1)
-    for f, members in enumerate(card.fingers.values()):
-        ids = [_link_index(links, m, "fingers", card) for m in members]
+    for f, ids in enumerate(members.values()):
         finger[np.isin(skin_link, ids)] = f
     finger_names = tuple(card.fingers)
     for f in card.functional_fingers:
@@ -64,10 +69,8 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
             )
     functional = np.isin(finger, [finger_names.index(f) for f in card.functional_fingers])
 
-    palm_link = _link_index(links, card.palm.link, "palm", card)
     p_palm, R_palm = _palm_frame(card, origin, palm_link)
-    pad_link = np.array([_link_index(links, p.link, "pads", card) for p in card.pads.values()])
-    palmar = palmar_side(n_link_skin, skin_link, card, origin, palm_link, links)
+    palmar = palmar_side(n_link_skin, skin_link, card, origin[1], links)
     center, radius, sphere_link = spheres
     hand = HandModel(
         name=card.name, mjcf=str(source.path), link_names=tuple(links), link_parent=tree.parent,
@@ -141,27 +144,6 @@ def _palm_frame(card: HandCard, origin, palm_link: int) -> tuple[np.ndarray, np.
         origin[0][palm_link] + origin[1][palm_link] @ np.array(card.palm.origin) - origin[0][0]
     )
     return p, R
-
-
-def palmar_side(n_link_skin, skin_link, card: HandCard, origin, palm_link: int, links) -> np.ndarray:
-    """Weight 0..1 of each vertex: how far its normal points to the palmar side of its own link.
-
-    max(0, n . m)^0.5 where m is the pad's normal for links of a finger with a pad, D_palm for the rest: the
-    back of a finger or of the hand never touches what it holds.
-    """
-    facing = np.tile(np.array(card.palm.d_palm, dtype=float), (len(links), 1))
-    for i in range(len(links)):  # D_palm in each link's own frame at rest
-        facing[i] = origin[1][i].T @ origin[1][palm_link] @ facing[i]
-    for f, members in card.fingers.items():
-        pad = card.pads.get(f)
-        if pad is None:
-            continue
-        tip = links.index(pad.link)
-        n = origin[1][tip] @ (np.array(pad.normal) / np.linalg.norm(pad.normal))
-        for m in members:
-            facing[links.index(m)] = origin[1][links.index(m)].T @ n
-    facing /= np.linalg.norm(facing, axis=1, keepdims=True)
-    return np.sqrt(np.clip((n_link_skin * facing[skin_link]).sum(axis=1), 0.0, 1.0))
 
 
 def _sphere_pairs(model, tree: Tree, origin, center, radius, sphere_link) -> np.ndarray:
