@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from tests.hands.things import hand_or_skip
 from zdg_jax._brax import Transform
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
@@ -32,41 +33,46 @@ def _grasps(hand, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[s
 
 
 def test_jacobians_are_the_derivative_of_kinematics() -> None:
-    hand = load_hand("shadow")
-    rng = np.random.default_rng(0)
-    q = jnp.asarray(rng.uniform(hand.lower, hand.upper), jnp.float32)
-    base = Transform(pos=jnp.asarray([0.1, 0.2, -0.1]), rot=jnp.asarray([0.5, 0.5, -0.5, 0.5]))
-    local = jnp.asarray(hand.p_link_pad, jnp.float32)
-
-    def pads(q):
-        return place(chain(hand, base, q).links, hand.pad_link, local)
+    """Of every pad, against central differences."""
+    hand = load_hand("human16")
+    q = np.random.default_rng(0).uniform(hand.lower, hand.upper).astype(np.float32)
+    pose = np.array([0.1, 0.2, -0.1, 0.5, 0.5, -0.5, 0.5])
 
     @jax.jit
-    def both(q):
-        points = pads(q)
-        return jacobians(hand, chain(hand, base, q), hand.pad_link, points, points)[0], jax.jacfwd(pads)(q)
+    def at(q):
+        now = chain(hand, Transform(pos=jnp.asarray(pose[:3]), rot=jnp.asarray(pose[3:])), q)
+        local = jnp.asarray(hand.p_link_pad, jnp.float32)
+        points = place(now.links, hand.pad_link, local)
+        return jacobians(hand, now, hand.pad_link, points, points)[0]
 
-    got, want = both(q)
-    np.testing.assert_allclose(got[:, :, 6:], want, atol=1e-6)
+    got = np.asarray(at(jnp.asarray(q)))
+    h = 5e-3
+    moved = [posed(hand, pose, q + d * h * np.eye(len(q)), "pad") for d in (1, -1)]
+    np.testing.assert_allclose(got[:, :, 6:].transpose(2, 0, 1), (moved[0] - moved[1]) / (2 * h), atol=5e-5)
     np.testing.assert_allclose(got[:, :, :3], np.tile(np.eye(3), (5, 1, 1)), atol=1e-6)
 
 
 def test_a_hand_retargeted_to_itself_stays_where_it_is() -> None:
-    hand = load_hand("shadow")
+    hand = load_hand("human16")
     pose, joints, names = _grasps(hand, 16)
     found = retarget(hand, hand, pose, joints, names)
     assert found.tip_error.max() < 0.003
     assert found.reachable.all()
 
 
-def test_human_grasps_reach_shadow() -> None:
-    human, shadow = load_hand("human16"), load_hand("shadow")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "reach"), [("shadow", 0.9), ("leap", 0.8), ("allegro", 0.8), ("inspire", 0.25), ("myohand", 0.9)]
+)
+def test_human_grasps_reach_robots(name: str, reach: float) -> None:
+    """An Inspire finger has one motor: few of its tips can meet a point."""
+    human, shadow = load_hand("human16"), hand_or_skip(name)
     pose, joints, names = _grasps(human, 16)
     found = retarget(human, shadow, pose, joints, names)
     assert (found.joints >= shadow.lower - 1e-6).all()
     assert (found.joints <= shadow.upper + 1e-6).all()
     assert found.tip_error[found.reachable].mean() < REACH
-    assert found.reachable.mean() > 0.9
+    assert found.reachable.mean() > reach
     index = found.fingers.index("index")
     want = posed(human, pose, joints, "pad")[:, human.pad_names.index("index")]
     got = posed(shadow, found.hand_pose, found.joints, "pad")[:, shadow.pad_names.index("index")]
@@ -75,12 +81,12 @@ def test_human_grasps_reach_shadow() -> None:
 
 def test_a_tip_out_of_reach_is_flagged() -> None:
     """The little finger's goal lies half a metre off."""
-    human, shadow = load_hand("human16"), load_hand("shadow")
+    human = load_hand("human16")
     pose, joints, names = _grasps(human, 16)
     far = human.p_link_pad.copy()
     far[human.pad_names.index("little")] += [0.5, 0.0, 0.0]
     stretched = dataclasses.replace(human, p_link_pad=far)
-    found = retarget(stretched, shadow, pose, joints, names)
+    found = retarget(stretched, human, pose, joints, names)
     little = found.fingers.index("little")
     assert not found.reachable[:, little].any()
     assert (found.tip_error[:, little] > 0.1).all()

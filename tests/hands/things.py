@@ -5,14 +5,18 @@ from __future__ import annotations
 from importlib import metadata
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, HandModel, load_hand
 from zdg_jax.hands.card import read_card
 from zdg_jax.hands.registry import card_path
 
 EVERY_HAND = HAND_NAMES + EXTRA_HANDS
-#: For laws that need a compilation of their own for every hand: the extra ones run with `-m slow`.
-EVERY_HAND_SLOWLY = [*HAND_NAMES, *(pytest.param(n, marks=pytest.mark.slow) for n in EXTRA_HANDS)]
+
+
+def slow_but(*quick: str) -> list[str | ParameterSet]:
+    """Every hand, for laws that need a compilation for each: all but `quick` run with `-m slow`."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in EVERY_HAND]
 
 
 def hand_or_skip(name: str) -> HandModel:

@@ -34,7 +34,8 @@ def grasps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     order = np.random.default_rng(0).permutation(len(hand.active_names))
     written = [
         row(
-            grasp_id=f"t-{i}", object_id=f"box{i}", hand="shadow", hand_pose=np.array([0, 0, i, 1.0, 0, 0, 0]),
+            grasp_id=f"t-{i}", object_id=f"box{i}", hand="shadow",
+            hand_pose=np.array([0, 0, i, 1.0, 0, 0, 0]),
             pregrasp_joints=p[order], joints=g[order], squeeze_joints=s[order],
         )
         for i, (p, g, s) in enumerate(zip(*_poses(hand), strict=True))

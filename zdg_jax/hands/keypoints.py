@@ -88,7 +88,7 @@ def fit(
     + clear sum_s max(0, -phi(c_s))^2, positions in centimetres, rho Huber's.
 
     Args:
-      hand: one compilation each, and one for every power of two of n.
+      hand: one compilation each, and one for every power of two of n from 16 on.
       pose, joints: starts, xyz wxyz in the object frame, radians.
       goal: with a batch axis.
       free_base: whether the base moves too.
@@ -99,62 +99,76 @@ def fit(
       (pose, joints, cost), joints within limits.
     """
     n = len(pose)
-    size = 1 << max(n - 1, 0).bit_length()
+    size = max(16, 1 << max(n - 1, 0).bit_length())
 
     def padded(x):
         x = np.asarray(x, np.float32)
         return np.concatenate([x, np.repeat(x[-1:], size - n, axis=0)])
 
-    solve = _solver(hand, free_base, steps, against is not None)
+    solve = _solver(hand, against is not None)
     goals = Goal(*(padded(x) for x in goal))
     with jax.default_matmul_precision("highest"):  # a GPU would round to three digits
-        found = solve(padded(pose), padded(joints), goals, against)
+        found = solve(padded(pose), padded(joints), goals, against, np.bool_(free_base), np.int32(steps))
     pose, joints, cost = (np.asarray(x)[:n].astype(np.float64) for x in found)
     return pose, joints, cost
 
 
 @lru_cache(maxsize=16)
-def _solver(hand: HandModel, free_base: bool, steps: int, clear: bool):
-    one = partial(_solve, hand, free_base, steps, clear)
-    return jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None)))
+def _solver(hand: HandModel, clear: bool):
+    one = partial(_solve, hand, clear)
+    return jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None)))
 
 
-def _solve(hand, free_base, steps, clear, pose, joints, goal, against):
+class _State(NamedTuple):
+    """Of Levenberg-Marquardt: the best found, with what was measured there, and what is to be tried next."""
+
+    pose: Float[Array, "7"]
+    joints: Float[Array, " active"]
+    cost: Float[Array, ""]
+    gradient: Float[Array, " free"]
+    hessian: Float[Array, "free free"]
+    damping: Float[Array, ""]
+    next_pose: Float[Array, "7"]
+    next_joints: Float[Array, " active"]
+
+
+def _solve(hand, clear, pose, joints, goal, against, free_base, steps):
     lower, upper = (jnp.asarray(x, jnp.float32) for x in (hand.lower, hand.upper))
     joints = jnp.clip(joints, lower, upper)
     pose = pose.at[3:].divide(jnp.linalg.norm(pose[3:]))
     spheres = thinned(hand) if clear else None
+    base = jnp.full(6, free_base, jnp.float32)
 
-    def look(pose, joints):
-        at = chain(hand, Transform(pos=pose[:3], rot=pose[3:]), joints)
-        return _residuals(hand, at, joints, goal, against, spheres)
-
-    def step(state, _):
-        pose, joints, damping, cost, gradient, hessian = state
-        # a joint at its limit that would leave it stays there
-        stuck = ((joints <= lower) & (gradient[6:] > 0)) | ((joints >= upper) & (gradient[6:] < 0))
-        base = jnp.full(6, not free_base)
-        free = jnp.where(jnp.concatenate([base, stuck]), 0.0, 1.0)
-        A = hessian * free[:, None] * free[None, :]
-        A = A + jnp.diag(damping * jnp.diag(A) + 1e-4 + (1.0 - free))
-        factor = jax.scipy.linalg.cho_factor(A)
-        move = -jax.scipy.linalg.cho_solve(factor, gradient * free)
-        moved = _moved(pose, move[:6]), jnp.clip(joints + move[6:], lower, upper)
-        new_cost, new_gradient, new_hessian = look(*moved)
-        better = new_cost < cost
+    def step(_, s: _State) -> _State:
+        at = chain(hand, Transform(pos=s.next_pose[:3], rot=s.next_pose[3:]), s.next_joints)
+        cost, gradient, hessian = _residuals(hand, at, s.next_joints, goal, against, spheres)
+        better = cost < s.cost
 
         def pick(new, old):
             return jnp.where(better, new, old)
 
-        damping = jnp.clip(jnp.where(better, damping * 0.4, damping * 4.0), 1e-5, 1e4)
-        return (
-            pick(moved[0], pose), pick(moved[1], joints), damping, pick(new_cost, cost),
-            pick(new_gradient, gradient), pick(new_hessian, hessian),
-        ), None  # fmt: skip
+        damping = jnp.clip(jnp.where(better, s.damping * 0.4, s.damping * 4.0), 1e-5, 1e4)
+        pose, joints = pick(s.next_pose, s.pose), pick(s.next_joints, s.joints)
+        gradient, hessian = pick(gradient, s.gradient), pick(hessian, s.hessian)
+        # a joint at its limit that would leave it stays there
+        stuck = ((joints <= lower) & (gradient[6:] > 0)) | ((joints >= upper) & (gradient[6:] < 0))
+        free = jnp.concatenate([base, jnp.where(stuck, 0.0, 1.0)])
+        A = hessian * free[:, None] * free[None, :]
+        A = A + jnp.diag(damping * jnp.diag(A) + 1e-4 + (1.0 - free))
+        move = -jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(A), gradient * free)
+        return _State(
+            pose, joints, pick(cost, s.cost), gradient, hessian, damping,
+            _moved(pose, move[:6]), jnp.clip(joints + move[6:], lower, upper),
+        )  # fmt: skip
 
-    start = (pose, joints, jnp.asarray(1e-2, jnp.float32), *look(pose, joints))
-    (pose, joints, _, cost, *_), _ = jax.lax.scan(step, start, None, length=steps)
-    return pose, joints, cost
+    size = 6 + len(hand.active_names)
+    start = _State(
+        pose, joints, jnp.asarray(jnp.inf), jnp.zeros(size), jnp.zeros((size, size)),
+        jnp.asarray(2.5e-2), pose, joints,
+    )  # fmt: skip
+    # the first round measures the start itself
+    end = jax.lax.fori_loop(0, steps + 1, step, start)
+    return end.pose, end.joints, end.cost
 
 
 def _moved(pose: Float[Array, "7"], twist: Float[Array, "6"]) -> Float[Array, "7"]:

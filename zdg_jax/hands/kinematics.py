@@ -188,9 +188,8 @@ def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str)
     """Numpy convenience over `chain` for a batch [..., 7], [..., active] -> [..., n, 3].
 
     `what`: skin, skin_normal, sphere, pad, pad_normal, link (origins), hinge (anchors) or
-    hinge_normal (axes). Batches are padded
-    to a power of two from 8 on, so that few shapes are ever compiled; points are placed in numpy, so that all of them
-    share that one.
+    hinge_normal (axes). Batches are padded to a power of two from 8 on, so that few shapes are ever
+    compiled; points are placed in numpy, so that all of them share that one.
     """
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])
     pose = np.broadcast_to(hand_pose, (*lead, 7)).reshape(-1, 7).astype(np.float32)
