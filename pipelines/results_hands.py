@@ -25,6 +25,8 @@ from zdg_jax.errors import UserError
 
 SOURCE = "human16"
 HANDS = ("human16", "shadow", "leap", "allegro", "inspire")
+#: Side of a small picture, pixels.
+SIDE = 116
 COLUMNS = ("p_dep_cm", "p_vol_cm3", "sim_dis_cm", "contact_end")
 
 
@@ -52,20 +54,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         found: dict[str, dict[str, Any]] = {}
         pairs = options.only or tuple(range(1, len(PAIRS) + 1))
         for hand in options.hands:
-            for route in ("direct", "retargeted"):
-                if route == "retargeted" and hand == SOURCE:
-                    continue
+            for route in _routes(hand):
                 for number in pairs:
                     _run(number, hand, route, out, options)
                 found[f"{hand} {route}"] = _summary(hand, route, pairs, out)
-                _sheet(hand, route, pairs, out)
                 write_atomic(out / "hands.json", json.dumps(found, indent=2).encode() + b"\n")
                 write_atomic(out / "hands.md", table(found).encode())
+            _sheet(hand, pairs, out)
         print(table(found))
     except UserError as error:
         print(f"results_hands: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _routes(hand: str) -> tuple[str, ...]:
+    return ("direct",) if hand == SOURCE else ("direct", "retargeted")
 
 
 def _place(number: int, hand: str, route: str, out: Path) -> Path:
@@ -150,30 +154,28 @@ def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _sheet(hand: str, route: str, pairs: Sequence[int], out: Path) -> None:
-    """The best kept grasp of every pair, one small picture each."""
-    from pipelines.pictures import kept_grasps
+def _sheet(hand: str, pairs: Sequence[int], out: Path) -> None:
+    """The best kept grasp of every pair from three sides; directly above, retargeted below."""
+    from pipelines.pictures import grasp_strip
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
-    from zdg_jax.render.tiles import grid
+    from zdg_jax.render import tiles
 
-    file = out / f"hands_{hand}_{route}.png"
+    file = out / f"hands_{hand}.png"
     if file.is_file():
         return
-    tiles = []
+    model, cards = load_hand(hand), []
     for n in pairs:
-        rows = _rows(n, hand, route, out)
-        if rows:
-            sheet = kept_grasps(
-                load_object(f"ycb:{PAIRS[n - 1][0]}"), load_hand(hand), rows[:1], size=150, columns=1
+        name, task = PAIRS[n - 1]
+        strips = []
+        for route in _routes(hand):
+            rows = _rows(n, hand, route, out)
+            blank = Image.new("RGB", (3 * SIDE + 6, SIDE), (240, 240, 240))
+            strips.append(
+                grasp_strip(load_object(f"ycb:{name}"), model, rows[0], size=SIDE) if rows else blank
             )
-            tiles.append(sheet)
-        else:
-            tiles.append(Image.new("RGB", tiles[0].size if tiles else (488, 230), (240, 240, 240)))
-    even = [Image.new("RGB", tiles[0].size, (255, 255, 255)) for _ in tiles]
-    for tile, picture in zip(even, tiles, strict=True):
-        tile.paste(picture, (0, 0))
-    grid(even, 3, gap=6).quantize(128).save(file, optimize=True)
+        cards.append(tiles.captioned(tiles.grid(strips, 1, gap=2), (f"{n} {name}: {task}",), text_size=12))
+    tiles.grid(cards, 4, gap=4).quantize(96).save(file, optimize=True)
 
 
 if __name__ == "__main__":
