@@ -183,9 +183,10 @@ def _measured(
         key = json.dumps([row["task_id"], hand.name])
         shared = {name: row[name] for name in SAME}
         shared |= {"task_id": hashlib.sha256(key.encode()).hexdigest()[:16], "hand": hand.name}
+        points = None if row["contact_points"] is None else np.array(row["contact_points"], dtype=float)
         grasp = ReasonedGrasp(
             row["task"], "ok", "",
-            ContactGuidance(np.zeros(0, bool), np.zeros(0, bool), row["contact_points"], row["part_ids"], ()),
+            ContactGuidance(np.zeros(0, bool), np.zeros(0, bool), points, tuple(row["part_ids"] or ()), ()),
             InitialGrasp(np.zeros(3), np.eye(3), row["grasp_type"], row["direction"] or "",
                          row["rotation_index"] or 0, row["view_index"] or 0),
         )  # fmt: skip

@@ -88,7 +88,7 @@ def test_batch_equals_loop(name: str) -> None:
         np.testing.assert_allclose(posed_spheres(hand, pose[k], joints[k]), batch[k], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", slow_but("human16"))
+@pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
 def test_gradients_are_finite_and_right(name: str) -> None:
     """At zero and elsewhere, against central differences."""
     hand = hand_or_skip(name)

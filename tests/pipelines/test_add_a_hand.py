@@ -40,7 +40,7 @@ def test_the_page_brings_up_a_hand(
     assert len(lines.splitlines()) <= 10  # what the page promises
     base = next(line for line in first.splitlines() if line.startswith("base:"))
     card.write_text(first.replace(base, f"{base}\n{lines.rstrip()}"))
-    assert any("follows another" in line for line in check_card(card))
+    assert any("follows another; run `zdg hand fit`" in line for line in check_card(card))
     assert cli.main(["hand", "fit", "fourier"]) == 0
     assert cli.main(["hand", "check", "fourier"]) == 0
     hand = load_hand(str(card))

@@ -91,7 +91,7 @@ def _names(card: HandCard, tree: Tree) -> Iterator[str]:
             if j not in tree.joints:
                 yield unknown(f"grasp_types.{t}", "joint", j, joints)
             elif j in card.fixed or j in card.follow:
-                yield f"grasp_types.{t}: joint {j} is fixed or follows another; leave it out"
+                yield f"grasp_types.{t}: joint {j} is fixed or follows another; run `zdg hand fit`"
         for link in kind.contact or {}:
             if link not in tree.links:
                 yield unknown(f"grasp_types.{t}", "contact link", link, links)
