@@ -122,7 +122,7 @@ def _astride(
     names = [list(hand.grasp_types)[i % len(hand.grasp_types)] for i in range(count)]
     joints = np.stack([hand.grasp_types[t].joints for t in names])
     joints = np.clip(joints + rng.normal(size=joints.shape) * SPREAD, hand.lower, hand.upper)
-    q = Rotation.random(count, rng=seed).as_quat()
+    q = Rotation.random(count, rng=rng).as_quat()
     pose = np.concatenate([np.zeros((count, 3)), q[:, 3:], q[:, :3]], axis=1)
     pads = posed(hand, pose, joints, "pad")
     between = pads[:, [hand.pad_names.index(f) for f in hand.functional_fingers]].mean(axis=1)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 
 import mujoco
 import numpy as np
 import pytest
+import trimesh
 
 from tests.hands.robots import MJCF, urdf, write_robot
 from zdg_jax.errors import UserError
 from zdg_jax.hands.card import Follow
 from zdg_jax.hands.coupling import couple
-from zdg_jax.hands.source import compile_model
+from zdg_jax.hands.source import compile_model, find_model
 from zdg_jax.hands.tree import subtree
 
 
@@ -73,8 +76,6 @@ def test_urdf_mimic_and_packages(tmp_path: Path) -> None:
         ("index_1", "index_0", 0.8, 0.05),
         ("middle_1", "middle_0", 0.8, 0.05),
     }
-    import trimesh
-
     mesh = tmp_path / "claw_description" / "meshes" / "palm.stl"
     mesh.parent.mkdir(parents=True)
     trimesh.creation.box((0.1, 0.09, 0.02)).export(mesh)
@@ -88,3 +89,24 @@ def test_urdf_mimic_and_packages(tmp_path: Path) -> None:
     mesh.unlink()
     with pytest.raises(UserError, match="no mesh package://claw_description"):
         compile_model(robot)
+
+
+def test_models_are_found_by_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the card, by path, in a package, and by robot_descriptions, which is stood in for."""
+    robot = write_robot(tmp_path).with_name("claw.urdf")
+    module = types.ModuleType("robot_descriptions.claw_description")
+    module.URDF_PATH = str(robot)
+    monkeypatch.setitem(sys.modules, "robot_descriptions", types.ModuleType("robot_descriptions"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    assert find_model("robot_descriptions:claw_description", tmp_path, "claw") == robot
+    assert find_model("claw.urdf", tmp_path, "claw") == robot
+    assert find_model("asset:claw.urdf", tmp_path, "claw") == robot
+    assert find_model(str(robot), tmp_path / "elsewhere", "claw") == robot
+    assert find_model("mjx:shadow_hand/right_hand.xml", tmp_path, "shadow").is_file()
+    assert find_model("pip:numpy:numpy/__init__.py", tmp_path, "numpy").is_file()
+    with pytest.raises(UserError, match="robot_descriptions"):
+        find_model("robot_descriptions:paw", tmp_path, "paw")
+    empty = types.ModuleType("robot_descriptions.empty")
+    monkeypatch.setitem(sys.modules, empty.__name__, empty)
+    with pytest.raises(UserError, match="without a model"):
+        find_model("robot_descriptions:empty", tmp_path, "empty")
