@@ -75,8 +75,10 @@ class HandShow:
 
     def run(self) -> int:
         from pipelines.hand import draw
+        from pipelines.runtime import start_jax
         from zdg_jax.hands import load_hand
 
+        start_jax()
         print(draw(load_hand(self.hand), Path(self.out)))
         return 0
 

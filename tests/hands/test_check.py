@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.hands.robots import edit
+from tests.hands.things import EVERY_HAND, hand_or_skip
 from zdg_jax.hands.check import check_card
+from zdg_jax.hands.registry import card_path
 
 
 @pytest.fixture
@@ -71,6 +73,9 @@ PLANTED = {
     "thumb does not oppose": (_in_card(functional_fingers=["middle", "index"]), "a thumb that opposes"),
     "contact above one": (_in_card(grasp_types__lift__contact={"palm": 1.5}), "less than or equal to 1"),
     "joint beyond limits": (_in_card(grasp_types__lift__joints={"thumb_0": 120}), "lies outside its limits"),
+    "through itself": (
+        _in_card(grasp_types__twist__joints={"thumb_0": 39, "thumb_1": 78}), "mm into",
+    ),
     "fixed beyond limits": (_in_card(fixed={"thumb_1": -40}), "lies outside its limits"),
     "millimetres": (
         lambda card: [
@@ -93,6 +98,12 @@ def _grown(text: str) -> str:
 
 def test_a_sound_card_has_no_fault(claw: Path) -> None:
     assert check_card(claw) == []
+
+
+@pytest.mark.parametrize("name", EVERY_HAND)
+def test_built_in_cards_have_no_fault(name: str) -> None:
+    hand_or_skip(name)
+    assert check_card(card_path(name)) == []
 
 
 def test_at_least_twenty_faults_are_planted() -> None:

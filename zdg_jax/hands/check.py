@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from zdg_jax.errors import UserError
 from zdg_jax.hands.card import HandCard, field_faults, parse_card
 from zdg_jax.hands.geoms import solid_distance, solid_geoms
-from zdg_jax.hands.grasp_types import overlap
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.load import joint_limits
 from zdg_jax.hands.model import HandModel
@@ -24,6 +23,8 @@ from zdg_jax.hands.tree import Tree, check_size, hand_tree
 PAD_OFF = 0.004
 #: Larger angle than this between D_palm and where fingers bend, or D_finger and where they point: degrees.
 ASTRAY = 50.0
+#: Deeper than this a hand runs into itself, metres. Coarse collision boxes meet by less (Allegro's thumb).
+RUNS_IN = 0.008
 _BASE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
@@ -230,6 +231,12 @@ def _types(card: HandCard, hand: HandModel) -> Iterator[str]:
             )
         if not hand.functional.any() or kind.contact_prior[hand.functional].max() <= 0:
             yield f"grasp_types.{name}: no palmar skin of {' or '.join(hand.functional_fingers)} may touch"
-        deep = float(overlap(hand, kind.joints[None])[0])
-        if deep > 1.0:
-            yield f"grasp_types.{name}: the hand runs into itself; run `zdg hand fit`, or open the fingers"
+        center = posed(hand, _BASE, kind.joints, "sphere")
+        i, j = hand.sphere_pairs.T
+        deep = hand.sphere_radius[i] + hand.sphere_radius[j] - np.linalg.norm(center[i] - center[j], axis=1)
+        if len(deep) and deep.max() > RUNS_IN:
+            one, two = (hand.link_names[hand.sphere_link[k[deep.argmax()]]] for k in (i, j))
+            yield (
+                f"grasp_types.{name}: {one} runs {1000 * deep.max():.0f} mm into {two}; "
+                "run `zdg hand fit`, or open the fingers"
+            )

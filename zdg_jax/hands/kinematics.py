@@ -211,7 +211,7 @@ def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str)
             "pad": (hand.pad_link, hand.p_link_pad),
             "pad_normal": (hand.pad_link, hand.n_link_pad),
         }[what]
-        R = Rotation.from_quat(rot.reshape(-1, 4)[:, [1, 2, 3, 0]]).as_matrix().reshape(n, -1, 3, 3)
+        R = _matrices(rot)
         out = np.zeros((n, len(points), 3))
         for i in np.unique(link):  # some twenty products instead of a matrix for every point
             (of,) = np.nonzero(link == i)
@@ -219,6 +219,17 @@ def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str)
             if not what.endswith("normal"):
                 out[:, of] += pos[:, i, None]
     return out.reshape(*lead, -1, 3)
+
+
+def _matrices(q: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b 3 3"]:
+    """Of unit quaternions wxyz; NaN stays NaN, so that a bad row stays alone (scipy would raise)."""
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(r, axis=-1) for r in rows], axis=-2)
 
 
 def posed_skin(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> np.ndarray:
