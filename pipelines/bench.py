@@ -143,10 +143,40 @@ class BenchSim:
         return 0
 
 
+@dataclass(frozen=True)
+class BenchRetarget:
+    """Time retargeting by finger keypoints, and say how near the tips come."""
+
+    hands: Annotated[str, arg(metavar="A,B", help="To which hands: names or cards.")] = "shadow"
+    source: Annotated[str, arg(metavar="NAME", help="From which hand.")] = "human16"
+    grasps: Annotated[int, arg(help="Grasps in all, divided among the objects.")] = 1000
+    objects: Annotated[str, arg(metavar="A,B", help="Mesh files or ycb:NAMEs instead of four YCB scans.")] = (
+        ""
+    )
+    one_by_one: Annotated[int, arg(help="Grasps of the baseline, one a call; 0 for none.")] = 16
+    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+
+    def run(self) -> int:
+        write = writer(self.json)
+        from pipelines.runtime import start_jax
+
+        start_jax()
+        from sim_eval.bench.retarget import OBJECTS, bench_retarget, show_retarget
+
+        objects = _words(self.objects) or OBJECTS
+        if self.grasps < len(objects):
+            raise UserError(f"--grasps {self.grasps}", f"{len(objects)} or more", "choose another --grasps")
+        report = bench_retarget(_words(self.hands), self.source, self.grasps, objects, self.one_by_one)
+        print(show_retarget(report))
+        write(report)
+        return 0
+
+
 BenchCommand = (
     Annotated[BenchRefine, subcommand("refine", prefix_name=False)]
     | Annotated[BenchFields, subcommand("fields", prefix_name=False)]
     | Annotated[BenchSim, subcommand("sim", prefix_name=False)]
+    | Annotated[BenchRetarget, subcommand("retarget", prefix_name=False)]
 )
 
 

@@ -11,6 +11,7 @@ import tyro
 from tyro.conf import Positional, UseAppendAction, arg, subcommand
 
 from pipelines.bench import Bench
+from pipelines.hand_command import HandCommand, Retarget
 from pipelines.judge_command import Judge
 from pipelines.prompts_command import Prompts
 from zdg_jax.errors import UserError
@@ -26,7 +27,7 @@ class Synth:
     task: Annotated[
         Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
     ]
-    hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
+    hand: Annotated[str, arg(metavar="NAME", help="A hand by name, or its card.")] = "human16"
     reasoner: Annotated[
         str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
     ] = "offline"
@@ -186,6 +187,8 @@ Command = (
     | Annotated[Cache, subcommand("cache", prefix_name=False)]
     | Annotated[Judge, subcommand("judge", prefix_name=False)]
     | Annotated[Prompts, subcommand("prompts", prefix_name=False)]
+    | Annotated[HandCommand, subcommand("hand", prefix_name=False)]
+    | Annotated[Retarget, subcommand("retarget", prefix_name=False)]
 )
 
 

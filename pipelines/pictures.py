@@ -41,6 +41,18 @@ def kept_grasps(
     return grasp_sheet(surface, pictures, hand.skin_faces, size=size, columns=columns)
 
 
+def grasp_strip(obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, size: int = 256) -> Image.Image:
+    """One grasp from three sides without a word, the chosen part(s) in blue.
+
+    Args:
+      obj, hand: what is drawn.
+      row: of `grasps.parquet`.
+      size: side of one picture, pixels.
+    """
+    target = np.isin(obj.face_part, row["part_ids"])
+    return grasp_views(Surface.of(obj.mesh, tinted(target)), _picture(hand, row), hand.skin_faces, size=size)
+
+
 def judged_grasp(
     obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, size: int = 448
 ) -> Image.Image:

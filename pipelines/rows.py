@@ -179,7 +179,7 @@ def table_info(
     """
     return {
         "format": "zdg-jax grasps 1",
-        "hand": hand.name,
+        "hand": hand.reference,
         "joint_names": list(hand.active_names),
         "frames": {
             "object": "right-handed, +y up; the world at synthesis",

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import trimesh
 
+from tests.hands.things import EVERY_HAND, hand_or_skip
 from zdg_jax.errors import UserError
-from zdg_jax.hands import HAND_NAMES, human16_build, load_hand
+from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, human16_build, load_hand
 from zdg_jax.hands.card import read_card
 from zdg_jax.hands.kinematics import posed, posed_skin
 
@@ -15,14 +16,15 @@ IDENTITY = np.array([0, 0, 0, 1.0, 0, 0, 0])
 GRASP_TYPES = {"handle-grasp", "wrap-grasp", "press", "lift", "twist"}
 
 
-def test_both_hands_are_there() -> None:
-    assert {"human16", "shadow"} <= set(HAND_NAMES)
+def test_the_hands_are_there() -> None:
+    assert set(HAND_NAMES) == {"human16", "shadow"}
+    assert set(EXTRA_HANDS) == {"allegro", "inspire", "leap", "myohand"}
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize("name", EVERY_HAND)
 class TestEveryHand:
     def test_skin_is_closed_and_outward(self, name: str) -> None:
-        hand = load_hand(name)
+        hand = hand_or_skip(name)
         rest = posed_skin(hand, IDENTITY, np.zeros(len(hand.active_names)))
         mesh = trimesh.Trimesh(rest, hand.skin_faces, process=False)
         assert mesh.is_watertight
@@ -31,7 +33,7 @@ class TestEveryHand:
         assert 700 <= len(rest) <= 1100
 
     def test_grasp_types(self, name: str) -> None:
-        hand = load_hand(name)
+        hand = hand_or_skip(name)
         assert set(hand.grasp_types) >= GRASP_TYPES
         for g in hand.grasp_types.values():
             assert (g.joints >= hand.lower - 1e-9).all()
@@ -43,7 +45,7 @@ class TestEveryHand:
 
     def test_palm_frame(self, name: str) -> None:
         """D_palm x D_finger is right-handed, fingers extend along x, flexed tips come to the palmar side."""
-        hand = load_hand(name)
+        hand = hand_or_skip(name)
         np.testing.assert_allclose(hand.R_base_palm.T @ hand.R_base_palm, np.eye(3), atol=1e-9)
         assert np.linalg.det(hand.R_base_palm) == pytest.approx(1.0)
         stretched = (
@@ -56,11 +58,11 @@ class TestEveryHand:
             if pad != "thumb":
                 assert stretched[i, 0] > 0.05
                 assert flexed[i, 2] > 0.02
-        thumb, little = hand.pad_names.index("thumb"), hand.pad_names.index("little")
-        assert stretched[thumb, 1] < stretched[little, 1]  # a right hand
+        thumb, last = hand.pad_names.index("thumb"), len(hand.pad_names) - 1
+        assert stretched[thumb, 1] < stretched[last, 1]  # a right hand
 
     def test_thumb_opposes_the_index_when_lifting(self, name: str) -> None:
-        hand = load_hand(name)
+        hand = hand_or_skip(name)
         q = hand.grasp_types["lift"].joints
         p, n = posed(hand, IDENTITY, q, "pad"), posed(hand, IDENTITY, q, "pad_normal")
         thumb, index = hand.pad_names.index("thumb"), hand.pad_names.index("index")
@@ -70,7 +72,7 @@ class TestEveryHand:
         assert np.linalg.norm(p[index] - p[thumb]) < 0.10
 
     def test_pads_lie_on_the_skin(self, name: str) -> None:
-        hand = load_hand(name)
+        hand = hand_or_skip(name)
         q = np.zeros(len(hand.active_names))
         skin, pads = posed_skin(hand, IDENTITY, q), posed(hand, IDENTITY, q, "pad")
         mesh = trimesh.Trimesh(skin, hand.skin_faces, process=False)
@@ -78,19 +80,27 @@ class TestEveryHand:
         assert distance.max() < 0.004
 
     def test_the_back_of_the_hand_never_touches(self, name: str) -> None:
-        hand = load_hand(name)
+        hand = hand_or_skip(name)
         normal = posed(hand, IDENTITY, np.zeros(len(hand.active_names)), "skin_normal") @ hand.R_base_palm
         back = (hand.skin_finger < 0) & (normal[:, 2] < -0.1)
         assert back.sum() > 20
         assert hand.grasp_types["wrap-grasp"].contact_prior[back].max() == 0
 
     def test_spheres_fill_the_skin(self, name: str) -> None:
-        """Nine in ten skin vertices lie within 3.5 mm of the sphere chains that simulation sees."""
-        hand = load_hand(name)
-        q = np.zeros(len(hand.active_names))
-        skin, center = posed_skin(hand, IDENTITY, q), posed(hand, IDENTITY, q, "sphere")
-        gap = (np.linalg.norm(skin[:, None] - center[None], axis=2) - hand.sphere_radius).min(axis=1)
-        assert np.percentile(np.abs(gap), 90) < 0.0035
+        """Nine in ten palmar skin vertices lie within 3 mm of the spheres that simulation sees.
+
+        The corners of boxes on the back may lie farther; no sphere stands out by more than 1.2 mm.
+        """
+        hand = hand_or_skip(name)
+        palmar = np.max([g.contact_prior for g in hand.grasp_types.values()], axis=0) > 0
+        gap = np.zeros(len(hand.skin_link))
+        for i in np.unique(hand.skin_link):
+            skin, mine = hand.skin_link == i, hand.sphere_link == i
+            far = np.linalg.norm(hand.p_link_skin[skin][:, None] - hand.p_link_sphere[mine], axis=2)
+            gap[skin] = (far - hand.sphere_radius[mine]).min(axis=1)
+        assert np.percentile(gap[palmar], 90) < 0.0031
+        assert np.percentile(gap, 90) < 0.009
+        assert gap.min() > -0.0012
 
 
 def test_dip_follows_pip() -> None:
@@ -136,5 +146,5 @@ def test_unknown_hand_lists_the_known() -> None:
 def test_a_broken_card_names_its_field(tmp_path) -> None:
     card = tmp_path / "card.yaml"
     card.write_text("name: x\nmodel: asset:none.xml\n")
-    with pytest.raises(UserError, match="skin"):
+    with pytest.raises(UserError, match="base"):
         read_card(card)

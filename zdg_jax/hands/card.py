@@ -1,9 +1,9 @@
-"""The hand card: what a MJCF cannot say of a hand (DESIGN §4)."""
+"""The hand card: what a MJCF or URDF cannot say of a hand (DESIGN §4)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,12 +34,23 @@ class Pad(_Strict):
     normal: Vec3
 
 
-class GraspTypeCard(_Strict):
-    """theta' in degrees by active joint (others 0) and contact probability by link."""
+class Follow(_Strict):
+    """q = scale x q_joint + offset (degrees): a coupling of the robot that its model does not state."""
 
-    description: str
-    joints: dict[str, float]
-    contact: dict[str, float]
+    joint: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class GraspTypeCard(_Strict):
+    """theta' in degrees by active joint (others 0) and contact probability by link.
+
+    What is left out is taken over from human16's type of the same name: see `grasp_types.complete`.
+    """
+
+    description: str | None = None
+    joints: dict[str, float] | None = None
+    contact: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
 
 
 class Servo(_Strict):
@@ -50,41 +61,61 @@ class Servo(_Strict):
 
 
 class HandCard(_Strict):
-    """One hand. `model` is `asset:FILE` beside the card or `mjx:FILE` inside the mujoco-mjx wheel.
+    """One hand. `model` has one of the forms in `source.FORMS`.
 
     `skin` names a prepared npz beside the card, or `collision`: built from the collision geoms.
-    `fixed` joints (degrees) and joints coupled by MJCF equalities are not active.
+    `fixed` joints (degrees), those that `follow` another, and joints coupled by the model are not active.
+    `limits` (degrees) replace the model's.
     """
 
     name: str
     model: str
-    skin: str
+    skin: str = "collision"
     base: str
     fixed: dict[str, float] = Field(default_factory=dict)
+    follow: dict[str, Follow] = Field(default_factory=dict)
+    limits: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
     skin_exclude: list[str] = Field(default_factory=list)
     palm: PalmFrame
-    fingers: dict[str, list[str]]
-    functional_fingers: list[str]
+    fingers: dict[str, Annotated[list[str], Field(min_length=1)]]
+    functional_fingers: Annotated[list[str], Field(min_length=1)]
     pads: dict[str, Pad]
     pregrasp_opening: float = Field(default=0.2, gt=0, lt=1)
-    squeeze_rule: float = 2.0
+    squeeze_rule: Annotated[float, Field(gt=1.0)] = 2.0
     servo: Servo = Servo()
-    grasp_types: dict[str, GraspTypeCard]
+    grasp_types: dict[str, GraspTypeCard] = Field(default_factory=dict)
+
+
+def parse_card(path: Path) -> dict[str, Any]:
+    """The card's YAML, not yet validated.
+
+    Raises:
+      UserError: no such file, or not YAML of names and values.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"no file {path}", "a hand card (YAML)", "check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        why = " ".join(str(e).split())
+        raise UserError(
+            f"{path.name}, which is not YAML ({why})", "a hand card (YAML)", "mend the file"
+        ) from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path.name} without names", "a hand card (YAML)", "see docs/add-a-hand.md")
+    return values
 
 
 def read_card(path: Path) -> HandCard:
     """Parse and validate a card; raises UserError naming the first field that is wrong."""
     try:
-        return HandCard.model_validate(yaml.safe_load(path.read_text()))
-    except FileNotFoundError:
-        raise UserError(f"no file {path}", "a hand card (YAML)", "check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise UserError(
-            f"{path.name}, which is not YAML ({e})", "a hand card (YAML)", "mend the file"
-        ) from None
+        return HandCard.model_validate(parse_card(path))
     except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(str(x) for x in first["loc"])
         raise UserError(
-            f"{path.name}: {where}: {first['msg']}", "a complete hand card", "mend that field"
+            f"{path.name}: {field_faults(e)[0]}", "a complete hand card", "mend that field"
         ) from None
+
+
+def field_faults(error: ValidationError) -> list[str]:
+    """One line a wrong field: where it is and what is wrong with it."""
+    return [f"{'.'.join(str(x) for x in e['loc'])}: {e['msg']}" for e in error.errors()]

@@ -53,7 +53,10 @@ def mesh_implicit(
     for _ in range(3):
         h = 1e-5
         grad = np.stack([(distance(v + h * e) - distance(v - h * e)) / (2 * h) for e in np.eye(3)], axis=1)
-        v = v - distance(v)[:, None] * grad / np.maximum((grad**2).sum(axis=1, keepdims=True), 1e-9)
+        step = distance(v)[:, None] * grad / np.maximum((grad**2).sum(axis=1, keepdims=True), 1e-9)
+        # in a crease between solids the slope says little
+        far = np.linalg.norm(step, axis=1, keepdims=True)
+        v = v - step * np.minimum(1.0, 0.5 * spacing / np.maximum(far, 1e-12))
     if np.einsum("fi,fi->f", v[f[:, 0]], np.cross(v[f[:, 1]], v[f[:, 2]])).sum() < 0:
         f = f[:, ::-1]
     # libigl's indices are C long long, which numpy names differently from int64.

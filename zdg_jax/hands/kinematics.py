@@ -97,7 +97,7 @@ def pull_back(
     """
     dtype = force.dtype
     high = jax.lax.Precision.HIGHEST
-    moved = jnp.asarray(_moves(hand), dtype)
+    moved = jnp.asarray(moves_link(hand), dtype)
     F, M = (jnp.matmul(moved, x, precision=high) for x in (force, moment))
     hinge = jnp.sum(at.axis * (M - jnp.cross(at.anchor, F)), axis=1)
     total = jnp.sum(force, axis=0)
@@ -106,7 +106,7 @@ def pull_back(
 
 
 @lru_cache(maxsize=16)
-def _moves(hand: HandModel) -> np.ndarray:
+def moves_link(hand: HandModel) -> np.ndarray:
     """1 where hinge j moves link l."""
     links = len(hand.link_names)
     under = np.eye(links, dtype=bool)
@@ -176,42 +176,60 @@ def rotate(links: Transform, link: np.ndarray, vectors: Float[Array, "n 3"]) -> 
 
 
 @lru_cache(maxsize=16)
-def _posed(hand: HandModel, what: str):
-    link, points = {
-        "skin": (hand.skin_link, hand.p_link_skin),
-        "skin_normal": (hand.skin_link, hand.n_link_skin),
-        "sphere": (hand.sphere_link, hand.p_link_sphere),
-        "pad": (hand.pad_link, hand.p_link_pad),
-        "pad_normal": (hand.pad_link, hand.n_link_pad),
-        "link": (np.arange(len(hand.link_names)), np.zeros((len(hand.link_names), 3))),
-    }[what]
-    move = rotate if what.endswith("normal") else place
-
-    def one(pose: Array, joints: Array) -> Array:
+def _chains(hand: HandModel):
+    def one(pose: Array, joints: Array) -> Chain:
         rot = pose[3:] / jnp.linalg.norm(pose[3:])
-        return move(
-            link_transforms(hand, Transform(pos=pose[:3], rot=rot), joints),
-            link,
-            jnp.asarray(points, pose.dtype),
-        )
+        return chain(hand, Transform(pos=pose[:3], rot=rot), joints)
 
     return jax.jit(jax.vmap(one))
 
 
 def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str) -> np.ndarray:
-    """Numpy convenience over `link_transforms` for a batch [..., 7], [..., active] -> [..., n, 3].
+    """Numpy convenience over `chain` for a batch [..., 7], [..., active] -> [..., n, 3].
 
-    `what`: skin, skin_normal, sphere, pad, pad_normal or link (origins). Batches are padded to a power of
-    two, so that few shapes are ever compiled.
+    `what`: skin, skin_normal, sphere, pad, pad_normal, link (origins), hinge (anchors) or
+    hinge_normal (axes). Batches are padded to a power of two from 8 on, so that few shapes are ever
+    compiled; points are placed in numpy, so that all of them share that one.
     """
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])
     pose = np.broadcast_to(hand_pose, (*lead, 7)).reshape(-1, 7).astype(np.float32)
     q = np.broadcast_to(joints, (*lead, joints.shape[-1])).reshape(len(pose), -1).astype(np.float32)
     n = len(pose)
-    size = 1 << max(n - 1, 0).bit_length()
+    size = max(8, 1 << max(n - 1, 0).bit_length())
     pad = [(0, size - n), (0, 0)]
-    out = _posed(hand, what)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
-    return np.asarray(out)[:n].reshape(*lead, -1, 3).astype(np.float64)
+    at = _chains(hand)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
+    pos, rot = (np.asarray(x, dtype=np.float64)[:n] for x in (at.links.pos, at.links.rot))
+    if what == "link":
+        out = pos
+    elif what in ("hinge", "hinge_normal"):
+        out = np.asarray(at.anchor if what == "hinge" else at.axis, dtype=np.float64)[:n]
+    else:
+        link, points = {
+            "skin": (hand.skin_link, hand.p_link_skin),
+            "skin_normal": (hand.skin_link, hand.n_link_skin),
+            "sphere": (hand.sphere_link, hand.p_link_sphere),
+            "pad": (hand.pad_link, hand.p_link_pad),
+            "pad_normal": (hand.pad_link, hand.n_link_pad),
+        }[what]
+        R = _matrices(rot)
+        out = np.zeros((n, len(points), 3))
+        for i in np.unique(link):  # some twenty products instead of a matrix for every point
+            (of,) = np.nonzero(link == i)
+            out[:, of] = points[of] @ R[:, i].transpose(0, 2, 1)
+            if not what.endswith("normal"):
+                out[:, of] += pos[:, i, None]
+    return out.reshape(*lead, -1, 3)
+
+
+def _matrices(q: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b 3 3"]:
+    """Of unit quaternions wxyz; NaN stays NaN, so that a bad row stays alone (scipy would raise)."""
+    w, x, y, z = np.moveaxis(q, -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(r, axis=-1) for r in rows], axis=-2)
 
 
 def posed_skin(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,11 +17,13 @@ class GraspType:
       joints: theta', an angle for every active joint, radians, in `HandModel.active_names` order.
       contact_prior: C of eqs. 6-7, one probability a skin vertex.
       description: one line for prompts.
+      contact: the card's probabilities by link, before the back of the hand is taken out.
     """
 
     joints: Float[np.ndarray, " active"]
     contact_prior: Float[np.ndarray, " vertices"]
     description: str
+    contact: Mapping[str, float] = field(default_factory=dict)
 
 
 # eq=False: compared and hashed by identity, so that compiled functions can be cached per hand.
@@ -75,6 +77,15 @@ class HandModel:
     squeeze_rule: float = 2.0
     servo_kp: float = 5.0
     servo_torque: float = 3.0
+    #: Links of every finger, root first.
+    finger_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Its card, or "" for a built-in hand.
+    card: str = ""
+
+    @property
+    def reference(self) -> str:
+        """What `load_hand` finds it by: the name of a built-in hand, the card's path of another."""
+        return self.card or self.name
 
     @property
     def open_joints(self) -> Float[np.ndarray, " active"]:

@@ -1,0 +1,99 @@
+"""Joint trajectories pregrasp, grasp, squeeze of stored grasps, in the robot's own joint order by name."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from pipelines.dataset import column_array, read_dataset, write_atomic
+from pipelines.runtime import output_folder
+from zdg_jax.errors import UserError
+from zdg_jax.hands import HandModel, load_hand
+
+
+def joint_path(
+    hand: HandModel,
+    pregrasp: Float[np.ndarray, "n active"],
+    grasp: Float[np.ndarray, "n active"],
+    squeeze: Float[np.ndarray, "n active"],
+    steps: int,
+) -> Float[np.ndarray, "n times joints"]:
+    """All joints of the model at 2 `steps` + 1 times, straight between the three poses.
+
+    q(t) = A q_active(t) + b: followers and fixed joints are among them, so that a controller that knows only
+    the model's joints can play it.
+
+    Args:
+      hand: whose `joint_names` give the order.
+      pregrasp, grasp, squeeze: active joints, radians.
+      steps: from one pose to the next.
+    """
+    t = np.linspace(0.0, 1.0, steps + 1)[None, :, None]
+    closing = pregrasp[:, None] + t * (grasp - pregrasp)[:, None]
+    pressing = grasp[:, None] + t[:, 1:] * (squeeze - grasp)[:, None]
+    return np.concatenate([closing, pressing], axis=1) @ hand.coupling.T + hand.coupling_offset
+
+
+def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
+    """Trajectories of every grasp with status "ok".
+
+    Args:
+      path: `grasps.parquet` or its folder.
+      steps: from one pose to the next.
+    Returns: `hand`, `joint_names` (the robot's own order), `base_link`, `stages` with the step each ends at,
+      and by grasp `grasp_id`, `object_id`, `hand_pose` (xyz wxyz of the base link in the object frame,
+      metres) and `positions` [grasps, times, joints], radians.
+    Raises:
+      UserError: what the file lacks, or fewer than one step.
+    """
+    if steps < 1:
+        raise UserError(f"--steps {steps}", "1 or more", "choose another --steps")
+    table, info = read_dataset(Path(path).expanduser())
+    hand = load_hand(info["hand"])
+    try:
+        order = [list(info["joint_names"]).index(j) for j in hand.active_names]
+    except ValueError as e:
+        raise UserError(f"{path}: {e}", f"the joints of {hand.name}", "synthesize it again") from None
+    ok = np.array([s == "ok" for s in table["status"].to_pylist()], dtype=bool)
+    poses = [column_array(table, f"{p}joints")[ok][:, order] for p in ("pregrasp_", "", "squeeze_")]
+    return {
+        "hand": hand.name, "base_link": hand.link_names[0], "joint_names": list(hand.joint_names),
+        "stages": {"pregrasp": 0, "grasp": steps, "squeeze": 2 * steps},
+        "units": {"angle": "rad", "length": "m"},
+        "grasp_id": [g for g, k in zip(table["grasp_id"].to_pylist(), ok, strict=True) if k],
+        "object_id": [g for g, k in zip(table["object_id"].to_pylist(), ok, strict=True) if k],
+        "hand_pose": column_array(table, "hand_pose")[ok],
+        "positions": joint_path(hand, poses[0], poses[1], poses[2], steps),
+    }  # fmt: skip
+
+
+def write_trajectories(path: str, out: str, *, steps: int = 10) -> int:
+    """Write `trajectories` as .npz or .json.
+
+    Returns: how many.
+    Raises:
+      UserError: another suffix, a folder that can't be written, or what `trajectories` refuses.
+    """
+    file = Path(out).expanduser()
+    if file.suffix not in (".npz", ".json"):
+        raise UserError(f"--out {out}", "a name that ends in .npz or .json", "choose another --out")
+    output_folder(str(file.parent))
+    found = trajectories(path, steps)
+    if file.suffix == ".npz":
+        sink = io.BytesIO()
+        stages = list(found["stages"].items())
+        plain = {k: v for k, v in found.items() if k not in ("stages", "units")}
+        np.savez_compressed(
+            sink, allow_pickle=False, stage_names=np.array([n for n, _ in stages]),
+            stage_ends=np.array([s for _, s in stages]), **{k: np.asarray(v) for k, v in plain.items()},
+        )  # fmt: skip
+        write_atomic(file, sink.getvalue())
+    else:
+        plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
+        write_atomic(file, json.dumps(plain).encode() + b"\n")
+    return len(found["grasp_id"])

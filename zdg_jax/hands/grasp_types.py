@@ -1,0 +1,276 @@
+"""The grasp types of a hand: from its card, or found from those of a reference hand by optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from zdg_jax.errors import UserError
+from zdg_jax.hands.card import HandCard
+from zdg_jax.hands.keypoints import Goal, fit
+from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.model import GraspType, HandModel
+
+#: Random starts of the search, besides the open hand.
+STARTS = 63
+ROUNDS = 4
+#: Pull of every joint to the stretched hand: a radian counts like sqrt(REST) centimetres of a pad.
+REST = 0.2
+#: Angles in a card are written to a tenth of a degree, radians.
+ROUNDED = np.deg2rad(0.11)
+IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+Reference = Callable[[], HandModel]
+
+
+def complete(
+    hand: HandModel, card: HandCard, palmar: Float[np.ndarray, " vertices"], reference: Reference | None
+) -> dict[str, GraspType]:
+    """The card's grasp types, with what it leaves out taken from a reference hand's type of the same name.
+
+    A description is copied; contact probabilities go by a link's place in its finger (`contact_like`); joint
+    angles are found so that pads lie and look like the reference's (`joints_like`).
+
+    Args:
+      hand: without grasp types.
+      card: may lack some or all of them.
+      palmar: weight of each skin vertex, 0 on the back.
+      reference: asked only if something is left out.
+    Raises:
+      UserError: a joint or link that is none, or a type that neither card nor reference describes.
+    """
+    given = dict(card.grasp_types)
+    if reference is None:
+        return {k: _told(hand, card, k, t, palmar, None, None) for k, t in given.items()}
+    example = reference()
+    names = list(dict.fromkeys([*example.grasp_types, *given]))
+    to_find = [n for n in names if n not in given or given[n].joints is None]
+    for n in to_find:
+        if n not in example.grasp_types:
+            raise UserError(
+                f"grasp type {n} without joints",
+                f"joints, or a type of {example.name}",
+                f"mend card {card.name}",
+            )
+    found = joints_like(hand, example, to_find) if to_find else {}
+    return {n: _told(hand, card, n, given.get(n), palmar, example, found.get(n)) for n in names}
+
+
+def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | None, found) -> GraspType:
+    like = None if example is None else example.grasp_types.get(name)
+    description = told.description if told and told.description else like and like.description
+    contact = told.contact if told and told.contact is not None else None
+    if contact is None and like is not None and example is not None:
+        contact = contact_like(hand, example, like.contact)
+    if contact is None or description is None or (found is None and (told is None or told.joints is None)):
+        raise UserError(
+            f"grasp type {name} of card {card.name}, incomplete",
+            "description, joints and contact",
+            "add them",
+        )
+    joints = np.zeros(len(hand.active_names)) if found is None else found
+    for j, degrees in (told.joints or {}).items() if found is None else ():
+        if j not in hand.active_names:
+            raise UserError(
+                f"grasp type {name}: joint {j!r}",
+                f"one of {', '.join(hand.active_names)}",
+                f"mend card {card.name}",
+            )
+        k = hand.active_names.index(j)
+        # rounding in the card may pass a limit; anything beyond that is `check`'s to say
+        inside = np.clip(np.deg2rad(degrees), hand.lower[k], hand.upper[k])
+        joints[k] = inside if abs(inside - np.deg2rad(degrees)) < ROUNDED else np.deg2rad(degrees)
+    by_link = np.zeros(len(hand.link_names))
+    for link, p in contact.items():
+        if link not in hand.link_names:
+            raise UserError(
+                f"grasp type {name}: link {link!r}",
+                f"one of {', '.join(hand.link_names)}",
+                f"mend card {card.name}",
+            )
+        by_link[hand.link_names.index(link)] = p
+    return GraspType(
+        joints=joints,
+        contact_prior=by_link[hand.skin_link] * palmar,
+        description=description,
+        contact=dict(contact),
+    )
+
+
+def contact_like(hand: HandModel, example: HandModel, contact: Mapping[str, float]) -> dict[str, float]:
+    """Contact probabilities by link, by what a link is: distal, middle or proximal in its finger, or palm.
+
+    The link of the pad and those beyond it are distal, the one before it with skin is middle, those before
+    that proximal; a finger of two links has no middle, and its proximal link takes the greater of the two.
+    """
+    theirs = {f: _roles(example, f) for f in example.finger_names}
+    palm = max((contact.get(n, 0.0) for n in _palm_links(example)), default=0.0)
+    out = {n: palm for n in _palm_links(hand) if palm}
+    for f in hand.finger_names:
+        if f not in theirs:
+            raise UserError(
+                f"finger {f!r}",
+                f"one of {', '.join(theirs)}, or contact by link in every grasp type",
+                "rename it",
+            )
+        by_role: dict[str, float] = {}
+        for n, role in theirs[f].items():
+            by_role[role] = max(by_role.get(role, 0.0), contact.get(n, 0.0))
+        mine = _roles(hand, f)
+        for n, role in mine.items():
+            p = by_role.get(role, 0.0)
+            if role == "proximal" and "middle" not in mine.values():
+                p = max(p, by_role.get("middle", 0.0))
+            if p:
+                out[n] = p
+    return out
+
+
+def _roles(hand: HandModel, finger: str) -> dict[str, str]:
+    skinned = {hand.link_names[i] for i in np.unique(hand.skin_link)}
+    links = [n for n in hand.finger_links[finger] if n in skinned]
+    pad = (
+        hand.link_names[hand.pad_link[hand.pad_names.index(finger)]]
+        if finger in hand.pad_names
+        else links[-1]
+    )
+    tip = links.index(pad) if pad in links else len(links) - 1
+    middle = tip - 1 if tip >= 2 else -1
+    return {n: "distal" if i >= tip else "middle" if i == middle else "proximal" for i, n in enumerate(links)}
+
+
+def _palm_links(hand: HandModel) -> list[str]:
+    fingers = {n for links in hand.finger_links.values() for n in links}
+    return [n for i, n in enumerate(hand.link_names) if n not in fingers and (hand.skin_link == i).any()]
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """A hand's fingers in its palm frame, metres: where they begin, and pads by grasp type.
+
+    Attributes:
+      root: of every finger, the third hinge from its tip that flexes it (MCP), stretched hand.
+      length: from root to pad, stretched hand.
+      pad, normal: by grasp type, then by finger.
+      side: -1 if the thumb is at the palm's -y side (a right hand), else 1.
+    """
+
+    root: dict[str, np.ndarray]
+    length: dict[str, float]
+    pad: dict[str, dict[str, np.ndarray]]
+    normal: dict[str, dict[str, np.ndarray]]
+    side: float
+
+
+def keypoints(hand: HandModel, types: Sequence[str] = ()) -> Keypoints:
+    """Measure a hand; every finger needs a pad."""
+
+    def in_palm(joints, what):
+        points = posed(hand, IDENTITY, joints, what)
+        return (points if what.endswith("normal") else points - hand.p_base_palm) @ hand.R_base_palm
+
+    stretched, hinges, axes = (in_palm(hand.open_joints, w) for w in ("pad", "hinge", "hinge_normal"))
+    root, length = {}, {}
+    for f in hand.finger_names:
+        tip = stretched[hand.pad_names.index(f)]
+        root[f] = _root(hand, f, hinges, axes, tip)
+        length[f] = float(np.linalg.norm(tip - root[f]))
+    pad, normal = {}, {}
+    for t in types:
+        q = hand.grasp_types[t].joints
+        p, n = in_palm(q, "pad"), in_palm(q, "pad_normal")
+        pad[t] = {f: p[hand.pad_names.index(f)] for f in hand.finger_names}
+        normal[t] = {f: n[hand.pad_names.index(f)] for f in hand.finger_names}
+    thumb = hand.finger_names[hand.thumb]
+    others = [stretched[hand.pad_names.index(f), 1] for f in hand.finger_names if f != thumb]
+    side = -1.0 if stretched[hand.pad_names.index(thumb), 1] < np.mean(others) else 1.0
+    return Keypoints(root, length, pad, normal, side)
+
+
+def _root(hand: HandModel, finger: str, hinges: np.ndarray, axes: np.ndarray, tip: np.ndarray) -> np.ndarray:
+    """Hinges within 45 degrees of the last one's axis flex a finger; those that spread or fold it do not."""
+    links = [hand.link_names.index(n) for n in hand.finger_links[finger]]
+    mine = [j for j in range(len(hand.joint_names)) if hand.joint_link[j] in links][::-1]
+    distinct: list[np.ndarray] = []
+    for j in mine:
+        if abs(axes[j] @ axes[mine[0]]) < 0.7:
+            continue
+        if not distinct or np.linalg.norm(hinges[j] - distinct[-1]) > 0.012:
+            distinct.append(hinges[j])
+    return distinct[min(2, len(distinct) - 1)] if distinct else tip * np.array([0.0, 1.0, 0.0])
+
+
+def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> dict[str, np.ndarray]:
+    """theta' of the example's grasp types for another hand: pads that lie and look like the example's.
+
+    With s the mean ratio of finger lengths (thumb apart) the goal of a finger's pad is
+    root + s (pad' - root'), primes for the example, all in the palm frame (mirrored for a left hand). The
+    thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle');
+    where it can't get there all goals move towards it, half of what it misses, a few rounds.
+    Of many starts the one with the least cost and overlap of its own spheres is taken.
+
+    Args:
+      hand: without grasp types.
+      example: with `types`.
+      types: names.
+    Returns: active joints by type, radians.
+    """
+    mine, theirs = keypoints(hand), keypoints(example, types)
+    shared = [f for f in hand.finger_names if f in example.finger_names]
+    thumb = hand.finger_names[hand.thumb]
+    fingers = [f for f in shared if f != thumb]
+    if thumb not in shared or not fingers:
+        raise UserError(
+            f"fingers {', '.join(hand.finger_names)}",
+            f"a thumb and others of {', '.join(example.finger_names)}",
+            f"rename the fingers of card {hand.name}, or give joints to every grasp type",
+        )  # fmt: skip
+    scale = float(np.mean([mine.length[f] / theirs.length[f] for f in fingers]))
+    flip = np.array([1.0, mine.side * theirs.side, 1.0])
+    opposed = [f for f in ("index", "middle") if f in fingers] or fingers
+    weight = np.array([0.0 if f not in shared else 2.0 if f == thumb else 1.0 for f in hand.pad_names])
+    out = {}
+    for t in types:
+        normal = np.array([flip * theirs.normal[t].get(f, np.zeros(3)) for f in hand.pad_names])
+        across = theirs.pad[t][thumb] - np.mean([theirs.pad[t][f] for f in opposed], axis=0)
+        shift = np.zeros(3)
+        for _ in range(ROUNDS):
+            goal = {
+                f: mine.root[f] + scale * flip * (theirs.pad[t][f] - theirs.root[f]) + shift for f in fingers
+            }
+            goal[thumb] = np.mean([goal[f] for f in opposed], axis=0) + scale * flip * across
+            pad = np.array([goal.get(f, np.zeros(3)) for f in hand.pad_names])
+            out[t] = _search(hand, pad, normal, weight, scale)
+            # where the thumb can't reach, the fingers come to it
+            got = (posed(hand, IDENTITY, out[t], "pad") - hand.p_base_palm) @ hand.R_base_palm
+            shift = shift + 0.5 * (got - pad)[hand.pad_names.index(thumb)]
+    return out
+
+
+def _search(hand: HandModel, pad, normal, weight, scale: float) -> np.ndarray:
+    n, rng = STARTS + 1, np.random.default_rng(0)
+    starts = rng.uniform(hand.lower, hand.upper, size=(n, len(hand.active_names)))
+    starts[0] = hand.open_joints
+    goal = Goal(
+        pad=hand.p_base_palm + pad @ hand.R_base_palm.T, normal=normal @ hand.R_base_palm.T,
+        pad_weight=weight / scale**2, normal_weight=1.5 * weight, palm=np.zeros(3), R_palm=np.eye(3),
+        palm_weight=np.zeros(()), rest=hand.open_joints, rest_weight=np.full(len(hand.active_names), REST),
+        clear=np.zeros(()),
+    )  # fmt: skip
+    goals = Goal(*(np.broadcast_to(x, (n, *np.shape(x))) for x in goal))
+    _, joints, cost = fit(hand, np.tile(IDENTITY, (n, 1)), starts, goals, free_base=False, steps=60)
+    return joints[np.argmin(cost + overlap(hand, joints))]
+
+
+def overlap(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.ndarray, " n"]:
+    """Sum over `sphere_pairs` of the squared overlap, cm^2: how far the hand runs into itself."""
+    center = posed(hand, IDENTITY, joints, "sphere")
+    i, j = hand.sphere_pairs.T
+    reach = hand.sphere_radius[i] + hand.sphere_radius[j]
+    total = []
+    for c in center:
+        gap = np.linalg.norm(c[i] - c[j], axis=1)
+        total.append((np.maximum(reach - gap, 0.0) ** 2).sum() / 1e-4)
+    return np.array(total)
