@@ -18,6 +18,7 @@ from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 
 if TYPE_CHECKING:
+    from zdg_jax.guidance import ReasonedGrasp
     from zdg_jax.hands.model import HandModel
     from zdg_jax.objects.model import ObjectModel
     from zdg_jax.reasoning.protocol import Reasoner
@@ -178,7 +179,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                     optimizer=options.optimizer,
                 )  # fmt: skip
             with steps.step("simulate and choose"):
-                kept, columns = simulate_and_choose(hand, obj, refined, options.keep)
+                kept, columns = simulate_and_choose(hand, obj, grasp, refined, options.keep)
             kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns)
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
@@ -199,13 +200,21 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
 
 
 def simulate_and_choose(
-    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int, threads: int | None = None
+    hand: HandModel,
+    obj: ObjectModel,
+    grasp: ReasonedGrasp,
+    refined: RefinedGrasps,
+    keep: int,
+    threads: int | None = None,
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Indices of the kept grasps, best first, and their measured columns."""
     from sim_eval.evaluate import evaluate
     from sim_eval.measure import measure_shape
 
     score = np.asarray(refined.score)
+    if grasp.guidance is not None:
+        stray = selection.stray(hand, obj, grasp.guidance, refined.hand_pose, refined.joints)
+        score = score + selection.STRAY_WEIGHT * stray
     chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
     if len(chosen) == 0:
         return chosen, {}

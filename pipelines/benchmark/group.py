@@ -180,7 +180,7 @@ class _Instruction:
         with self.seconds.of("refine"):
             refined = self.refined(said)
         with self.seconds.of("measure"):
-            chosen = {row: self.chosen(row, refined[row]) for row in rows if row in refined}
+            chosen = {row: self.chosen(row, said[row], refined[row]) for row in rows if row in refined}
             found = self.measured({row: c for row, c in chosen.items() if len(c[0])})
         results = {}
         for row in rows:
@@ -240,16 +240,18 @@ class _Instruction:
         return {row: done[other] for row, other in same.items()}
 
     def chosen(
-        self, row: str, refined: RefinedGrasps
+        self, row: str, grasp: ReasonedGrasp, refined: RefinedGrasps
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """(score, pose, joints, energy) of a row's shortlist."""
         if ROWS[row].ablate == "refine":
-            first = np.array([0])
-            energy = np.asarray(refined.init_energy_total)[first]
-            return energy, refined.init_pose[first], refined.init_joints[first], energy
+            energy = np.asarray(refined.init_energy_total)[:1]
+            return energy, refined.init_pose[:1], refined.init_joints[:1], energy
         # W/O Initial knows no G' to drift from
         energy = np.asarray(refined.energy_total)
         score = energy if ROWS[row].ablate == "initial" else np.asarray(refined.score)
+        if grasp.guidance is not None:
+            stray = selection.stray(self.hand, self.obj, grasp.guidance, refined.hand_pose, refined.joints)
+            score = score + selection.STRAY_WEIGHT * stray
         rows = selection.shortlist(score, refined.status, SHORTLIST * self.options.keep)
         return score[rows], refined.hand_pose[rows], refined.joints[rows], energy[rows]
 

@@ -35,7 +35,9 @@ class SimulateStage:
             keep_pieces(prepared.obj.mesh, prepared.pieces)
             self._known.add(prepared.obj.mesh_sha256)
         reasoned, grasps = refined.reasoned, refined.grasps
-        kept, columns = simulate_and_choose(self._hand, prepared.obj, grasps, self._keep, self._threads)
+        kept, columns = simulate_and_choose(
+            self._hand, prepared.obj, reasoned.grasp, grasps, self._keep, self._threads
+        )
         chosen, lost = rows.task_rows(reasoned.shared, self._hand, reasoned.grasp, grasps, kept, columns)
         status, reason = "ok", ""
         if not chosen:

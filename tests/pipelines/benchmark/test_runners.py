@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from pipelines.benchmark import runners
 from pipelines.benchmark.__main__ import main
 from pipelines.benchmark.group import Group
-from pipelines.benchmark.runners import Crew, WorkerDied, run_groups
+from pipelines.benchmark.runners import Crew, WorkerDied
 from pipelines.benchmark.unit import UnitOptions, failed, unit_path, written
 from pipelines.benchmark.work import groups_of
 from sim_eval.benchmark.instructions import instructions
@@ -88,12 +90,16 @@ def test_the_environment_of_workers_does_not_stay(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("runner", ["processes", "ray"])
 def test_runners_agree(tmp_path, runner):
-    options = UnitOptions(reasoner="oracle", num=4, keep=1)
-    groups = groups_of([MUGS[0]], ("ours", "wo_refine"), set())
-    found = {}
-    for crew in (Crew(), Crew(runner, 1)):
-        units: runners.Units = []
-        run_groups(groups, crew, options, tmp_path / crew.runner, units.extend)
-        found[crew.runner] = [(u["row"], u["grasps"]) for u in units]
-    assert found["here"] == found[runner]
-    assert all(grasps for _, grasps in found["here"])
+    given = ["--set", "zoo", "--reasoner", "oracle", "--only", MUGS[0].id, "--rows", "ours,wo_refine"]
+    given += ["--num", "4", "--keep", "1", "--pictures", "0"]
+    command = [sys.executable, "-m", "pipelines.benchmark", *given, "--out", str(tmp_path / runner)]
+    # in a process of its own, as a user would: Ray and pools are not started from under JAX's threads
+    subprocess.run([*command, "--runner", runner, "--workers", "1"], check=True, timeout=300)
+    assert main([*given, "--out", str(tmp_path / "here")]) == 0
+    for row in ("ours", "wo_refine"):
+        one, other = (
+            json.loads((tmp_path / k / "units" / row / f"{MUGS[0].id}.json").read_text())["grasps"]
+            for k in ("here", runner)
+        )
+        assert one == other
+        assert len(one) == 1
