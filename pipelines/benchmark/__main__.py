@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import arg
 
+from pipelines.benchmark.crew import Crew, Runner
 from pipelines.benchmark.rows import ROWS, parse_rows
-from pipelines.benchmark.runners import Crew, Runner
 from zdg_jax.errors import UserError
 
 

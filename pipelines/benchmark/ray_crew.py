@@ -10,8 +10,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Bench, Group
-from pipelines.benchmark.runners import Crew, Units, WorkerDied, environment, make_bench
+from pipelines.benchmark.runners import Units, WorkerDied, environment, make_bench
 from pipelines.benchmark.unit import UnitOptions
 from pipelines.cluster import crew_ray
 from zdg_jax.errors import UserError

@@ -10,33 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Bench, Group
 from pipelines.benchmark.unit import UnitOptions, failed, written
 from zdg_jax.errors import UserError
 
-Runner = Literal["here", "processes", "ray"]
-RUNNERS: tuple[Runner, ...] = get_args(Runner)
 Units = list[dict[str, Any]]
 TRIES = 2  # processes that one group may take with it before it is given up
-
-
-@dataclass(frozen=True)
-class Crew:
-    """How the groups are run.
-
-    Attributes:
-      runner: see `RUNNERS`.
-      workers: processes or actors; 1 for "here".
-      address: of a Ray cluster; a local one is started if None.
-    """
-
-    runner: Runner = "here"
-    workers: int = 1
-    address: str | None = None
 
 
 class WorkerDied(Exception):

@@ -12,8 +12,9 @@ import pytest
 
 from pipelines.benchmark import runners
 from pipelines.benchmark.__main__ import main
+from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Group
-from pipelines.benchmark.runners import Crew, WorkerDied
+from pipelines.benchmark.runners import WorkerDied
 from pipelines.benchmark.unit import UnitOptions, failed, unit_path, written
 from pipelines.benchmark.work import groups_of
 from sim_eval.benchmark.instructions import instructions
@@ -36,6 +37,12 @@ class Fake:
         return [written(self.out, row, i, OPTIONS, done) for i, row in group.units]
 
     def close(self) -> None: ...
+
+
+def test_the_command_line_imports_nothing_heavy():
+    said = "import sys, pipelines.benchmark.__main__; print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"  # XLA's log is silenced before it is loaded
 
 
 def test_units_of_one_object_go_together_and_finished_ones_not_at_all():
