@@ -40,7 +40,7 @@ def stray(
       hand, obj: the hand and the object.
       guidance: the regions that were reasoned.
       hand_pose, joints: refined grasps, object frame.
-    Returns: 0 where no finger touches or the grasp is not finite.
+    Returns: 1 where no finger touches or the grasp is not finite.
     """
     region = guidance.hand_mask | guidance.func_mask
     skin = np.asarray(posed_skin(hand, hand_pose, joints))[:, hand.skin_finger >= 0]
@@ -51,7 +51,8 @@ def stray(
     off = np.zeros_like(touch)
     if touch.any():
         off[touch] = ~region[KDTree(obj.samples.points).query(skin[touch])[1]]
-    return off.sum(axis=1) / np.maximum(touch.sum(axis=1), 1)
+    count = touch.sum(axis=1)
+    return np.where(count > 0, off.sum(axis=1) / np.maximum(count, 1), 1.0)
 
 
 def shortlist(

@@ -12,8 +12,8 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Bench, Group
-from pipelines.benchmark.runners import Units, WorkerDied, environment, make_bench
 from pipelines.benchmark.unit import UnitOptions
+from pipelines.benchmark.workers import Units, WorkerDied, environment, make_bench
 from pipelines.cluster import crew_ray
 from zdg_jax.errors import UserError
 

@@ -11,27 +11,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Bench, Group
 from pipelines.benchmark.unit import UnitOptions, failed, written
+from pipelines.benchmark.workers import Units, Worker, WorkerDied, environment, make_bench
 from zdg_jax.errors import UserError
 
-Units = list[dict[str, Any]]
 TRIES = 2  # processes that one group may take with it before it is given up
-
-
-class WorkerDied(Exception):
-    """The process that ran a group is gone; the worker has another one."""
-
-
-@runtime_checkable
-class Worker(Protocol):
-    """Runs one group at a time. Raises `WorkerDied` if its process died of it."""
-
-    def run(self, group: Group) -> Units: ...
-    def close(self) -> None: ...
 
 
 def run_groups(
@@ -62,16 +49,6 @@ def run_groups(
     crew_of = _processes if crew.runner == "processes" else _ray
     with crew_of(crew, options, out) as workers:
         _share_out(groups, workers, options, out, done)
-
-
-def make_bench(options: UnitOptions, out: Path, threads: int | None = None) -> Bench:
-    """What a worker does its groups with."""
-    from pipelines.runtime import start_jax
-    from zdg_jax import api
-    from zdg_jax.hands import load_hand
-
-    start_jax()
-    return Bench(options, load_hand(options.hand), api.make_reasoner(options.asked), out, threads)
 
 
 def _share_out(
@@ -114,12 +91,6 @@ def _share_out(
         thread.join()
     if faults:
         raise faults[0]
-
-
-def environment(workers: int) -> dict[str, str]:
-    """Of a worker among several on one machine: one core, and a GPU's memory as it needs it."""
-    given = {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return given if workers > 1 else {}
 
 
 class _Here:

@@ -76,8 +76,8 @@ def test_stray_is_the_share_of_touching_fingers_beside_the_region() -> None:
             hand, obj, ContactGuidance(region, np.zeros_like(region), None, (1,), (1,)), pose, joints
         )
 
-    assert share(everything).tolist() == [0, 0, 0]
-    assert share(~everything).tolist() == [1, 0, 0]
+    assert share(everything).tolist() == [0, 1, 1]
+    assert share(~everything).tolist() == [1, 1, 1]
     half = obj.samples.points[:, 1] > np.median(obj.samples.points[:, 1])
     assert 0 < share(half)[0] < 1
     # an independent count: the metric's own touch and part

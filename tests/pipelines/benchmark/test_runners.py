@@ -14,9 +14,9 @@ from pipelines.benchmark import runners
 from pipelines.benchmark.__main__ import main
 from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Group
-from pipelines.benchmark.runners import WorkerDied
 from pipelines.benchmark.unit import UnitOptions, failed, unit_path, written
 from pipelines.benchmark.work import groups_of
+from pipelines.benchmark.workers import Units, WorkerDied
 from sim_eval.benchmark.instructions import instructions
 
 MUGS = [i for i in instructions("zoo") if i.category == "mug"]
@@ -29,7 +29,7 @@ class Fake:
     def __init__(self, out: Path, deadly: str) -> None:
         self.out, self.deadly, self.deaths = out, deadly, 0
 
-    def run(self, group: Group) -> runners.Units:
+    def run(self, group: Group) -> Units:
         if group.object == self.deadly:
             self.deaths += 1
             raise WorkerDied("killed")
@@ -65,7 +65,7 @@ def test_a_group_that_kills_its_process_twice_is_given_up_alone(tmp_path):
 
 def test_a_fault_of_the_run_itself_ends_it(tmp_path):
     class Broken(Fake):
-        def run(self, group: Group) -> runners.Units:
+        def run(self, group: Group) -> Units:
             raise RuntimeError("disk full")
 
     with pytest.raises(RuntimeError, match="disk full"):

@@ -19,8 +19,9 @@ _CLAUSE = frozenset("so while leaving".split())
 def acted_on(task: str, row: ObjectClass | None) -> tuple[str, str] | None:
     """(word, role) of the part that the sentence's verb acts on.
 
-    The word stands right after the verb, articles and particles aside; what stands in a later
-    clause ("so that I can take the lid") is left for somebody else. A thing that is itself called so (a pot lid) has no such part.
+    The word stands right after the verb, articles and particles aside; what a later clause names ("so that
+    I can take the lid") is left for somebody else. A thing that is itself called so, a pot lid, has no such
+    part.
 
     Args:
       task: the sentence.
