@@ -73,6 +73,8 @@ def _run(options: Options) -> int:
         )
     rows = parse_rows(options.rows)
     out = output_folder(options.out)
+    if options.runner != "here":  # what this process draws needs little of a GPU that workers share
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     start_jax()
     from pipelines.benchmark.methods import read_method
     from pipelines.benchmark.page import Run, write_report
