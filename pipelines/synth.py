@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from zdg_jax.reasoning.protocol import Reasoner
     from zdg_jax.refine.result import RefinedGrasps
 
-SHORTLIST = 3  # simulated grasps for every kept one
 STEPS = 6
 MEASURED = ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
 STATUS = ("status", "status_reason")
@@ -179,7 +177,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                     optimizer=options.optimizer,
                 )  # fmt: skip
             with steps.step("simulate and choose"):
-                kept, columns = simulate_and_choose(hand, obj, grasp, refined, options.keep)
+                kept, columns, _ = simulate_and_choose(hand, obj, grasp, refined, options.keep)
             kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns)
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
@@ -206,27 +204,24 @@ def simulate_and_choose(
     refined: RefinedGrasps,
     keep: int,
     threads: int | None = None,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Indices of the kept grasps, best first, and their measured columns."""
-    from sim_eval.evaluate import evaluate
+) -> tuple[np.ndarray, dict[str, np.ndarray], int]:
+    """Indices of the kept grasps, best first, their measured columns, and how many were simulated."""
+    from pipelines.choose import STRAY_WEIGHT, chosen, stray
     from sim_eval.measure import measure_shape
 
     score = np.asarray(refined.score)
     if grasp.guidance is not None:
-        stray = selection.stray(hand, obj, grasp.guidance, refined.hand_pose, refined.joints)
-        score = score + selection.STRAY_WEIGHT * stray
-    chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
-    if len(chosen) == 0:
-        return chosen, {}
-    run = evaluate if threads is None else partial(evaluate, threads=threads)
-    columns = run(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
-    order = selection.rank(columns, score[chosen])[:keep]
-    kept = chosen[order]
+        score = score + STRAY_WEIGHT * stray(hand, obj, grasp.guidance, refined.hand_pose, refined.joints)
+    kept, columns, simulated = chosen(
+        hand, obj, refined.hand_pose, refined.joints, score, refined.status, keep, threads=threads
+    )
+    if len(kept) == 0:
+        return kept, {}, 0
     initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
     wanted = (*MEASURED, *STATUS, *(name for name in MORE_METRICS if name in columns))
-    measured = {name: np.asarray(columns[name])[order] for name in wanted}
+    measured = {name: columns[name] for name in wanted}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
-    return kept, {**measured, "rank": np.arange(len(kept))}
+    return kept, {**measured, "rank": np.arange(len(kept))}, simulated
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

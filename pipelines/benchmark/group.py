@@ -15,9 +15,9 @@ import numpy as np
 from pipelines import selection
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, grasps, six_force, target_mask, written
+from pipelines.choose import STRAY_WEIGHT, chosen, stray
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
-from sim_eval.evaluate import evaluate
 from zdg_jax import api
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, ReasonedGrasp
@@ -33,7 +33,6 @@ from zdg_jax.refine.starts import random_around
 from zdg_jax.render.cameras import best_view, visible_pixels
 from zdg_jax.render.frame import Frame
 
-SHORTLIST = 3  # simulated grasps for every kept one
 #: Tasks a refinement call. One shape compiles once; on a CPU a wider one is no faster.
 SLOTS_CPU, SLOTS_GPU = 1, 4
 
@@ -180,14 +179,13 @@ class _Instruction:
         with self.seconds.of("refine"):
             refined = self.refined(said)
         with self.seconds.of("measure"):
-            chosen = {row: self.chosen(row, said[row], refined[row]) for row in rows if row in refined}
-            found = self.measured({row: c for row, c in chosen.items() if len(c[0])})
+            found = {row: self.kept(row, said[row], r) for row, r in refined.items()}
         results = {}
         for row in rows:
             grasp = said[row]
             if row not in refined:
                 results[row] = failed(grasp.status, grasp.status_reason)
-            elif row not in found:
+            elif not found[row]:
                 results[row] = failed(*selection.why_none(refined[row].status, refined[row].status_reason))
             else:
                 results[row] = {
@@ -239,46 +237,27 @@ class _Instruction:
         done = dict(zip(tasks, self.bench.refined(list(tasks.values())), strict=True))
         return {row: done[other] for row, other in same.items()}
 
-    def chosen(
-        self, row: str, grasp: ReasonedGrasp, refined: RefinedGrasps
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(score, pose, joints, energy) of a row's shortlist."""
-        if ROWS[row].ablate == "refine":
-            energy = np.asarray(refined.init_energy_total)[:1]
-            return energy, refined.init_pose[:1], refined.init_joints[:1], energy
-        # W/O Initial knows no G' to drift from
-        energy = np.asarray(refined.energy_total)
-        score = energy if ROWS[row].ablate == "initial" else np.asarray(refined.score)
+    def kept(self, row: str, grasp: ReasonedGrasp, refined: RefinedGrasps) -> list[dict[str, Any]]:
+        """The chosen grasps of a row, measured; W/O Refine has G' alone."""
+        pose, joints, energy, status = (
+            refined.hand_pose, refined.joints, np.asarray(refined.energy_total), refined.status,
+        )  # fmt: skip
+        score = np.asarray(refined.score)
+        if ROWS[row].ablate == "initial":
+            score = energy  # it knows no G' to drift from
+        elif ROWS[row].ablate == "refine":
+            pose, joints = refined.init_pose[:1], refined.init_joints[:1]
+            score = energy = np.asarray(refined.init_energy_total)[:1]
+            status = ("ok",)
         if grasp.guidance is not None:
-            stray = selection.stray(self.hand, self.obj, grasp.guidance, refined.hand_pose, refined.joints)
-            score = score + selection.STRAY_WEIGHT * stray
-        rows = selection.shortlist(score, refined.status, SHORTLIST * self.options.keep)
-        return score[rows], refined.hand_pose[rows], refined.joints[rows], energy[rows]
-
-    def measured(self, chosen: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-        """The kept grasps of each row, measured in one batch."""
-        if not chosen:
-            return {}
-        sizes = [len(c[0]) for c in chosen.values()]
-        pose, joints = (np.concatenate([c[k] for c in chosen.values()]) for k in (1, 2))
-        columns = evaluate(self.hand, self.obj, pose, joints, part=self.mask, threads=self.threads)
-        ends = np.cumsum(sizes)
-        kept: dict[str, np.ndarray] = {}
-        for (row, (score, *_)), size, end in zip(chosen.items(), sizes, ends, strict=True):
-            own = np.arange(end - size, end)
-            order = selection.rank({name: v[own] for name, v in columns.items()}, score)
-            kept[row] = order[: self.options.keep]
-        at = np.concatenate([k + end - size for k, size, end in zip(kept.values(), sizes, ends, strict=True)])
-        columns = {name: np.asarray(v)[at] for name, v in columns.items()}
-        if self.options.six_force:
-            columns |= six_force(self.hand, self.obj, pose[at], joints[at], self.threads)
-        found, begin = {}, 0
-        for row, order in kept.items():
-            own = slice(begin, begin + len(order))
-            begin = own.stop
-            _, p, j, energy = (x[order] for x in chosen[row])
-            found[row] = grasps({name: v[own] for name, v in columns.items()}, p, j, energy)
-        return found
+            score = score + STRAY_WEIGHT * stray(self.hand, self.obj, grasp.guidance, pose, joints)
+        rows, columns, _ = chosen(
+            self.hand, self.obj, pose, joints, score, status, self.options.keep,
+            part=self.mask, threads=self.threads,
+        )  # fmt: skip
+        if len(rows) and self.options.six_force:
+            columns |= six_force(self.hand, self.obj, pose[rows], joints[rows], self.threads)
+        return grasps(columns, pose[rows], joints[rows], energy[rows])
 
     def labelled(self, lifted: ContactGuidance) -> ContactGuidance:
         """Contact as labelled, in place of what one view's mask was lifted to."""

@@ -5,11 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import selection
-from sim_eval.metrics import contact
-from zdg_jax.guidance import ContactGuidance
-from zdg_jax.hands import load_hand
-from zdg_jax.hands.kinematics import posed_skin
-from zdg_jax.objects import load_object, signed_distance
 
 NUMBERS = st.floats(0, 10, allow_nan=False, width=32)
 
@@ -62,28 +57,3 @@ def test_shortlist_leaves_out_failures_and_keeps_the_order_of_ties() -> None:
     assert selection.shortlist(energy, status, 2).tolist() == [2, 4]
     assert selection.shortlist(energy, status, 99).tolist() == [2, 4, 0]
     assert selection.shortlist(energy, ["refine_nan"] * 5, 3).tolist() == []
-
-
-def test_stray_is_the_share_of_touching_fingers_beside_the_region() -> None:
-    hand, obj = load_hand("human16"), load_object("zoo:box/1")
-    grasp = np.r_[obj.mesh.bounds.mean(axis=0), 1.0, 0, 0, 0]
-    far, broken = np.r_[grasp[:3] + 5, grasp[3:]], np.full(7, np.nan)
-    pose, joints = np.stack([grasp, far, broken]), np.tile(hand.open_joints, (3, 1))
-    everything = np.ones(len(obj.samples.points), bool)
-
-    def share(region: np.ndarray) -> np.ndarray:
-        return selection.stray(
-            hand, obj, ContactGuidance(region, np.zeros_like(region), None, (1,), (1,)), pose, joints
-        )
-
-    assert share(everything).tolist() == [0, 1, 1]
-    assert share(~everything).tolist() == [1, 1, 1]
-    half = obj.samples.points[:, 1] > np.median(obj.samples.points[:, 1])
-    assert 0 < share(half)[0] < 1
-    # an independent count: the metric's own touch and part
-    skin = np.asarray(posed_skin(hand, pose[:1], joints[:1]))
-    touch = contact.touching(signed_distance(obj.mesh, skin[0])[None])
-    ratio = contact.semantic_contact_ratio(
-        touch, contact.on_part(skin, obj.samples.points, half), hand.skin_finger
-    )
-    assert abs(1 - ratio[0] - share(half)[0]) < 0.02
