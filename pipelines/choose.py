@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 
 from pipelines import selection
-from sim_eval.evaluate import evaluate
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
@@ -46,6 +45,8 @@ def chosen(
     Returns:
       (indices, best first; their columns of `evaluate`; how many were simulated).
     """
+    from sim_eval.evaluate import evaluate
+
     step = selection.SHORTLIST * keep
     order = selection.shortlist(score, status, selection.ROUNDS * step)
     columns: dict[str, np.ndarray] = {}

@@ -30,7 +30,7 @@ def simulated(monkeypatch):
             "p_dep_object_cm": np.zeros(len(pose)),
         }  # fmt: skip
 
-    monkeypatch.setattr(choose, "evaluate", evaluate)
+    monkeypatch.setattr("sim_eval.evaluate.evaluate", evaluate)
     return asked
 
 
