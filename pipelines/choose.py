@@ -34,7 +34,7 @@ def chosen(
 ) -> tuple[Int[np.ndarray, " kept"], dict[str, np.ndarray], int]:
     """The best `keep` grasps by score and simulation.
 
-    The 3 keep of least score are simulated, and where fewer than `keep` of them are good (`selection.good`)
+    The 3 keep of least score are simulated, and where fewer than keep / 2 of them are good (`selection.good`)
     the next 3 keep too: of a flat thing most grasps slip.
 
     Args:
@@ -51,7 +51,7 @@ def chosen(
     order = selection.shortlist(score, status, selection.ROUNDS * step)
     columns: dict[str, np.ndarray] = {}
     done = 0
-    while done < len(order) and (done == 0 or selection.good(columns).sum() < keep):
+    while done < len(order) and (done == 0 or 2 * selection.good(columns).sum() < keep):
         rows = order[done : done + step]
         more = evaluate(hand, obj, hand_pose[rows], joints[rows], part=part, threads=threads)
         columns = {name: np.concatenate([columns[name], v]) if done else v for name, v in more.items()}
