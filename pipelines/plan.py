@@ -16,7 +16,7 @@ from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
-from pipelines.synth import SHORTLIST
+from pipelines.selection import SHORTLIST
 from zdg_jax.errors import UserError
 
 

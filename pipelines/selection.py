@@ -12,6 +12,8 @@ from jaxtyping import Bool, Float, Int
 LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
 # P.Dep looks at skin vertices only; a finger through a mug's wall shows in the object's points inside it.
 PIERCING_CM = 0.3
+SHORTLIST = 3  # grasps that a round simulates for every kept one
+ROUNDS = 2
 
 
 def shortlist(

@@ -18,13 +18,13 @@ from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 
 if TYPE_CHECKING:
+    from zdg_jax.guidance import ReasonedGrasp
     from zdg_jax.hands.model import HandModel
     from zdg_jax.objects.model import ObjectModel
     from zdg_jax.reasoning.protocol import Reasoner
     from zdg_jax.refine.result import RefinedGrasps
 
 SELECT = ("gravity", "six_force")
-SHORTLIST = 3  # simulated grasps for every kept one
 STEPS = 6
 MEASURED = ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
 STATUS = ("status", "status_reason")
@@ -185,7 +185,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                 if options.select == "six_force":
                     refined, closing, kept, columns = close_and_choose(hand, obj, refined, options.keep)
                 else:
-                    closing, (kept, columns) = None, simulate_and_choose(hand, obj, refined, options.keep)
+                    kept, columns, _ = simulate_and_choose(hand, obj, grasp, refined, options.keep)
+                    closing = None
             kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns, closing)
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
@@ -206,19 +207,25 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
 
 
 def simulate_and_choose(
-    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int, threads: int | None = None
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Indices of the kept grasps, best first, and their measured columns."""
-    from sim_eval.evaluate import evaluate
+    hand: HandModel,
+    obj: ObjectModel,
+    grasp: ReasonedGrasp,
+    refined: RefinedGrasps,
+    keep: int,
+    threads: int | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray], int]:
+    """Indices of the kept grasps, best first, their measured columns, and how many were simulated."""
+    from pipelines.choose import STRAY_WEIGHT, chosen, stray
 
     score = np.asarray(refined.score)
-    chosen = selection.shortlist(score, refined.status, SHORTLIST * keep)
-    if len(chosen) == 0:
-        return chosen, {}
-    run = evaluate if threads is None else partial(evaluate, threads=threads)
-    columns = run(hand, obj, refined.hand_pose[chosen], refined.joints[chosen])
-    order = selection.rank(columns, score[chosen])[:keep]
-    return _measured(hand, obj, refined, chosen, order, columns)
+    if grasp.guidance is not None:
+        score = score + STRAY_WEIGHT * stray(hand, obj, grasp.guidance, refined.hand_pose, refined.joints)
+    kept, columns, simulated = chosen(
+        hand, obj, refined.hand_pose, refined.joints, score, refined.status, keep, threads=threads
+    )
+    if len(kept) == 0:
+        return kept, {}, 0
+    return kept, _measured(hand, obj, refined, kept, columns), simulated
 
 
 def close_and_choose(
@@ -233,33 +240,32 @@ def close_and_choose(
 
     firm = make_firm(hand, obj, refined, threads)
     closed, closing = firm.refined, (firm.pregrasp, firm.squeeze)
-    chosen = firm_shortlist(firm, SHORTLIST * keep)
-    if len(chosen) == 0:
-        return closed, closing, chosen, {}
+    listed = firm_shortlist(firm, selection.SHORTLIST * keep)
+    if len(listed) == 0:
+        return closed, closing, listed, {}
     run = evaluate if threads is None else partial(evaluate, threads=threads)
-    columns = run(hand, obj, closed.hand_pose[chosen], closed.joints[chosen])
-    columns |= {"six_force_suc": firm.success[chosen]}
-    order = firm_rank(firm, chosen, columns["p_dep_cm"])[:keep]
-    return closed, closing, *_measured(hand, obj, closed, chosen, order, columns)
+    columns = run(hand, obj, closed.hand_pose[listed], closed.joints[listed])
+    columns |= {"six_force_suc": firm.success[listed]}
+    order = firm_rank(firm, listed, columns["p_dep_cm"])[:keep]
+    kept, columns = listed[order], {name: np.asarray(values)[order] for name, values in columns.items()}
+    return closed, closing, kept, _measured(hand, obj, closed, kept, columns)
 
 
 def _measured(
     hand: HandModel,
     obj: ObjectModel,
     refined: RefinedGrasps,
-    chosen: np.ndarray,
-    order: np.ndarray,
+    kept: np.ndarray,
     columns: Mapping[str, np.ndarray],
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+) -> dict[str, np.ndarray]:
+    """Columns of the kept grasps, best first, with their starts' penetration and their rank."""
     from sim_eval.measure import measure_shape
 
-    kept = chosen[order]
     initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
-    more = ("six_force_suc", *MORE_METRICS)
-    wanted = (*MEASURED, *STATUS, *(name for name in more if name in columns))
-    measured = {name: np.asarray(columns[name])[order] for name in wanted}
+    wanted = (*MEASURED, *STATUS, *(n for n in ("six_force_suc", *MORE_METRICS) if n in columns))
+    measured = {name: columns[name] for name in wanted}
     measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
-    return kept, {**measured, "rank": np.arange(len(kept))}
+    return {**measured, "rank": np.arange(len(kept))}
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

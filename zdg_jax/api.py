@@ -20,6 +20,7 @@ from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.providers import factory
+from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import refine
 from zdg_jax.refine.result import RefinedGrasps
@@ -83,6 +84,7 @@ def reason_task(
     seed: int = 0,
     ablate: str | None = None,
     config: ReasonConfig | None = None,
+    opened: ReasonState | None = None,
 ) -> Reasoning:
     """Paper III-A to III-D for one task; also works where an event loop runs already (notebooks).
 
@@ -91,9 +93,10 @@ def reason_task(
       seed: of every random choice.
       ablate: "contact" takes the whole object as contact region; others change nothing here.
       config: all other settings of the chain.
+      opened: the object's views, drawn before; see `reasoning.chain.reason`.
     """
     config = replace(config or ReasonConfig(), seed=seed, contact=ablate != "contact")
-    return _run(reason(obj, hand, task, reasoner, config))
+    return _run(reason(obj, hand, task, reasoner, config, opened))
 
 
 def refine_task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import arg
 
+from pipelines.benchmark.crew import Crew, Runner
 from pipelines.benchmark.rows import ROWS, parse_rows
 from zdg_jax.errors import UserError
 
@@ -34,6 +36,10 @@ class Options:
     keep: Annotated[int, arg(help="Grasps kept a task.")] = 4
     seed: Annotated[int, arg(help="Same seed, same result.")] = 0
     named: Annotated[bool, arg(help="Tell reasoners what the object is called.")] = True
+    six_force: Annotated[bool, arg(help="Put kept grasps through DexGraspBench's test too.")] = False
+    runner: Annotated[Runner, arg(help="Who works: this process, several, or Ray's actors.")] = "here"
+    workers: Annotated[int | None, arg(help="Processes or actors; one a core by default.")] = None
+    address: Annotated[str | None, arg(help="Ray cluster; by default one is started here.")] = None
     pictures: Annotated[int, arg(help="Failures drawn a row.")] = 24
 
 
@@ -59,8 +65,16 @@ def _run(options: Options) -> int:
         )
     if options.limit is not None and options.limit < 1:
         raise UserError(f"--limit {options.limit}", "1 or more", "choose another limit")
+    if options.workers is not None and options.workers < 1:
+        raise UserError(f"--workers {options.workers}", "1 or more", "choose another number")
+    if options.runner == "here" and (options.workers or 1) > 1:
+        raise UserError(
+            f"--workers {options.workers} with --runner here", "--runner processes or ray", "choose one"
+        )
     rows = parse_rows(options.rows)
     out = output_folder(options.out)
+    if options.runner != "here":  # what this process draws needs little of a GPU that workers share
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     start_jax()
     from pipelines.benchmark.methods import read_method
     from pipelines.benchmark.page import Run, write_report
@@ -72,9 +86,11 @@ def _run(options: Options) -> int:
     methods = [read_method(given) for given in options.methods]
     wanted = chosen_instructions(options.set, options.half, options.only, options.limit)
     unit_options = UnitOptions(
-        options.reasoner, options.others, options.hand, options.num, options.keep, options.seed, options.named
-    )
-    units = run_all(wanted, rows, methods, unit_options, out)
+        options.reasoner, options.others, options.hand, options.num, options.keep, options.seed,
+        options.named, options.six_force,
+    )  # fmt: skip
+    workers = 1 if options.runner == "here" else options.workers or os.cpu_count() or 1
+    units = run_all(wanted, rows, methods, unit_options, out, Crew(options.runner, workers, options.address))
     note = (
         f"{options.hand}, reasoner {options.reasoner}, {options.num} starts, {options.keep} kept, seed "
         f"{options.seed}, {len(wanted)} instructions. Means over instructions ± half the 95 % interval; "

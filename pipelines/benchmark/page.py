@@ -14,7 +14,18 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from pipelines.benchmark.summary import Line, Unit, cell, failures, line, markdown, title
+from pipelines.benchmark.summary import (
+    BENCH_COLUMNS,
+    Line,
+    Unit,
+    causes,
+    cell,
+    failures,
+    line,
+    markdown,
+    seconds,
+    title,
+)
 from pipelines.dataset import write_atomic
 from sim_eval.benchmark.instructions import Half, Instruction
 from sim_eval.tables import PAPER_COLUMNS
@@ -86,11 +97,19 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
     parts = [f"# {run.heading}", run.note]
     for name, lines in shown:
         parts += [f"## {name}", markdown(lines).rstrip()]
+    everything = shown[0][1]
+    parts += ["## DexGraspBench's columns, all tasks", markdown(everything, columns=BENCH_COLUMNS).rstrip()]
+    why = {row: causes(units) for row, units in run.units.items()}
+    parts += ["## What is wrong with the best grasps", *(_counted(title(r), c) for r, c in why.items())]
+    spent = {row: seconds(units) for row, units in run.units.items()}
+    parts += ["## Processor seconds a unit", *(_timed(title(r), s) for r, s in spent.items() if s)]
     parts += ["## Failures", "\n".join(listed) or "None."]
     write_atomic(out / "benchmark.md", ("\n\n".join(parts) + "\n").encode())
     record = {
         **run.record,
         "tables": {name: [_json(entry) for entry in lines] for name, lines in shown},
+        "causes": why,
+        "processor_seconds_a_unit": spent,
         "failures": [{"row": row, "id": unit["id"], "why": why} for row, unit, why in bad],
     }
     write_atomic(out / "benchmark.json", json.dumps(record, indent=1).encode() + b"\n")
@@ -103,6 +122,15 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
         heading=run.heading, note=run.note, tables=shown, columns=PAPER_COLUMNS, cell=cell, bad=drawn
     )
     write_atomic(out / "benchmark.html", page.encode())
+
+
+def _counted(name: str, found: Mapping[str, int]) -> str:
+    return f"{name}: " + (", ".join(f"{what} {n}" for what, n in found.items()) or "nothing") + "."
+
+
+def _timed(name: str, spent: Mapping[str, float]) -> str:
+    stages = ", ".join(f"{stage} {s:.1f}" for stage, s in spent.items())
+    return f"{name}: {sum(spent.values()):.1f} ({stages})."
 
 
 def _half(run: Run, unit: Unit) -> Half:

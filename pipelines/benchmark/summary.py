@@ -10,10 +10,22 @@ import numpy as np
 
 from pipelines.benchmark.rows import ROWS
 from sim_eval.benchmark.instructions import Instruction
-from sim_eval.tables import PAPER_COLUMNS, summarise
+from sim_eval.tables import MORE_COLUMNS, PAPER_COLUMNS, Column, summarise
 
 SIMULATED = ("sim_dis_cm", "sim_suc")  # "we exclude tasks involving Twist" (paper IV-A)
-SHARES = ("sim_suc", "part_acc", "sc_ratio")  # a failed task counts as 0 in these
+# a failed task counts as 0 in these
+SHARES = ("sim_suc", "part_acc", "sc_ratio", "force_closure", "six_force_suc")
+# DexGraspBench's, as far as they were measured
+BENCH_COLUMNS = tuple(
+    column
+    for column in MORE_COLUMNS
+    if column.name
+    in (
+        "p_dep_object_cm", "p_vol_voxel_cm3", "self_pen_cm", "contact_number", "contact_distance_cm",
+        "contact_consistency_cm", "force_closure", "fc_epsilon", "six_force_suc", "six_force_dis_cm",
+    )
+)  # fmt: skip
+PAPER = frozenset(column.name for column in PAPER_COLUMNS)
 Unit = Mapping[str, Any]
 
 
@@ -31,16 +43,21 @@ class Line:
 def line(title: str, units: Sequence[Unit], instructions: Mapping[str, Instruction]) -> Line:
     """Mean over instructions of the mean over an instruction's kept grasps.
 
-    Grasps of one instruction are alike, so the interval is over instructions: mean +- 1.96 s / sqrt(n).
+    Grasps of one instruction are alike, so the interval is over instructions: mean +- 1.96 s / sqrt(n), or
+    robust to clusters (`sim_eval.statistics`) where several instructions share an object.
     A task without a grasp counts as 0 in `SHARES` and is left out of lengths and volumes.
     """
     mean, half = {}, {}
-    for name, factor in ((c.name, c.factor) for c in PAPER_COLUMNS):
+    for name, factor in ((c.name, c.factor) for c in (*PAPER_COLUMNS, *BENCH_COLUMNS)):
         counted = [
             u for u in units if not (name in SIMULATED and instructions[u["id"]].affordance == "twist")
         ]
+        if name not in PAPER and not any(name in grasp for unit in counted for grasp in unit["grasps"]):
+            mean[name] = half[name] = float("nan")  # not asked for
+            continue
         values = np.array([_of_task(unit, name) for unit in counted], dtype=np.float64)
-        found = summarise(values)
+        objects = np.array([instructions[u["id"]].object for u in counted])
+        found = summarise(values, clusters=objects if len(set(objects)) < len(objects) else None)
         mean[name], half[name] = factor * found.mean, factor * (found.high - found.low) / 2
     return Line(title, mean, half, len(units), sum(not unit["grasps"] for unit in units))
 
@@ -56,28 +73,51 @@ def failures(units: Sequence[Unit]) -> list[tuple[Unit, str]]:
     for unit in units:
         if not unit["grasps"]:
             found.append((9.0, unit, f"{unit['status']}: {unit['status_reason']}"))
-            continue
-        best = unit["grasps"][0]
-        wrong = []
-        if not best["part_acc"]:
-            wrong.append("wrong part")
-        elif (best["sc_ratio"] or 0) < 0.5:
-            wrong.append(f"{100 * (best['sc_ratio'] or 0):.0f} % of the touching fingers on the part")
-        if not best["sim_suc"]:
-            wrong.append("not held in simulation")
-        if best["p_dep_cm"] is None or best["p_dep_cm"] > 0.3:
-            wrong.append(f"depth {best['p_dep_cm'] or float('nan'):.2g} cm")
-        if wrong:
-            found.append((len(wrong) + 2.0 * (not best["part_acc"]), unit, "; ".join(wrong)))
+        elif wrong := _wrong(unit["grasps"][0]):
+            weight = len(wrong) + 2.0 * (WRONG_PART in wrong)
+            found.append((weight, unit, "; ".join(text for _, text in wrong.items())))
     return [(unit, why) for _, unit, why in sorted(found, key=lambda f: (-f[0], f[1]["id"]))]
 
 
-def markdown(lines: Sequence[Line], first: str = "") -> str:
-    """A table in the order and units of the paper's Tables I and II."""
-    head = f"| {first} | " + " | ".join(c.heading for c in PAPER_COLUMNS) + " | tasks | failed |"
-    rows = [head, "|---" * (len(PAPER_COLUMNS) + 3) + "|"]
+WRONG_PART, OFF_PART, NOT_HELD, DEEP = "wrong part", "mostly off the part", "not held", "deeper than 3 mm"
+
+
+def causes(units: Sequence[Unit]) -> dict[str, int]:
+    """How many units' best grasps have each fault; units without a grasp count under their status."""
+    counts: dict[str, int] = {}
+    for unit in units:
+        for name in _wrong(unit["grasps"][0]) if unit["grasps"] else (f"no grasp: {unit['status']}",):
+            counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _wrong(best: Mapping[str, Any]) -> dict[str, str]:
+    """Fault -> what is said of it."""
+    found: dict[str, str] = {}
+    if not best["part_acc"]:
+        found[WRONG_PART] = "wrong part"
+    elif (best["sc_ratio"] or 0) < 0.5:
+        found[OFF_PART] = f"{100 * (best['sc_ratio'] or 0):.0f} % of the touching fingers on the part"
+    if not best["sim_suc"]:
+        found[NOT_HELD] = "not held in simulation"
+    if best["p_dep_cm"] is None or best["p_dep_cm"] > 0.3:
+        found[DEEP] = f"depth {best['p_dep_cm'] or float('nan'):.2g} cm"
+    return found
+
+
+def seconds(units: Sequence[Unit]) -> dict[str, float]:
+    """Mean processor seconds a unit by stage, of the units that say it."""
+    timed = [unit["cpu"] for unit in units if unit.get("cpu")]
+    stages = dict.fromkeys(stage for each in timed for stage in each)
+    return {stage: sum(each.get(stage, 0.0) for each in timed) / len(timed) for stage in stages}
+
+
+def markdown(lines: Sequence[Line], first: str = "", columns: Sequence[Column] = PAPER_COLUMNS) -> str:
+    """A table; by default in the order and units of the paper's Tables I and II."""
+    head = f"| {first} | " + " | ".join(c.heading for c in columns) + " | tasks | failed |"
+    rows = [head, "|---" * (len(columns) + 3) + "|"]
     for entry in lines:
-        cells = [cell(entry, c.name) for c in PAPER_COLUMNS]
+        cells = [cell(entry, c.name) for c in columns]
         rows.append(f"| {entry.title} | " + " | ".join(cells) + f" | {entry.tasks} | {entry.failed} |")
     return "\n".join(rows) + "\n"
 

@@ -1,22 +1,24 @@
-"""All units of a run, one after the other, and the pictures of those that failed."""
+"""Which units make a run, and the pictures of those that failed."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from pipelines.benchmark.crew import Crew
+from pipelines.benchmark.group import Group
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.benchmark.page import Run
+from pipelines.benchmark.runners import run_groups
 from pipelines.benchmark.summary import failures
 from pipelines.benchmark.unit import (
     UnitOptions,
     measure_unit,
-    run_unit,
     stored_unit,
     unit_key,
     unit_path,
@@ -64,31 +66,52 @@ def run_all(
     methods: Sequence[MethodGrasps],
     options: UnitOptions,
     out: Path,
+    crew: Crew | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Every (row, instruction), read from its file where a run with the same options has finished it."""
-    results: dict[str, list[dict[str, Any]]] = {row: [] for row in (*rows, *(m.name for m in methods))}
-    hand = load_hand(options.hand)
-    name = options.others if options.reasoner == "oracle" else options.reasoner
-    reasoner = api.make_reasoner(name, check=True)
-    todo = len(wanted) * len(results)
-    try:
-        for instruction in wanted:  # objects stay warm from row to row
-            for row in rows:
-                key = unit_key(instruction, row, options)
-                result = stored_unit(unit_path(out, row, instruction), key)
-                if result is None:
-                    result = run_unit(instruction, row, options, hand, reasoner, out)
-                    _say(todo, result)
-                results[row].append(result)
-                todo -= 1
-            for method in methods:
-                key = unit_key(instruction, method.name, options)
-                result = stored_unit(unit_path(out, method.name, instruction), key)
-                results[method.name].append(result or measure_unit(instruction, method, options, out))
-                todo -= 1
-    finally:
-        api.close_reasoner(reasoner)
-    return results
+    names = (*rows, *(method.name for method in methods))
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in names:
+        for i in wanted:
+            result = stored_unit(unit_path(out, row, i), unit_key(i, row, options))
+            if result is not None:
+                found[row, i.id] = result
+    left = len(names) * len(wanted) - len(found)
+    load_hand(options.hand)
+    if any((row, i.id) not in found for row in rows for i in wanted):
+        api.close_reasoner(api.make_reasoner(options.asked, check=True))
+
+    def done(units: Sequence[dict[str, Any]]) -> None:
+        nonlocal left
+        for unit in units:
+            found[unit["row"], unit["id"]] = unit
+            left -= 1
+            _say(left, unit)
+
+    run_groups(groups_of(wanted, rows, set(found)), crew or Crew(), options, out, done)
+    for method in methods:
+        for i in wanted:
+            if (method.name, i.id) not in found:
+                done([measure_unit(i, method, options, out)])
+    return {row: [found[row, i.id] for i in wanted] for row in names}
+
+
+def groups_of(
+    wanted: Sequence[Instruction], rows: Sequence[str], done: Container[tuple[str, str]]
+) -> list[Group]:
+    """The units that are left, those of one object together.
+
+    Args:
+      wanted: instructions, in order.
+      rows: of the table.
+      done: (row, instruction id) of those that are there.
+    """
+    by: dict[str, list[tuple[Instruction, str]]] = {}
+    for i in wanted:
+        for row in rows:
+            if (row, i.id) not in done:
+                by.setdefault(i.object, []).append((i, row))
+    return [Group(number, tuple(units)) for number, units in enumerate(by.values())]
 
 
 def draw_failures(
@@ -118,5 +141,4 @@ def _say(left: int, unit: dict[str, Any]) -> None:
     best = unit["grasps"][0] if unit["grasps"] else {}
     shown = {name: best.get(name) for name in ("part_acc", "sc_ratio", "p_dep_cm", "sim_suc")}
     said = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())
-    print(f"[{left} left] {unit['row']} {unit['id']}: {unit['status']}, {said}, {unit['seconds']:.0f} s",
-          file=sys.stderr, flush=True)  # fmt: skip
+    print(f"[{left} left] {unit['row']} {unit['id']}: {unit['status']}, {said}", file=sys.stderr, flush=True)

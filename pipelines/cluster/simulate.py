@@ -11,7 +11,7 @@ from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.reason import trace_of
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished, PreparedObject, Reasoned, Refined, StageFault
-from pipelines.synth import MEASURED, SHORTLIST, simulate_and_choose
+from pipelines.synth import MEASURED, simulate_and_choose
 from sim_eval.convex import keep_pieces
 from zdg_jax import __version__
 from zdg_jax.hands.model import HandModel
@@ -23,7 +23,7 @@ class SimulateStage:
     def __init__(self, hand: HandModel, keep: int, threads: int | None = None) -> None:
         """Args:
         hand: the hand.
-        keep: grasps of a task that stay; three times as many are simulated.
+        keep: grasps of a task that stay; three or six times as many are simulated.
         threads: of the simulation; by default one a core.
         """
         self._hand, self._keep, self._threads = hand, keep, threads
@@ -35,7 +35,9 @@ class SimulateStage:
             keep_pieces(prepared.obj.mesh, prepared.pieces)
             self._known.add(prepared.obj.mesh_sha256)
         reasoned, grasps = refined.reasoned, refined.grasps
-        kept, columns = simulate_and_choose(self._hand, prepared.obj, grasps, self._keep, self._threads)
+        kept, columns, simulated = simulate_and_choose(
+            self._hand, prepared.obj, reasoned.grasp, grasps, self._keep, self._threads
+        )
         chosen, lost = rows.task_rows(reasoned.shared, self._hand, reasoned.grasp, grasps, kept, columns)
         status, reason = "ok", ""
         if not chosen:
@@ -43,10 +45,9 @@ class SimulateStage:
         elif all(row["status"] != "ok" for row in chosen):
             status, reason = chosen[0]["status"], chosen[0]["status_reason"]
         good = selection.good({name: np.array([row[name] for row in chosen], float) for name in MEASURED})
-        usable = sum(s == "ok" for s in grasps.status)
         counts = {
             "refined": len(grasps.status),
-            "simulated": min(usable, SHORTLIST * self._keep),
+            "simulated": simulated,
             "kept": sum(row["status"] == "ok" for row in chosen),
             "good": int(good.sum()) if chosen else 0,
             "failed": len(lost) + sum(row["status"] != "ok" for row in chosen),

@@ -215,7 +215,7 @@ def test_a_task_that_cannot_be_refined_is_a_failed_task(
 def test_an_object_that_cannot_be_simulated_keeps_its_rows_with_a_status(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: Any) -> dict[str, np.ndarray]:
+    def refuse(*args: Any, **_: Any) -> dict[str, np.ndarray]:
         columns = fake_evaluate(*args)
         n = len(columns["status"])
         no = {

@@ -21,6 +21,7 @@ from zdg_jax.reasoning.directions import candidate_directions
 from zdg_jax.reasoning.inquiry import A, Inquiry, settle
 from zdg_jax.reasoning.position import hand_position
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.region import one_hand
 from zdg_jax.reasoning.rotation import palm_rotations
 from zdg_jax.reasoning.segmenters.repart import parts_under
 from zdg_jax.reasoning.stages import direction, func_part, grasp_type, hand_part, points, rotation, view
@@ -163,15 +164,15 @@ class _Chain:
         functional = await self.ask(func_part.inquire(state))
         state.func_parts = tuple(sorted(functional.parts))
         await self.complete(state.hand_parts, HAND_MASK)
-        state.hand_mask = self.lift(state.hand_parts)
+        state.hand_mask = self.lift(state.hand_parts, state.camera.p_world_cam)
         if state.func_parts != state.hand_parts:
             await self.complete(state.func_parts, FUNC_MASK)
         if not func_part.needs_points(state, functional):
             same = state.func_parts == state.hand_parts
-            state.func_mask = state.hand_mask if same else self.lift(state.func_parts)
+            state.func_mask = state.hand_mask if same else self.lift(state.func_parts, state.region.center)
         elif not (offered := points.offer(state)).opposed:
             state.warnings.append("no two contour points pass eq. 5; thumb and index got their whole part(s)")
-            state.func_mask = self.lift(state.func_parts)
+            state.func_mask = self.lift(state.func_parts, state.region.center)
         else:
             answer = await self.ask(points.inquire(state, offered))
             state.p_obj_points = offered.chosen(answer)
@@ -185,7 +186,8 @@ class _Chain:
             await segments.complete(self.state, segmenter, parts)
             self.state.pictures[picture] = pictures.completed_mask(self.state, parts)
 
-    def lift(self, parts: tuple[int, ...]) -> np.ndarray:
+    def lift(self, parts: tuple[int, ...], near: np.ndarray) -> np.ndarray:
+        """The part(s) in 3D; of pieces that no hand spans, the one near a point."""
         state, config = self.state, self.state.config
         mask = state.once(
             ("lift", state.view, parts),
@@ -200,7 +202,7 @@ class _Chain:
         )
         if not mask.any():
             raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")
-        return mask
+        return one_hand(state.obj.samples.points, mask, near)
 
     def take_whole_object(self) -> None:
         """The ablation "W/O Contact": every part, every sample, no points."""

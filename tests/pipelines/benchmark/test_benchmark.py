@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pipelines.benchmark.__main__ import main
+from pipelines.benchmark.group import Bench, Group, given_view
 from pipelines.benchmark.methods import read_method
-from pipelines.benchmark.unit import UnitOptions, given_view, run_unit, stored_unit, unit_key, unit_path
+from pipelines.benchmark.unit import UnitOptions, stored_unit, unit_key, unit_path
 from sim_eval.benchmark.instructions import instructions
 from zdg_jax.api import make_reasoner
 from zdg_jax.errors import UserError
@@ -99,7 +100,7 @@ def test_the_given_view_shows_the_labelled_part():
     handle = names.index("handle") + 1
     frames = [render(Surface.of(obj.mesh), camera) for camera in side_views(obj.mesh, size=256)]
     pixels = [visible_pixels(frame, parted.face_part).get(handle, 0) for frame in frames]
-    assert pixels[given_view(obj, MUG)] == max(pixels)
+    assert pixels[given_view(frames, parted, names, MUG)] == max(pixels)
 
 
 @pytest.mark.slow
@@ -121,8 +122,9 @@ def test_a_unit_that_breaks_is_a_row_with_a_reason(tmp_path, monkeypatch, capsys
     def broken(*_, **__):
         raise ZeroDivisionError("nothing to divide by")
 
-    monkeypatch.setattr("pipelines.benchmark.unit.load_object", broken)
-    result = run_unit(MUG, "ours", UnitOptions(), load_hand("human16"), make_reasoner("offline"), tmp_path)
+    monkeypatch.setattr("pipelines.benchmark.group.load_object", broken)
+    bench = Bench(UnitOptions(), load_hand("human16"), make_reasoner("offline"), tmp_path)
+    (result,) = bench.run(Group(0, ((MUG, "ours"),)))
     assert (result["status"], result["grasps"]) == ("crashed", [])
     assert result["status_reason"] == "ZeroDivisionError: nothing to divide by"
     assert stored_unit(unit_path(tmp_path, "ours", MUG), unit_key(MUG, "ours", UnitOptions())) == result

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.benchmark.page import Run, write_report
 from pipelines.benchmark.rows import ROWS, parse_rows
-from pipelines.benchmark.summary import failures, line, markdown
+from pipelines.benchmark.summary import causes, failures, line, markdown, seconds
 from pipelines.benchmark.work import chosen_instructions
 from sim_eval.benchmark.instructions import instructions, split
 from zdg_jax.errors import UserError
@@ -58,6 +58,38 @@ def test_a_grasp_that_could_not_be_simulated_is_no_success():
     found = line("x", [unit("zoo-mug-0", grasp(), {**grasp(depth=None), "sim_suc": None})], ALL)
     assert found.mean["sim_suc"] == pytest.approx(50.0)
     assert found.mean["p_dep_cm"] == pytest.approx(0.1)
+
+
+def test_columns_that_were_not_asked_for_are_no_failures():
+    held = {**grasp(), "six_force_suc": True, "self_pen_cm": 0.2}
+    found = line("x", [unit("zoo-mug-0", held), unit("zoo-axe-0", status="invalid_answer")], ALL)
+    assert found.mean["six_force_suc"] == pytest.approx(50.0)
+    assert found.mean["self_pen_cm"] == pytest.approx(0.2)
+    assert np.isnan(line("x", [unit("zoo-mug-0", grasp())], ALL).mean["six_force_suc"])
+
+
+def test_instructions_on_one_object_are_no_independent_proof():
+    both = [i for i in instructions("ycb") if i.object == "ycb:025_mug"][:2]
+    others = [i for i in instructions("ycb") if i.object != "ycb:025_mug"]
+    known = {i.id: i for i in (*both, *others)}
+    values = (1.0, 1.0, 0.0, 0.0)
+    apart = [others[0].id, others[2].id, others[4].id, others[6].id]
+    shared = [*(i.id for i in both), apart[2], apart[3]]
+    halves = [
+        line("x", [unit(n, grasp(v)) for n, v in zip(names, values, strict=True)], known).half["part_acc"]
+        for names in (apart, shared)
+    ]
+    assert halves[1] > halves[0]
+
+
+def test_causes_and_seconds():
+    slow = {**unit("zoo-mug-0", grasp(0.0)), "cpu": {"reason": 1.0, "refine": 3.0}}
+    units = [slow, unit("zoo-mug-1", grasp(held=False, depth=0.9)), unit("zoo-mug-2", status="empty_region")]
+    assert causes(units) == {
+        "deeper than 3 mm": 1, "no grasp: empty_region": 1, "not held": 1, "wrong part": 1
+    }  # fmt: skip
+    assert seconds([*units, {**slow, "cpu": {"refine": 1.0}}]) == {"reason": 0.5, "refine": 2.0}
+    assert seconds(units[1:]) == {}
 
 
 def test_failures_come_worst_first_with_a_reason():

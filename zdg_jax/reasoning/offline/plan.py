@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from zdg_jax.reasoning.facts import ObjectFacts
 from zdg_jax.reasoning.offline.language import Lexicon, Reading, read_task
+from zdg_jax.reasoning.offline.part_words import acted_on, part_rule
 from zdg_jax.reasoning.offline.roles import assign_roles, grow, score_matrix
 from zdg_jax.reasoning.offline.shape import family_fit
 from zdg_jax.reasoning.offline.table import AffordanceTable, ObjectClass, Rule, load_table
@@ -108,6 +109,11 @@ def make_plan(task: str, object_name: str | None, obj: ObjectFacts) -> Plan:
         rule, role_names = row.rule(reading.verb, reading.intent), row.roles
     else:
         rule, role_names = table.families[family].rules[reading.intent], table.families[family].roles
+    part = acted_on(task, row)
+    if part is not None and part[1] not in rule.hold:
+        more = (part[1], *(r for r in role_names if r != part[1]))
+        if part[1] in assign_roles(obj, more, table.roles):
+            rule, role_names = part_rule(rule, *part), more
     roles = assign_roles(obj, role_names, table.roles)
     thing = row.name if row is not None else family
     return Plan(reading, thing, told, fit, rule, roles, tuple(_holds(rule, roles, obj, table)))

@@ -1,0 +1,325 @@
+"""All rows of all instructions on one object: what they share is done once."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines import selection
+from pipelines.benchmark.rows import ROWS
+from pipelines.benchmark.unit import UnitOptions, failed, grasps, six_force, target_mask, written
+from pipelines.choose import STRAY_WEIGHT, chosen, stray
+from sim_eval.benchmark.instructions import Instruction
+from sim_eval.benchmark.oracle import LabelledParts
+from zdg_jax import api
+from zdg_jax.errors import UserError
+from zdg_jax.guidance import ContactGuidance, ReasonedGrasp
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects import load_object
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.named_parts import named_parts, with_named_parts
+from zdg_jax.reasoning.config import ReasonConfig
+from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.state import ReasonState, open_state
+from zdg_jax.refine import RefineConfig, RefinedGrasps, Task, refine_many
+from zdg_jax.refine.starts import random_around
+from zdg_jax.render.cameras import best_view, visible_pixels
+from zdg_jax.render.frame import Frame
+
+#: Tasks a refinement call. One shape compiles once; on a CPU a wider one is no faster.
+SLOTS_CPU, SLOTS_GPU = 1, 4
+
+
+@dataclass(frozen=True)
+class Group:
+    """One object and what is asked of it.
+
+    Attributes:
+      number: place in the run.
+      units: (instruction, row), all of one object.
+    """
+
+    number: int
+    units: tuple[tuple[Instruction, str], ...]
+
+    @property
+    def object(self) -> str:
+        return self.units[0][0].object
+
+
+@dataclass
+class Seconds:
+    """Processor seconds of each stage."""
+
+    spent: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        """Count what runs inside."""
+        begin = time.process_time()
+        try:
+            yield
+        finally:
+            self.spent[stage] = self.spent.get(stage, 0.0) + time.process_time() - begin
+
+
+class Bench:
+    """Runs groups with one hand and one reasoner; from group to group only compiled code is kept."""
+
+    def __init__(
+        self, options: UnitOptions, hand: HandModel, reasoner: Reasoner, out: Path, threads: int | None = None
+    ) -> None:
+        """Args:
+        options: see `UnitOptions`.
+        hand: of that name.
+        reasoner: answers what the labels do not.
+        out: the run's folder.
+        threads: of the simulator; one a core by default.
+        """
+        import jax
+
+        self._options, self._hand, self._reasoner, self._out = options, hand, reasoner, out
+        self._threads = threads
+        self._slots = SLOTS_CPU if jax.default_backend() == "cpu" else SLOTS_GPU
+
+    def run(self, group: Group) -> list[dict[str, Any]]:
+        """Reason, refine, measure and write; a unit that fails says so in its status.
+
+        Returns:
+          what was written, in the order of the units: key, id, row, status, status_reason, grasps (measures
+          and poses), cpu (processor seconds by stage, the group's shared evenly).
+        """
+        started, seconds = time.perf_counter(), Seconds()
+        try:
+            results = self._results(group, seconds)
+        except UserError as error:
+            results = [failed("bad_object", str(error))] * len(group.units)
+        except Exception as error:  # a fault of ours in one object must not end a run of hours
+            results = [crashed(error)] * len(group.units)
+        share = {stage: round(s / len(group.units), 3) for stage, s in seconds.spent.items()}
+        wall = round((time.perf_counter() - started) / len(group.units), 2)
+        return [
+            written(self._out, row, instruction, self._options, {**result, "cpu": share, "seconds": wall})
+            for (instruction, row), result in zip(group.units, results, strict=True)
+        ]
+
+    def _results(self, group: Group, seconds: Seconds) -> list[dict[str, Any]]:
+        options, first = self._options, group.units[0][0]
+        with seconds.of("object"):
+            name = first.object_name if options.named else None
+            obj = load_object(first.object, name=name, seed=options.seed)
+            parted, names = with_named_parts(obj)
+        asked = parted if options.reasoner == "oracle" else obj
+        with seconds.of("reason"):
+            opened = open_state(asked, self._hand, "", ReasonConfig(seed=options.seed))
+        found: dict[int, dict[str, Any]] = {}
+        for instruction in dict.fromkeys(i for i, _ in group.units):
+            places = {row: k for k, (i, row) in enumerate(group.units) if i == instruction}
+            try:
+                one = _Instruction(self, obj, parted, names, opened, instruction, seconds)
+                for row, result in one.results(tuple(places)).items():
+                    found[places[row]] = result
+            except Exception as error:  # nor one instruction the object's others
+                for place in places.values():
+                    found.setdefault(place, crashed(error))
+        return [found[k] for k in range(len(group.units))]
+
+    def refined(self, tasks: Sequence[Task]) -> list[RefinedGrasps]:
+        """Eqs. 6-8 for tasks in calls of one shape."""
+        done: list[RefinedGrasps] = []
+        for first in range(0, len(tasks), self._slots):
+            batch = list(tasks[first : first + self._slots])
+            padded = batch + [batch[-1]] * (self._slots - len(batch))
+            done += refine_many(self._hand, padded, config=RefineConfig())[: len(batch)]
+        return done
+
+    def close(self) -> None:
+        """Close the reasoner's connections."""
+        api.close_reasoner(self._reasoner)
+
+    @property
+    def given(self) -> tuple[UnitOptions, HandModel, Reasoner, int | None]:
+        """What instructions need of it."""
+        return self._options, self._hand, self._reasoner, self._threads
+
+
+class _Instruction:
+    """One instruction's rows."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        obj: ObjectModel,
+        parted: ObjectModel,
+        names: tuple[str, ...],
+        opened: ReasonState,
+        instruction: Instruction,
+        seconds: Seconds,
+    ) -> None:
+        self.bench, self.obj, self.parted, self.names, self.opened = bench, obj, parted, names, opened
+        self.instruction, self.seconds = instruction, seconds
+        self.options, self.hand, self.reasoner, self.threads = bench.given
+        self.mask = target_mask(obj, instruction)
+
+    def results(self, rows: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """By row; rows that differ in refinement alone share their reasoning, equal tasks their grasps."""
+        with self.seconds.of("reason"):
+            reasoned: dict[tuple[str, bool], tuple[ReasonedGrasp, dict[str, float]]] = {}
+            for row in rows:
+                if (key := _chain_of(row)) not in reasoned:
+                    reasoned[key] = self.reasoned(*key)
+        said = {row: reasoned[_chain_of(row)][0] for row in rows}
+        with self.seconds.of("refine"):
+            refined = self.refined(said)
+        with self.seconds.of("measure"):
+            found = {row: self.kept(row, said[row], r) for row, r in refined.items()}
+        results = {}
+        for row in rows:
+            grasp = said[row]
+            if row not in refined:
+                results[row] = failed(grasp.status, grasp.status_reason)
+            elif not found[row]:
+                results[row] = failed(*selection.why_none(refined[row].status, refined[row].status_reason))
+            else:
+                results[row] = {
+                    "status": "ok", "status_reason": "", **_about(grasp), **reasoned[_chain_of(row)][1],
+                    "grasps": found[row],
+                }  # fmt: skip
+        return results
+
+    def reasoned(self, view: str, contact: bool) -> tuple[ReasonedGrasp, dict[str, float]]:
+        """Paper III-A to III-D, and how well the lifted region meets the labels."""
+        options, instruction = self.options, self.instruction
+        answers = self.reasoner
+        if options.reasoner == "oracle":
+            answers = LabelledParts(instruction, self.names, self.reasoner)
+        index = (
+            given_view(self.opened.frames, self.parted, self.names, instruction) if view == "given" else None
+        )
+        config = replace(self.opened.config, view_index=index, contact=contact)
+        # without contact the same parts mean another region
+        drawn = self.opened.drawn if contact else {}
+        opened = replace(self.opened, config=config, drawn=drawn)
+        said = api.reason_task(
+            opened.obj, self.hand, instruction.task, answers, seed=options.seed,
+            ablate=None if contact else "contact", config=config, opened=opened,
+        ).grasp  # fmt: skip
+        if said.guidance is None:
+            return said, {}
+        lifting = _lifting(said.guidance, self.mask)
+        if contact and options.reasoner == "oracle":
+            said = replace(said, guidance=self.labelled(said.guidance))
+        return said, lifting
+
+    def refined(self, said: dict[str, ReasonedGrasp]) -> dict[str, RefinedGrasps]:
+        """K refined grasps a row; W/O Refine has those of Ours, of which `chosen` takes G' itself."""
+        tasks: dict[str, Task] = {}
+        same: dict[str, str] = {}
+        for row, grasp in said.items():
+            if grasp.status != "ok":
+                continue
+            starts = None
+            if ROWS[row].ablate == "initial":
+                starts = random_around(self.hand, self.obj, self.options.num, self.options.seed)
+            equal = (
+                r for r, t in tasks.items() if starts is None and t.starts is None and _equal(t.grasp, grasp)
+            )
+            same[row] = next(equal, row)
+            if same[row] == row:
+                tasks[row] = Task(self.opened.obj, grasp, self.options.num, self.options.seed, starts)
+        done = dict(zip(tasks, self.bench.refined(list(tasks.values())), strict=True))
+        return {row: done[other] for row, other in same.items()}
+
+    def kept(self, row: str, grasp: ReasonedGrasp, refined: RefinedGrasps) -> list[dict[str, Any]]:
+        """The chosen grasps of a row, measured; W/O Refine has G' alone."""
+        pose, joints, energy, status = (
+            refined.hand_pose, refined.joints, np.asarray(refined.energy_total), refined.status,
+        )  # fmt: skip
+        score = np.asarray(refined.score)
+        if ROWS[row].ablate == "initial":
+            score = energy  # it knows no G' to drift from
+        elif ROWS[row].ablate == "refine":
+            pose, joints = refined.init_pose[:1], refined.init_joints[:1]
+            score = energy = np.asarray(refined.init_energy_total)[:1]
+            status = ("ok",)
+        if grasp.guidance is not None:
+            score = score + STRAY_WEIGHT * stray(self.hand, self.obj, grasp.guidance, pose, joints)
+        rows, columns, _ = chosen(
+            self.hand, self.obj, pose, joints, score, status, self.options.keep,
+            part=self.mask, threads=self.threads,
+        )  # fmt: skip
+        if len(rows) and self.options.six_force:
+            columns |= six_force(self.hand, self.obj, pose[rows], joints[rows], self.threads)
+        return grasps(columns, pose[rows], joints[rows], energy[rows])
+
+    def labelled(self, lifted: ContactGuidance) -> ContactGuidance:
+        """Contact as labelled, in place of what one view's mask was lifted to."""
+        named = named_parts(self.obj)
+        hand, func = (
+            named.samples_of(self.obj, names)
+            for names in (self.instruction.hand_parts, self.instruction.func_parts)
+        )
+        return replace(lifted, hand_mask=hand, func_mask=func)
+
+
+def given_view(
+    frames: Sequence[Frame], parted: ObjectModel, names: Sequence[str], instruction: Instruction
+) -> int:
+    """The side view that shows the labelled parts best: stands for the paper's choice by hand.
+
+    Args:
+      frames: the side views.
+      parted, names: from `with_named_parts`.
+      instruction: names its parts.
+    """
+    wanted = [names.index(n) + 1 for n in {*instruction.hand_parts, *instruction.func_parts}]
+    return best_view([visible_pixels(frame, parted.face_part) for frame in frames], wanted)
+
+
+def crashed(error: Exception) -> dict[str, Any]:
+    """The result of a unit that met a fault of ours; its trace goes to the terminal."""
+    traceback.print_exception(error)
+    return failed("crashed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def _chain_of(row: str) -> tuple[str, bool]:
+    """What of a row its reasoning depends on: how the view is found, and whether there is contact."""
+    return ROWS[row].view, ROWS[row].ablate != "contact"
+
+
+def _equal(a: ReasonedGrasp, b: ReasonedGrasp) -> bool:
+    """Whether refinement gives the same for both."""
+    if a.guidance is None or b.guidance is None or a.initial is None or b.initial is None:
+        return False
+    masks = ((a.guidance.hand_mask, b.guidance.hand_mask), (a.guidance.func_mask, b.guidance.func_mask))
+    poses = ((a.initial.p_obj_palm, b.initial.p_obj_palm), (a.initial.R_obj_palm, b.initial.R_obj_palm))
+    return a.initial.grasp_type == b.initial.grasp_type and all(
+        np.array_equal(x, y) for x, y in (*masks, *poses)
+    )
+
+
+def _about(grasp: ReasonedGrasp) -> dict[str, Any]:
+    """What the reasoning found, for the file."""
+    guidance, initial = grasp.guidance, grasp.initial
+    if guidance is None or initial is None:
+        return {}
+    return {
+        "direction": initial.direction, "grasp_type": initial.grasp_type, "view": initial.view_index,
+        "part_ids": list(guidance.part_ids), "func_part_ids": list(guidance.func_part_ids),
+    }  # fmt: skip
+
+
+def _lifting(guidance: ContactGuidance, target: np.ndarray) -> dict[str, float]:
+    """Shares: of the lifted hand region on the labelled parts, and of those parts in it."""
+    shared = int((guidance.hand_mask & target).sum())
+    return {
+        "region_precision": shared / max(int(guidance.hand_mask.sum()), 1),
+        "region_recall": shared / max(int(target.sum()), 1),
+    }
