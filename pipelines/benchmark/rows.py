@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,14 +37,18 @@ ROWS = {
 }
 
 
-def parse_rows(text: str) -> tuple[str, ...]:
+def parse_rows(text: str, more: Sequence[str] = ()) -> tuple[str, ...]:
     """Row names from "ours,wo_contact".
+
+    Args:
+      text: names with commas between them.
+      more: names besides those of `ROWS`.
 
     Raises:
       UserError: an unknown row.
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
-        if name not in ROWS:
-            raise UserError(f"row {name!r}", f"some of {', '.join(ROWS)}", "choose other --rows")
+        if name not in ROWS and name not in more:
+            raise UserError(f"row {name!r}", f"some of {', '.join((*ROWS, *more))}", "choose other rows")
     return names
