@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 import yaml
+from PIL import Image
 from tyro.conf import arg
 
 from pipelines.dataset import read_dataset, write_atomic
@@ -37,9 +38,12 @@ PAIRS = (
 )
 
 
-def run_pair(number: int, out: Path, *, num: int, keep: int, seed: int) -> Pair:
-    """Synthesize one pair into a folder of its own, and draw its best grasp."""
-    from pipelines.pictures import kept_grasps
+SIDE = 236  # pixels of one picture of the overview
+
+
+def run_pair(number: int, out: Path, *, num: int, keep: int, seed: int) -> tuple[Pair, Image.Image]:
+    """Synthesize one pair into a folder of its own, and draw its best grasp; also small, for the overview."""
+    from pipelines.pictures import grasp_strip, kept_grasps
     from pipelines.synth import SynthOptions, synth
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
@@ -51,15 +55,19 @@ def run_pair(number: int, out: Path, *, num: int, keep: int, seed: int) -> Pair:
     table, info = read_dataset(folder)
     kept = tuple(row for row in table.to_pylist() if row["rank"] is not None)
     obj = load_object(f"ycb:{name}", seed=seed)
+    strip = Image.new("RGB", (3 * SIDE + 6, SIDE), (240, 240, 240))
     if kept:
-        sheet = kept_grasps(obj, load_hand(info["hand"]), kept[:1], size=384, columns=1)
+        hand = load_hand(info["hand"])
+        sheet = kept_grasps(obj, hand, kept[:1], size=384, columns=1)
         sheet.save(out / f"{pair.slug}.png")
-    return Pair(number, name, task, result.status, kept, sum(result.seconds.values()), obj.warnings)
+        strip = grasp_strip(obj, hand, kept[0], size=SIDE)
+    found = Pair(number, name, task, result.status, kept, sum(result.seconds.values()), obj.warnings)
+    return found, strip
 
 
 @dataclass(frozen=True)
 class Options:
-    """Run the 16 pairs; write results.md, results.json, a picture and a folder for each."""
+    """Run the 16 pairs; write results.md, results.json, results16.png, a picture and a folder for each."""
 
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")]
     num: Annotated[int, arg(help="Initial grasps a pair.")] = 64
@@ -84,24 +92,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     from pipelines.runtime import output_folder
+    from zdg_jax.render import tiles
 
     for number in options.only:
         if not 1 <= number <= len(PAIRS):
             raise UserError(f"--only {number}", f"1 to {len(PAIRS)}", "choose other pairs")
     out = output_folder(options.out)
     verdicts = _read_verdicts(options.verdicts)
-    pairs = []
+    pairs, strips = [], []
     for number in options.only or range(1, len(PAIRS) + 1):
-        pair = run_pair(number, out, num=options.num, keep=options.keep, seed=options.seed)
+        pair, strip = run_pair(number, out, num=options.num, keep=options.keep, seed=options.seed)
         print(
             f"{pair.slug}: {pair.status}, {pair.num_good} of {len(pair.rows)} good, {pair.seconds:.0f} s",
             flush=True,
         )
         pairs.append(pair)
+        strips.append(strip)
     note = f"human16, offline reasoner, {options.num} starts, {options.keep} kept, seed {options.seed}."
     page = markdown(pairs, verdicts, note)
     write_atomic(out / "results.md", page.encode())
     records = [{"slug": p.slug, "status": p.status, "good": p.num_good, "seconds": p.seconds} for p in pairs]
+    tiles.grid(strips, 2, gap=3).quantize(96).save(out / "results16.png", optimize=True)
     write_atomic(out / "results.json", json.dumps(records, indent=2).encode() + b"\n")
     print(page)
     return 0
