@@ -79,6 +79,10 @@ def test_a_hand_of_other_proportions_is_met_within_millimetres() -> None:
 
 
 def test_orders_name_the_same_joints() -> None:
+    # joints_info.py of otaheri/MANO, its pinky being our little finger
+    theirs = "wrist index1 index2 index3 middle1 middle2 middle3 pinky1 pinky2 pinky3 ring1 ring2 ring3 "
+    theirs += "thumb1 thumb2 thumb3 thumb_tip index_tip middle_tip ring_tip pinky_tip"
+    assert ORDERS["mano"] == tuple(theirs.replace("pinky", "little").replace("_tip", "4").split())
     assert set(ORDERS["mano"]) == set(NAMES)
     points = human_keypoints(load_hand("human16"), *grasps(2))
     mano = points[:, [NAMES.index(name) for name in ORDERS["mano"]]]

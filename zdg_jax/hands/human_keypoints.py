@@ -33,12 +33,12 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
     "mano": (
         WRIST,
         *(f"{finger}{k}" for finger in ("index", "middle", "little", "ring", "thumb") for k in ALONG[:3]),
-        *(f"{finger}4" for finger in ("thumb", "index", "middle", "little", "ring")),
+        *(f"{finger}4" for finger in FINGERS),
     ),
 }
 NAMES = ORDERS["openpose"]
 #: Weights of the squares: tips touch, the wrist is where hands differ most.
-TIP, JOINT, ROOT = 2.0, 1.0, 0.3
+AT_TIP, AT_JOINT, AT_WRIST = 4.0, 1.0, 0.3
 REST = 1e-4  # weight of the grasp type that fingers start from
 START = "wrap-grasp"
 STEPS = 40
@@ -102,7 +102,7 @@ def fit_keypoints(hand: HandModel, points: Float[np.ndarray, "n 21 3"]) -> Fitte
     if n == 0:
         return Fitted(np.zeros((0, 7)), np.zeros((0, active)), np.zeros((0, len(NAMES))))
     rest = np.tile(hand.grasp_types[START].joints if START in hand.grasp_types else hand.open_joints, (n, 1))
-    weight = np.array([ROOT if k == WRIST else TIP if k.endswith("4") else JOINT for k in NAMES])
+    weight = np.array([AT_WRIST if k == WRIST else AT_TIP if k.endswith("4") else AT_JOINT for k in NAMES])
     goal = Goal(
         pad=points, normal=np.zeros((n, len(NAMES), 3)), pad_weight=np.tile(weight, (n, 1)),
         normal_weight=np.zeros((n, len(NAMES))), palm=np.zeros((n, 3)), R_palm=np.tile(np.eye(3), (n, 1, 1)),
