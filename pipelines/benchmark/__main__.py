@@ -84,6 +84,8 @@ def _run(options: Options) -> int:
     from sim_eval.benchmark.instructions import split
 
     methods = [read_method(given) for given in options.methods]
+    if len({method.name for method in methods}) < len(methods):
+        raise UserError("two methods of one name", "a name each", "rename one")
     for method in methods:
         for note in method.notes:
             print(f"{method.name}: {note}", file=sys.stderr)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pipelines.benchmark.methods import affordpose, dexgys, grasptta, npy, npz
 from pipelines.benchmark.methods.gather import gather
 from pipelines.benchmark.methods.grasps import Adapter, MethodGrasps
+from pipelines.benchmark.rows import ROWS
 from pipelines.formats.collect import files_of
 from zdg_jax.errors import UserError
 
+NAME = re.compile(r"[\w.+-]*[\w+-]")
 _MODULES: tuple[Adapter, ...] = (affordpose, dexgys, grasptta, npy)
 #: each a module of one form, see `grasps.Adapter`
 ADAPTERS = {module.NAME: module for module in _MODULES}
@@ -24,6 +27,12 @@ def read_method(given: str) -> MethodGrasps:
     name, equals, where = given.partition("=")
     if not (name and equals and where):
         raise UserError(f"method {given!r}", "NAME=PATH", "name the method and its grasp file or folder")
+    if name in ROWS or not NAME.fullmatch(name):  # it is a folder of units
+        raise UserError(
+            f"method name {name!r}",
+            f"letters, digits, . _ + -, and none of {', '.join(ROWS)}",
+            "choose another",
+        )
     path = Path(where).expanduser()
     if path.suffix == ".npz":
         return npz.read(name, path)

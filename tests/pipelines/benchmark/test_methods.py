@@ -107,6 +107,13 @@ def test_values_of_another_kind_cost_their_instruction_only(name: str, wrong: ob
     assert set(found.broken) == {MUGS[1].id}
 
 
+@pytest.mark.parametrize("name", ["ours", "wo_refine", "../up", "a/b", "."])
+def test_a_method_s_name_is_no_other_row_s(name: str, tmp_path: Path) -> None:
+    file = write("affordpose", tmp_path / f"{MUGS[0].id}.json")
+    with pytest.raises(UserError, match="none of ours"):
+        read_method(f"{name}={file}")
+
+
 def test_names_are_no_two_things() -> None:
     """An object's name never is another object's instruction."""
     for key, named in known().items():
