@@ -111,11 +111,13 @@ def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:
     R_obj_base = Rotation.from_quat(pose[[4, 5, 6, 3]]).as_matrix()
     R_obj_palm = R_obj_base @ hand.R_base_palm
     p_obj_palm = pose[:3] + R_obj_base @ hand.p_base_palm
+    # another method's grasp has none
+    energy = f", energy {row['energy_total']:.1f}" if np.isfinite(row["energy_total"]) else ""
     return GraspPicture(
         vertices=skin,
         d_finger=R_obj_palm[:, 0],
         d_palm=R_obj_palm[:, 2],
         d_thumb=thumb_side(hand, skin, p_obj_palm, R_obj_palm),
-        title=f"#{row['rank'] + 1}  {row['grasp_type']}, energy {row['energy_total']:.1f}",
+        title=f"#{row['rank'] + 1}  {row['grasp_type']}{energy}",
         caption=caption(row),
     )

@@ -27,7 +27,7 @@ class Options:
         "offline"
     )
     others: Annotated[str, arg(help="Reasoner of the stages that oracle leaves.")] = "offline"
-    methods: Annotated[tuple[str, ...], arg(metavar="NAME=FILE", help="Other methods' grasps, .npz.")] = ()
+    methods: Annotated[tuple[str, ...], arg(metavar="NAME=PATH", help="Other methods' grasp files.")] = ()
     half: Annotated[Literal["all", "development", "held_out"], arg(help="Half of the categories.")] = "all"
     only: Annotated[tuple[str, ...], arg(metavar="TEXT", help="Only ids that contain one of these.")] = ()
     limit: Annotated[int | None, arg(help="At most so many instructions, spread over the categories.")] = None
@@ -84,6 +84,11 @@ def _run(options: Options) -> int:
     from sim_eval.benchmark.instructions import split
 
     methods = [read_method(given) for given in options.methods]
+    if len({method.name for method in methods}) < len(methods):
+        raise UserError("two methods of one name", "a name each", "rename one")
+    for method in methods:
+        for note in method.notes:
+            print(f"{method.name}: {note}", file=sys.stderr)
     wanted = chosen_instructions(options.set, options.half, options.only, options.limit)
     unit_options = UnitOptions(
         options.reasoner, options.others, options.hand, options.num, options.keep, options.seed,
@@ -96,7 +101,14 @@ def _run(options: Options) -> int:
         f"{options.seed}, {len(wanted)} instructions. Means over instructions ± half the 95 % interval; "
         "tasks to twist are left out of the simulated columns."
     )
-    record: dict[str, Any] = {"set": options.set, "options": asdict(unit_options), "versions": versions()}
+    for method in methods:
+        note += f" {method.name}: {'; '.join((method.form, method.hand.name, *method.notes))}."
+    record: dict[str, Any] = {
+        "set": options.set,
+        "options": asdict(unit_options),
+        "versions": versions(),
+        "methods": {m.name: {"form": m.form, "hand": m.hand.name, "notes": m.notes} for m in methods},
+    }
     run = Run(
         f"Benchmark, set {options.set}", note, {i.id: i for i in wanted}, split(options.set), units, record
     )

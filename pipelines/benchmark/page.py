@@ -16,6 +16,7 @@ from PIL import Image
 
 from pipelines.benchmark.summary import (
     BENCH_COLUMNS,
+    DIVERSITY_COLUMNS,
     Line,
     Unit,
     causes,
@@ -98,7 +99,8 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
     for name, lines in shown:
         parts += [f"## {name}", markdown(lines).rstrip()]
     everything = shown[0][1]
-    parts += ["## DexGraspBench's columns, all tasks", markdown(everything, columns=BENCH_COLUMNS).rstrip()]
+    bench = markdown(everything, columns=(*BENCH_COLUMNS, *DIVERSITY_COLUMNS)).rstrip()
+    parts += ["## DexGraspBench's columns, all tasks", bench]
     why = {row: causes(units) for row, units in run.units.items()}
     parts += ["## What is wrong with the best grasps", *(_counted(title(r), c) for r, c in why.items())]
     spent = {row: seconds(units) for row, units in run.units.items()}

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.benchmark.rows import ROWS
 from sim_eval.benchmark.instructions import Instruction
+from sim_eval.metrics.diversity import first_component_share
 from sim_eval.tables import MORE_COLUMNS, PAPER_COLUMNS, Column, summarise
 
 SIMULATED = ("sim_dis_cm", "sim_suc")  # "we exclude tasks involving Twist" (paper IV-A)
@@ -25,13 +26,21 @@ BENCH_COLUMNS = tuple(
         "contact_consistency_cm", "force_closure", "fc_epsilon", "six_force_suc", "six_force_dis_cm",
     )
 )  # fmt: skip
+# of a row's set of grasps, not of one: DexGraspBench takes all evaluated ones, Dexonomy those that succeeded
+DIVERSITY_COLUMNS = (
+    Column("diversity", "diversity: first principal component, all grasps (%) ↓", 100.0),
+    Column("diversity_held", "of those held (%) ↓", 100.0),
+)
 PAPER = frozenset(column.name for column in PAPER_COLUMNS)
 Unit = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table: mean and 95 % interval by column, and how many tasks it stands on."""
+    """One line of a table: mean and 95 % interval by column, and how many tasks it stands on.
+
+    A column of `DIVERSITY_COLUMNS` has one value for the set and no interval.
+    """
 
     title: str
     mean: dict[str, float]
@@ -59,6 +68,8 @@ def line(title: str, units: Sequence[Unit], instructions: Mapping[str, Instructi
         objects = np.array([instructions[u["id"]].object for u in counted])
         found = summarise(values, clusters=objects if len(set(objects)) < len(objects) else None)
         mean[name], half[name] = factor * found.mean, factor * (found.high - found.low) / 2
+    for column, held in zip(DIVERSITY_COLUMNS, (False, True), strict=True):
+        mean[column.name], half[column.name] = column.factor * _diversity(units, held), float("nan")
     return Line(title, mean, half, len(units), sum(not unit["grasps"] for unit in units))
 
 
@@ -128,6 +139,16 @@ def cell(entry: Line, name: str) -> str:
         return "-"
     half = f" ± {entry.half[name]:.2g}" if np.isfinite(entry.half[name]) else ""
     return f"{entry.mean[name]:.3g}{half}"
+
+
+def _diversity(units: Sequence[Unit], held: bool) -> float:
+    """`first_component_share` of all grasps with a pose, or of those that succeeded in the gravity test."""
+    chosen = [g for u in units for g in u["grasps"] if g.get("hand_pose") and (g.get("sim_suc") or not held)]
+    if not chosen:
+        return float("nan")
+    pose, joints = (np.array([g[key] for g in chosen], np.float64) for key in ("hand_pose", "joints"))
+    fine = np.isfinite(pose).all(axis=1) & np.isfinite(joints).all(axis=1) & pose[:, 3:].any(axis=1)
+    return first_component_share(pose[fine], joints[fine])
 
 
 def _of_task(unit: Unit, name: str) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
+from pipelines.formats.collect import UNREADABLE
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.evaluate import evaluate
 from zdg_jax.objects import load_object
@@ -109,16 +110,25 @@ def failed(status: str, reason: str) -> dict[str, Any]:
 def measure_unit(
     instruction: Instruction, method: MethodGrasps, options: UnitOptions, out: Path
 ) -> dict[str, Any]:
-    """Measure another method's grasps for one instruction; none given is a failure of that method."""
-    given = method.grasps.get(instruction.id)
-    if given is None:
+    """Measure another method's grasps for one instruction; none given is a failure of that method.
+
+    What could not be read stands behind the measured grasps, without a measure: no success either.
+    """
+    given, broken = method.grasps.get(instruction.id), method.broken.get(instruction.id, ())
+    if given is None and broken:
+        result = failed(UNREADABLE, "; ".join(broken))
+    elif given is None:
         result = failed("no_grasp", "the file has none for it")
     else:
         obj = load_object(instruction.object, seed=options.seed)
         columns = evaluate(method.hand, obj, *given, part=target_mask(obj, instruction), backend=BACKEND)
         if method.name in options.six_force:
             columns |= six_force(method.hand, obj, *given)
-        result = {"status": "ok", "status_reason": "", "grasps": grasps(columns, *given)}
+        rows = grasps(columns, *given)
+        empty = {"status": UNREADABLE, "hand_pose": None, "joints": None}
+        rows += [{**empty, "status_reason": why, "rank": k} for k, why in enumerate(broken, start=len(rows))]
+        result = {"status": "ok", "status_reason": "", "grasps": rows}
+    result |= {"hand": method.hand.reference, "source": method.source(instruction.id)}
     return written(out, method.name, instruction, options, result)
 
 

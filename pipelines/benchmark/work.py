@@ -70,11 +70,13 @@ def run_all(
 ) -> dict[str, list[dict[str, Any]]]:
     """Every (row, instruction), read from its file where a run with the same options has finished it."""
     names = (*rows, *(method.name for method in methods))
+    sources = {method.name: method.source for method in methods}
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in names:
         for i in wanted:
             result = stored_unit(unit_path(out, row, i), unit_key(i, row, options))
-            if result is not None:
+            # another file of a method's is another result
+            if result is not None and (row not in sources or result.get("source") == sources[row](i.id)):
                 found[row, i.id] = result
     left = len(names) * len(wanted) - len(found)
     load_hand(options.hand)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +72,11 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
         raise UserError(f"--hand {hand}", f"{HAND}, which has AffordPose's joints", "leave --hand out")
     model = load_hand(HAND)
     rows = Rows(model)
-    T_graspit_human16 = palm_in_graspit()
     dofs: dict[int, np.ndarray] = {}
 
     def read_one(file: Path, label: str) -> None:
         data = _load(file)
-        palm, world_obj = _pose(data, "rhand_trans", "rhand_quat"), _pose(data, "trans_obj", "quat_obj")
-        pose = relative_pose(world_obj, compose(palm, T_graspit_human16))
+        pose = human16_pose(data)
         mesh, labels = _mesh(data["object_mesh"], file.name)
         afford = str(data.get("afford_name", ""))
         wanted = AFFORDANCES.get(afford.lower())
@@ -114,6 +114,21 @@ def human16_joints(hand: HandModel, dofs: Float[np.ndarray, "rows 16"]) -> Float
     return joints
 
 
+def human16_pose(data: Mapping[str, Any]) -> Float[np.ndarray, "7"]:
+    """T_obj_base of human16: T_world_obj^-1 T_world_palm T_graspit_base, metres and wxyz.
+
+    Args:
+      data: `rhand_trans`, `rhand_quat`, and `trans_obj`, `quat_obj` of an object that was moved; millimetres
+        and wxyz.
+
+    Raises:
+      UserError: other numbers than three and four.
+    """
+    palm, world_obj = _pose(data, "rhand_trans", "rhand_quat"), _pose(data, "trans_obj", "quat_obj")
+    return relative_pose(world_obj, compose(palm, palm_in_graspit()))
+
+
+@cache
 def palm_in_graspit() -> Float[np.ndarray, "7"]:
     """T_graspit_base: human16's link 0 in GraspIt!'s palm frame, knuckles' centre on knuckles' centre."""
     model = load_hand(HAND)
@@ -135,9 +150,17 @@ def _load(file: Path) -> dict[str, Any]:
     return data
 
 
-def _pose(data: dict[str, Any], place: str, turn: str) -> np.ndarray:
-    mm, wxyz = data.get(place, (0, 0, 0)), data.get(turn, (1, 0, 0, 0))
-    return np.concatenate([1e-3 * np.asarray(mm, np.float64), np.asarray(wxyz, np.float64)])
+def _pose(data: Mapping[str, Any], place: str, turn: str) -> np.ndarray:
+    try:
+        mm = np.asarray(data.get(place, (0, 0, 0)), np.float64)
+        wxyz = np.asarray(data.get(turn, (1, 0, 0, 0)), np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{place}, {turn} of no numbers", "3 and 4 numbers", "check the file") from error
+    if mm.shape != (3,) or wxyz.shape != (4,):
+        raise UserError(
+            f"{place}, {turn} of shapes {mm.shape}, {wxyz.shape}", "3 and 4 numbers", "check the file"
+        )
+    return np.concatenate([1e-3 * mm, wxyz])
 
 
 def _mesh(lines: list[str], label: str) -> tuple[trimesh.Trimesh, np.ndarray]:

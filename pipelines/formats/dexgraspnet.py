@@ -11,9 +11,9 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from pipelines.formats.collect import Rows, each_file, files_of
-from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name, compose, relative_pose
+from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name, compose
 from pipelines.formats.npy import load_npy
-from pipelines.formats.shadow import DEXGRASPNET_JOINTS, palm_in_base
+from pipelines.formats.shadow import DEXGRASPNET_JOINTS, from_dexgraspnet, palm_in_base
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HAND_NAMES, load_hand
 from zdg_jax.hands.model import HandModel
@@ -144,8 +144,10 @@ def _poses(
         if unknown:
             valid = ", ".join(DEXGRASPNET_JOINTS)
             raise UserError(f"joint {unknown[0]!r} in {label}", "DexGraspNet's", f"valid names: {valid}")
-        values = values * [DEXGRASPNET_JOINTS[name][1] for name in names]
-        names = [DEXGRASPNET_JOINTS[name][0] for name in names]
-        base = palm_in_base(model)
-        pose = compose(pose, relative_pose(base, np.array([0.0, 0, 0, 1, 0, 0, 0])))
+        missing = [name for name in DEXGRASPNET_JOINTS if name not in names]
+        if missing:
+            raise UserError(
+                f"{label} without {', '.join(missing)}", "all of Shadow's joints", "check the file"
+            )
+        return from_dexgraspnet(model, pose, values[:, [names.index(name) for name in DEXGRASPNET_JOINTS]])
     return pose, by_name(names, values, model, label)

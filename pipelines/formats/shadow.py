@@ -9,9 +9,11 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from pipelines.formats.grasp_file import compose, relative_pose
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
 
+IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
 PALM = "rh_palm"
 FOREARM_TO_PALM_TURN = (1.0, 0.0, 0.0, 0.0)
 # DexGraspBench's right_hand.xml keeps the palm's offset from the wrist that it cuts off (convert_format.py)
@@ -25,6 +27,23 @@ DEXGRASPNET_JOINTS = {
     for finger, count in _FINGERS.items()
     for k in reversed(range(count))
 }
+
+
+def from_dexgraspnet(
+    hand: HandModel, palm: Float[np.ndarray, "rows 7"], joints: Float[np.ndarray, "rows 22"]
+) -> tuple[Float[np.ndarray, "rows 7"], Float[np.ndarray, "rows active"]]:
+    """(pose of our link 0, our joints) of palm poses and joints in the order of `DEXGRASPNET_JOINTS`.
+
+    T_obj_base = T_obj_palm T_base_palm^-1.
+    """
+    order = [list(DEXGRASPNET_JOINTS.values()).index(each) for each in _by_ours(hand)]
+    signs = np.array([sign for _, sign in _by_ours(hand)])
+    return compose(palm, relative_pose(palm_in_base(hand), IDENTITY)), joints[:, order] * signs
+
+
+def _by_ours(hand: HandModel) -> list[tuple[str, float]]:
+    theirs = dict(DEXGRASPNET_JOINTS.values())
+    return [(name, theirs[name]) for name in hand.active_names]
 
 
 def palm_in_base(hand: HandModel) -> Float[np.ndarray, "7"]:

@@ -1,4 +1,4 @@
-"""How different the grasps of a set are: entropies of joints, positions and turns."""
+"""How different the grasps of a set are: entropies of joints, positions and turns; principal components."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 BINS = 100
 CELL = 0.02  # metres
+NO_SPREAD = 1e-18  # of equal grasps, whose mean is rounded
 TURNS = Rotation.create_group("I").as_quat()  # the 60 turns of an icosahedron: equal cells of SO(3)
 
 
@@ -76,6 +77,30 @@ def rotation_entropy(wxyz: Float[np.ndarray, "n 4"]) -> float:
     """
     xyzw = np.roll(wxyz, -1, axis=-1) / np.linalg.norm(wxyz, axis=-1, keepdims=True)
     return entropy(np.bincount(np.abs(xyzw @ TURNS.T).argmax(axis=1), minlength=len(TURNS)))
+
+
+def first_component_share(
+    hand_pose: Float[np.ndarray, "n 7"], joints: Float[np.ndarray, "n active"]
+) -> float:
+    """Share of the variance that the first principal component explains; smaller is more diverse.
+
+    λ_1 / Σ λ of the covariance of (x, y, z, rotation vector, joints), metres and radians unscaled, as
+    `get_diversity` of DexGraspBench (BODex, ICRA 2025). Rotation vectors have angles of at most π, so that
+    two nearly equal half turns may lie far apart.
+
+    Args:
+      hand_pose: xyz (metres) and wxyz of the hand's root in the object's frame; finite.
+      joints: radians; finite.
+
+    Returns:
+      In [1/dimensions, 1]; NaN for fewer than two grasps or without variance.
+    """
+    turns = Rotation.from_quat(np.roll(hand_pose[:, 3:], -1, axis=1)).as_rotvec()
+    table = np.concatenate([hand_pose[:, :3], turns, joints], axis=1)
+    if len(table) < 2:
+        return float("nan")
+    spread = np.linalg.svd(table - table.mean(axis=0), compute_uv=False) ** 2
+    return float(spread[0] / spread.sum()) if spread.sum() > NO_SPREAD else float("nan")
 
 
 def diversity(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import trimesh
 from jaxtyping import Bool, Int
 
 from zdg_jax.errors import UserError
@@ -47,18 +48,32 @@ def named_parts(obj: ObjectModel) -> NamedParts:
     Raises:
       UserError: the object has no labels.
     """
-    if obj.object_id.startswith(ZOO_PREFIX):
-        made = zoo_object(obj.object_id.removeprefix(ZOO_PREFIX))
-        if len(made.face_part) != len(obj.mesh.faces):
-            raise ValueError(f"{obj.object_id}: the checks changed its faces; its labels no longer fit")
+    return parts_of_mesh(obj.object_id, obj.mesh, obj.scale)
+
+
+def parts_of_mesh(object_id: str, mesh: trimesh.Trimesh, scale: float = 1.0) -> NamedParts:
+    """The same from the checked mesh alone.
+
+    Args:
+      object_id: `zoo:CATEGORY/VARIANT` or `ycb:NAME`.
+      mesh: checked, +y up.
+      scale: by which it was multiplied.
+
+    Raises:
+      UserError: the object has no labels.
+    """
+    if object_id.startswith(ZOO_PREFIX):
+        made = zoo_object(object_id.removeprefix(ZOO_PREFIX))
+        if len(made.face_part) != len(mesh.faces):
+            raise ValueError(f"{object_id}: the checks changed its faces; its labels no longer fit")
         return NamedParts(made.part_names, made.face_part)
-    if obj.object_id.startswith(YCB_PREFIX):
-        centers = np.asarray(obj.mesh.triangles_center) / obj.scale
-        normals = np.asarray(obj.mesh.face_normals)
-        names, face_part = scan_regions(obj.object_id.removeprefix(YCB_PREFIX)).label(centers, normals)
+    if object_id.startswith(YCB_PREFIX):
+        centers = np.asarray(mesh.triangles_center) / scale
+        normals = np.asarray(mesh.face_normals)
+        names, face_part = scan_regions(object_id.removeprefix(YCB_PREFIX)).label(centers, normals)
         return NamedParts(names, face_part)
     raise UserError(
-        f"{obj.object_id} without labels", "a zoo: object or a labelled ycb: scan", "choose another object"
+        f"{object_id} without labels", "a zoo: object or a labelled ycb: scan", "choose another object"
     )
 
 

@@ -58,7 +58,7 @@ def test_joints_are_read_by_name(tmp_path):
 def test_wrong_grasp_files_are_explained(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         read_method(f"theirs={grasp_file(tmp_path / 'a.npz', **changes)}")
-    with pytest.raises(UserError, match=r"NAME=FILE\.npz"):
+    with pytest.raises(UserError, match=r"NAME=PATH"):
         read_method("theirs.npz")
     with pytest.raises(UserError, match="readable"):
         read_method("theirs=nowhere.npz")
@@ -79,6 +79,10 @@ def test_other_methods_are_measured_once_and_reported(tmp_path, capsys):
     stamp = (tmp_path / "out/units/theirs/zoo-mug-0.json").stat().st_mtime_ns
     assert main(given) == 0  # nothing is measured again
     assert (tmp_path / "out/units/theirs/zoo-mug-0.json").stat().st_mtime_ns == stamp
+    grasp_file(file, joints=np.zeros((2, 16)))  # other grasps under the same name
+    assert main(given) == 0
+    again = json.loads((tmp_path / "out/units/theirs/zoo-mug-0.json").read_text())["grasps"]
+    assert again[0]["joints"] == [0.0] * 16
     assert main([*given[:-4], "--out", str(tmp_path / "out"), "--keep", "99", "--num", "2"]) == 2
 
 

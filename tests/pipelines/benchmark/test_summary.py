@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.benchmark.page import Run, write_report
 from pipelines.benchmark.rows import ROWS, parse_rows
-from pipelines.benchmark.summary import causes, failures, line, markdown, seconds
+from pipelines.benchmark.summary import DIVERSITY_COLUMNS, causes, failures, line, markdown, seconds
 from pipelines.benchmark.work import chosen_instructions
 from sim_eval.benchmark.instructions import instructions, split
 from zdg_jax.errors import UserError
@@ -80,6 +80,24 @@ def test_instructions_on_one_object_are_no_independent_proof():
         for names in (apart, shared)
     ]
     assert halves[1] > halves[0]
+
+
+def test_diversity_is_of_the_row_and_leaves_out_what_has_no_pose():
+    def at(x: float, held: bool) -> dict[str, object]:
+        return {**grasp(held=held), "hand_pose": [x, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], "joints": [0.1, 2 * x]}
+
+    units = [
+        unit("zoo-mug-0", at(0.0, True), at(0.1, True), {"status": "unreadable", "hand_pose": None}),
+        unit("zoo-axe-0", {**at(0.3, False), "joints": [0.7, -0.2]}),
+        unit("zoo-knife-0", status="invalid_answer"),
+    ]
+    found = line("x", units, ALL)
+    assert found.mean["diversity_held"] == pytest.approx(100.0)  # two grasps lie on a line
+    table = np.array([[0.0, 0.1, 0.0], [0.1, 0.1, 0.2], [0.3, 0.7, -0.2]])
+    spread = np.linalg.eigvalsh(np.cov(table.T))
+    assert found.mean["diversity"] == pytest.approx(100 * spread[-1] / spread.sum())
+    assert np.isnan(line("x", [unit("zoo-mug-0", grasp())], ALL).mean["diversity"])
+    assert "| x | 100 |" in markdown([found], columns=DIVERSITY_COLUMNS[1:])
 
 
 def test_causes_and_seconds():

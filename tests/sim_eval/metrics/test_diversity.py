@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from sim_eval.metrics.diversity import (
     diversity,
     entropy,
+    first_component_share,
     joint_entropies,
     position_entropy,
     rotation_entropy,
@@ -82,3 +83,30 @@ def test_a_set_leaves_out_rows_that_are_not_finite():
 def test_a_quaternion_need_not_be_unit(scale):
     quats = np.random.default_rng(1).normal(size=(50, 4))
     np.testing.assert_allclose(rotation_entropy(scale * quats), rotation_entropy(quats))
+
+
+def test_share_of_the_first_component_of_known_spreads():
+    """Grasps that differ along x, about z and in one joint, uncorrelated, with variances 1 : 4 : 16."""
+    signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], float)
+    pose = np.zeros((8, 7))
+    pose[:, 0] = 0.3 + 0.01 * signs[:, 0]
+    pose[:, 3:] = np.roll(Rotation.from_rotvec(0.02 * signs[:, 1:2] * [[0, 0, 1.0]]).as_quat(), 1, axis=1)
+    joints = np.tile([0.5, 0.2], (8, 1)) + 0.04 * signs[:, 2:] * [[0.0, 1.0]]
+    assert first_component_share(pose, joints) == pytest.approx(16 / 21)
+    assert first_component_share(pose * [1, 1, 1, -1, -1, -1, -1], joints) == pytest.approx(16 / 21)
+    line = np.linspace(0, 1, 5)[:, None] * np.ones((1, 4))
+    assert first_component_share(np.tile(pose[:1], (5, 1)), line) == pytest.approx(1.0)
+    assert np.isnan(first_component_share(pose[:1], joints[:1]))
+    assert np.isnan(first_component_share(np.tile(pose[:1], (9, 1)), np.tile(joints[:1], (9, 1))))
+
+
+def test_share_of_the_first_component_against_scikit_learn():
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(0)
+    turns = Rotation.random(200, rng=rng)
+    pose = np.concatenate([0.1 * rng.normal(size=(200, 3)), np.roll(turns.as_quat(), 1, axis=1)], axis=1)
+    joints = rng.normal(size=(200, 16)) @ rng.normal(size=(16, 16))
+    table = np.concatenate([pose[:, :3], turns.as_rotvec(), joints], axis=1)
+    want = PCA().fit(table).explained_variance_ratio_[0]
+    assert first_component_share(pose, joints) == pytest.approx(want)

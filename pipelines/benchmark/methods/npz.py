@@ -1,51 +1,31 @@
-"""Grasps of other methods: `NAME=FILE.npz`, one row a grasp."""
+"""Our own form, `NAME=FILE.npz`: one row a grasp."""
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
+from pipelines.benchmark.methods.grasps import MethodGrasps
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.model import HandModel
 
 KEYS = ("instruction", "hand_pose", "joints", "joint_names", "hand")
 
 
-@dataclass(frozen=True)
-class MethodGrasps:
-    """Grasps by instruction id, in our conventions.
+def read(name: str, path: Path) -> MethodGrasps:
+    """The grasps of an .npz file.
 
-    Attributes:
-      name: of the method, the table's row.
-      hand: the hand they are for.
-      grasps: instruction id -> (hand_pose [n 7], joints [n active] in the order of `hand.active_names`).
-    """
-
-    name: str
-    hand: HandModel
-    grasps: dict[str, tuple[Float[np.ndarray, "n 7"], Float[np.ndarray, "n active"]]]
-
-
-def read_method(given: str) -> MethodGrasps:
-    """Read `NAME=FILE.npz`.
-
-    The file holds: `instruction` [n] ids; `hand_pose` [n 7] xyz (metres) and wxyz of the hand's first link in
+    It holds: `instruction` [n] ids; `hand_pose` [n 7] xyz (metres) and wxyz of the hand's first link in
     the object frame (+y up); `joints` [n k] radians; `joint_names` [k]; `hand`, a built-in hand's name or a
     card's path. Joints that the file does not name stay at zero.
 
     Raises:
       UserError: what the file lacks.
     """
-    name, equals, path = given.partition("=")
-    if not (name and equals and path):
-        raise UserError(f"method {given!r}", "NAME=FILE.npz", "name the method and its grasp file")
     try:
-        with np.load(Path(path).expanduser(), allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:
             data = {key: file[key] for key in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"grasp file {path}", "a readable .npz file", "check the path") from error

@@ -1,0 +1,135 @@
+"""Which instruction a grasp belongs to, and what becomes of files that can't be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from pipelines.benchmark.methods.grasps import Adapter, Entry, MethodGrasps
+from pipelines.formats.collect import files_of
+from sim_eval.benchmark.instructions import SETS, Instruction, instructions
+from zdg_jax.errors import UserError
+
+SHOWN = 3  # names in a note
+
+
+def label(spec: str) -> str:
+    """An OBJECT as a file name: "zoo:mug/3" is zoo_mug_3."""
+    return spec.replace(":", "_").replace("/", "_")
+
+
+@cache
+def known() -> Mapping[str, tuple[Instruction, ...]]:
+    """Instructions by their id, by OBJECT, and by the OBJECT's file name.
+
+    Grasps of an object, from a method that is told no task, count for all of the object's instructions.
+    """
+    found: dict[str, list[Instruction]] = {}
+    for instruction in (i for name in SETS for i in instructions(name)):
+        for key in (instruction.id, instruction.object, label(instruction.object)):
+            found.setdefault(key, []).append(instruction)
+    return {key: tuple(named) for key, named in found.items()}
+
+
+def named_by(file: Path, root: Path) -> tuple[Instruction, ...]:
+    """The instructions that a file's name, or the nearest folder's below and including `root`, names."""
+    words = [file.stem, file.name]
+    for folder in file.parents:
+        if not folder.is_relative_to(root):
+            break
+        words.append(folder.name)
+    return next((known()[word] for word in words if word in known()), ())
+
+
+def gather(name: str, adapter: Adapter, path: Path) -> MethodGrasps:
+    """Read a file, or all files below a folder; one that can't be read is a reason at its instruction.
+
+    Raises:
+      UserError: not one grasp or reason belongs to an instruction.
+    """
+    rows: list[np.ndarray] = []
+    objects: list[str] = []
+    owners: list[tuple[Instruction, ...]] = []
+    broken: dict[str, list[str]] = {}
+    strangers: list[str] = []
+    hand = ""
+    for file in files_of(path, adapter.SUFFIX):
+        for entry in _entries(adapter, file):
+            own = known().get(entry.instruction, ()) or named_by(file, path)
+            if not own:
+                strangers.append(entry.instruction or file.name)
+                continue
+            hand = hand or entry.hand
+            for row in _rows(entry, hand):
+                if isinstance(row, str):
+                    for i in own:
+                        broken.setdefault(i.id, []).append(f"{file.name}: {row}")
+                else:
+                    rows.append(row)
+                    objects.append(own[0].object)
+                    owners.append(own)
+    if not rows and not broken:
+        raise UserError(
+            f"{path}, of which nothing names an instruction ({_few(strangers) or 'no file'})",
+            "ids or objects of the benchmark",
+            "name files by them (docs/benchmark.md)",
+        )
+    if not rows:
+        why = next(iter(broken.values()))[0]
+        raise UserError(f"{path} without a grasp that can be read ({why})", "at least one", "mend the files")
+    put = adapter.put(np.stack(rows), objects, hand)
+    of: dict[str, list[int]] = {}
+    for k, own in enumerate(owners):
+        fine = np.isfinite(put.hand_pose[k]).all() and np.isfinite(put.joints[k]).all()
+        for i in own:
+            if fine:
+                of.setdefault(i.id, []).append(k)
+            else:
+                broken.setdefault(i.id, []).append("a grasp without a rotation")
+    notes = put.notes
+    if strangers:
+        notes += (f"{len(strangers)} entries name no instruction and were left out: {_few(strangers)}",)
+    if broken:
+        count = sum(map(len, broken.values()))
+        notes += (f"{count} grasps or files of {len(broken)} instructions could not be read",)
+    found = {key: (put.hand_pose[index], put.joints[index]) for key, index in of.items()}
+    return MethodGrasps(
+        name, put.hand, found, {key: tuple(why) for key, why in broken.items()}, adapter.NAME, notes
+    )
+
+
+def _entries(adapter: Adapter, file: Path) -> list[Entry]:
+    try:
+        return adapter.entries(file)
+    except UserError as error:
+        return [Entry(reason=str(error))]
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:  # no value is what it should be
+        return [Entry(reason=f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")]
+
+
+def _rows(entry: Entry, hand: str) -> Iterator[np.ndarray | str]:
+    """Rows of finite numbers, or why there is none."""
+    if entry.rows is None:
+        yield entry.reason
+        return
+    if entry.hand != hand:
+        yield f"of hand {entry.hand}, the row's is {hand}"
+        return
+    if len(entry.rows) == 0:
+        yield "no grasp in it"
+    for row in entry.rows:
+        yield row if np.isfinite(row).all() else "numbers that are not finite"
+
+
+def _few(names: list[str]) -> str:
+    shown = list(dict.fromkeys(names))
+    return ", ".join(shown[:SHOWN]) + (", ..." if len(shown) > SHOWN else "")
