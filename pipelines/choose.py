@@ -31,7 +31,6 @@ def chosen(
     *,
     part: Bool[np.ndarray, " samples"] | None = None,
     threads: int | None = None,
-    backend: str = "auto",
 ) -> tuple[Int[np.ndarray, " kept"], dict[str, np.ndarray], int]:
     """The best `keep` grasps by score and simulation.
 
@@ -42,7 +41,7 @@ def chosen(
       hand, obj: the hand and the object.
       hand_pose, joints, score, status: of the refined grasps.
       keep: how many to keep.
-      part, threads, backend: see `sim_eval.evaluate`.
+      part, threads: see `sim_eval.evaluate`.
     Returns:
       (indices, best first; their columns of `evaluate`; how many were simulated).
     """
@@ -54,7 +53,9 @@ def chosen(
     done = 0
     while done < len(order) and (done == 0 or 2 * selection.good(columns).sum() < keep):
         rows = order[done : done + step]
-        more = evaluate(hand, obj, hand_pose[rows], joints[rows], part=part, threads=threads, backend=backend)
+        more = evaluate(
+            hand, obj, hand_pose[rows], joints[rows], part=part, threads=threads, backend=selection.BACKEND
+        )
         columns = {name: np.concatenate([columns[name], v]) if done else v for name, v in more.items()}
         done += len(rows)
     if not done:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import tyro
-from tyro.conf import Positional, UseAppendAction, arg, subcommand
+from tyro.conf import Positional, arg, subcommand
 
+from pipelines.arguments import Ablate, Hand, MaxUsd, Optimizer, ReasonerName, Route, Select, View
 from pipelines.bench import Bench
 from pipelines.hand_command import HandCommand, Retarget
 from pipelines.judge_command import Judge
 from pipelines.prompts_command import Prompts
-from zdg_jax.errors import UserError
+from pipelines.runtime import program
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,8 @@ class Synth:
     task: Annotated[
         Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
     ]
-    hand: Annotated[str, arg(metavar="NAME", help="A hand by name, or its card.")] = "human16"
-    reasoner: Annotated[
-        str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
-    ] = "offline"
+    hand: Hand = "human16"
+    reasoner: ReasonerName = "offline"
     num: Annotated[int, arg(help="Initial grasps to refine.")] = 64
     keep: Annotated[int, arg(help="Grasps to keep, the best by energy and then by simulation.")] = 8
     seed: Annotated[int, arg(help="Same seed, same result.")] = 0
@@ -41,64 +40,24 @@ class Synth:
     name: Annotated[
         str | None, arg(metavar="WORD", help="What the object is called; reasoning sees no other name.")
     ] = None
-    ablate: Annotated[
-        str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")
-    ] = None
-    optimizer: Annotated[str, arg(metavar="NAME", help="Optimiser of refinement; the paper's is adam.")] = (
-        "adam"
-    )
-    view: Annotated[
-        str,
-        arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you."),
-    ] = "ask"
+    ablate: Ablate = None
+    optimizer: Optimizer = "adam"
+    view: View = "ask"
     segmenter: Annotated[
         str, arg(metavar="NAME", help="Who finds parts in pictures: geometric or sam:PATH_OR_ID.")
     ] = "geometric"
     features: Annotated[
         str, arg(metavar="NAME", help="Features for lifting: geometric, or PartField's .npy file or folder.")
     ] = "geometric"
-    route: Annotated[
-        tuple[str, ...],
-        UseAppendAction,
-        arg(metavar="STAGE=NAME", help="Another reasoner for one stage; may be given again."),
-    ] = ()
-    max_usd: Annotated[
-        float | None, arg(metavar="USD", help="Stop before the models cost more; the next run goes on.")
-    ] = None
-    select: Annotated[
-        str,
-        arg(
-            metavar="gravity|six_force",
-            help="Test that grasps are kept by; six_force also closes the hand on the object in simulation.",
-        ),
-    ] = "gravity"
+    route: Route = ()
+    max_usd: MaxUsd = None
+    select: Select = "gravity"
     out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
 
     def run(self) -> int:
         from pipelines.synth import SynthOptions, synth
 
-        options = SynthOptions(
-            object=self.object,
-            task=self.task,
-            out=self.out,
-            hand=self.hand,
-            reasoner=self.reasoner,
-            num=self.num,
-            keep=self.keep,
-            seed=self.seed,
-            scale=self.scale,
-            up=self.up,
-            name=self.name,
-            ablate=self.ablate,
-            optimizer=self.optimizer,
-            view=self.view,
-            route=self.route,
-            max_usd=self.max_usd,
-            segmenter=self.segmenter,
-            features=self.features,
-            select=self.select,
-        )
-        result = synth(options)
+        result = synth(SynthOptions(**asdict(self)))
         print(result.summary())
         if result.status == "budget_exhausted":
             return 3
@@ -204,17 +163,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="A mesh and a sentence in, simulated, task-oriented dexterous grasps out.",
         args=argv,
     )
-    from pipelines.runtime import quiet_xla
-
-    quiet_xla()
-    try:
-        return command.run()
-    except UserError as error:
-        print(f"zdg: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("zdg: stopped", file=sys.stderr)
-        return 130
+    return program("zdg", command.run)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 from tyro.conf import Positional, arg, subcommand
 
-from zdg_jax.errors import UserError
+from pipelines.runtime import program
 
 T = TypeVar("T")
 SCANS = (
@@ -238,11 +238,7 @@ Command = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of the two."""
     command = tyro.cli(Command, prog="python -m pipelines.end_to_end", args=argv)  # type: ignore[arg-type]
-    try:
-        return command.run()
-    except UserError as error:
-        print(f"zdg: {error}", file=sys.stderr)
-        return 2
+    return program("end_to_end", command.run)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
+from tyro.conf import FlagCreatePairsOff, arg
 
-from zdg_jax.errors import UserError
+from pipelines.arguments import Ablate, Hand, MaxUsd, Optimizer, ReasonerName, Route, Select, View
+from pipelines.runtime import program
 
 
 @dataclass(frozen=True)
@@ -22,31 +23,18 @@ class Generate:
         arg(metavar="FILE", help="Parquet, CSV or JSONL with columns object, task; see docs/cluster.md."),
     ]
     out: Annotated[str, arg(metavar="DIR_OR_URI", help="Folder, s3://..., gs://..., for the dataset.")]
-    hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
-    reasoner: Annotated[
-        str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
-    ] = "offline"
-    route: Annotated[
-        tuple[str, ...],
-        UseAppendAction,
-        arg(metavar="STAGE=NAME", help="Another reasoner for one stage; may be given again."),
-    ] = ()
+    hand: Hand = "human16"
+    reasoner: ReasonerName = "offline"
+    route: Route = ()
     num: Annotated[int, arg(help="Initial grasps to refine, a task.")] = 64
     keep: Annotated[int, arg(help="Grasps of a task to keep; three times as many are simulated.")] = 8
     seed: Annotated[int, arg(help="Of tasks without one of their own.")] = 0
     steps: Annotated[int, arg(help="Steps of refinement; the paper's are 600.")] = 600
-    ablate: Annotated[
-        str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")
-    ] = None
-    optimizer: Annotated[str, arg(metavar="NAME", help="Optimiser of refinement; the paper's is adam.")] = (
-        "adam"
-    )
-    view: Annotated[
-        str, arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you.")
-    ] = "ask"
-    max_usd: Annotated[
-        float | None, arg(metavar="USD", help="Stop before the models cost more; the next run goes on.")
-    ] = None
+    ablate: Ablate = None
+    optimizer: Optimizer = "adam"
+    view: View = "ask"
+    select: Select = "gravity"
+    max_usd: MaxUsd = None
     address: Annotated[
         str | None, arg(metavar="HOST:PORT", help="Ray cluster; RAY_ADDRESS, or a local one, by default.")
     ] = None
@@ -67,8 +55,6 @@ class Generate:
     ] = False
 
     def run(self) -> int:
-        from dataclasses import asdict
-
         from pipelines.cluster.options import GenerateOptions
         from pipelines.cluster.run import generate
 
@@ -96,17 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
       at `--max-usd`, 130 interrupted.
     """
     command = tyro.cli(Generate, prog="python -m pipelines.generate", args=argv)
-    from pipelines.runtime import quiet_xla
-
-    quiet_xla()
-    try:
-        return command.run()
-    except UserError as error:
-        print(f"zdg: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("zdg: stopped", file=sys.stderr)
-        return 130
+    return program("generate", command.run)
 
 
 if __name__ == "__main__":

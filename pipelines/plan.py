@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
+from tyro.conf import FlagCreatePairsOff, arg
 
+from pipelines.arguments import ReasonerName, Route
 from pipelines.cluster.files import Folder
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
+from pipelines.runtime import program
 from pipelines.selection import SHORTLIST
 from zdg_jax.errors import UserError
 
@@ -28,10 +30,8 @@ class Plan:
     out: Annotated[
         str | None, arg(metavar="DIR_OR_URI", help="Tasks that are finished there are left out.")
     ] = None
-    reasoner: Annotated[str, arg(metavar="NAME", help="As for pipelines.generate.")] = "offline"
-    route: Annotated[
-        tuple[str, ...], UseAppendAction, arg(metavar="STAGE=NAME", help="As for pipelines.generate.")
-    ] = ()
+    reasoner: ReasonerName = "offline"
+    route: Route = ()
     num: Annotated[int, arg(help="Initial grasps a task.")] = 64
     keep: Annotated[int, arg(help="Grasps of a task to keep.")] = 8
     steps: Annotated[int, arg(help="Steps of refinement.")] = PAPER_STEPS
@@ -179,11 +179,7 @@ def _cost(options: Plan, calls: int, rates: Rates) -> float | None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns: 0 done, 2 the user must mend something."""
     command = tyro.cli(Plan, prog="python -m pipelines.plan", args=argv)
-    try:
-        return command.run()
-    except UserError as error:
-        print(f"zdg: {error}", file=sys.stderr)
-        return 2
+    return program("plan", command.run)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tyro.conf import arg
 
 from pipelines.dataset import read_dataset, write_atomic
 from pipelines.results_table import Pair, markdown
+from pipelines.runtime import program
 from zdg_jax.errors import UserError
 
 PAIRS = (
@@ -80,14 +81,7 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
     options = tyro.cli(Options, prog="python -m pipelines.results16", args=argv)
-    from pipelines.runtime import quiet_xla
-
-    quiet_xla()
-    try:
-        return _run(options)
-    except UserError as error:
-        print(f"results16: {error}", file=sys.stderr)
-        return 2
+    return program("results16", lambda: _run(options))
 
 
 def _run(options: Options) -> int:

@@ -21,7 +21,7 @@ from tyro.conf import arg
 from pipelines import selection
 from pipelines.dataset import read_dataset, write_atomic
 from pipelines.results16 import PAIRS
-from zdg_jax.errors import UserError
+from pipelines.runtime import output_folder, program
 
 SOURCE = "human16"
 HANDS = ("human16", "shadow", "leap", "allegro", "inspire")
@@ -46,25 +46,22 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
     options = tyro.cli(Options, prog="python -m pipelines.results_hands", args=argv)
-    from pipelines.runtime import output_folder, quiet_xla
+    return program("results_hands", lambda: _all(options))
 
-    quiet_xla()
-    try:
-        out = output_folder(options.out)
-        found: dict[str, dict[str, Any]] = {}
-        pairs = options.only or tuple(range(1, len(PAIRS) + 1))
-        for hand in options.hands:
-            for route in _routes(hand):
-                for number in pairs:
-                    _run(number, hand, route, out, options)
-                found[f"{hand} {route}"] = _summary(hand, route, pairs, out)
-                write_atomic(out / "hands.json", json.dumps(found, indent=2).encode() + b"\n")
-                write_atomic(out / "hands.md", table(found).encode())
-            _sheet(hand, pairs, out)
-        print(table(found))
-    except UserError as error:
-        print(f"results_hands: {error}", file=sys.stderr)
-        return 2
+
+def _all(options: Options) -> int:
+    out = output_folder(options.out)
+    found: dict[str, dict[str, Any]] = {}
+    pairs = options.only or tuple(range(1, len(PAIRS) + 1))
+    for hand in options.hands:
+        for route in _routes(hand):
+            for number in pairs:
+                _run(number, hand, route, out, options)
+            found[f"{hand} {route}"] = _summary(hand, route, pairs, out)
+            write_atomic(out / "hands.json", json.dumps(found, indent=2).encode() + b"\n")
+            write_atomic(out / "hands.md", table(found).encode())
+        _sheet(hand, pairs, out)
+    print(table(found))
     return 0
 
 

@@ -14,7 +14,7 @@ import tyro
 from tyro.conf import arg
 
 from pipelines.dataset import read_dataset, write_atomic
-from zdg_jax.errors import UserError
+from pipelines.runtime import program
 
 SCANS = (
     "002_master_chef_can", "003_cracker_box", "004_sugar_box", "005_tomato_soup_can", "006_mustard_bottle",
@@ -119,14 +119,7 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
     options = tyro.cli(Options, prog="python -m pipelines.results_six_force", args=argv)
-    from pipelines.runtime import quiet_xla
-
-    quiet_xla()
-    try:
-        return _run(options)
-    except UserError as error:
-        print(f"results_six_force: {error}", file=sys.stderr)
-        return 2
+    return program("results_six_force", lambda: _run(options))
 
 
 def _run(options: Options) -> int:

@@ -6,7 +6,9 @@ import hashlib
 import logging
 import os
 import platform
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from zdg_jax.errors import UserError
@@ -18,6 +20,22 @@ def quiet_xla() -> None:
     On a warm cache it writes two pages of CPU features as an error, though the code was compiled here.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def program(name: str, work: Callable[[], int]) -> int:
+    """Do a command's work; a user's error is one line on stderr.
+
+    Returns: what `work` returns; 2 after a `UserError`, 130 if it was interrupted.
+    """
+    quiet_xla()
+    try:
+        return work()
+    except UserError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        return 130
 
 
 def cpu_signature() -> str:

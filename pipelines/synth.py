@@ -5,29 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pipelines import selection
-from pipelines.dataset import MORE_METRICS, write_atomic, write_dataset
+from pipelines.dataset import write_atomic, write_dataset
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from zdg_jax.guidance import ReasonedGrasp
-    from zdg_jax.hands.model import HandModel
-    from zdg_jax.objects.model import ObjectModel
     from zdg_jax.reasoning.protocol import Reasoner
-    from zdg_jax.refine.result import RefinedGrasps
 
-SELECT = ("gravity", "six_force")
 STEPS = 6
-MEASURED = ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
-STATUS = ("status", "status_reason")
 
 
 @dataclass(frozen=True)
@@ -111,8 +101,9 @@ def check_options(options: SynthOptions) -> Reasoner:
         raise UserError(f"--keep {options.keep}", f"1 to --num ({options.num})", "choose another number")
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}", "0 to 2147483647", "choose another number")
-    if options.select not in SELECT:
-        raise UserError(f"--select {options.select!r}", f"one of {', '.join(SELECT)}", "choose one of these")
+    from pipelines.keeping import check_select
+
+    check_select(options.select)
     output_folder(options.out)
 
     from zdg_jax.api import make_reasoner, refine_config
@@ -140,6 +131,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     reasoner = check_options(options)
     start_jax()
     from pipelines import rows
+    from pipelines.keeping import good, keep_best
     from pipelines.pictures import write_all
     from zdg_jax import api
     from zdg_jax.hands import load_hand
@@ -182,12 +174,10 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                     optimizer=options.optimizer,
                 )  # fmt: skip
             with steps.step("simulate and choose"):
-                if options.select == "six_force":
-                    refined, closing, kept, columns = close_and_choose(hand, obj, refined, options.keep)
-                else:
-                    kept, columns, _ = simulate_and_choose(hand, obj, grasp, refined, options.keep)
-                    closing = None
-            kept_rows, other_rows = rows.task_rows(shared, hand, grasp, refined, kept, columns, closing)
+                kept = keep_best(options.select, hand, obj, grasp, refined, options.keep)
+            kept_rows, other_rows = rows.task_rows(
+                shared, hand, grasp, kept.batch, kept.places, kept.columns, kept.closing
+            )
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
         with steps.step("write the data"):
@@ -199,73 +189,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
             write_all(out, obj, hand, said.trace, said.pictures, kept_rows, notes)
     if kept_rows and all(row["status"] != "ok" for row in kept_rows):
         status, reason = kept_rows[0]["status"], kept_rows[0]["status_reason"]
-    good = selection.good(
-        {name: np.array([row[name] for row in kept_rows], dtype=float) for name in MEASURED}
-    )
     failed = sum(row["status"] != "ok" for row in kept_rows + other_rows)
-    return SynthResult(out, status, reason, kept_rows, failed, int(good.sum()), steps.seconds)
-
-
-def simulate_and_choose(
-    hand: HandModel,
-    obj: ObjectModel,
-    grasp: ReasonedGrasp,
-    refined: RefinedGrasps,
-    keep: int,
-    threads: int | None = None,
-) -> tuple[np.ndarray, dict[str, np.ndarray], int]:
-    """Indices of the kept grasps, best first, their measured columns, and how many were simulated."""
-    from pipelines.choose import STRAY_WEIGHT, chosen, stray
-
-    score = np.asarray(refined.score)
-    if grasp.guidance is not None:
-        score = score + STRAY_WEIGHT * stray(hand, obj, grasp.guidance, refined.hand_pose, refined.joints)
-    kept, columns, simulated = chosen(
-        hand, obj, refined.hand_pose, refined.joints, score, refined.status, keep, threads=threads
-    )
-    if len(kept) == 0:
-        return kept, {}, 0
-    return kept, _measured(hand, obj, refined, kept, columns), simulated
-
-
-def close_and_choose(
-    hand: HandModel, obj: ObjectModel, refined: RefinedGrasps, keep: int, threads: int | None = None
-) -> tuple[RefinedGrasps, tuple[np.ndarray, np.ndarray], np.ndarray, dict[str, np.ndarray]]:
-    """As `simulate_and_choose`, of grasps that `pipelines.firm` closed and tested by `six_force`.
-
-    Returns: (the closed batch, its (pregrasp, squeeze), indices of the kept, their measured columns).
-    """
-    from pipelines.firm import firm_rank, firm_shortlist, make_firm
-    from sim_eval.evaluate import evaluate
-
-    firm = make_firm(hand, obj, refined, threads)
-    closed, closing = firm.refined, (firm.pregrasp, firm.squeeze)
-    listed = firm_shortlist(firm, selection.SHORTLIST * keep)
-    if len(listed) == 0:
-        return closed, closing, listed, {}
-    run = evaluate if threads is None else partial(evaluate, threads=threads)
-    columns = run(hand, obj, closed.hand_pose[listed], closed.joints[listed])
-    columns |= {"six_force_suc": firm.success[listed]}
-    order = firm_rank(firm, listed, columns["p_dep_cm"])[:keep]
-    kept, columns = listed[order], {name: np.asarray(values)[order] for name, values in columns.items()}
-    return closed, closing, kept, _measured(hand, obj, closed, kept, columns)
-
-
-def _measured(
-    hand: HandModel,
-    obj: ObjectModel,
-    refined: RefinedGrasps,
-    kept: np.ndarray,
-    columns: Mapping[str, np.ndarray],
-) -> dict[str, np.ndarray]:
-    """Columns of the kept grasps, best first, with their starts' penetration and their rank."""
-    from sim_eval.measure import measure_shape
-
-    initial = measure_shape(hand, obj, refined.init_pose[kept], refined.init_joints[kept])
-    wanted = (*MEASURED, *STATUS, *(n for n in ("six_force_suc", *MORE_METRICS) if n in columns))
-    measured = {name: columns[name] for name in wanted}
-    measured.update({f"initial_{name}": np.asarray(initial[name]) for name in ("p_dep_cm", "p_vol_cm3")})
-    return {**measured, "rank": np.arange(len(kept))}
+    return SynthResult(out, status, reason, kept_rows, failed, good(kept_rows), steps.seconds)
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from tyro.conf import arg
 
 from pipelines.benchmark.crew import Crew, Runner
 from pipelines.benchmark.rows import ROWS, parse_rows
+from pipelines.runtime import program
 from zdg_jax.errors import UserError
 
 
@@ -46,14 +47,7 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
     options = tyro.cli(Options, prog="python -m pipelines.benchmark", args=argv)
-    from pipelines.runtime import quiet_xla
-
-    quiet_xla()
-    try:
-        return _run(options)
-    except UserError as error:
-        print(f"benchmark: {error}", file=sys.stderr)
-        return 2
+    return program("benchmark", lambda: _run(options))
 
 
 def _run(options: Options) -> int:

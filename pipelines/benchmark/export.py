@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import arg
 
-from zdg_jax.errors import UserError
+from pipelines.runtime import output_folder, program
 
 TABLE = "instructions.json"
 
@@ -31,15 +31,14 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
     options = tyro.cli(Options, prog="python -m pipelines.benchmark.export", args=argv)
-    from pipelines.benchmark.work import chosen_instructions
-    from pipelines.runtime import output_folder
+    return program("export", lambda: _run(options))
 
-    try:
-        out = output_folder(options.out)
-        rows = export(chosen_instructions(options.set, options.half, options.only, options.limit), out)
-    except UserError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 2
+
+def _run(options: Options) -> int:
+    from pipelines.benchmark.work import chosen_instructions
+
+    out = output_folder(options.out)
+    rows = export(chosen_instructions(options.set, options.half, options.only, options.limit), out)
     print(f"{len(rows)} instructions of {len({row['object'] for row in rows})} objects: see {out / TABLE}")
     return 0
 

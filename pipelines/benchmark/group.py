@@ -14,7 +14,7 @@ import numpy as np
 
 from pipelines import selection
 from pipelines.benchmark.rows import ROWS
-from pipelines.benchmark.unit import BACKEND, UnitOptions, failed, grasps, six_force, target_mask, written
+from pipelines.benchmark.unit import UnitOptions, failed, grasps, six_force, target_mask, written
 from pipelines.choose import STRAY_WEIGHT, chosen, stray
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
@@ -253,7 +253,7 @@ class _Instruction:
             score = score + STRAY_WEIGHT * stray(self.hand, self.obj, grasp.guidance, pose, joints)
         rows, columns, _ = chosen(
             self.hand, self.obj, pose, joints, score, status, self.options.keep,
-            part=self.mask, threads=self.threads, backend=BACKEND,
+            part=self.mask, threads=self.threads,
         )  # fmt: skip
         if len(rows) and row in self.options.six_force:
             columns |= six_force(self.hand, self.obj, pose[rows], joints[rows], self.threads)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines import selection
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
 from pipelines.formats.collect import UNREADABLE
@@ -26,8 +27,6 @@ MEASURES = (
     "force_closure", "fc_epsilon", "six_force_suc", "six_force_dis_cm",
 )  # fmt: skip
 FORM = 4  # of the unit files
-# A dozen grasps of one object at a time: an accelerator would wait, and numbers should not depend on one.
-BACKEND = "c"
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,9 @@ def measure_unit(
         result = failed("no_grasp", "the file has none for it")
     else:
         obj = load_object(instruction.object, seed=options.seed)
-        columns = evaluate(method.hand, obj, *given, part=target_mask(obj, instruction), backend=BACKEND)
+        columns = evaluate(
+            method.hand, obj, *given, part=target_mask(obj, instruction), backend=selection.BACKEND
+        )
         if method.name in options.six_force:
             columns |= six_force(method.hand, obj, *given)
         rows = grasps(columns, *given)
@@ -139,7 +140,7 @@ def target_mask(obj: ObjectModel, instruction: Instruction) -> np.ndarray:
 
 def six_force(hand: Any, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray, threads: int | None = None):
     """The columns of DexGraspBench's test."""
-    held = evaluate(hand, obj, pose, joints, "six_force", threads=threads, backend=BACKEND)
+    held = evaluate(hand, obj, pose, joints, "six_force", threads=threads, backend=selection.BACKEND)
     return {name: held[name] for name in ("six_force_suc", "six_force_dis_cm")}
 
 

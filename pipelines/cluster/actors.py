@@ -138,7 +138,7 @@ class SimulateActor:
         from zdg_jax.hands import load_hand
 
         os.nice(_NICE)
-        self._stage = SimulateStage(load_hand(options.hand), options.keep, threads=1)
+        self._stage = SimulateStage(load_hand(options.hand), options.keep, options.select, threads=1)
         self._objects = _Objects()
 
     def hello(self) -> dict[str, int]:

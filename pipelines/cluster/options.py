@@ -28,6 +28,7 @@ class GenerateOptions:
     ablate: str | None = None
     optimizer: str = "adam"
     view: str = "ask"
+    select: str = "gravity"
     route: tuple[str, ...] = ()
     address: str | None = None
     max_usd: float | int | None = None
@@ -75,10 +76,12 @@ class GenerateOptions:
             if value is not None and not low <= value <= high:
                 option = "--" + name.replace("_", "-")
                 raise UserError(f"{option} {value}", f"{low} to {high}", f"choose another {option}")
+        from pipelines.keeping import check_select
         from zdg_jax.api import refine_config
         from zdg_jax.hands import load_hand
         from zdg_jax.reasoning.config import parse_view
 
         parse_view(self.view)
+        check_select(self.select)
         refine_config(self.ablate, self.optimizer)
         load_hand(self.hand)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from pipelines import rows, selection
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.reason import trace_of
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished, PreparedObject, Reasoned, Refined, StageFault
-from pipelines.synth import MEASURED, simulate_and_choose
+from pipelines.keeping import good, keep_best
 from sim_eval.convex import keep_pieces
 from zdg_jax import __version__
 from zdg_jax.hands.model import HandModel
@@ -20,13 +18,16 @@ from zdg_jax.hands.model import HandModel
 class SimulateStage:
     """Measures the most promising grasps of one task and writes its rows."""
 
-    def __init__(self, hand: HandModel, keep: int, threads: int | None = None) -> None:
+    def __init__(
+        self, hand: HandModel, keep: int, select: str = "gravity", threads: int | None = None
+    ) -> None:
         """Args:
         hand: the hand.
         keep: grasps of a task that stay; three or six times as many are simulated.
+        select: the test that they are kept by, one of `keeping.SELECT`.
         threads: of the simulation; by default one a core.
         """
-        self._hand, self._keep, self._threads = hand, keep, threads
+        self._hand, self._keep, self._select, self._threads = hand, keep, select, threads
         self._known: set[str] = set()
 
     def simulate(self, refined: Refined, prepared: PreparedObject) -> Finished:
@@ -35,21 +36,22 @@ class SimulateStage:
             keep_pieces(prepared.obj.mesh, prepared.pieces)
             self._known.add(prepared.obj.mesh_sha256)
         reasoned, grasps = refined.reasoned, refined.grasps
-        kept, columns, simulated = simulate_and_choose(
-            self._hand, prepared.obj, reasoned.grasp, grasps, self._keep, self._threads
+        kept = keep_best(
+            self._select, self._hand, prepared.obj, reasoned.grasp, grasps, self._keep, self._threads
         )
-        chosen, lost = rows.task_rows(reasoned.shared, self._hand, reasoned.grasp, grasps, kept, columns)
+        chosen, lost = rows.task_rows(
+            reasoned.shared, self._hand, reasoned.grasp, kept.batch, kept.places, kept.columns, kept.closing
+        )
         status, reason = "ok", ""
         if not chosen:
             status, reason = selection.why_none(grasps.status, grasps.status_reason)
         elif all(row["status"] != "ok" for row in chosen):
             status, reason = chosen[0]["status"], chosen[0]["status_reason"]
-        good = selection.good({name: np.array([row[name] for row in chosen], float) for name in MEASURED})
         counts = {
             "refined": len(grasps.status),
-            "simulated": simulated,
+            "simulated": kept.simulated,
             "kept": sum(row["status"] == "ok" for row in chosen),
-            "good": int(good.sum()) if chosen else 0,
+            "good": good(chosen),
             "failed": len(lost) + sum(row["status"] != "ok" for row in chosen),
         }
         return finished_task(reasoned, status, reason, chosen + lost, counts)

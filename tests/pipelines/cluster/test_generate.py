@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
+from pipelines.keeping import SELECT
 from tests.pipelines.cluster.things import Running, cluster, generate, sticks, table
 from tests.reasoning.providers.fakes import Local, point_at, running, settings_file
 
@@ -122,13 +123,14 @@ def test_the_driver_is_interrupted_then_killed_and_goes_on(
     check_whole(out, server)
 
 
-def test_offline_on_a_cluster(address: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("select", SELECT)
+def test_offline_on_a_cluster(address: str, tmp_path: Path, select: str) -> None:
     objects = sticks(tmp_path)
     flat = tmp_path / "flat.stl"
     flat.write_bytes(b"solid nothing\nendsolid nothing\n")
     rows = [{"object": path, "task": "lift it", "name": "stick"} for path in (*objects, str(flat))]
     tasks, out = table(tmp_path / "tasks.csv", rows), tmp_path / "out"
-    code, _, errors = generate(tasks, out, "--address", address, *SMALL).ends()
+    code, _, errors = generate(tasks, out, "--address", address, *SMALL, "--select", select).ends()
     assert code == 0, errors
     found = {row["object"]: row for row in ds.dataset(out / "tasks").to_table().to_pylist()}
     assert found[str(flat)]["status"] == "bad_object"
@@ -136,3 +138,5 @@ def test_offline_on_a_cluster(address: str, tmp_path: Path) -> None:
     assert [found[path]["status"] for path in objects] == ["ok", "ok"]
     grasps = ds.dataset(out / "grasps").to_table()
     assert grasps.num_rows == 5  # two kept of each, and one row that says why there is none
+    tested = [row["six_force_suc"] is not None for row in grasps.to_pylist() if row["rank"] is not None]
+    assert tested == [select == "six_force"] * 4
