@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
-from pipelines.arguments import ReasonerName, Route
+from pipelines.arguments import ReasonerName, Route, Select
 from pipelines.cluster.files import Folder
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import TASKS
@@ -35,6 +35,7 @@ class Plan:
     num: Annotated[int, arg(help="Initial grasps a task.")] = 64
     keep: Annotated[int, arg(help="Grasps of a task to keep.")] = 8
     steps: Annotated[int, arg(help="Steps of refinement.")] = PAPER_STEPS
+    select: Select = "gravity"
     cpus: Annotated[int, arg(help="Processors of the cluster.")] = 16
     gpus: Annotated[int, arg(help="GPUs of the cluster; 0: refinement on processors.")] = 1
     concurrency: Annotated[int, arg(help="Requests in flight.")] = 256
@@ -55,7 +56,9 @@ def predict(options: Plan) -> dict[str, Any]:
     Raises:
       UserError: what the table or an option lacks.
     """
-    GenerateOptions(options.tasks, "", num=options.num, keep=options.keep, steps=options.steps).check()
+    GenerateOptions(
+        options.tasks, "", num=options.num, keep=options.keep, steps=options.steps, select=options.select
+    ).check()
     for name, low in (("cpus", 1), ("gpus", 0), ("concurrency", 1)):
         if getattr(options, name) < low:
             raise UserError(
@@ -69,14 +72,14 @@ def predict(options: Plan) -> dict[str, Any]:
     objects = len({task.object_key for task in tasks})
     paid = _paid_share(options)
     calls = round(len(tasks) * rates.calls * paid)
-    work = PAPER_STEPS / options.steps
+    work, closed = PAPER_STEPS / options.steps, options.select == "six_force"
     refine_gpu = grasps / (rates.gpu_grasps * work) if options.gpus else 0.0
     refine_cpu = 0.0 if options.gpus else grasps / (rates.cpu_grasps * work)
     cpu_s = {
         "prepare": objects * rates.prepare_s,
         "reason": len(tasks) * rates.reason_s,
         "refine": refine_cpu,
-        "simulate": simulated * rates.simulate_s,
+        "simulate": simulated * (rates.close_s if closed else rates.simulate_s),
     }
     stages = {name: seconds / options.cpus for name, seconds in cpu_s.items()}
     waits = calls * rates.call_s / options.concurrency
@@ -141,7 +144,8 @@ def table(report: dict[str, Any]) -> str:
 
 
 def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:
-    return len(tasks) * options.num, len(tasks) * min(options.num, SHORTLIST * options.keep)
+    listed = options.num if options.select == "six_force" else min(options.num, SHORTLIST * options.keep)
+    return len(tasks) * options.num, len(tasks) * listed
 
 
 def _reasoners(options: Plan) -> list[str]:

@@ -27,7 +27,8 @@ class Rates:
       reason_s: processor seconds a task, drawing and lifting.
       call_s: seconds that a request takes.
       cpu_grasps: grasps a second and processor, 600 steps; gpu_grasps: a second and GPU.
-      simulate_s: processor seconds a simulated grasp.
+      simulate_s: processor seconds a simulated grasp; close_s: one that is closed on the object and tested by
+        `six_force` too.
       grasp_bytes, task_bytes: a written row; picture_bytes: a task; mesh_bytes: an object.
     """
 
@@ -41,6 +42,7 @@ class Rates:
     cpu_grasps: float = 10.0
     gpu_grasps: float = 7400.0
     simulate_s: float = 0.03
+    close_s: float = 0.9
     grasp_bytes: float = 900.0
     task_bytes: float = 4000.0
     picture_bytes: float = 700_000.0
@@ -105,7 +107,8 @@ def _seconds(log: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str,
     tasks, seconds = _work(spans["simulate"])
     simulated = sum(row["simulated"] for row in rows) / max(1, sum(row["simulated"] > 0 for row in rows))
     if tasks and simulated:
-        found["simulate_s"] = seconds / tasks / simulated
+        closed = start.get("select") == "six_force"
+        found["close_s" if closed else "simulate_s"] = seconds / tasks / simulated
     tasks, seconds = _work(spans["refine"])
     share = start.get("steps", PAPER_STEPS) / PAPER_STEPS
     if tasks and not start["resources"].get("GPU"):

@@ -105,7 +105,8 @@ def _with_ray(
         known = {**versions(), "ray": ray.__version__}
         journal.write(
             "start", tasks=len(todo), total=len(table.tasks), num=options.num, steps=options.steps,
-            config_sha=options.sha(), versions=known, resources=ray.cluster_resources(),
+            select=options.select, config_sha=options.sha(), versions=known,
+            resources=ray.cluster_resources(),
         )  # fmt: skip
         why = asyncio.run(_run(options, admitted, todo, output, journal, meter, show))
         journal.write("end", why=why, **meter.snapshot())

@@ -29,12 +29,13 @@ def predicted(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, Any]:
     return json.loads(capsys.readouterr().out)
 
 
-def run_of(folder: Path) -> str:
+def run_of(folder: Path, select: str = "gravity") -> str:
     """Two tasks as a run would have left them: 10 processor seconds of reasoning each, and so on."""
     output = Output(Folder(str(folder)), options(str(folder)), load_hand("human16"))
     output.begin([spec(0), spec(1)])
     output.write([finished(spec(0)), finished(spec(1))])
-    log = [{"at": 0, "event": "start", "num": 4, "steps": 300, "resources": {"CPU": 2.0}}]
+    log = [{"at": 0, "event": "start", "num": 4, "steps": 300, "select": select}]
+    log[0]["resources"] = {"CPU": 2.0}
     for stage, each in (("prepare", 3.0), ("reason", 10.0), ("refine", 2.0), ("simulate", 1.0)):
         for i in range(3):
             times = {"begin": i, "end": i + 1, "process_s": 5.0 + each * i, "pid": 7}
@@ -71,6 +72,19 @@ def test_a_plan_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert (left["tasks"], left["finished_before"]) == (98, 2)
     assert left["calls"] == 0  # offline
     assert left["cost_usd"] == 0.0
+
+
+def test_closing_the_hand_counts_every_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").mkdir()
+    rates = run_of(tmp_path / "run", "six_force")
+    assert measured(rates).close_s == 0.25  # four grasps a task
+    assert measured(rates).simulate_s == DEFAULTS.simulate_s
+    args = ("--tasks", table(tmp_path, 100), "--rates", rates, "--num", "8", "--keep", "2")
+    report = predicted(capsys, *args, "--select", "six_force")
+    assert report["simulated"] == 800
+    assert report["cpu_hours"]["simulate"] == pytest.approx(800 * 0.25 / 3600)
+    assert plan.main([*args, "--select", "drop"]) == 2
+    assert "gravity, six_force" in capsys.readouterr().err
 
 
 def test_a_price_that_nobody_knows_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
