@@ -64,6 +64,30 @@ def chosen(
     return order[ranked], {name: np.asarray(v)[ranked] for name, v in columns.items()}, done
 
 
+def as_refined(
+    hand: HandModel,
+    obj: ObjectModel,
+    hand_pose: Float[np.ndarray, "k 7"],
+    joints: Float[np.ndarray, "k active"],
+    score: Float[np.ndarray, " k"],
+    status: Sequence[str],
+    keep: int,
+    *,
+    part: Bool[np.ndarray, " samples"] | None = None,
+    threads: int | None = None,
+) -> tuple[Int[np.ndarray, " kept"], dict[str, np.ndarray], int]:
+    """As `chosen` without any choice: the first `keep` usable grasps, in their order."""
+    from sim_eval.evaluate import evaluate
+
+    rows = np.sort(selection.shortlist(score, status, len(score)))[:keep]
+    if not len(rows):
+        return rows, {}, 0
+    columns = evaluate(
+        hand, obj, hand_pose[rows], joints[rows], part=part, threads=threads, backend=selection.BACKEND
+    )
+    return rows, columns, len(rows)
+
+
 def stray(
     hand: HandModel,
     obj: ObjectModel,

@@ -37,6 +37,9 @@ class Options:
     keep: Annotated[int, arg(help="Grasps kept a task.")] = 4
     seed: Annotated[int, arg(help="Same seed, same result.")] = 0
     named: Annotated[bool, arg(help="Tell reasoners what the object is called.")] = True
+    choose: Annotated[bool, arg(help="Keep the best by energy and simulation, not the first as refined.")] = (
+        True
+    )
     six_force: Annotated[str, arg(metavar="ROWS", help="Rows put through DexGraspBench's test too.")] = ""
     runner: Annotated[Runner, arg(help="Who works: this process, several, or Ray's actors.")] = "here"
     workers: Annotated[int | None, arg(help="Processes or actors; one a core by default.")] = None
@@ -86,7 +89,7 @@ def _run(options: Options) -> int:
     wanted = chosen_instructions(options.set, options.half, options.only, options.limit)
     unit_options = UnitOptions(
         options.reasoner, options.others, options.hand, options.num, options.keep, options.seed,
-        options.named, parse_rows(options.six_force, [method.name for method in methods]),
+        options.named, options.choose, parse_rows(options.six_force, [method.name for method in methods]),
     )  # fmt: skip
     workers = 1 if options.runner == "here" else options.workers or os.cpu_count() or 1
     units = run_all(wanted, rows, methods, unit_options, out, Crew(options.runner, workers, options.address))

@@ -15,7 +15,7 @@ import numpy as np
 from pipelines import selection
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, grasps, six_force, target_mask, written
-from pipelines.choose import STRAY_WEIGHT, chosen, stray
+from pipelines.choose import STRAY_WEIGHT, as_refined, chosen, stray
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
 from zdg_jax import api
@@ -251,7 +251,8 @@ class _Instruction:
             status = ("ok",)
         if grasp.guidance is not None:
             score = score + STRAY_WEIGHT * stray(self.hand, self.obj, grasp.guidance, pose, joints)
-        rows, columns, _ = chosen(
+        pick = chosen if self.options.choose else as_refined
+        rows, columns, _ = pick(
             self.hand, self.obj, pose, joints, score, status, self.options.keep,
             part=self.mask, threads=self.threads,
         )  # fmt: skip

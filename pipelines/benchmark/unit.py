@@ -40,6 +40,8 @@ class UnitOptions:
       num, keep: initial grasps, and grasps kept of them.
       seed: same seed, same result.
       named: whether reasoners are told what the object is called.
+      choose: whether the best by energy and simulation are kept; else the first ones that refinement did not
+        lose, as they come.
       six_force: rows whose kept grasps also go through DexGraspBench's test.
     """
 
@@ -50,6 +52,7 @@ class UnitOptions:
     keep: int = 4
     seed: int = 0
     named: bool = True
+    choose: bool = True
     six_force: tuple[str, ...] = ()
 
     @property
