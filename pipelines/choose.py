@@ -31,6 +31,7 @@ def chosen(
     *,
     part: Bool[np.ndarray, " samples"] | None = None,
     threads: int | None = None,
+    choose: bool = True,
 ) -> tuple[Int[np.ndarray, " kept"], dict[str, np.ndarray], int]:
     """The best `keep` grasps by score and simulation.
 
@@ -42,13 +43,17 @@ def chosen(
       hand_pose, joints, score, status: of the refined grasps.
       keep: how many to keep.
       part, threads: see `sim_eval.evaluate`.
+      choose: False for the first `keep` usable ones as they come, to see a batch before any choice.
     Returns:
       (indices, best first; their columns of `evaluate`; how many were simulated).
     """
     from sim_eval.evaluate import evaluate
 
     step = selection.SHORTLIST * keep
-    order = selection.shortlist(score, status, selection.ROUNDS * step)
+    if choose:
+        order = selection.shortlist(score, status, selection.ROUNDS * step)
+    else:  # one round takes them all
+        order = np.sort(selection.shortlist(score, status, len(score)))[:keep]
     columns: dict[str, np.ndarray] = {}
     done = 0
     while done < len(order) and (done == 0 or 2 * selection.good(columns).sum() < keep):
@@ -60,32 +65,24 @@ def chosen(
         done += len(rows)
     if not done:
         return order, {}, 0
+    if not choose:
+        return order, columns, done
     ranked = selection.rank(columns, score[order[:done]])[:keep]
     return order[ranked], {name: np.asarray(v)[ranked] for name, v in columns.items()}, done
 
 
-def as_refined(
+def strayed(
     hand: HandModel,
     obj: ObjectModel,
+    guidance: ContactGuidance | None,
     hand_pose: Float[np.ndarray, "k 7"],
     joints: Float[np.ndarray, "k active"],
     score: Float[np.ndarray, " k"],
-    status: Sequence[str],
-    keep: int,
-    *,
-    part: Bool[np.ndarray, " samples"] | None = None,
-    threads: int | None = None,
-) -> tuple[Int[np.ndarray, " kept"], dict[str, np.ndarray], int]:
-    """As `chosen` without any choice: the first `keep` usable grasps, in their order."""
-    from sim_eval.evaluate import evaluate
-
-    rows = np.sort(selection.shortlist(score, status, len(score)))[:keep]
-    if not len(rows):
-        return rows, {}, 0
-    columns = evaluate(
-        hand, obj, hand_pose[rows], joints[rows], part=part, threads=threads, backend=selection.BACKEND
-    )
-    return rows, columns, len(rows)
+) -> Float[np.ndarray, " k"]:
+    """score + `STRAY_WEIGHT` `stray`; the score itself where no region was reasoned."""
+    if guidance is None:
+        return score
+    return score + STRAY_WEIGHT * stray(hand, obj, guidance, hand_pose, joints)
 
 
 def stray(

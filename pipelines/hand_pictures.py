@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import trimesh
 from jaxtyping import Float
 from PIL import Image
 
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.render import tiles
@@ -18,7 +20,6 @@ from zdg_jax.render.surface import Surface, join
 
 #: x (D_finger), y and z (D_palm).
 AXES = ((0.86, 0.16, 0.14), (0.18, 0.62, 0.22), (0.12, 0.32, 0.86))
-_BASE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
 def hand_sheet(hand: HandModel, *, size: int = 320) -> Image.Image:
@@ -42,10 +43,7 @@ def hand_sheet(hand: HandModel, *, size: int = 320) -> Image.Image:
 def _views(hand: HandModel, joints: Float[np.ndarray, " active"], size: int):
     """The palm frame is drawn as x to the right, y towards the thumb's other side, z to the viewer."""
 
-    def place(what: str) -> np.ndarray:
-        points = posed(hand, _BASE, joints, what)
-        return (points if what.endswith("normal") else points - hand.p_base_palm) @ hand.R_base_palm
-
+    place = partial(posed_in_palm, hand, joints)
     skin = place("skin")
     surfaces = [Surface.from_arrays(skin, hand.skin_faces, hand_colors(hand), smooth=True)]
     surfaces += [

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -71,13 +70,6 @@ def keep_best(
     return by(hand, obj, grasp, refined, count, threads)
 
 
-def good(rows: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the kept rows meet all limits and still touch (`selection.good`)."""
-    return int(
-        selection.good({name: np.array([row[name] for row in rows], float) for name in MEASURED}).sum()
-    )
-
-
 def _dropped(
     hand: HandModel,
     obj: ObjectModel,
@@ -86,13 +78,12 @@ def _dropped(
     count: int,
     threads: int | None,
 ) -> Kept:
-    from pipelines.choose import STRAY_WEIGHT, chosen, stray
+    from pipelines.choose import chosen, strayed
 
-    score = np.asarray(refined.score)
-    if grasp.guidance is not None:
-        score = score + STRAY_WEIGHT * stray(hand, obj, grasp.guidance, refined.hand_pose, refined.joints)
+    pose, joints = refined.hand_pose, refined.joints
+    score = strayed(hand, obj, grasp.guidance, pose, joints, np.asarray(refined.score))
     places, columns, simulated = chosen(
-        hand, obj, refined.hand_pose, refined.joints, score, refined.status, count, threads=threads
+        hand, obj, pose, joints, score, refined.status, count, threads=threads
     )
     return Kept(refined, places, _measured(hand, obj, refined, places, columns), None, simulated)
 

@@ -53,6 +53,11 @@ def grasp_strip(obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, si
     return grasp_views(Surface.of(obj.mesh, tinted(target)), _picture(hand, row), hand.skin_faces, size=size)
 
 
+def blank_strip(size: int = 256) -> Image.Image:
+    """What stands where `grasp_strip` has no grasp to draw: as large, and grey."""
+    return Image.new("RGB", (3 * size + 6, size), (240, 240, 240))
+
+
 def judged_grasp(
     obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, size: int = 448
 ) -> Image.Image:

@@ -44,7 +44,7 @@ SIDE = 236  # pixels of one picture of the overview
 
 def run_pair(number: int, out: Path, *, num: int, keep: int, seed: int) -> tuple[Pair, Image.Image]:
     """Synthesize one pair into a folder of its own, and draw its best grasp; also small, for the overview."""
-    from pipelines.pictures import grasp_strip, kept_grasps
+    from pipelines.pictures import blank_strip, grasp_strip, kept_grasps
     from pipelines.synth import SynthOptions, synth
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
@@ -56,7 +56,7 @@ def run_pair(number: int, out: Path, *, num: int, keep: int, seed: int) -> tuple
     table, info = read_dataset(folder)
     kept = tuple(row for row in table.to_pylist() if row["rank"] is not None)
     obj = load_object(f"ycb:{name}", seed=seed)
-    strip = Image.new("RGB", (3 * SIDE + 6, SIDE), (240, 240, 240))
+    strip = blank_strip(SIDE)
     if kept:
         hand = load_hand(info["hand"])
         sheet = kept_grasps(obj, hand, kept[:1], size=384, columns=1)

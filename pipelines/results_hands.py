@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from PIL import Image
 from tyro.conf import arg
 
 from pipelines import selection
@@ -111,7 +110,7 @@ def _summary(hand: str, route: str, pairs: Sequence[int], out: Path) -> dict[str
     by_pair = {n: _rows(n, hand, route, out) for n in pairs}
     rows = [r for kept in by_pair.values() for r in kept]
     columns = {c: np.array([r[c] for r in rows], dtype=float) for c in COLUMNS}
-    good = selection.good(columns) if rows else np.zeros(0, bool)
+    good = selection.good_rows(rows)
     starts = np.cumsum([0, *(len(k) for k in by_pair.values())])
     tips = []
     for n in pairs:
@@ -153,7 +152,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 def _sheet(hand: str, pairs: Sequence[int], out: Path) -> None:
     """The best kept grasp of every pair from three sides; directly above, retargeted below."""
-    from pipelines.pictures import grasp_strip
+    from pipelines.pictures import blank_strip, grasp_strip
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
     from zdg_jax.render import tiles
@@ -164,13 +163,10 @@ def _sheet(hand: str, pairs: Sequence[int], out: Path) -> None:
     model, cards = load_hand(hand), []
     for n in pairs:
         name, task = PAIRS[n - 1]
-        strips = []
+        obj, strips = load_object(f"ycb:{name}"), []
         for route in _routes(hand):
             rows = _rows(n, hand, route, out)
-            blank = Image.new("RGB", (3 * SIDE + 6, SIDE), (240, 240, 240))
-            strips.append(
-                grasp_strip(load_object(f"ycb:{name}"), model, rows[0], size=SIDE) if rows else blank
-            )
+            strips.append(grasp_strip(obj, model, rows[0], size=SIDE) if rows else blank_strip(SIDE))
         cards.append(tiles.captioned(tiles.grid(strips, 1, gap=2), (f"{n} {name}: {task}",), text_size=12))
     tiles.grid(cards, 4, gap=4).quantize(96).save(file, optimize=True)
 

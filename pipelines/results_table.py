@@ -47,8 +47,7 @@ class Pair:
 
 def is_good(row: Row) -> bool:
     """P.Dep, P.Vol and displacement within `selection.LIMITS` and still in contact."""
-    names = (*selection.LIMITS, "contact_end")
-    return bool(selection.good({name: np.array([row[name]], dtype=float) for name in names})[0])
+    return bool(selection.good_rows([row])[0])
 
 
 def mean(pairs: Sequence[Pair], column: str) -> float:

@@ -18,6 +18,7 @@ from pipelines import rows as table_rows
 from pipelines import selection
 from pipelines.dataset import read_dataset, write_atomic, write_dataset
 from pipelines.evaluate import object_again
+from pipelines.keeping import MEASURED
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
@@ -114,9 +115,7 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
     write_dataset(folder, written, table_rows.table_info(info["objects"], hand, config, versions))
     write_atomic(folder / REPORT, json.dumps(report, indent=2).encode() + b"\n")
     ok = [r for r in written if r["status"] == "ok"]
-    names = (*selection.LIMITS, "contact_end")
-    columns = {name: np.array([r.get(name) for r in ok], dtype=float) for name in names}
-    good = int(selection.good(columns).sum()) if ok else 0
+    good = int(selection.good_rows(ok).sum())
     return RetargetReport(folder, report, len(ok), len(given) - len(usable) + len(written) - len(ok), good)
 
 
@@ -204,10 +203,8 @@ def _measured(
     columns = evaluate(hand, obj, pose, joints)
     before = measure_shape(hand, obj, found.hand_pose[ok], found.joints[ok])
     score = np.array([refined[i].score[0] for i in ok])
-    wanted = [n for n in ("p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "sim_dis_cm", "sim_suc", "contact_end")
-              if n in columns]  # fmt: skip
     for place, i in enumerate(ok):
-        made[i] |= table_rows.measured_columns({n: columns[n] for n in wanted}, place)
+        made[i] |= table_rows.measured_columns({n: columns[n] for n in MEASURED}, place)
         if columns["status"][place] != "ok":
             made[i] |= {"status": columns["status"][place], "status_reason": columns["status_reason"][place]}
         for name in ("p_dep_cm", "p_vol_cm3"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -49,6 +50,12 @@ def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
     """Meets every limit and still touches the object after the gravity test."""
     within = [np.asarray(columns[name], dtype=float) <= limit for name, limit in LIMITS.items()]
     return np.logical_and.reduce([*within, np.asarray(columns["contact_end"], dtype=bool)])
+
+
+def good_rows(rows: Sequence[Mapping[str, Any]]) -> Bool[np.ndarray, " grasps"]:
+    """`good` of rows of `grasps.parquet`; a measure that is null is no good one."""
+    names = (*LIMITS, "contact_end")
+    return good({name: np.array([row[name] for row in rows], dtype=float) for name in names})
 
 
 def rank(

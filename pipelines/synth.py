@@ -131,7 +131,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     reasoner = check_options(options)
     start_jax()
     from pipelines import rows
-    from pipelines.keeping import good, keep_best
+    from pipelines.keeping import keep_best
     from pipelines.pictures import write_all
     from zdg_jax import api
     from zdg_jax.hands import load_hand
@@ -190,7 +190,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     if kept_rows and all(row["status"] != "ok" for row in kept_rows):
         status, reason = kept_rows[0]["status"], kept_rows[0]["status_reason"]
     failed = sum(row["status"] != "ok" for row in kept_rows + other_rows)
-    return SynthResult(out, status, reason, kept_rows, failed, good(kept_rows), steps.seconds)
+    good = int(selection.good_rows(kept_rows).sum())
+    return SynthResult(out, status, reason, kept_rows, failed, good, steps.seconds)
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

@@ -133,9 +133,7 @@ def close_hand(
 @lru_cache(maxsize=16)
 def _scene(hand: HandModel, obj: SimObject) -> HandScene:
     """That of `six_force`, but the thumb does not pass through other fingers."""
-    finger = np.full(len(hand.link_names), -1)
-    finger[hand.skin_link] = hand.skin_finger
-    names = {f"link{i}": f for i, f in enumerate(finger)}
+    names = {f"link{i}": f for i, f in enumerate(hand.link_finger)}
 
     def collide(spec: mujoco.MjSpec) -> None:
         for name, f in names.items():
@@ -202,9 +200,7 @@ def _pad_torque(
     hand: HandModel, scene: HandScene, model: mujoco.MjModel, data: mujoco.MjData, force: float
 ) -> Callable[[], Float[np.ndarray, " active"]]:
     """tau of every active joint as the hand stands in `data`."""
-    finger = np.full(len(hand.link_names), -1)
-    finger[hand.skin_link] = hand.skin_finger
-    thumb = finger[hand.pad_link] == hand.thumb
+    thumb = hand.link_finger[hand.pad_link] == hand.thumb
     share = np.where(thumb, 1.0 / max(thumb.sum(), 1), 1.0 / max((~thumb).sum(), 1)) * force
     bodies = [model.body(f"link{link}").id for link in hand.pad_link]
     coupling = hand.coupling[scene.hinge]

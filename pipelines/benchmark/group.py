@@ -15,7 +15,7 @@ import numpy as np
 from pipelines import selection
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, grasps, six_force, target_mask, written
-from pipelines.choose import STRAY_WEIGHT, as_refined, chosen, stray
+from pipelines.choose import chosen, strayed
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
 from zdg_jax import api
@@ -249,12 +249,10 @@ class _Instruction:
             pose, joints = refined.init_pose[:1], refined.init_joints[:1]
             score = energy = np.asarray(refined.init_energy_total)[:1]
             status = ("ok",)
-        if grasp.guidance is not None:
-            score = score + STRAY_WEIGHT * stray(self.hand, self.obj, grasp.guidance, pose, joints)
-        pick = chosen if self.options.choose else as_refined
-        rows, columns, _ = pick(
+        score = strayed(self.hand, self.obj, grasp.guidance, pose, joints, score)
+        rows, columns, _ = chosen(
             self.hand, self.obj, pose, joints, score, status, self.options.keep,
-            part=self.mask, threads=self.threads,
+            part=self.mask, threads=self.threads, choose=self.options.choose,
         )  # fmt: skip
         if len(rows) and row in self.options.six_force:
             columns |= six_force(self.hand, self.obj, pose[rows], joints[rows], self.threads)

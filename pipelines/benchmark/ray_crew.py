@@ -15,7 +15,6 @@ from pipelines.benchmark.group import Bench, Group
 from pipelines.benchmark.unit import UnitOptions
 from pipelines.benchmark.workers import Units, WorkerDied, environment, make_bench
 from pipelines.cluster import crew_ray
-from zdg_jax.errors import UserError
 
 
 class BenchActor:
@@ -69,11 +68,7 @@ def actors(crew: Crew, options: UnitOptions, out: Path) -> Iterator[list[_Actor]
         try:
             ray.get([worker.hello.remote() for worker in workers])
         except (RayActorError, RayTaskError) as error:
-            last = [line for line in str(error).splitlines() if line.strip()][-1]
-            raise UserError(
-                f"an actor that can't start ({last.strip()[:300]})", "a working installation on every node",
-                "see docs/cluster.md",
-            ) from error  # fmt: skip
+            raise crew_ray.cannot_start(error) from error
         yield [_Actor(worker) for worker in workers]
     finally:
         ray.shutdown()

@@ -64,6 +64,15 @@ def _has_dashboard() -> bool:
     return importlib.util.find_spec("aiohttp") is not None  # of ray[default]
 
 
+def cannot_start(error: Exception) -> UserError:
+    """What to say of an actor that Ray could not start."""
+    last = [line for line in str(error).splitlines() if line.strip()][-1]
+    return UserError(
+        f"an actor that can't start ({last.strip()[:300]})", "a working installation on every node",
+        "see docs/cluster.md",
+    )  # fmt: skip
+
+
 class RayCrew:
     """Implements `line.Crew`."""
 
@@ -133,11 +142,7 @@ class RayCrew:
             if self._gateway is not None:
                 self._on_actor("gateway", (await self._gateway.hello.remote())["pid"])
         except (RayActorError, RayTaskError) as error:
-            last = [line for line in str(error).splitlines() if line.strip()][-1]
-            raise UserError(
-                f"an actor that can't start ({last.strip()[:300]})", "a working installation on every node",
-                "see docs/cluster.md",
-            ) from error  # fmt: skip
+            raise cannot_start(error) from error
 
     async def prepare(self, task: TaskSpec) -> Timed[Any]:
         async with self._prepare.one() as actor:

@@ -9,7 +9,7 @@ from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.reason import trace_of
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished, PreparedObject, Reasoned, Refined, StageFault
-from pipelines.keeping import good, keep_best
+from pipelines.keeping import keep_best
 from sim_eval.convex import keep_pieces
 from zdg_jax import __version__
 from zdg_jax.hands.model import HandModel
@@ -51,7 +51,7 @@ class SimulateStage:
             "refined": len(grasps.status),
             "simulated": kept.simulated,
             "kept": sum(row["status"] == "ok" for row in chosen),
-            "good": good(chosen),
+            "good": int(selection.good_rows(chosen).sum()),
             "failed": len(lost) + sum(row["status"] != "ok" for row in chosen),
         }
         return finished_task(reasoned, status, reason, chosen + lost, counts)

@@ -16,10 +16,10 @@ from pipelines.formats.npy import load_npy
 from pipelines.formats.shadow import DEXGRASPBENCH_PALM, palm_in_base
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
+from zdg_jax.hands.kinematics import IDENTITY
 from zdg_jax.hands.model import HandModel
 
 NAME = "dexgraspbench"
-IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
 SHADOW_JOINTS = 22
 STAGES = ("pregrasp", "grasp", "squeeze")
 

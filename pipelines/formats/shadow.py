@@ -10,10 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from pipelines.formats.grasp_file import compose, relative_pose
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import IDENTITY, posed
 from zdg_jax.hands.model import HandModel
 
-IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
 PALM = "rh_palm"
 FOREARM_TO_PALM_TURN = (1.0, 0.0, 0.0, 0.0)
 # DexGraspBench's right_hand.xml keeps the palm's offset from the wrist that it cuts off (convert_format.py)
@@ -48,6 +47,6 @@ def _by_ours(hand: HandModel) -> list[tuple[str, float]]:
 
 def palm_in_base(hand: HandModel) -> Float[np.ndarray, "7"]:
     """T_base_palm of our Shadow, wrist at 0: the pose of `rh_palm` in link 0."""
-    links = posed(hand, np.array([0.0, 0, 0, 1, 0, 0, 0]), np.zeros(len(hand.active_names)), "link")
+    links = posed(hand, IDENTITY, np.zeros(len(hand.active_names)), "link")
     # wrist and palm are mounted without a turn: a test compares with MuJoCo
     return np.concatenate([links[hand.link_names.index(PALM)], FOREARM_TO_PALM_TURN])

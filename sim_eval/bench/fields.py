@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 
-from sim_eval.bench.processor import cpu_name
+from sim_eval.bench.processor import cpu_name, load_average
 from zdg_jax.objects import (
     build_signed_distance_field,
     field_values,
@@ -45,7 +45,7 @@ def bench_fields(names: tuple[str, ...] | None = None, points: int = 40_000) -> 
     Raises:
       UserError: no such scan.
     """
-    before = _load()
+    before = load_average()
     rows = [_bench_one(name, points) for name in (ycb_names() if names is None else names)]
     worst = {
         f"worst_{k}": max((r[k] for r in rows), default=None)
@@ -104,8 +104,3 @@ def _bench_one(name: str, count: int) -> dict[str, Any]:
         "p99_mm": round(float(np.percentile(error, 99)), 4),
         "max_mm": round(float(error.max()), 4),
     }
-
-
-def _load() -> float | None:
-    """Mean number of running processes over the last minute, where the system tells."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

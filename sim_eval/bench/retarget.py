@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from sim_eval.bench.processor import cpu_name
+from sim_eval.bench.processor import cpu_name, load_average
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.keypoints import obstacle
 from zdg_jax.hands.kinematics import posed
@@ -51,7 +51,7 @@ def bench_retarget(
     Raises:
       UserError: an unknown hand or object, or hands without fingers in common.
     """
-    human, load = load_hand(source), os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    human, load = load_hand(source), load_average()
     share = -(-grasps // len(objects))
     work = []
     for k, name in enumerate(objects):
@@ -94,7 +94,7 @@ def bench_retarget(
             "cpu": cpu_name(),
             "cpu_count": os.cpu_count(),
             "device": jax.devices()[0].device_kind,
-            "load_before": None if load is None else round(load, 2),
+            "load_before": load,
         },
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -34,12 +34,14 @@ def simulated(monkeypatch):
     return asked
 
 
-def choice(held: np.ndarray, keep: int, status: list[str] | None = None, pick=choose.chosen):
+def choice(held: np.ndarray, keep: int, status: list[str] | None = None, **how: bool):
     n = len(held)
     joints = np.zeros((n, 16))
     joints[:, 0] = held
     hand, obj = load_hand("human16"), load_object("zoo:box/1")
-    return pick(hand, obj, np.zeros((n, 7)), joints, np.arange(n, dtype=float), status or ["ok"] * n, keep)
+    return choose.chosen(
+        hand, obj, np.zeros((n, 7)), joints, np.arange(n, dtype=float), status or ["ok"] * n, keep, **how
+    )
 
 
 def test_one_round_is_enough_where_enough_hold(simulated):
@@ -58,10 +60,10 @@ def test_a_second_round_finds_those_that_hold(simulated):
 
 def test_without_a_choice_they_stay_in_their_order(simulated):
     status = ["ok", "refine_nan", "ok", "ok"]
-    kept, columns, count = choice(np.array([0.0, 1.0, 1.0, 1.0]), 2, status, choose.as_refined)
+    kept, columns, count = choice(np.array([0.0, 1.0, 1.0, 1.0]), 2, status, choose=False)
     assert (kept.tolist(), simulated, count) == ([0, 2], [2], 2)
     assert columns["contact_end"].tolist() == [False, True]
-    assert choice(np.ones(1), 2, ["refine_nan"], choose.as_refined)[1] == {}
+    assert choice(np.ones(1), 2, ["refine_nan"], choose=False)[1] == {}
 
 
 def test_there_is_no_third_round_and_none_without_usable_grasps(simulated):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from zdg_jax.errors import UserError
 from zdg_jax.hands.card import HandCard, field_faults, parse_card
 from zdg_jax.hands.geoms import solid_distance, solid_geoms
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import IDENTITY, posed, posed_in_palm
 from zdg_jax.hands.load import joint_limits
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.registry import REFERENCE, from_card, load_hand
@@ -25,7 +26,6 @@ PAD_OFF = 0.004
 ASTRAY = 50.0
 #: Deeper than this a hand runs into itself, metres. Coarse collision boxes meet by less (Allegro's thumb).
 RUNS_IN = 0.008
-_BASE = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 
 
 def check_card(path: Path) -> list[str]:
@@ -174,10 +174,7 @@ def _pads(card: HandCard, tree: Tree, source: Source) -> Iterator[str]:
 
 
 def _directions(hand: HandModel) -> Iterator[str]:
-    def palm(joints: np.ndarray, what: str) -> np.ndarray:
-        points = posed(hand, _BASE, joints, what)
-        return (points if what.endswith("normal") else points - hand.p_base_palm) @ hand.R_base_palm
-
+    palm = partial(posed_in_palm, hand)
     example = load_hand(REFERENCE)
     thumb = hand.finger_names[hand.thumb]
     others = [hand.pad_names.index(f) for f in hand.finger_names if f != thumb]
@@ -231,7 +228,7 @@ def _types(card: HandCard, hand: HandModel) -> Iterator[str]:
             )
         if not hand.functional.any() or kind.contact_prior[hand.functional].max() <= 0:
             yield f"grasp_types.{name}: no palmar skin of {' or '.join(hand.functional_fingers)} may touch"
-        center = posed(hand, _BASE, kind.joints, "sphere")
+        center = posed(hand, IDENTITY, kind.joints, "sphere")
         i, j = hand.sphere_pairs.T
         deep = hand.sphere_radius[i] + hand.sphere_radius[j] - np.linalg.norm(center[i] - center[j], axis=1)
         if len(deep) and deep.max() > RUNS_IN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from zdg_jax.errors import UserError
 from zdg_jax.hands.card import HandCard
 from zdg_jax.hands.keypoints import Goal, fit
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import IDENTITY, posed, posed_in_palm
 from zdg_jax.hands.model import GraspType, HandModel
 
 #: Random starts of the search, besides the open hand.
@@ -21,7 +22,6 @@ ROUNDS = 4
 REST = 0.2
 #: Angles in a card are written to a tenth of a degree, radians.
 ROUNDED = np.deg2rad(0.11)
-IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
 Reference = Callable[[], HandModel]
 
 
@@ -167,10 +167,7 @@ class Keypoints:
 def keypoints(hand: HandModel, types: Sequence[str] = ()) -> Keypoints:
     """Measure a hand; every finger needs a pad."""
 
-    def in_palm(joints, what):
-        points = posed(hand, IDENTITY, joints, what)
-        return (points if what.endswith("normal") else points - hand.p_base_palm) @ hand.R_base_palm
-
+    in_palm = partial(posed_in_palm, hand)
     stretched, hinges, axes = (in_palm(hand.open_joints, w) for w in ("pad", "hinge", "hinge_normal"))
     root, length = {}, {}
     for f in hand.finger_names:
@@ -244,7 +241,7 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
             pad = np.array([goal.get(f, np.zeros(3)) for f in hand.pad_names])
             out[t] = _search(hand, pad, normal, weight, scale)
             # where the thumb can't reach, the fingers come to it
-            got = (posed(hand, IDENTITY, out[t], "pad") - hand.p_base_palm) @ hand.R_base_palm
+            got = posed_in_palm(hand, out[t], "pad")
             shift = shift + 0.5 * (got - pad)[hand.pad_names.index(thumb)]
     return out
 

@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands.keypoints import Goal, fit
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import IDENTITY, posed
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.retarget import nearest_rotation
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 WRIST = "wrist"
@@ -154,13 +155,10 @@ def _marked(hand: HandModel) -> HandModel:
 
 def _aligned(marked: HandModel, joints: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Base poses that bring wrist and fingers' roots nearest to theirs."""
-    base = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
     palm = [k for k, name in enumerate(NAMES) if name == WRIST or name.endswith("1")]
-    here = posed(marked, base, joints[:1], "pad")[0, palm]  # the palm is rigid
+    here = posed(marked, IDENTITY, joints[:1], "pad")[0, palm]  # the palm is rigid
     there = points[:, palm]
-    U, _, V = np.linalg.svd(np.einsum("nki,kj->nij", there - there.mean(axis=1, keepdims=True),
-                                      here - here.mean(axis=0)))  # fmt: skip
-    U[:, :, 2] *= np.sign(np.linalg.det(U @ V))[:, None]
-    R = U @ V
+    offset = there - there.mean(axis=1, keepdims=True)
+    R = nearest_rotation(np.einsum("nki,kj->nij", offset, here - here.mean(axis=0)))
     place = there.mean(axis=1) - R @ here.mean(axis=0)
     return np.concatenate([place, np.roll(Rotation.from_matrix(R).as_quat(), 1, axis=1)], axis=1)

@@ -14,6 +14,9 @@ from scipy.spatial.transform import Rotation
 from zdg_jax._brax import Transform, math
 from zdg_jax.hands.model import HandModel
 
+#: The pose of link 0 that leaves it where the object frame is: xyz wxyz.
+IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+
 
 def all_joints(hand: HandModel, active: Float[Array, " active"]) -> Float[Array, " joints"]:
     """Angles of every hinge from the active ones: q = A q_active + b (DIP, mimic, tendon, fixed)."""
@@ -230,6 +233,12 @@ def _matrices(q: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b 3 3"]:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     return np.stack([np.stack(r, axis=-1) for r in rows], axis=-2)
+
+
+def posed_in_palm(hand: HandModel, joints: np.ndarray, what: str) -> np.ndarray:
+    """As `posed`, in the hand's own palm frame, wherever it is: x along D_finger, z along D_palm."""
+    points = posed(hand, IDENTITY, joints, what)
+    return (points if what.endswith("normal") else points - hand.p_base_palm) @ hand.R_base_palm
 
 
 def posed_skin(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> np.ndarray:

@@ -93,6 +93,13 @@ class HandModel:
         return np.clip(np.zeros(len(self.active_names)), self.lower, self.upper)
 
     @property
+    def link_finger(self) -> Int[np.ndarray, " links"]:
+        """Index in `finger_names` of each link's finger, -1 for the palm and for links without skin."""
+        finger = np.full(len(self.link_names), -1)
+        finger[self.skin_link] = self.skin_finger
+        return finger
+
+    @property
     def thumb(self) -> int:
         """Index in `finger_names` of the thumb, which is the first functional finger."""
         return self.finger_names.index(self.functional_fingers[0])

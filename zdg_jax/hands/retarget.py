@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from zdg_jax.errors import UserError
 from zdg_jax.hands.grasp_types import keypoints
 from zdg_jax.hands.keypoints import Goal, Obstacle, fit
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import IDENTITY, posed
 from zdg_jax.hands.model import HandModel
 
 #: A tip that its finger can't bring nearer to its goal than this is out of reach, metres.
@@ -111,18 +111,22 @@ def retarget(
     return Retargeted(pose, q, shared, error(q), error(free) <= REACH)
 
 
+def nearest_rotation(spread: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """argmax over rotations R of tr(R^T sum_k there_k here_k^T) (Kabsch 1976)."""
+    U, _, V = np.linalg.svd(spread)
+    U[:, :, 2] *= np.sign(np.linalg.det(U @ V))[:, None]
+    return U @ V
+
+
 def _aligned(hand: HandModel, joints, goal, weight, R_palm) -> np.ndarray:
     """Base poses that bring the pads nearest to their goals (Kabsch), the palm's axes pulling weakly too."""
-    base = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
-    pads = posed(hand, np.tile(base, (len(joints), 1)), joints, "pad")
+    pads = posed(hand, IDENTITY, joints, "pad")
     w = weight / weight.sum()
     here, there = np.einsum("k,nkc->nc", w, pads), np.einsum("k,nkc->nc", w, goal)
     spread = np.einsum("k,nki,nkj->nij", w, goal - there[:, None], pads - here[:, None])
     # axes a centimetre long, so that two or three pads in a line do not leave a turn open
     spread = spread + 1e-4 * np.einsum("nik,jk->nij", R_palm, hand.R_base_palm)
-    U, _, V = np.linalg.svd(spread)
-    U[:, :, 2] *= np.sign(np.linalg.det(U @ V))[:, None]
-    R = U @ V
+    R = nearest_rotation(spread)
     p = there - np.einsum("nij,nj->ni", R, here)
     xyzw = Rotation.from_matrix(R).as_quat()
     return np.concatenate([p, xyzw[:, 3:], xyzw[:, :3]], axis=1)

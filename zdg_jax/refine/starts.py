@@ -45,7 +45,5 @@ def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Sta
 
 def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
     """1 for active joints of fingers, 0 for those of the thumb: its opposition has to stay."""
-    finger = np.full(len(hand.link_names), -1)
-    finger[hand.skin_link] = hand.skin_finger
-    moves_thumb = (np.abs(hand.coupling) > 0) & (finger[hand.joint_link] == hand.thumb)[:, None]
+    moves_thumb = (np.abs(hand.coupling) > 0) & (hand.link_finger[hand.joint_link] == hand.thumb)[:, None]
     return (~moves_thumb.any(axis=0)).astype(float)
