@@ -65,7 +65,8 @@ class HandCard(_Strict):
 
     `skin` names a prepared npz beside the card, or `collision`: built from the collision geoms.
     `fixed` joints (degrees), those that `follow` another, and joints coupled by the model are not active.
-    `limits` (degrees) replace the model's.
+    `limits` (degrees) replace the model's. `tendons` are pulled by one actuator each, in place of their joints'
+    own: moment arm by joint; the joints keep angles of their own.
     """
 
     name: str
@@ -75,6 +76,7 @@ class HandCard(_Strict):
     fixed: dict[str, float] = Field(default_factory=dict)
     follow: dict[str, Follow] = Field(default_factory=dict)
     limits: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
+    tendons: dict[str, Annotated[dict[str, float], Field(min_length=1)]] = Field(default_factory=dict)
     skin_exclude: list[str] = Field(default_factory=list)
     palm: PalmFrame
     fingers: dict[str, Annotated[list[str], Field(min_length=1)]]

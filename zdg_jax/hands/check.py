@@ -84,6 +84,8 @@ def _names(card: HandCard, tree: Tree) -> Iterator[str]:
             yield unknown("fixed", "joint", j, joints)
     for j, follow in card.follow.items():
         yield from (unknown("follow", "joint", n, joints) for n in (j, follow.joint) if n not in tree.joints)
+    for t, arms in card.tendons.items():
+        yield from (unknown(f"tendons.{t}", "joint", j, joints) for j in arms if j not in tree.joints)
     for j in card.limits:
         if j not in tree.joints:
             yield unknown("limits", "joint", j, joints)

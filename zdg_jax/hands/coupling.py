@@ -49,11 +49,13 @@ def couple(
     fixed: Mapping[str, float],
     follow: Mapping[str, Follow],
     name: str,
+    tendons: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Coupling:
     """Every coupling that model and card state, resolved to active joints.
 
     Equalities of joints and of fixed tendons, mimics, and fixed tendons that an actuator pulls while none of
-    their joints has an actuator of its own: their joints move in proportion to their ranges.
+    their joints has an actuator of its own: their joints move in proportion to their ranges. Joints of the
+    card's `tendons` do not: they keep angles of their own, whatever tendons the model has.
 
     Args:
       model: compiled.
@@ -63,10 +65,12 @@ def couple(
       fixed: card's joints held at an angle, degrees.
       follow: card's couplings; offsets in degrees.
       name: of the card, for messages.
+      tendons: the card's, moment arm by joint.
     Raises:
       UserError: an unknown joint, a non-linear equality, a circle, or limits that leave nothing.
     """
     known = set(joints)
+    free = {j for arms in (tendons or {}).values() for j in arms}
     rules = [Rule(j, {}, float(np.deg2rad(v)), "fixed") for j, v in fixed.items()]
     rules += [Rule(j, {f.joint: f.scale}, float(np.deg2rad(f.offset)), "follow") for j, f in follow.items()]
     for rule in rules:
@@ -76,7 +80,7 @@ def couple(
                     f"{rule.source}: joint {j!r}", f"one of {', '.join(joints)}", f"mend card {name}"
                 )
     told = {rule.joint for rule in rules}
-    for rule in [*_mimic_rules(mimics), *_equalities(model, name), *_tendons(model, joints, limits)]:
+    for rule in [*_mimic_rules(mimics), *_equalities(model, name), *_tendons(model, joints, limits, free)]:
         if rule.joint in known and rule.joint not in told and set(rule.leaders) <= known:
             rules.append(rule)
             told.add(rule.joint)
@@ -132,7 +136,9 @@ def _fixed_tendon(model: mujoco.MjModel, t: int) -> dict[str, float]:
     return {model.joint(int(model.wrap_objid[w])).name: float(model.wrap_prm[w]) for w in wraps}
 
 
-def _tendons(model: mujoco.MjModel, joints: Sequence[str], limits: np.ndarray) -> list[Rule]:
+def _tendons(
+    model: mujoco.MjModel, joints: Sequence[str], limits: np.ndarray, free: set[str]
+) -> list[Rule]:
     pulled = [
         int(model.actuator_trnid[a, 0])
         for a in range(model.nu)
@@ -146,7 +152,7 @@ def _tendons(model: mujoco.MjModel, joints: Sequence[str], limits: np.ndarray) -
     rules = []
     for t in pulled:
         weights = _fixed_tendon(model, t)
-        if not weights or not set(weights) <= set(joints) or driven & set(weights):
+        if not weights or not set(weights) <= set(joints) or (driven | free) & set(weights):
             continue
         reach = {
             j: float(np.abs(limits[list(joints).index(j)]).max()) * np.sign(w) for j, w in weights.items()

@@ -18,6 +18,7 @@ from zdg_jax.hands.grasp_types import complete
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.palmar import palmar_side
 from zdg_jax.hands.source import Source, compile_model, find_model
+from zdg_jax.hands.transmission import transmission_of
 from zdg_jax.hands.tree import Tree, check_size, hand_tree, near_links
 
 
@@ -44,7 +45,8 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     check_size(tree, model)
     keep, links, joints = list(tree.bodies), list(tree.links), tree.joints
     limits = joint_limits(tree, model, card)
-    coupled = couple(model, joints, limits, source.mimics, card.fixed, card.follow, card.name)
+    coupled = couple(model, joints, limits, source.mimics, card.fixed, card.follow, card.name, card.tendons)
+    actuators, transmission = transmission_of(coupled.active, card.tendons, card.name)
 
     palm_link = _link_index(links, card.palm.link, "palm", card)
     pad_link = np.array([_link_index(links, p.link, "pads", card) for p in card.pads.values()])
@@ -78,7 +80,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
         joint_names=joints, joint_link=tree.joint_link,
         joint_axis=model.jnt_axis[tree.hinges], p_link_joint=model.jnt_pos[tree.hinges],
         active_names=coupled.active, coupling=coupled.A, coupling_offset=coupled.b,
-        lower=coupled.lower, upper=coupled.upper,
+        lower=coupled.lower, upper=coupled.upper, actuator_names=actuators, transmission=transmission,
         p_link_skin=p_link_skin, n_link_skin=n_link_skin, skin_link=skin_link, skin_faces=faces,
         skin_finger=finger, finger_names=finger_names, functional_fingers=tuple(card.functional_fingers),
         functional=functional, p_link_sphere=center, sphere_radius=radius, sphere_link=sphere_link,

@@ -37,6 +37,10 @@ class HandModel:
 
     Skin: one watertight triangle mesh; every vertex is fixed to one link and stored in its frame.
     Spheres: chains for simulation and self-penetration, stored in the frame of their link.
+
+    Actuators: position servos, length = transmission @ q_active; force kp (target - length) within
+    +-servo_torque, joint torques = transmission^T force. The identity unless the card names tendons. Postures
+    are always active joint angles; a servo's target is transmission @ angles.
     """
 
     name: str
@@ -54,6 +58,8 @@ class HandModel:
     coupling_offset: Float[np.ndarray, " joints"]
     lower: Float[np.ndarray, " active"]
     upper: Float[np.ndarray, " active"]
+    actuator_names: tuple[str, ...]
+    transmission: Float[np.ndarray, "actuators active"]
     p_link_skin: Float[np.ndarray, "vertices 3"]
     n_link_skin: Float[np.ndarray, "vertices 3"]
     skin_link: Int[np.ndarray, " vertices"]
