@@ -89,7 +89,7 @@ def build_hand_scene(
         body = root.add_body(
             name=f"link{i}", pos=hand.p_parent_link[i] if i else np.zeros(3),
             quat=hand.q_parent_link[i] if i else np.array([1.0, 0.0, 0.0, 0.0]),
-            mass=dynamics.mass[i], ipos=dynamics.com[i], iquat=dynamics.quat[i], inertia=dynamics.inertia[i],
+            mocap=parent < 0, mass=dynamics.mass[i], ipos=dynamics.com[i], iquat=dynamics.quat[i], inertia=dynamics.inertia[i],
             explicitinertial=True,
         )  # fmt: skip
         bodies.append(body)

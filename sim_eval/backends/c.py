@@ -92,8 +92,7 @@ def hold(job: Hold, threads: int = 1) -> tuple[Rollout, ...]:
         scene = hand_scene(job.hand, job.objects[number], job.mass, job.params)
 
         def new(scene: HandScene = scene, rows: np.ndarray = rows) -> Callable[[int], str]:
-            model = copy.copy(scene.model)  # the base's place is the model's
-            data = mujoco.MjData(model)
+            model, data = scene.model, mujoco.MjData(scene.model)
 
             def one(place: int) -> str:
                 row = int(rows[place])
@@ -184,9 +183,8 @@ def _hold_one(
     pose, targets = job.hand_pose[row], job.waypoints[row]
     if not (np.isfinite(pose).all() and np.isfinite(targets).all()):
         return ["hand pose or joints are not finite"] * len(outs)
-    base = model.body(BASE_BODY).id
-    model.body_pos[base], model.body_quat[base] = pose[:3], pose[3:] / np.linalg.norm(pose[3:])
     mujoco.mj_resetData(model, data)
+    data.mocap_pos[0], data.mocap_quat[0] = pose[0, :3], pose[0, 3:]
     data.qpos[:] = scene.qpos(job.hand, targets[:1])[0]
     first = empty(1, 1)
     ctrl = targets[:, scene.ctrl]
@@ -194,9 +192,11 @@ def _hold_one(
     if why := _look(model, data, first, 0, 0, MAX_FLIGHT):
         return [why] * len(outs)
     stairs, each = job.ramp
-    for a, b in itertools.pairwise(ctrl):
+    for (a, at), (b, to) in itertools.pairwise(zip(ctrl, pose, strict=True)):
         for stair in range(1, stairs + 1):
             data.ctrl[:] = a + (b - a) * (stair / stairs)
+            base = at + (to - at) * (stair / stairs)
+            data.mocap_pos[0], data.mocap_quat[0] = base[:3], base[3:]
             mujoco.mj_step(model, data, each)
     spec = mujoco.mjtState.mjSTATE_INTEGRATION
     closed = np.empty(mujoco.mj_stateSize(model, spec))

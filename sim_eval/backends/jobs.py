@@ -57,7 +57,7 @@ class Hold:
     hand: HandModel
     objects: tuple[SimObject, ...]
     index: Int[np.ndarray, " n"]
-    hand_pose: Float[np.ndarray, "n 7"]
+    hand_pose: Float[np.ndarray, "n waypoints 7"]
     waypoints: Float[np.ndarray, "n waypoints active"]
     mass: float
     params: SceneParams

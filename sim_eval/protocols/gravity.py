@@ -100,7 +100,7 @@ def run(
     Returns:
       The result; a bad row gets a status and leaves the others as they are.
     """
-    status, reason = row_faults(hand, hand_pose, np.asarray(joints)[:, None])
+    status, reason = row_faults(hand, np.asarray(hand_pose)[:, None], np.asarray(joints)[:, None])
     good = np.flatnonzero(np.array([s == "ok" for s in status], bool))
     states = STEPS + 1
     whole = empty(len(status), states)

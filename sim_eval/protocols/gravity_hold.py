@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
 from sim_eval.protocols import six_force
-from sim_eval.protocols.hold import HoldResult, run_hold, waypoints_of
+from sim_eval.protocols.hold import HoldResult, poses_of, run_hold, waypoints_of
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
 
@@ -33,6 +33,7 @@ def run(
     joints: Float[np.ndarray, "n active"],
     squeeze: Float[np.ndarray, "n active"],
     simulator: Backend,
+    pregrasp_pose: Float[np.ndarray, "n 7"] | None = None,
 ) -> HoldResult:
     """Two seconds of gravity in an actuated hand, for N grasps of any objects.
 
@@ -44,8 +45,8 @@ def run(
       overlap at the pregrasp.
     """
     job = Hold(
-        hand, objects, index, hand_pose, waypoints_of(pregrasp, joints, squeeze), six_force.MASS,
-        six_force.PARAMS, six_force.RAMP, FORCES, CHECKS, CHECK_STEPS, six_force.MAX_MOVE,
+        hand, objects, index, poses_of(pregrasp_pose, hand_pose), waypoints_of(pregrasp, joints, squeeze),
+        six_force.MASS, six_force.PARAMS, six_force.RAMP, FORCES, CHECKS, CHECK_STEPS, six_force.MAX_MOVE,
         float(six_force.MAX_TURN),
     )  # fmt: skip
     return run_hold(job, simulator, six_force.MAX_START_DEPTH, touch_end=True)

@@ -100,3 +100,11 @@ def waypoints_of(
 ) -> Float[np.ndarray, "n 3 active"]:
     """Pregrasp, grasp, squeeze."""
     return np.stack([pregrasp, joints, squeeze], axis=1)
+
+
+def poses_of(
+    pregrasp_pose: Float[np.ndarray, "n 7"] | None, hand_pose: Float[np.ndarray, "n 7"]
+) -> Float[np.ndarray, "n 3 7"]:
+    """Of link 0 at pregrasp, grasp and squeeze; the base moves before the grasp alone, if at all."""
+    first = hand_pose if pregrasp_pose is None else pregrasp_pose
+    return np.stack([first, hand_pose, hand_pose], axis=1)

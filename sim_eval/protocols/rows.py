@@ -12,7 +12,7 @@ SLACK = 1e-3
 
 
 def row_faults(
-    hand: HandModel, hand_pose: Float[np.ndarray, "n 7"], targets: Float[np.ndarray, "n waypoints active"]
+    hand: HandModel, hand_pose: Float[np.ndarray, "n waypoints 7"], targets: Float[np.ndarray, "n waypoints active"]
 ) -> tuple[list[str], list[str]]:
     """(status, reason) a row: "invalid_pose" for what isn't finite, "joint_limits" for a hand that can't be.
 
@@ -22,8 +22,8 @@ def row_faults(
       targets: active joint angles, radians; all of a row's are looked at.
     """
     hand_pose, targets = np.asarray(hand_pose), np.asarray(targets)
-    fine = np.isfinite(hand_pose).all(axis=1) & np.isfinite(targets).all(axis=(1, 2))
-    fine &= np.nan_to_num(np.linalg.norm(hand_pose[:, 3:], axis=1)) > 1e-6
+    fine = np.isfinite(hand_pose).all(axis=(1, 2)) & np.isfinite(targets).all(axis=(1, 2))
+    fine &= (np.nan_to_num(np.linalg.norm(hand_pose[..., 3:], axis=-1)) > 1e-6).all(axis=1)
     over = np.maximum(hand.lower - targets, targets - hand.upper).max(axis=1)  # by joint
     status, reason = ["ok"] * len(fine), [""] * len(fine)
     for row in np.flatnonzero(~fine | (over > SLACK).any(axis=1)):

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
-from sim_eval.protocols.hold import HoldResult, run_hold, waypoints_of
+from sim_eval.protocols.hold import HoldResult, poses_of, run_hold, waypoints_of
 from sim_eval.scene import SceneParams
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
@@ -53,6 +53,7 @@ def run(
     joints: Float[np.ndarray, "n active"],
     squeeze: Float[np.ndarray, "n active"],
     simulator: Backend,
+    pregrasp_pose: Float[np.ndarray, "n 7"] | None = None,
 ) -> HoldResult:
     """The six-force test of N grasps of any objects.
 
@@ -68,7 +69,7 @@ def run(
       The result; success = all six within 5 cm and 15 degrees, and at most 1 cm of overlap at the pregrasp.
     """
     job = Hold(
-        hand, objects, index, hand_pose, waypoints_of(pregrasp, joints, squeeze), MASS, PARAMS, RAMP, FORCES,
-        CHECKS, CHECK_STEPS, MAX_MOVE, float(MAX_TURN),
+        hand, objects, index, poses_of(pregrasp_pose, hand_pose), waypoints_of(pregrasp, joints, squeeze), MASS,
+        PARAMS, RAMP, FORCES, CHECKS, CHECK_STEPS, MAX_MOVE, float(MAX_TURN),
     )  # fmt: skip
     return run_hold(job, simulator, MAX_START_DEPTH, touch_end=False)
