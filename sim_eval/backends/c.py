@@ -189,7 +189,7 @@ def _hold_one(
     mujoco.mj_resetData(model, data)
     data.qpos[:] = scene.qpos(job.hand, targets[:1])[0]
     first = empty(1, 1)
-    ctrl = targets[:, scene.ctrl]
+    ctrl = scene.targets(targets)
     data.ctrl[:] = ctrl[0]
     if why := _look(model, data, first, 0, 0, MAX_FLIGHT):
         return [why] * len(outs)
