@@ -25,6 +25,7 @@ from sim_eval.protocols import six_force
 from sim_eval.scene import OBJECT_BODY, scaled
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.transmission import actuator_force, drawn_joints
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def close_hand(
 ) -> Closed:
     """Close the hand from given joints; object, friction and contacts are those of `six_force`.
 
-    Each stair the joint targets are q + tau / kp with tau = sum_k F_k J_k^T n_k over the finger pads, n_k
-    a pad's outward normal: position servos as force control.
+    Each stair the servos' targets are T q + f / kp, T^T f nearest to tau = sum_k F_k J_k^T n_k over the
+    finger pads, n_k a pad's outward normal: position servos as force control.
 
     Args:
       hand: its pads and servos; the base stands still, and the thumb can't pass through other fingers.
@@ -174,8 +175,7 @@ def _close_one(
         for _ in range(params.stairs):
             target = _press(hand, scene, data, torque() + flex, 1.0)
             mujoco.mj_step(model, data, params.steps)
-    squeeze = _active(hand, scene, data)
-    squeeze[scene.ctrl] = target
+    squeeze = target
     rests = bool(np.abs(data.qvel[free]).max() < params.rest)
     model.dof_damping[free] = np.repeat([params.thick, params.thick * params.arm**2], 3)
     for _ in range(params.relaxing):
@@ -221,11 +221,12 @@ def _pad_torque(
 
 def _press(
     hand: HandModel, scene: HandScene, data: mujoco.MjData, torque: np.ndarray, share: float
-) -> Float[np.ndarray, " actuators"]:
-    """Set the servos' targets to q + share tau / kp, within limits; returns them."""
-    target = _active(hand, scene, data) + share * torque / hand.servo_kp
-    data.ctrl[:] = np.clip(target, hand.lower, hand.upper)[scene.ctrl]
-    return data.ctrl.copy()
+) -> Float[np.ndarray, " active"]:
+    """Set the servos' targets to T q + share f / kp; returns the joint angles that stand for them."""
+    force = actuator_force(hand, share * torque)
+    target = drawn_joints(hand, _active(hand, scene, data), force / hand.servo_kp)
+    data.ctrl[:] = scene.targets(target)
+    return target
 
 
 def _active(hand: HandModel, scene: HandScene, data: mujoco.MjData) -> Float[np.ndarray, " active"]:

@@ -29,14 +29,18 @@ class HandScene:
       hinge: which of the hand's joints have a hinge in the model (those that can move at all).
       qpos_adr: where those stand in `qpos`; the object's pose is the last seven.
       dof_adr: where they stand in `qvel`.
-      ctrl: which active joint each actuator drives.
+      transmission: the hand's; actuators stand in its order.
     """
 
     model: mujoco.MjModel
     hinge: Int[np.ndarray, " hinges"]
     qpos_adr: Int[np.ndarray, " hinges"]
     dof_adr: Int[np.ndarray, " hinges"]
-    ctrl: Int[np.ndarray, " actuators"]
+    transmission: Float[np.ndarray, "actuators active"]
+
+    def targets(self, active: Float[np.ndarray, "*rows active"]) -> Float[np.ndarray, "*rows actuators"]:
+        """MuJoCo's `ctrl` for active joint angles: T q, radians."""
+        return np.asarray(active, np.float64) @ self.transmission.T
 
     def qpos(self, hand: HandModel, active: Float[np.ndarray, "n active"]) -> Float[np.ndarray, "n qpos"]:
         """Joint positions of the whole model, the object as posed, from active joint angles."""
@@ -64,10 +68,11 @@ def build_hand_scene(
 ) -> HandScene:
     """Compile an actuated hand and an object.
 
-    Masses, inertias, damping and armature of the links are those of the hand's own MJCF. Every active joint
-    has a position servo, tau = kp (target - q) within +-torque, kp and torque from the hand's card; coupled
-    joints follow by joint equalities. Joints that the card fixes at 0 are left out. The
-    hand's own weight is not simulated: a controller would compensate it.
+    Masses, inertias, damping and armature of the links are those of the hand's own MJCF. Every actuator is a
+    position servo, f = kp (target - T q) within +-torque, joint torques T^T f, kp and torque from the hand's
+    card; T is the identity but where the card has tendons. Coupled joints follow by joint equalities. Joints
+    that the card fixes at 0 are left out. The hand's own weight is not simulated: a controller would
+    compensate it.
 
     Args:
       hand: any hand.
@@ -98,7 +103,7 @@ def build_hand_scene(
         for s in np.flatnonzero(hand.sphere_link == i):
             add_sphere(body, float(hand.sphere_radius[s]), params, hand.p_link_sphere[s].tolist())
     active = {name: k for k, name in enumerate(hand.active_names)}
-    ctrl = _add_servos(spec, hand, active)
+    _add_servos(spec, hand)
     _add_couplings(spec, hand, active, moves)
     add_object(spec, pieces, inertial, params)
     if not pieces:
@@ -110,7 +115,9 @@ def build_hand_scene(
     model = spec.compile()
     hinge = np.flatnonzero(moves)
     ids = [model.joint(hand.joint_names[j]).id for j in hinge]
-    return HandScene(model, hinge, model.jnt_qposadr[ids].copy(), model.jnt_dofadr[ids].copy(), ctrl)
+    return HandScene(
+        model, hinge, model.jnt_qposadr[ids].copy(), model.jnt_dofadr[ids].copy(), hand.transmission
+    )
 
 
 @lru_cache(maxsize=64)
@@ -139,16 +146,21 @@ def _vector_damping() -> bool:
     return np.ndim(mujoco.MjSpec().worldbody.add_body().add_joint().damping) > 0
 
 
-def _add_servos(spec: mujoco.MjSpec, hand: HandModel, active: dict[str, int]) -> np.ndarray:
+def _add_servos(spec: mujoco.MjSpec, hand: HandModel) -> None:
     kp, most = hand.servo_kp, hand.servo_torque
-    for name in active:
+    for name, arms in zip(hand.actuator_names, hand.transmission, strict=True):
+        tendon = name not in hand.active_names
+        if tendon:
+            wrap = spec.add_tendon(name=name)
+            for k in np.flatnonzero(arms):
+                wrap.wrap_joint(hand.active_names[k], float(arms[k]))
         spec.add_actuator(
-            name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT,
+            name=name, target=name,
+            trntype=mujoco.mjtTrn.mjTRN_TENDON if tendon else mujoco.mjtTrn.mjTRN_JOINT,
             gaintype=mujoco.mjtGain.mjGAIN_FIXED, biastype=mujoco.mjtBias.mjBIAS_AFFINE,
             gainprm=[kp] + [0.0] * 9, biasprm=[0.0, -kp] + [0.0] * 8, forcelimited=1,
             forcerange=[-most, most],
         )  # fmt: skip
-    return np.array(list(active.values()), dtype=int)
 
 
 def _add_couplings(spec: mujoco.MjSpec, hand: HandModel, active: dict[str, int], moves: np.ndarray) -> None:

@@ -187,7 +187,7 @@ def _hold_one(
     data.mocap_pos[0], data.mocap_quat[0] = pose[0, :3], pose[0, 3:]
     data.qpos[:] = scene.qpos(job.hand, targets[:1])[0]
     first = empty(1, 1)
-    ctrl = targets[:, scene.ctrl]
+    ctrl = scene.targets(targets)
     data.ctrl[:] = ctrl[0]
     if why := _look(model, data, first, 0, 0, MAX_FLIGHT):
         return [why] * len(outs)

@@ -96,7 +96,7 @@ def hold(
     fine = np.asarray(np.isfinite(pose).all(axis=1) & np.isfinite(targets).all(axis=(1, 2)))
     failure = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
     advance = _advance(job.hand, job.params, job.mass, devices)
-    ctrl = targets[:, :, scene.ctrl]
+    ctrl = scene.targets(job.waypoints).astype(np.float32)
     qpos = scene.qpos(job.hand, np.nan_to_num(targets[:, 0].astype(np.float64))).astype(np.float32)
     start = stack_bodies(job.objects, len(job.objects))
     qpos[:, -7:-4], qpos[:, -4:] = start.com[job.index], start.axes[job.index]

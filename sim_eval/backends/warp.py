@@ -88,7 +88,7 @@ def _hold_object(
     geoms = np.flatnonzero(model.geom_contype == 1)
     radius = jnp.asarray(model.geom_size[geoms, 0], jnp.float32)
     world = _World(model, len(rows))
-    ctrl = job.waypoints[rows][:, :, scene.ctrl].astype(np.float32)
+    ctrl = scene.targets(job.waypoints[rows]).astype(np.float32)
     qpos = scene.qpos(job.hand, job.waypoints[rows, 0])
     turn, place = _inverse(job.hand_pose[rows], obj.inertial.com)
     qpos[:, -7:-4], qpos[:, -4:] = place, turn

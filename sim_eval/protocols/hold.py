@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
 from sim_eval.backends.rollout import SKIPPED, Rollout
-from sim_eval.protocols.rows import row_faults
+from sim_eval.protocols.rows import reachable_targets, row_faults
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class HoldResult:
       steps: time steps that were simulated.
       status: "ok", "invalid_pose", "joint_limits", "bad_object" or "sim_unstable"; the numbers of a row that
         isn't ok are NaN.
-      status_reason: one line.
+      status_reason: one line; for ok rows "" or what the simulation had to assume or to clip.
     """
 
     success: Bool[np.ndarray, " n"]
@@ -42,7 +42,7 @@ class HoldResult:
 
 
 def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: bool) -> HoldResult:
-    """Simulate and judge.
+    """Simulate and judge; the last waypoint is a servo's target, which `reachable_targets` clips.
 
     Args:
       job: every row of it; those that can't be simulated are told apart here.
@@ -50,6 +50,9 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
       max_start_depth: metres; deeper overlap at the beginning is a failure.
       touch_end: the hand has to touch the object at the last check.
     """
+    squeeze, clipped = reachable_targets(job.hand, job.waypoints[:, -1])
+    waypoints = np.concatenate([job.waypoints[:, :-1], squeeze[:, None]], axis=1)
+    job = dataclasses.replace(job, waypoints=waypoints)
     status, reason = row_faults(job.hand, job.hand_pose, job.waypoints)
     good = np.flatnonzero(np.array([s == "ok" for s in status], bool))
     n = len(status)
@@ -69,7 +72,8 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
         success[good] = (passed == len(job.forces)) & (depth[good] <= max_start_depth)
     for place, row in enumerate(good):
         status[row] = "sim_unstable" if why[place] else "ok"
-        reason[row] = why[place] or job.objects[job.index[row]].note
+        notes = (job.objects[job.index[row]].note, clipped[row])
+        reason[row] = why[place] or "; ".join(note for note in notes if note)
     lost = np.array([s != "ok" for s in status], bool)
     success[lost], held[lost], move[lost], turn[lost], depth[lost] = False, 0, np.nan, np.nan, np.nan
     return HoldResult(success, move, turn, depth, held, steps, tuple(status), tuple(reason))

@@ -1,4 +1,4 @@
-"""Rows that no backend should be asked to simulate."""
+"""Rows that no backend should be asked to simulate, and targets that a servo can't reach."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.transmission import drawn_joints
 
 #: Radians over a limit that are rounding, not a fault.
 SLACK = 1e-3
@@ -38,3 +39,24 @@ def row_faults(
             f"{hand.lower[worst]:.3f} to {hand.upper[worst]:.3f}"
         )
     return status, reason
+
+
+def reachable_targets(
+    hand: HandModel, targets: Float[np.ndarray, "n active"]
+) -> tuple[Float[np.ndarray, "n active"], list[str]]:
+    """Servo targets within the limits, and a note on each row where that changed something by over `SLACK`.
+
+    A target may lie beyond a limit, where the hand itself can't: it is how hard to press. What stays of it
+    is clip(q); joints of a tendon that have room take what another of the same tendon has none for.
+
+    Args:
+      hand: gives limits and tendons.
+      targets: active joint angles, radians; a row that is not finite is left as it is.
+    """
+    targets = np.asarray(targets, np.float64)
+    inside = np.clip(targets, hand.lower, hand.upper)
+    over = np.nan_to_num(np.abs(targets - inside).max(axis=1))
+    drawn = drawn_joints(hand, inside, (targets - inside) @ hand.transmission.T)
+    fine = np.isfinite(targets).all(axis=1)
+    notes = [f"squeeze clipped by {x:.3f} rad to its limits" if x > SLACK else "" for x in over]
+    return np.where(fine[:, None], drawn, targets), notes

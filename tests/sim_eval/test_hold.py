@@ -49,7 +49,7 @@ def test_servos_reach_their_targets_and_couplings_hold(name):
     scene = build_hand_scene(hand, (), FAR, six_force.PARAMS)
     data = mujoco.MjData(scene.model)
     target = 0.5 * (hand.lower + hand.upper)
-    data.ctrl[:] = target[scene.ctrl]
+    data.ctrl[:] = scene.targets(target)
     mujoco.mj_step(scene.model, data, 250)
     want = hand.coupling @ target + hand.coupling_offset
     np.testing.assert_allclose(data.qpos[scene.qpos_adr], want[scene.hinge], atol=0.02)

@@ -65,8 +65,8 @@ class HandCard(_Strict):
 
     `skin` names a prepared npz beside the card, or `collision`: built from the collision geoms.
     `fixed` joints (degrees), those that `follow` another, and joints coupled by the model are not active.
-    `limits` (degrees) replace the model's. `tendons` are pulled by one actuator each, in place of their joints'
-    own: moment arm by joint; the joints keep angles of their own.
+    `limits` (degrees) replace the model's. Each of `tendons` (moment arm by joint) is pulled by one actuator,
+    in place of its joints' own; the joints keep angles of their own.
     """
 
     name: str

@@ -136,9 +136,7 @@ def _fixed_tendon(model: mujoco.MjModel, t: int) -> dict[str, float]:
     return {model.joint(int(model.wrap_objid[w])).name: float(model.wrap_prm[w]) for w in wraps}
 
 
-def _tendons(
-    model: mujoco.MjModel, joints: Sequence[str], limits: np.ndarray, free: set[str]
-) -> list[Rule]:
+def _tendons(model: mujoco.MjModel, joints: Sequence[str], limits: np.ndarray, free: set[str]) -> list[Rule]:
     pulled = [
         int(model.actuator_trnid[a, 0])
         for a in range(model.nu)
