@@ -29,6 +29,7 @@ def evaluate(
     backend: str = "auto",
     pregrasp: Float[np.ndarray, "n active"] | None = None,
     squeeze: Float[np.ndarray, "n active"] | None = None,
+    pregrasp_pose: Float[np.ndarray, "n 7"] | None = None,
     part: Bool[np.ndarray, " samples"] | None = None,
     convex: ConvexParams | None = None,
     threads: int | None = None,
@@ -44,6 +45,7 @@ def evaluate(
       backend: one of `sim_eval.backends.BACKENDS`.
       pregrasp, squeeze: active joint angles before and after the grasp, radians, for the protocols that close
         the hand; by the hand's rule (`hands.squeeze`) if None.
+      pregrasp_pose: of link 0 before the grasp; None, or NaN in a row, where the hand closes on the spot.
       part: the object's samples on the ground-truth part; without it there is no part_acc and sc_ratio.
       convex: how the simulation cuts the object; as the backend wants it if None.
       threads: of C MuJoCo; by default one a core. The result doesn't depend on it.
@@ -81,7 +83,7 @@ def evaluate(
         )
     waypoints = np.stack([np.asarray(pregrasp), joints, np.asarray(squeeze)], axis=1)
     return columns | simulate(
-        hand, obj, hand_pose, waypoints, protocol, simulator, convex, columns["p_dep_cm"]
+        hand, obj, hand_pose, waypoints, protocol, simulator, convex, columns["p_dep_cm"], pregrasp_pose
     )
 
 
@@ -94,6 +96,7 @@ def simulate(
     simulator: Backend,
     convex: ConvexParams | None,
     p_dep_cm: Float[np.ndarray, " n"],
+    pregrasp_pose: Float[np.ndarray, "n 7"] | None = None,
 ) -> dict[str, np.ndarray]:
     """Those columns of `evaluate` that a protocol gives, status included."""
     n = len(hand_pose)
@@ -119,7 +122,7 @@ def simulate(
     else:
         test = {"gravity_hold": gravity_hold, "six_force": six_force}[protocol]
         pre, grasp, squeeze = (waypoints[:, k] for k in range(3))
-        held = test.run(hand, objects, index, hand_pose, pre, grasp, squeeze, simulator)
+        held = test.run(hand, objects, index, hand_pose, pre, grasp, squeeze, simulator, pregrasp_pose)
         columns = {
             f"{protocol}_suc": held.success,
             f"{protocol}_dis_cm": 100.0 * held.move_m,

@@ -15,7 +15,6 @@ from sim_eval.simobject import SimObject
 from sim_eval.solids import Inertial
 from zdg_jax.hands.model import HandModel
 
-BASE_BODY = "link0"
 #: Stands for the pieces in models whose contacts a backend finds itself.
 PLACEHOLDER = 1e-3
 
@@ -25,7 +24,7 @@ class HandScene:
     """A compiled scene with an actuated hand.
 
     Attributes:
-      model: body `BASE_BODY` stands still where its `body_pos` and `body_quat` say; the object is last.
+      model: link 0 is the only mocap body, and the object is last.
       hinge: which of the hand's joints have a hinge in the model (those that can move at all).
       qpos_adr: where those stand in `qpos`; the object's pose is the last seven.
       dof_adr: where they stand in `qvel`.
@@ -94,8 +93,8 @@ def build_hand_scene(
         body = root.add_body(
             name=f"link{i}", pos=hand.p_parent_link[i] if i else np.zeros(3),
             quat=hand.q_parent_link[i] if i else np.array([1.0, 0.0, 0.0, 0.0]),
-            mocap=parent < 0, mass=dynamics.mass[i], ipos=dynamics.com[i], iquat=dynamics.quat[i], inertia=dynamics.inertia[i],
-            explicitinertial=True,
+            mocap=parent < 0, mass=dynamics.mass[i], ipos=dynamics.com[i], iquat=dynamics.quat[i],
+            inertia=dynamics.inertia[i], explicitinertial=True,
         )  # fmt: skip
         bodies.append(body)
         for j in np.flatnonzero((hand.joint_link == i) & moves):

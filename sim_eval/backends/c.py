@@ -7,7 +7,6 @@ do without; the interpreter lock is free while they run.
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from jaxtyping import Float
 
 from sim_eval.backends.jobs import Drop, Hold
 from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, empty
-from sim_eval.hand_scene import BASE_BODY, HandScene, hand_scene
+from sim_eval.hand_scene import HandScene, hand_scene
 from sim_eval.scene import OBJECT_BODY, Scene, SceneParams, build_scene, scaled
 from sim_eval.simobject import SimObject
 

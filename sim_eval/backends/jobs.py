@@ -43,9 +43,10 @@ class Hold:
     force acts on the centre of mass, from the same closed state, for `checks` x `check_steps` steps.
 
     Attributes:
-      hand: its base stands still.
+      hand: its base is moved, it does not give way.
       objects, index, mass, params: as for `Drop`.
-      hand_pose: xyz (metres) and wxyz of link 0 in the frame of the object at the beginning.
+      hand_pose: xyz (metres) and wxyz of link 0 at each waypoint, in the frame of the object at the beginning;
+        it goes with the joint targets, quaternions by the straight way.
       waypoints: joint targets, radians; the hand starts at the first, at rest.
       ramp: (stairs, steps a stair).
       forces: newtons, world frame.

@@ -91,9 +91,8 @@ def hold(
     assert physics.scene is not None
     n, scene, model = len(job.index), physics.scene, physics.scene.model
     pose = np.asarray(job.hand_pose, np.float32)
-    pose[:, 3:] /= np.linalg.norm(pose[:, 3:], axis=1, keepdims=True)
     targets = np.asarray(job.waypoints, np.float32)
-    fine = np.asarray(np.isfinite(pose).all(axis=1) & np.isfinite(targets).all(axis=(1, 2)))
+    fine = np.asarray(np.isfinite(pose).all(axis=(1, 2)) & np.isfinite(targets).all(axis=(1, 2)))
     failure = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
     advance = _advance(job.hand, job.params, job.mass, devices)
     ctrl = scene.targets(job.waypoints).astype(np.float32)
@@ -115,7 +114,8 @@ def hold(
             got = advance(
                 bodies,
                 index,
-                pose[rows],
+                pose[rows, a],
+                pose[rows, b],
                 part,
                 ctrl[rows, a],
                 ctrl[rows, b],
@@ -241,27 +241,28 @@ def _advance(hand: HandModel, params: SceneParams, mass: float, devices: tuple) 
     physics = hand_physics(hand, params, mass)
 
     def one(
-        bodies: Bodies, index: Int[Array, ""], pose: Float[Array, "7"], state: State,
+        bodies: Bodies, index: Int[Array, ""], at: Float[Array, "7"], to: Float[Array, "7"], state: State,
         a: Float[Array, " ctrl"], b: Float[Array, " ctrl"], force: Float[Array, "3"],
         stairs: Int[Array, ""], each: Int[Array, ""],
     ) -> tuple[State, Seen]:  # fmt: skip
         own: Bodies = jax.tree.map(lambda x: x[index], bodies)
         model = physics.with_object(physics.model, own)
-        model = model.replace(
-            body_pos=model.body_pos.at[1].set(pose[:3]), body_quat=model.body_quat.at[1].set(pose[3:])
-        )
+
+        def loaded(state: State, share: Float[Array, ""] | float) -> Any:
+            base = at + share * (to - at)
+            return _loaded(physics, state).replace(mocap_pos=base[None, :3], mocap_quat=base[None, 3:])
 
         def step(i: Int[Array, ""], state: State) -> State:
             stair = (i // each + 1).astype(jnp.float32) / stairs.astype(jnp.float32)
-            data = _loaded(physics, state)
+            data = loaded(state, stair)
             data = data.replace(ctrl=a + stair * (b - a), qfrc_applied=data.qfrc_applied.at[-6:-3].set(force))
             return _moved(model, physics.forward(model, data, own, None)[0])
 
         state = jax.lax.fori_loop(0, stairs * each, step, state)
-        seen, _ = physics.look(import_mjx().kinematics(model, _loaded(physics, state)), own, None)
+        seen, _ = physics.look(import_mjx().kinematics(model, loaded(state, 1.0)), own, None)
         return state, seen
 
-    axes = (None, 0, 0, 0, 0, 0, None, None, None)
+    axes = (None, 0, 0, 0, 0, 0, 0, None, None, None)
     return _spread(jax.vmap(one, in_axes=axes), devices, tuple(x is not None for x in axes))
 
 

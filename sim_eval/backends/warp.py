@@ -1,8 +1,7 @@
 """MJX's Warp implementation: MuJoCo's own collision on a GPU, one compiled model an object.
 
 Warp's kernels take a mesh's sizes from the model, so that a batch can't mix objects: one call an object. What
-is looked at (contacts with a gap, depth) comes from `sphere_convex`, as for `mjx`; Warp moves the state. A
-`Hold` is told in the frame of the hand's base.
+is looked at (contacts with a gap, depth) comes from `sphere_convex`, as for `mjx`; Warp moves the state.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from sim_eval.backends.mjx import faults
 from sim_eval.backends.mjx_physics import import_mjx, traced
 from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.backends.sphere_convex import touches
-from sim_eval.hand_scene import BASE_BODY, hand_scene
+from sim_eval.hand_scene import hand_scene
 from sim_eval.scene import build_scene, scaled
 from sim_eval.simobject import SimObject
 from sim_eval.template import Slots
@@ -70,7 +69,7 @@ def hold(job: Hold) -> tuple[Rollout, ...]:
       A rollout for each force; rows that an earlier force made fail are left out, with a reason.
     """
     n = len(job.index)
-    fine = np.asarray(np.isfinite(job.hand_pose).all(axis=1) & np.isfinite(job.waypoints).all(axis=(1, 2)))
+    fine = np.asarray(np.isfinite(job.hand_pose).all(axis=(1, 2)) & np.isfinite(job.waypoints).all(axis=(1, 2)))
     bad = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
     outs, reasons = [empty(n, job.checks + 1) for _ in job.forces], [bad.copy() for _ in job.forces]
     for number in np.unique(job.index[fine]):
@@ -82,7 +81,7 @@ def hold(job: Hold) -> tuple[Rollout, ...]:
 def _hold_object(
     job: Hold, obj: SimObject, rows: np.ndarray, outs: list[Rollout], reasons: list[np.ndarray]
 ) -> None:
-    """One object's rows in one model: its hand stands still, the object takes each grasp's inverse pose."""
+    """One object's rows in one model."""
     scene = hand_scene(job.hand, obj, job.mass, job.params)
     model = scene.model
     geoms = np.flatnonzero(model.geom_contype == 1)
@@ -90,14 +89,12 @@ def _hold_object(
     world = _World(model, len(rows))
     ctrl = scene.targets(job.waypoints[rows]).astype(np.float32)
     qpos = scene.qpos(job.hand, job.waypoints[rows, 0])
-    turn, place = _inverse(job.hand_pose[rows], obj.inertial.com)
-    qpos[:, -7:-4], qpos[:, -4:] = place, turn
-    assert np.allclose(model.body_pos[model.body(BASE_BODY).id], 0.0)
+    pose = job.hand_pose[rows].astype(np.float32)
 
     def begin(d: Any, row: Any) -> Any:
-        return d.replace(qpos=row[0], ctrl=row[1])
+        return d.replace(qpos=row[0], ctrl=row[1], mocap_pos=row[2][None, :3], mocap_quat=row[2][None, 3:])
 
-    data = world.start(begin, (jnp.asarray(qpos, jnp.float32), jnp.asarray(ctrl[:, 0])))
+    data = world.start(begin, (jnp.asarray(qpos, jnp.float32), jnp.asarray(ctrl[:, 0]), jnp.asarray(pose[:, 0])))
 
     def see(out: Rollout, state: int, data: Any) -> None:
         _see(out, rows, state, data, obj, data.geom_xpos[:, geoms], radius, job.params.contact_tolerance)
@@ -107,16 +104,16 @@ def _hold_object(
     stairs, each = job.ramp
     for a, b in zip(range(ctrl.shape[1]), range(1, ctrl.shape[1]), strict=False):
         for stair in range(1, stairs + 1):
-            target = jnp.asarray(ctrl[:, a] + (ctrl[:, b] - ctrl[:, a]) * (stair / stairs))
-            data = world.step(data.replace(ctrl=target), each)
+            target, base = (jnp.asarray(x[:, a] + (x[:, b] - x[:, a]) * (stair / stairs)) for x in (ctrl, pose))
+            data = data.replace(ctrl=target, mocap_pos=base[:, None, :3], mocap_quat=base[:, None, 3:])
+            data = world.step(data, each)
     alive = np.ones(len(rows), bool)
-    frame = _rotation(turn)
     for force, out, reason in zip(job.forces, outs, reasons, strict=True):
         for target, source in zip(_parts(out), _parts(outs[0]), strict=True):
             target[rows, 0] = source[rows, 0]
         reason[rows[~alive]] = SKIPPED
         pushed = np.zeros((len(rows), model.nbody, 6), np.float32)
-        pushed[:, -1, :3] = np.einsum("nij,j->ni", frame, force)  # the world stands still in the hand's frame
+        pushed[:, -1, :3] = force
         now = data.replace(xfrc_applied=jnp.asarray(pushed))
         running = alive.copy()
         for check in range(job.checks):
@@ -190,17 +187,3 @@ def _nearest(at: Array, R: Array, spheres: Array, radius: Array, slots: Slots) -
 def _parts(out: Rollout) -> tuple[np.ndarray, ...]:
     return out.p_world_com, out.q_world_obj, out.contact, out.depth
 
-
-def _rotation(quat: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 3 3"]:
-    from scipy.spatial.transform import Rotation
-
-    return Rotation.from_quat(quat[:, [1, 2, 3, 0]]).as_matrix()
-
-
-def _inverse(
-    pose: Float[np.ndarray, "n 7"], com: Float[np.ndarray, "3"]
-) -> tuple[Float[np.ndarray, "n 4"], Float[np.ndarray, "n 3"]]:
-    """The object's orientation (wxyz) and centre of mass in the frame of the hand's base."""
-    unit = pose[:, 3:] / np.linalg.norm(pose[:, 3:], axis=1, keepdims=True)
-    turn = unit * np.array([1.0, -1.0, -1.0, -1.0])
-    return turn, np.einsum("nij,nj->ni", _rotation(turn), com - pose[:, :3])

@@ -109,6 +109,14 @@ def waypoints_of(
 def poses_of(
     pregrasp_pose: Float[np.ndarray, "n 7"] | None, hand_pose: Float[np.ndarray, "n 7"]
 ) -> Float[np.ndarray, "n 3 7"]:
-    """Of link 0 at pregrasp, grasp and squeeze; the base moves before the grasp alone, if at all."""
-    first = hand_pose if pregrasp_pose is None else pregrasp_pose
+    """Of link 0 at pregrasp, grasp and squeeze; the base moves before the grasp alone, if at all.
+
+    Args:
+      pregrasp_pose: None, or NaN in a row, where the hand closes on the spot.
+      hand_pose: xyz (metres) and wxyz. Of the two quaternions of a turn the pregrasp takes the near one.
+    """
+    first = np.array(hand_pose if pregrasp_pose is None else pregrasp_pose, np.float64)
+    first = np.where(np.isfinite(first).all(axis=1, keepdims=True), first, hand_pose)
+    opposed = (first[:, 3:] * hand_pose[:, 3:]).sum(axis=1) < 0
+    first[opposed, 3:] *= -1.0
     return np.stack([first, hand_pose, hand_pose], axis=1)

@@ -82,7 +82,7 @@ class HandCard(_Strict):
     fingers: dict[str, Annotated[list[str], Field(min_length=1)]]
     functional_fingers: Annotated[list[str], Field(min_length=1)]
     pads: dict[str, Pad]
-    pregrasp_opening: float = Field(default=0.2, gt=0, lt=1)
+    pregrasp_opening: float | None = Field(default=None, gt=0, lt=1)
     squeeze_rule: Annotated[float, Field(gt=1.0)] = 2.0
     servo: Servo = Servo()
     grasp_types: dict[str, GraspTypeCard] = Field(default_factory=dict)

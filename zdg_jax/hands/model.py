@@ -79,7 +79,8 @@ class HandModel:
     p_link_pad: Float[np.ndarray, "pads 3"]
     n_link_pad: Float[np.ndarray, "pads 3"]
     grasp_types: Mapping[str, GraspType]
-    pregrasp_opening: float = 0.2
+    #: The card's own pregrasp; None for the way out that `sim_eval.select.pregrasp` finds.
+    pregrasp_opening: float | None = None
     squeeze_rule: float = 2.0
     servo_kp: float = 5.0
     servo_torque: float = 3.0

@@ -1,0 +1,180 @@
+"""How the hand presses: contact forces that balance, as near as can be to what a rule would press with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
+from zdg_jax.hands.kinematics import posed_spheres
+from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.transmission import actuator_force, drawn_joints
+from zdg_jax.objects.model import SignedDistanceField
+
+#: Sliding friction of `six_force`.
+FRICTION = 0.6
+#: A sphere this near to the object will press, metres; of a link only the `PER_LINK` nearest.
+REACH, PER_LINK = 0.003, 3
+#: Metres that make torques comparable to forces.
+ARM = 0.05
+#: Slots for contacts; a hand has about 20 links.
+CONTACTS = 64
+#: Weights of the wrench's residual, of the torques' and of the forces themselves.
+_WRENCH, _TORQUE, _FORCE = 3.0, 10.0, 0.01
+_STEPS = 400
+
+
+def rule_torque(
+    hand: HandModel, joints: Float[np.ndarray, "n active"]
+) -> Float[np.ndarray, "n active"]:
+    """T^T clip(T kp (q_rule - q), +-torque): what the servos pull at the grasp by the hand's own rule, N m."""
+    squeeze = opened_and_squeezed(hand, joints)[1]
+    return _limited(hand, hand.servo_kp * (squeeze - joints) @ hand.transmission.T) @ hand.transmission
+
+
+def squeeze_targets(
+    hand: HandModel, joints: Float[np.ndarray, "n active"], torque: Float[np.ndarray, "n active"]
+) -> Float[np.ndarray, "n active"]:
+    """Servo targets that pull with given joint torques at the grasp, within limits, radians.
+
+    Args:
+      hand: servos and transmission.
+      joints: the grasp, radians.
+      torque: of the active joints, N m.
+    """
+    return drawn_joints(hand, joints, _limited(hand, actuator_force(hand, torque)) / hand.servo_kp)
+
+
+def balanced_torque(
+    hand: HandModel,
+    field: SignedDistanceField,
+    hand_pose: Float[np.ndarray, "n 7"],
+    joints: Float[np.ndarray, "n active"],
+    wanted: Float[np.ndarray, "n active"],
+) -> tuple[Float[np.ndarray, "n active"], Float[np.ndarray, " n"]]:
+    """Torques of contact forces that balance on the object and come nearest to those wanted.
+
+        min_f  |w_W W f|^2 + |w_T (J^T f - tau)|^2 + |w_F f|^2,  every f_c in its friction cone,
+    W f the wrench of all forces about the contacts' mean, torques over `ARM`; tau = J^T f is returned. The
+    contacts are the spheres within `REACH` of the surface, thumb and palm included.
+
+    Args:
+      hand, field: the hand, and the object's field.
+      hand_pose, joints: the grasps, finite.
+      wanted: tau of the active joints, N m.
+    Returns:
+      (torques; |W f| over the sum of normal forces, 0 in balance). With fewer than two contacts the torques
+      wanted, and infinity.
+    """
+    n, a = joints.shape
+    if n == 0:
+        return np.zeros((0, a)), np.zeros(0)
+    p, inward, jacobian, used = _contacts(hand, field, hand_pose, joints)
+    size = max(8, 1 << (n - 1).bit_length())  # few shapes are ever compiled
+    padded = [np.concatenate([x, np.repeat(x[:1], size - n, 0)]) for x in (p, inward, jacobian, used, wanted)]
+    # 64 bit floats are off in JAX: forces of newtons, lengths of centimetres
+    f = np.asarray(_solver()(*(jnp.asarray(x, bool if x.dtype == bool else jnp.float32) for x in padded)))[:n]
+    torque = np.einsum("nci,ncia->na", f, jacobian)
+    center = (p * used[..., None]).sum(1) / np.maximum(used.sum(1), 1)[:, None]
+    wrench = np.concatenate([f.sum(1), np.cross(p - center[:, None], f).sum(1) / ARM], axis=1)
+    press = (f * inward).sum(axis=(1, 2))
+    enough = (used.sum(axis=1) >= 2) & (press > 1e-6)
+    residual = np.where(enough, np.linalg.norm(wrench, axis=1) / np.maximum(press, 1e-6), np.inf)
+    return np.where(enough[:, None], torque, wanted), residual
+
+
+def _limited(hand: HandModel, force: np.ndarray) -> np.ndarray:
+    return np.clip(force, -hand.servo_torque, hand.servo_torque)
+
+
+def _contacts(
+    hand: HandModel, field: SignedDistanceField, hand_pose: np.ndarray, joints: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(points on the object, inward normals, Jacobians, which slots are used), `CONTACTS` slots a grasp."""
+    n, a = joints.shape
+    centers = posed_spheres(hand, hand_pose, joints)
+    gap = sphere_gaps(hand, field, centers)
+    row, sphere = _nearest(hand, gap)
+    normal = outward_normals(field, centers[row, sphere])
+    p = centers[row, sphere] - normal * (gap[row, sphere] + hand.sphere_radius[sphere])[:, None]
+    J = point_jacobian(hand, hand_pose, joints, row, hand.sphere_link[sphere], p)
+    slot = np.arange(len(row)) - np.searchsorted(row, row)
+    points, inward = np.zeros((n, CONTACTS, 3)), np.zeros((n, CONTACTS, 3))
+    jacobian, used = np.zeros((n, CONTACTS, 3, a)), np.zeros((n, CONTACTS), bool)
+    points[row, slot], inward[row, slot], jacobian[row, slot], used[row, slot] = p, -normal, J, True
+    return points, inward, jacobian, used
+
+
+def _nearest(hand: HandModel, gap: Float[np.ndarray, "n spheres"]) -> tuple[np.ndarray, np.ndarray]:
+    """Row and sphere of the `PER_LINK` nearest of each link within `REACH`, at most `CONTACTS` a row."""
+    take = np.zeros(gap.shape, bool)
+    for link in np.unique(hand.sphere_link):
+        (of,) = np.nonzero(hand.sphere_link == link)
+        order = of[np.argsort(gap[:, of], axis=1)[:, :PER_LINK]]
+        np.put_along_axis(take, order, True, axis=1)
+    take &= gap < REACH
+    if take.sum(axis=1).max(initial=0) > CONTACTS:
+        least = np.sort(np.where(take, gap, np.inf), axis=1)[:, CONTACTS - 1]
+        take &= gap <= least[:, None]
+    return np.nonzero(take)
+
+
+@lru_cache(maxsize=1)
+def _solver():
+    return jax.jit(jax.vmap(_balance))
+
+
+def _balance(
+    p: Float[Array, "contacts 3"],
+    inward: Float[Array, "contacts 3"],
+    jacobian: Float[Array, "contacts 3 active"],
+    used: Bool[Array, " contacts"],
+    wanted: Float[Array, " active"],
+) -> Float[Array, "contacts 3"]:
+    """FISTA with restarts (Beck and Teboulle 2009; O'Donoghue and Candès 2015) on the cones."""
+    high = jax.lax.Precision.HIGHEST
+    center = jnp.sum(p * used[:, None], 0) / jnp.maximum(used.sum(), 1)
+    arm = p - center
+    x, y, z = arm[:, 0], arm[:, 1], arm[:, 2]
+    o = jnp.zeros_like(x)
+    cross = jnp.stack([jnp.stack([o, -z, y], 1), jnp.stack([z, o, -x], 1), jnp.stack([-y, x, o], 1)], 1) / ARM
+    W = jnp.concatenate([jnp.broadcast_to(jnp.eye(3), cross.shape), cross], axis=1)  # contacts, 6, 3
+    A = jnp.concatenate([_WRENCH * W, _TORQUE * jnp.swapaxes(jacobian, 1, 2)], axis=1) * used[:, None, None]
+    b = jnp.concatenate([jnp.zeros(6), _TORQUE * wanted])
+    mul = lambda f: jnp.einsum("cri,ci->r", A, f, precision=high)  # noqa: E731
+    back = lambda r: jnp.einsum("cri,r->ci", A, r, precision=high)  # noqa: E731
+    # the largest eigenvalue of A A^T, which is small
+    small = jnp.einsum("cri,csi->rs", A, A, precision=high)
+    v = jax.lax.fori_loop(
+        0, 30, lambda _, v: (lambda u: u / (jnp.linalg.norm(u) + 1e-12))(small @ v), jnp.ones(len(b))
+    )
+    length = 1.0 / (1.05 * jnp.vdot(v, small @ v) + _FORCE**2)
+
+    def step(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        f, g, t = state
+        new = _on_cone(g - length * (back(mul(g) - b) + _FORCE**2 * g), inward) * used[:, None]
+        later = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t**2))
+        restart = jnp.vdot(g - new, new - f) > 0.0
+        later = jnp.where(restart, 1.0, later)
+        ahead = jnp.where(restart, new, new + (t - 1.0) / later * (new - f))
+        return new, ahead, later
+
+    zero = jnp.zeros_like(p)
+    return jax.lax.fori_loop(0, _STEPS, step, (zero, zero, jnp.float32(1.0)))[0]
+
+
+def _on_cone(f: Float[Array, "contacts 3"], axis: Float[Array, "contacts 3"]) -> Float[Array, "contacts 3"]:
+    """The nearest point of |f_t| <= mu f_n (projection on a second-order cone)."""
+    normal = jnp.sum(f * axis, 1)
+    tangent = f - normal[:, None] * axis
+    size = jnp.sqrt(jnp.sum(tangent**2, 1) + 1e-20)
+    press = jnp.clip((normal + FRICTION * size) / (1.0 + FRICTION**2), 0.0)
+    on_edge = press[:, None] * (axis + FRICTION * tangent / size[:, None])
+    inside = size <= FRICTION * normal
+    apex = FRICTION * size <= -normal
+    return jnp.where(inside[:, None], f, jnp.where(apex[:, None], 0.0, on_edge))
