@@ -116,11 +116,17 @@ class Export:
         str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
     ] = None
     hand: Annotated[str | None, arg(metavar="NAME", help="Hand of the grasps; the file's by default.")] = None
+    name: Annotated[
+        str | None,
+        arg(metavar="WORD", help="What the object is called; by default as in synth."),
+    ] = None
 
     def run(self) -> int:
         from pipelines.export import export
 
-        result = export(self.grasps, self.format, self.out, objects=self.objects, hand=self.hand)
+        result = export(
+            self.grasps, self.format, self.out, objects=self.objects, hand=self.hand, name=self.name
+        )
         print(result.summary())
         return 0 if result.written else 1
 

@@ -35,7 +35,15 @@ class Exported:
         return f"{self.written} grasps written{rest}: see {self.out}"
 
 
-def export(path: str, to: str, out: str, *, objects: str | None = None, hand: str | None = None) -> Exported:
+def export(
+    path: str,
+    to: str,
+    out: str,
+    *,
+    objects: str | None = None,
+    hand: str | None = None,
+    name: str | None = None,
+) -> Exported:
     """Write the grasps with status "ok", and the meshes in our frame (metres, +y up), object by object.
 
     Args:
@@ -44,9 +52,11 @@ def export(path: str, to: str, out: str, *, objects: str | None = None, hand: st
       out: folder.
       objects: folder of the meshes of other people's files.
       hand: by default the file's.
+      name: what the object of a file with one object is called; see `object_names`.
 
     Raises:
-      UserError: an unknown format, what the readers refuse.
+      UserError: an unknown format, what the readers refuse, a name for several objects, or another object
+        of the same name in `out`.
     """
     if to not in WRITERS:
         raise UserError(f"format {to!r}", f"one of {', '.join(WRITERS)}", "choose one with --format")
@@ -60,16 +70,34 @@ def export(path: str, to: str, out: str, *, objects: str | None = None, hand: st
     reason = next((r for r, s in zip(reasons, grasps.status, strict=True) if s != "ok"), "")
     fine = np.isfinite(grasps.hand_pose).all(axis=1) & np.isfinite(grasps.joints).all(axis=1)
     usable = fine & np.array([s == "ok" for s in grasps.status])
-    for key in dict.fromkeys(np.array(grasps.object_key)[usable]):
+    names = object_names(grasps, list(dict.fromkeys(np.array(grasps.object_key)[usable])), name)
+    for key in names:
         index = np.flatnonzero(usable & (np.array(grasps.object_key) == key))
         try:
             obj = load_measured(grasps.objects[key], place, roots)
         except UserError as error:
             reason = reason or str(error)
             continue
-        WRITERS[to](folder, re.sub(r"[^\w.-]+", "_", str(key)), grasps, index, obj)
+        WRITERS[to](folder, names[key], grasps, index, obj)
         written += len(index)
     return Exported(folder, written, len(grasps) - written, reason)
+
+
+def object_names(grasps: GraspFile, keys: list[str], name: str | None = None) -> dict[str, str]:
+    """File name of each object: `name`, else what `zdg synth --name` called it, else the file's own word.
+
+    Objects of one file that would share a name get their own words behind it.
+
+    Raises:
+      UserError: `name` with several objects.
+    """
+    if name is not None and len(keys) > 1:
+        raise UserError(f"--name {name} for {len(keys)} objects", "one object", "leave --name out")
+    told = dict(zip(grasps.object_key, grasps.category, strict=True)) if grasps.format == "zdg" else {}
+    words = {key: name or told.get(key) or key for key in keys}
+    shared = [word for word in words.values() if list(words.values()).count(word) > 1]
+    found = {key: f"{word}_{key}" if word in shared else word for key, word in words.items()}
+    return {key: re.sub(r"[^\w.-]+", "_", str(word)) for key, word in found.items()}
 
 
 def _dexgraspbench(
@@ -79,11 +107,16 @@ def _dexgraspbench(
     from sim_eval.convex import convex_pieces
     from sim_eval.solids import hull_union
 
-    dexgraspbench.write(folder, name, grasps, [int(i) for i in index])
     place = folder / "objects" / name
+    whole = place / "mesh/simplified.obj"
+    if whole.is_file() and whole.read_bytes() != _obj_text(obj.mesh):
+        raise UserError(
+            f"another object {name} in {folder}", "one object a name", "choose another --out, or a --name"
+        )
+    dexgraspbench.write(folder, name, grasps, [int(i) for i in index])
     for below in ("mesh", "urdf/meshes", "info"):
         (place / below).mkdir(parents=True, exist_ok=True)
-    _write_mesh(obj.mesh, place / "mesh/simplified.obj")
+    _write_mesh(obj.mesh, whole)
     pieces = convex_pieces(obj.mesh).pieces
     for i, points in enumerate(pieces):
         hull = trimesh.convex.convex_hull(points)
@@ -113,11 +146,15 @@ def _glb(folder: Path, name: str, grasps: GraspFile, index: np.ndarray, obj: Mea
     write_scene(build_scene(obj.mesh, hands, model.skin_faces), folder / f"{name}.glb")
 
 
-def _write_mesh(mesh: trimesh.Trimesh, path: Path) -> None:
+def _obj_text(mesh: trimesh.Trimesh) -> bytes:
     """OBJ with all digits of a double, so that the mesh that is read back is the one measured here."""
     lines = [f"v {x!r} {y!r} {z!r}" for x, y, z in np.asarray(mesh.vertices, np.float64).tolist()]
     lines += [f"f {a} {b} {c}" for a, b, c in (np.asarray(mesh.faces) + 1).tolist()]
-    write_atomic(path, ("\n".join(lines) + "\n").encode())
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _write_mesh(mesh: trimesh.Trimesh, path: Path) -> None:
+    write_atomic(path, _obj_text(mesh))
 
 
 Writer = Callable[[Path, str, GraspFile, np.ndarray, MeasuredObject], None]

@@ -71,6 +71,8 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
 def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> list[Path]:
     """Write `NAME/GRASP_ID.npy` for each grasp, keys as the benchmark's `convert_format.py` makes them.
 
+    `obj_path` is absolute: the benchmark looks for a relative one below its own checkout.
+
     Args:
       folder: an existing folder; the mesh is expected in its `objects/NAME`, at scale 1.
       name: of the object, as a file name.
@@ -93,7 +95,7 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> l
             for stage, q in joints.items()
         }
         entry = {
-            "obj_path": f"objects/{name}",
+            "obj_path": str((folder / "objects" / name).resolve()),
             "obj_scale": 1.0,
             "obj_pose": IDENTITY.copy(),
             **stages,

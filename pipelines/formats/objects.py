@@ -95,12 +95,15 @@ def candidates(source: ObjectSource, folder: Path, objects: Path | None) -> Iter
     """Places to look, in order: the file's own path, then the object's name, in each of the roots.
 
     Roots are `--objects`, the grasp file's folder and the folders above it, the current one. A path that
-    starts with / is taken as it is first, then its last part as a name.
+    starts with / is taken as it is first, then its last two parts (a folder that was moved), then its last
+    part as a name.
     """
     roots = [objects] if objects is not None else []
     above = folder.resolve()
     roots += [above, *list(above.parents)[:3], Path.cwd()]
-    words = [word for word in dict.fromkeys((source.path, source.name, Path(source.path).name)) if word]
+    tail = "/".join(Path(source.path).parts[-2:]) if source.path.startswith("/") else ""
+    told = (source.path, tail, source.name, Path(source.path).name)
+    words = [word for word in dict.fromkeys(told) if word]
     for word in words:
         for root in roots:
             place = root / word  # an absolute word replaces the root

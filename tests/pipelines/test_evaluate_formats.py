@@ -111,6 +111,68 @@ def test_a_round_trip_measures_the_same(ours: Path, tmp_path: Path, kind: str) -
         assert info["mass"] == pytest.approx(1000 * ROD.volume, rel=0.05)
 
 
+def named(folder: Path, mesh: trimesh.Trimesh, word: str | None, file: str = "simplified") -> Path:
+    """One grasp of an object whose mesh file has a name that others have too."""
+    folder.mkdir(parents=True)
+    mesh.export(folder / f"{file}.stl")
+    sha = mesh_sha256(check_mesh(trimesh.load_mesh(folder / f"{file}.stl", process=False), file)[0])
+    hand = load_hand("human16")
+    q = np.full(16, 0.1)
+    row = {
+        "task_id": "t", "object_id": file, "object_scale": 1.0, "mesh_sha256": sha, "hand": "human16",
+        "task": "hold it", "reasoner": "offline", "status_reason": "", "seed": 0, "config_sha": "c",
+        "code_version": "0", "calls": [], "grasp_id": f"t-{word}", "status": "ok",
+        "hand_pose": np.array([0, 0.2, 0, 1.0, 0, 0, 0]), "joints": q, "pregrasp_joints": q,
+        "squeeze_joints": q,
+    }  # fmt: skip
+    source = {"source": str(folder / f"{file}.stl"), "scale": 1.0, "up": None, "name": word}
+    info = {"hand": "human16", "joint_names": list(hand.active_names), "objects": {file: source}}
+    write_dataset(folder, [row], info)
+    return folder
+
+
+def test_objects_are_exported_under_their_names_and_never_mixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two meshes of one file name: by --name apart, by file name refused, the first left as it was."""
+    out = tmp_path / "dgb"
+
+    def run(source: Path, *more: str) -> int:
+        return cli.main(["export", str(source), "--format", "dexgraspbench", "--out", str(out), *more])
+
+    ball = trimesh.creation.icosphere(2, 0.04)
+    assert run(named(tmp_path / "a", ROD, "rod")) == 0
+    assert run(named(tmp_path / "b", ball, "a ball")) == 0
+    assert {p.name for p in (out / "objects").iterdir()} == {"rod", "a_ball"}
+    plain = named(tmp_path / "c", ROD, None)
+    assert run(plain) == 0
+    assert run(plain) == 0  # the same mesh again
+    kept = (out / "objects/simplified/mesh/simplified.obj").read_bytes()
+    files = sorted(out.rglob("*.npy"))
+    other = named(tmp_path / "d", ball, None)
+    capsys.readouterr()
+    assert run(other) == 2
+    assert "another object simplified" in capsys.readouterr().err
+    assert (out / "objects/simplified/mesh/simplified.obj").read_bytes() == kept
+    assert sorted(out.rglob("*.npy")) == files
+    assert run(other, "--name", "ball2") == 0
+    assert (out / "objects/ball2/mesh/simplified.obj").is_file()
+
+
+def test_object_paths_of_an_export_hold_from_anywhere_and_after_a_move(
+    ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The benchmark runs in its own checkout; MuJoCo opens obj_path from there."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", str(ours), "--format", "dexgraspbench", "--out", "x/graspdata"]) == 0
+    file = next((tmp_path / "x/graspdata/rod").glob("*.npy"))
+    place = Path(np.load(file, allow_pickle=True).item()["obj_path"])
+    assert place.is_absolute()
+    assert (place / "urdf/meshes/convex_piece_000.obj").is_file()
+    (tmp_path / "x").rename(tmp_path / "y")
+    assert evaluate_file(str(tmp_path / "y/graspdata")).measured == COUNT
+
+
 def test_shadow_survives_both_formats(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     palm, joints = writers.poses(3), np.random.default_rng(1).uniform(0, 0.3, size=(3, 22))
