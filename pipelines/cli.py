@@ -61,6 +61,8 @@ class Synth:
         print(result.summary())
         if result.status == "budget_exhausted":
             return 3
+        if result.succeeded and not result.num_good:
+            return 4
         return 0 if result.succeeded else 1
 
 

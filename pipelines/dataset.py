@@ -41,6 +41,16 @@ MORE_METRICS = {
     "fc_epsilon": pa.float64(),
     "fc_min_weight": pa.float64(),
 }
+# how the hand comes and presses (docs/simulation.md), beside pregrasp_joints and squeeze_joints; newer, too
+CLOSING = {
+    "pregrasp_pose": pa.list_(pa.float32(), 7),
+    "pregrasp_gap_cm": pa.float64(),
+    "approach_free": pa.bool_(),
+    "approach_reason": pa.string(),
+    "squeeze_way": pa.string(),
+    "six_force_held": pa.int32(),
+}
+NEWER = (*MORE_METRICS, *CLOSING)
 
 _CALL = pa.struct(
     [
@@ -63,8 +73,8 @@ def grasp_schema(num_joints: int) -> pa.Schema:
 
     The columns after `p_score` are additions: `contact_end` (still touching after the gravity test),
     `p_dep_object_cm` (depth of the object's surface points in the hand, which shows thin walls pierced),
-    `initial_*` (the same measures of the unrefined start), `rank` (0 = best kept grasp of its task), and
-    `MORE_METRICS`.
+    `initial_*` (the same measures of the unrefined start), `rank` (0 = best kept grasp of its task),
+    `MORE_METRICS`, and `CLOSING`.
 
     Args:
       num_joints: n, the length of every joint list.
@@ -114,7 +124,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
         ("initial_p_dep_cm", real, True),
         ("initial_p_vol_cm3", real, True),
         ("rank", pa.int32(), True),
-        *((name, kind, True) for name, kind in MORE_METRICS.items()),
+        *((name, kind, True) for name, kind in (MORE_METRICS | CLOSING).items()),
     ]
     return pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in fields])
 
@@ -197,7 +207,7 @@ def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         raise UserError(
             f"no readable {INFO_FILE} beside {path}", "the pair that `zdg synth` wrote", "copy both files"
         ) from error
-    missing = [name for name in names if name not in (*table.column_names, *MORE_METRICS)]
+    missing = [name for name in names if name not in (*table.column_names, *NEWER)]
     if missing:
         raise UserError(
             f"{path} without {', '.join(missing)}", "the columns of grasps.parquet", "synthesize it again"

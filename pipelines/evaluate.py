@@ -120,7 +120,8 @@ def _measure(
     )
     columns = evaluate(
         model, obj, grasps.hand_pose[index], joints, protocol, backend=backend, pregrasp=before,
-        squeeze=after, **options,
+        squeeze=after, pregrasp_pose=None if grasps.pregrasp_pose is None else grasps.pregrasp_pose[index],
+        **options,
     )  # fmt: skip
     if all(name in columns for name in (*selection.LIMITS, "contact_end")):
         columns = {**columns, "good": selection.good(columns)}
@@ -162,11 +163,15 @@ def _turned(grasps: GraspFile, up: str | None) -> GraspFile:
 
     objects = {k: dataclasses.replace(s, up=up or s.up) for k, s in grasps.objects.items()}
     pose = grasps.hand_pose.copy()
+    before = None if grasps.pregrasp_pose is None else grasps.pregrasp_pose.copy()
     for key, source in objects.items():
         index = np.flatnonzero(np.array(grasps.object_key) == key)
         wxyz = np.roll(Rotation.from_matrix(UP_TO_Y[source.up]).as_quat(), 1)
-        pose[index] = compose(np.concatenate([np.zeros(3), wxyz]), pose[index])
-    return dataclasses.replace(grasps, hand_pose=pose, objects=objects, turned=True)
+        turn = np.concatenate([np.zeros(3), wxyz])
+        pose[index] = compose(turn, pose[index])
+        if before is not None:
+            before[index] = compose(turn, before[index])
+    return dataclasses.replace(grasps, hand_pose=pose, pregrasp_pose=before, objects=objects, turned=True)
 
 
 def _diversities(model: Any, grasps: GraspFile) -> dict[str, dict[str, float | int]]:

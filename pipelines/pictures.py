@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,35 @@ def grasp_strip(obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, si
     return grasp_views(Surface.of(obj.mesh, tinted(target)), _picture(hand, row), hand.skin_faces, size=size)
 
 
+def closing_sheet(
+    obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, size: int = 256
+) -> Image.Image:
+    """Pregrasp, grasp and squeeze of one grasp below each other, from three sides.
+
+    Args:
+      obj, hand: what is drawn.
+      row: of `grasps.parquet`, with a closing.
+      size: side of one picture, pixels.
+    """
+    surface = Surface.of(obj.mesh, tinted(np.isin(obj.face_part, row["part_ids"])))
+    gap = number(None if row["pregrasp_gap_cm"] is None else 10.0 * row["pregrasp_gap_cm"], 1)
+    held = (
+        "withstands six forces" if row["six_force_suc"] else f"withstands {row['six_force_held']} of 6 forces"
+    )
+    stages = (
+        ("pregrasp", row["pregrasp_pose"], row["pregrasp_joints"], f"{gap} mm from the object"),
+        ("grasp", row["hand_pose"], row["joints"], "as refined"),
+        ("squeeze", row["hand_pose"], row["squeeze_joints"], f"servo targets; {held}"),
+    )
+    pictures = [
+        dataclasses.replace(
+            _picture(hand, {**row, "hand_pose": pose, "joints": joints}), title=name, caption=(said, "")
+        )
+        for name, pose, joints, said in stages
+    ]
+    return grasp_sheet(surface, pictures, hand.skin_faces, size=size, columns=1)
+
+
 def blank_strip(size: int = 256) -> Image.Image:
     """What stands where `grasp_strip` has no grasp to draw: as large, and grey."""
     return Image.new("RGB", (3 * size + 6, size), (240, 240, 240))
@@ -89,17 +119,22 @@ def write_all(
       rows: the kept grasps, best first; may be empty.
       notes: small print of the report.
     """
-    sheet = None
+    sheet = closing = None
     if rows:
         sheet = kept_grasps(obj, hand, rows)
         sheet.save(out / "grasps.png")
+        if rows[0].get("pregrasp_pose") is not None:
+            closing = closing_sheet(obj, hand, rows[0])
+            closing.save(out / "closing.png")
         names = [f"grasp_{row['rank'] + 1}" for row in rows]
         skins = posed_skin(hand, *(np.array([row[key] for row in rows]) for key in ("hand_pose", "joints")))
         target = np.isin(obj.face_part, rows[0]["part_ids"])
         hands = dict(zip(names, skins, strict=True))
         scene = build_scene(obj.mesh, hands, hand.skin_faces, face_rgb=tinted(target))
         write_scene(scene, out / "scene.glb")
-    page = build_report(trace, rows, pictures, grasp_picture=sheet, limits=LIMITS, notes=notes)
+    page = build_report(
+        trace, rows, pictures, grasp_picture=sheet, closing_picture=closing, limits=LIMITS, notes=notes
+    )
     write_report(out / "report.html", page)
 
 

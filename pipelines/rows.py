@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
@@ -66,22 +66,19 @@ def grasp_row(
     refined: RefinedGrasps,
     index: int,
     measured: Mapping[str, Any],
-    closing: tuple[Float[np.ndarray, "k active"], Float[np.ndarray, "k active"]] | None = None,
 ) -> dict[str, Any]:
     """One refined grasp; numbers that refinement could not give (NaN) become null.
 
     Args:
       shared: from `identity`.
       index: which of the batch.
-      measured: further columns (metrics, rank), empty for a grasp that refinement lost.
-      closing: (pregrasp, squeeze) of the batch, radians; None, or NaN in a row, for the hand's own rule.
+      measured: further columns (metrics, closing, rank), empty for a grasp that refinement lost; without a
+        closing of its own the row has that of the hand's rule.
     """
     assert grasp.guidance is not None  # a refined task was reasoned
     assert grasp.initial is not None
     joints = np.asarray(refined.joints[index], dtype=np.float64)
     pregrasp, squeeze = opened_and_squeezed(hand, joints)
-    if closing is not None and np.isfinite(closing[1][index]).all():
-        pregrasp, squeeze = (np.asarray(part[index], dtype=np.float64) for part in closing)
     return {
         **shared,
         "grasp_id": f"{shared['task_id']}-{shared['seed']}-{index:04d}",
@@ -112,7 +109,6 @@ def task_rows(
     refined: RefinedGrasps,
     kept: Int[np.ndarray, " kept"],
     columns: Mapping[str, np.ndarray],
-    closing: tuple[Float[np.ndarray, "k active"], Float[np.ndarray, "k active"]] | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(rows of the kept grasps, rows of those that refinement lost).
 
@@ -120,10 +116,9 @@ def task_rows(
       shared: from `identity`.
       kept: indices into the batch, best first.
       columns: their measures, in the same order.
-      closing: see `grasp_row`.
     """
     chosen = [
-        grasp_row(shared, hand, grasp, refined, int(i), measured_columns(columns, place), closing)
+        grasp_row(shared, hand, grasp, refined, int(i), measured_columns(columns, place))
         for place, i in enumerate(kept)
     ]
     lost = [i for i, status in enumerate(refined.status) if status != "ok"]
@@ -132,8 +127,11 @@ def task_rows(
 
 def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str, Any]:
     """One grasp's measures as row values; a number that could not be measured (NaN) becomes null."""
-    values = {name: np.asarray(column)[place].item() for name, column in columns.items()}
-    return {k: _known(v) if isinstance(v, float) else v for k, v in values.items()}
+    values = {name: np.asarray(column)[place] for name, column in columns.items()}
+    return {
+        k: _known(v.item() if v.ndim == 0 else v) if v.dtype.kind == "f" else v.item()
+        for k, v in values.items()
+    }
 
 
 def _known(value: Any) -> Any:

@@ -53,9 +53,13 @@ def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
 
 
 def good_rows(rows: Sequence[Mapping[str, Any]]) -> Bool[np.ndarray, " grasps"]:
-    """`good` of rows of `grasps.parquet`; a measure that is null is no good one."""
+    """`good` of rows of `grasps.parquet`, and the way to the grasp is free where the row says anything of it.
+
+    A measure that is null is no good one.
+    """
     names = (*LIMITS, "contact_end")
-    return good({name: np.array([row[name] for row in rows], dtype=float) for name in names})
+    meets = good({name: np.array([row[name] for row in rows], dtype=float) for name in names})
+    return meets & np.array([row.get("approach_free") is not False for row in rows], bool)
 
 
 def rank(

@@ -60,7 +60,8 @@ class SynthResult:
       status, reason: "ok", or why reasoning, refinement or simulation left no grasp.
       kept: rows of the kept grasps, best first; one that could not be simulated has another status than "ok".
       failed: number of rows with another status than "ok", kept or not.
-      num_good: kept grasps that meet all of `selection.LIMITS` and still touch.
+      num_good: kept grasps that meet all of `selection.LIMITS`, still touch, and are reached freely.
+      num_firm: kept grasps that withstand six forces.
       seconds: duration of each step.
     """
 
@@ -70,6 +71,7 @@ class SynthResult:
     kept: list[dict[str, Any]]
     failed: int
     num_good: int
+    num_firm: int
     seconds: dict[str, float]
 
     @property
@@ -82,7 +84,12 @@ class SynthResult:
         failed = f", {self.failed} failed" if self.failed else ""
         if not self.succeeded:
             return f"no grasp{failed}: {self.status}: {self.reason} (rows in {self.out})"
-        return f"{self.succeeded} grasps kept, {self.num_good} good{failed}: see {self.out / 'report.html'}"
+        firm = f"{self.num_firm} hold against six forces"
+        counts = f"{self.succeeded} grasps kept, {self.num_good} good, {firm}{failed}"
+        line = f"{counts}: see {self.out / 'report.html'}"
+        if self.num_good:
+            return line
+        return f"{line}\nno kept grasp is good: too deep, dropped by the gravity test, or not reached freely"
 
 
 def check_options(options: SynthOptions) -> Reasoner:
@@ -175,9 +182,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                 )  # fmt: skip
             with steps.step("simulate and choose"):
                 kept = keep_best(options.select, hand, obj, grasp, refined, options.keep)
-            kept_rows, other_rows = rows.task_rows(
-                shared, hand, grasp, kept.batch, kept.places, kept.columns, kept.closing
-            )
+            kept_rows, other_rows = rows.task_rows(shared, hand, grasp, kept.batch, kept.places, kept.columns)
             if not kept_rows:
                 status, reason = selection.why_none(refined.status, refined.status_reason)
         with steps.step("write the data"):
@@ -191,7 +196,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
         status, reason = kept_rows[0]["status"], kept_rows[0]["status_reason"]
     failed = sum(row["status"] != "ok" for row in kept_rows + other_rows)
     good = int(selection.good_rows(kept_rows).sum())
-    return SynthResult(out, status, reason, kept_rows, failed, good, steps.seconds)
+    firm = sum(bool(row["six_force_suc"]) for row in kept_rows)
+    return SynthResult(out, status, reason, kept_rows, failed, good, firm, steps.seconds)
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

@@ -50,6 +50,7 @@ MORE_COLUMNS = (
     Column("gravity_hold_dis_cm", "displacement, held against gravity (cm) ↓"),
     Column("six_force_suc", "six-force success (%) ↑", 100.0),
     Column("six_force_dis_cm", "displacement, six forces (cm) ↓"),
+    Column("pregrasp_gap_cm", "pregrasp to object (cm) ↑"),
 )
 COLUMNS = PAPER_COLUMNS + MORE_COLUMNS
 

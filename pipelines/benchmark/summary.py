@@ -23,7 +23,7 @@ BENCH_COLUMNS = tuple(
     if column.name
     in (
         "p_dep_object_cm", "p_vol_voxel_cm3", "self_pen_cm", "contact_number", "contact_distance_cm",
-        "contact_consistency_cm", "force_closure", "fc_epsilon", "six_force_suc", "six_force_dis_cm",
+        "contact_consistency_cm", "force_closure", "fc_epsilon", "six_force_suc", "pregrasp_gap_cm",
     )
 )  # fmt: skip
 # of a row's set of grasps, not of one: DexGraspBench takes all evaluated ones, Dexonomy those that succeeded

@@ -15,6 +15,7 @@ from pipelines import selection
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
 from pipelines.formats.collect import UNREADABLE
+from pipelines.keeping import closing_columns
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.evaluate import evaluate
 from zdg_jax.objects import load_object
@@ -24,9 +25,9 @@ from zdg_jax.objects.named_parts import named_parts
 MEASURES = (
     "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_voxel_cm3", "self_pen_cm", "sim_dis_cm", "sim_suc",
     "contact_end", "part_acc", "sc_ratio", "contact_number", "contact_distance_cm", "contact_consistency_cm",
-    "force_closure", "fc_epsilon", "six_force_suc", "six_force_dis_cm",
+    "force_closure", "fc_epsilon", "six_force_suc", "six_force_held", "pregrasp_gap_cm",
 )  # fmt: skip
-FORM = 4  # of the unit files
+FORM = 5  # of the unit files
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,9 @@ def target_mask(obj: ObjectModel, instruction: Instruction) -> np.ndarray:
 
 
 def six_force(hand: Any, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray, threads: int | None = None):
-    """The columns of DexGraspBench's test."""
-    held = evaluate(hand, obj, pose, joints, "six_force", threads=threads, backend=selection.BACKEND)
-    return {name: held[name] for name in ("six_force_suc", "six_force_dis_cm")}
+    """The columns of DexGraspBench's test, and of the closing that it was run with."""
+    closed = closing_columns(hand, obj, pose, joints, threads)
+    return {name: closed[name] for name in ("six_force_suc", "six_force_held", "pregrasp_gap_cm")}
 
 
 def grasps(

@@ -40,7 +40,7 @@ class SimulateStage:
             self._select, self._hand, prepared.obj, reasoned.grasp, grasps, self._keep, self._threads
         )
         chosen, lost = rows.task_rows(
-            reasoned.shared, self._hand, reasoned.grasp, kept.batch, kept.places, kept.columns, kept.closing
+            reasoned.shared, self._hand, reasoned.grasp, kept.batch, kept.places, kept.columns
         )
         status, reason = "ok", ""
         if not chosen:

@@ -33,6 +33,7 @@ class Rows:
     joints: list[np.ndarray] = field(default_factory=list)
     pregrasp: list[np.ndarray] = field(default_factory=list)
     squeeze: list[np.ndarray] = field(default_factory=list)
+    pregrasp_pose: list[np.ndarray] = field(default_factory=list)
     status: list[str] = field(default_factory=list)
     reason: list[str] = field(default_factory=list)
     objects: dict[str, ObjectSource] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Rows:
         squeeze: Float[np.ndarray, "rows active"] | None = None,
         *,
         key: str | None = None,
+        pregrasp_pose: Float[np.ndarray, "rows 7"] | None = None,
     ) -> None:
         """Grasps of one object; it is known by name and scale unless `key` says otherwise."""
         key = key or (source.name if source.scale == 1.0 else f"{source.name} x {source.scale:.6g}")
@@ -60,6 +62,7 @@ class Rows:
         self.joints += list(joints)
         self.pregrasp += list(nothing if pregrasp is None else pregrasp)
         self.squeeze += list(nothing if squeeze is None else squeeze)
+        self.pregrasp_pose += list(np.full((len(ids), 7), np.nan) if pregrasp_pose is None else pregrasp_pose)
         self.status += ["ok"] * len(ids)
         self.reason += [""] * len(ids)
 
@@ -83,6 +86,7 @@ class Rows:
             hand_pose=stacked(self.hand_pose, 7), joints=stacked(self.joints, active),
             pregrasp=stacked(self.pregrasp, active), squeeze=stacked(self.squeeze, active),
             status=tuple(self.status), status_reason=tuple(self.reason), objects=self.objects, notes=notes,
+            pregrasp_pose=stacked(self.pregrasp_pose, 7),
         )  # fmt: skip
 
 

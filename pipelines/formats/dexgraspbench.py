@@ -41,7 +41,7 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
 
     T_obj_base = T_world_obj^-1 T_world_root T_root_base. For Shadow the root is the wrist's end that their
     MJCF keeps (palm at z = 0.034 m), or in BODex's raw files the palm; for our own hands it is link 0. Where
-    the stages have poses of their own, that of the grasp counts.
+    the stages have poses of their own, those of pregrasp and grasp count.
 
     Raises:
       UserError: unreadable, a hand that can't be told or that we do not have, another number of joints.
@@ -56,13 +56,18 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
             raise UserError(f"{file.name}", "a dict with grasp_qpos or robot_pose", "check the file")
         stages = _stages(data, model, file.name)
         source, world_obj = _object(data, file)
-        pose = relative_pose(world_obj, _base(model, stages["grasp"][:, :7], "grasp_qpos" in data))
+        benchmark = "grasp_qpos" in data
+        poses = {k: relative_pose(world_obj, _base(model, v[:, :7], benchmark)) for k, v in stages.items()}
+        pose = poses["grasp"]
         names = list(data.get("joint_names", model.active_names))
         joints = {k: by_name(names, v[:, 7:], model, file.name) for k, v in stages.items()}
         count = len(pose)
         ids = [str(data.get("grasp_id", label))] if count == 1 else [f"{label}-{i:04d}" for i in range(count)]
         kind = category(source.name)
-        rows.add(ids, source, kind, pose, joints["grasp"], joints.get("pregrasp"), joints.get("squeeze"))
+        rows.add(
+            ids, source, kind, pose, joints["grasp"], joints.get("pregrasp"), joints.get("squeeze"),
+            pregrasp_pose=poses.get("pregrasp"),
+        )  # fmt: skip
 
     each_file(rows, path, ".npy", read_one)
     return rows.finish(path, NAME)
@@ -83,16 +88,18 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> l
       The files.
     """
     model = load_hand(grasps.hand)
-    pose = grasps.hand_pose[index]
+    before = grasps.hand_pose if grasps.pregrasp_pose is None else grasps.pregrasp_pose
+    before = np.where(np.isfinite(before).all(axis=1, keepdims=True), before, grasps.hand_pose)
+    poses = [pose[index] for pose in (before, grasps.hand_pose, grasps.hand_pose)]
     if grasps.hand == "shadow":
-        pose = compose(compose(pose, palm_in_base(model)), relative_pose(_palm(), IDENTITY))
+        poses = [compose(compose(p, palm_in_base(model)), relative_pose(_palm(), IDENTITY)) for p in poses]
     (folder / name).mkdir(exist_ok=True)
     places = []
-    for i, root in zip(index, pose, strict=True):
+    for i, *roots in zip(index, *poses, strict=True):
         joints = dict(zip(STAGES, (grasps.pregrasp[i], grasps.joints[i], grasps.squeeze[i]), strict=True))
         stages = {
             f"{stage}_qpos": np.concatenate([root, q if np.isfinite(q).all() else grasps.joints[i]])
-            for stage, q in joints.items()
+            for root, (stage, q) in zip(roots, joints.items(), strict=True)
         }
         entry = {
             "obj_path": str((folder / "objects" / name).resolve()),

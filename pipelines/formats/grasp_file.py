@@ -51,6 +51,7 @@ class GraspFile:
       hand_pose: xyz (metres) and wxyz of the hand's link 0 in the frame of the scaled mesh.
       joints: active joints, radians, in the order of `HandModel.active_names`.
       pregrasp, squeeze: as `joints`; NaN where the file has none.
+      pregrasp_pose: as `hand_pose`, before the grasp; NaN where the file has none, None if it never has.
       status, status_reason: "ok", or why a row can't be measured.
       objects: by key.
       turned: the poses are in the frame of the turned mesh already (+y up), whatever `ObjectSource.up` is.
@@ -72,6 +73,7 @@ class GraspFile:
     objects: Mapping[str, ObjectSource]
     turned: bool = False
     notes: tuple[str, ...] = field(default=())
+    pregrasp_pose: Float[np.ndarray, "rows 7"] | None = None
 
     def __len__(self) -> int:
         return len(self.grasp_id)

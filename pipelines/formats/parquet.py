@@ -43,4 +43,5 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
         pregrasp=column_array(table, "pregrasp_joints"), squeeze=column_array(table, "squeeze_joints"),
         status=tuple(table["status"].to_pylist()), status_reason=tuple(table["status_reason"].to_pylist()),
         objects=objects, turned=True,
+        pregrasp_pose=column_array(table, "pregrasp_pose") if "pregrasp_pose" in table.column_names else None,
     )  # fmt: skip

@@ -39,6 +39,7 @@ def build_report(
     *,
     object_picture: Image.Image | None = None,
     grasp_picture: Image.Image | None = None,
+    closing_picture: Image.Image | None = None,
     limits: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
@@ -52,6 +53,7 @@ def build_report(
       pictures: every picture that a stage names.
       object_picture: the plain object, at the top.
       grasp_picture: the contact sheet of the grasps.
+      closing_picture: the best grasp's pregrasp, grasp and squeeze.
       limits: column -> largest good value; values within are marked.
       notes: further lines of small print (versions, seed).
 
@@ -68,6 +70,7 @@ def build_report(
         uris={name: data_uri(pictures[name]) for name in sorted(named)},
         object_uri=None if object_picture is None else data_uri(object_picture),
         grasp_uri=None if grasp_picture is None else data_uri(grasp_picture),
+        closing_uri=None if closing_picture is None else data_uri(closing_picture),
         headline=headline(trace, grasps, limits or {}),
         table=grasp_table(grasps, limits or {}),
         notes=list(notes),

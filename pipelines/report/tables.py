@@ -57,6 +57,8 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
     heads += [(name, explained) for name, explained, _ in _MORE.values()]
     heads += [
         ("contact", "still touching after the gravity test"),
+        ("approach", "free of the object by 5 mm at the pregrasp, and on the way from there"),
+        ("six forces", "withstands 1 N along all six axes"),
         ("E", "weighted sum of the energy terms (eq. 8)"),
     ]
     heads += [(key.replace("_", " "), explained) for key, explained in _TERMS.items()]
@@ -67,7 +69,9 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         for key, (_, _, digits) in _METRICS.items():
             row.append(_judged(grasp.get(key), limits.get(key), digits))
         row += [Cell(number(grasp.get(key), digits)) for key, (_, _, digits) in _MORE.items()]
-        row.append(_flag(grasp.get("contact_end")))
+        row.append(_flag(grasp.get("contact_end"), "lost"))
+        row.append(_flag(grasp.get("approach_free"), "blocked"))
+        row.append(_flag(grasp.get("six_force_suc"), "no"))
         row.append(Cell(number(grasp.get("energy_total"), 3)))
         energy = grasp.get("energy") or {}
         row += [Cell(number(energy.get(key), 4), "dim") for key in _TERMS]
@@ -110,12 +114,12 @@ def _judged(value: Any, limit: float | None, digits: int) -> Cell:
     return Cell(text, "good" if float(value) <= limit else "bad")
 
 
-def _flag(value: Any) -> Cell:
-    return Cell(_ABSENT) if value is None else Cell("yes", "good") if value else Cell("lost", "bad")
+def _flag(value: Any, if_not: str) -> Cell:
+    return Cell(_ABSENT) if value is None else Cell("yes", "good") if value else Cell(if_not, "bad")
 
 
 def _within(grasp: Mapping[str, Any], limits: Mapping[str, float]) -> bool:
     values = [grasp.get(key) for key in limits]
     return all(v is not None and float(v) <= limits[k] for k, v in zip(limits, values, strict=True)) and (
-        grasp.get("contact_end") is not False
+        grasp.get("contact_end") is not False and grasp.get("approach_free") is not False
     )

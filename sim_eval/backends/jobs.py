@@ -45,8 +45,8 @@ class Hold:
     Attributes:
       hand: its base is moved, it does not give way.
       objects, index, mass, params: as for `Drop`.
-      hand_pose: xyz (metres) and wxyz of link 0 at each waypoint, in the frame of the object at the beginning;
-        it goes with the joint targets, quaternions by the straight way.
+      hand_pose: xyz (metres) and wxyz of link 0 at each waypoint, in the frame of the object at the
+        beginning; it goes with the joint targets, quaternions by the straight way.
       waypoints: joint targets, radians; the hand starts at the first, at rest.
       ramp: (stairs, steps a stair).
       forces: newtons, world frame.

@@ -69,7 +69,9 @@ def hold(job: Hold) -> tuple[Rollout, ...]:
       A rollout for each force; rows that an earlier force made fail are left out, with a reason.
     """
     n = len(job.index)
-    fine = np.asarray(np.isfinite(job.hand_pose).all(axis=(1, 2)) & np.isfinite(job.waypoints).all(axis=(1, 2)))
+    fine = np.asarray(
+        np.isfinite(job.hand_pose).all(axis=(1, 2)) & np.isfinite(job.waypoints).all(axis=(1, 2))
+    )
     bad = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
     outs, reasons = [empty(n, job.checks + 1) for _ in job.forces], [bad.copy() for _ in job.forces]
     for number in np.unique(job.index[fine]):
@@ -94,7 +96,9 @@ def _hold_object(
     def begin(d: Any, row: Any) -> Any:
         return d.replace(qpos=row[0], ctrl=row[1], mocap_pos=row[2][None, :3], mocap_quat=row[2][None, 3:])
 
-    data = world.start(begin, (jnp.asarray(qpos, jnp.float32), jnp.asarray(ctrl[:, 0]), jnp.asarray(pose[:, 0])))
+    data = world.start(
+        begin, (jnp.asarray(qpos, jnp.float32), jnp.asarray(ctrl[:, 0]), jnp.asarray(pose[:, 0]))
+    )
 
     def see(out: Rollout, state: int, data: Any) -> None:
         _see(out, rows, state, data, obj, data.geom_xpos[:, geoms], radius, job.params.contact_tolerance)
@@ -104,7 +108,9 @@ def _hold_object(
     stairs, each = job.ramp
     for a, b in zip(range(ctrl.shape[1]), range(1, ctrl.shape[1]), strict=False):
         for stair in range(1, stairs + 1):
-            target, base = (jnp.asarray(x[:, a] + (x[:, b] - x[:, a]) * (stair / stairs)) for x in (ctrl, pose))
+            target, base = (
+                jnp.asarray(x[:, a] + (x[:, b] - x[:, a]) * (stair / stairs)) for x in (ctrl, pose)
+            )
             data = data.replace(ctrl=target, mocap_pos=base[:, None, :3], mocap_quat=base[:, None, 3:])
             data = world.step(data, each)
     alive = np.ones(len(rows), bool)
@@ -186,4 +192,3 @@ def _nearest(at: Array, R: Array, spheres: Array, radius: Array, slots: Slots) -
 
 def _parts(out: Rollout) -> tuple[np.ndarray, ...]:
     return out.p_world_com, out.q_world_obj, out.contact, out.depth
-

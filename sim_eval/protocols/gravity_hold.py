@@ -38,7 +38,8 @@ def run(
     """Two seconds of gravity in an actuated hand, for N grasps of any objects.
 
     Args:
-      hand, objects, index, hand_pose, pregrasp, joints, squeeze, simulator: see `six_force.run`.
+      hand, objects, index, hand_pose, pregrasp, joints, squeeze, simulator, pregrasp_pose: see
+        `six_force.run`.
 
     Returns:
       The result; success = within 5 cm and 15 degrees throughout, touching at the end, and at most 1 cm of

@@ -13,7 +13,9 @@ SLACK = 1e-3
 
 
 def row_faults(
-    hand: HandModel, hand_pose: Float[np.ndarray, "n waypoints 7"], targets: Float[np.ndarray, "n waypoints active"]
+    hand: HandModel,
+    hand_pose: Float[np.ndarray, "n waypoints 7"],
+    targets: Float[np.ndarray, "n waypoints active"],
 ) -> tuple[list[str], list[str]]:
     """(status, reason) a row: "invalid_pose" for what isn't finite, "joint_limits" for a hand that can't be.
 

@@ -7,7 +7,7 @@ impratio 10, condim 4, 4 ms, no gravity, kp 5 (Shadow); pregrasp to grasp and gr
 where the object was before the hand closed. Contacts of the hand take solref (0.005, 1) and solimp (0.5,
 0.99, 0.0001).
 
-Ours: the hand's base is welded to the world instead of to a mocap body that stands still; the six pushes
+Ours: the hand's base is the mocap body itself instead of welded to one; the six pushes
 begin from one closed state instead of closing six times (the same, it is deterministic); hand links do not
 touch each other; no noslip iterations (MJX has none); Euler with implicit damping, which for these joints is
 implicitfast.
@@ -64,12 +64,14 @@ def run(
       hand_pose: xyz (metres) and wxyz of link 0 in the object frame.
       pregrasp, joints, squeeze: active joint angles, radians.
       simulator: see `sim_eval.backends`.
+      pregrasp_pose: of link 0 where the hand comes from; None, or NaN in a row, if it closes on the spot.
 
     Returns:
       The result; success = all six within 5 cm and 15 degrees, and at most 1 cm of overlap at the pregrasp.
     """
+    poses, waypoints = poses_of(pregrasp_pose, hand_pose), waypoints_of(pregrasp, joints, squeeze)
     job = Hold(
-        hand, objects, index, poses_of(pregrasp_pose, hand_pose), waypoints_of(pregrasp, joints, squeeze), MASS,
-        PARAMS, RAMP, FORCES, CHECKS, CHECK_STEPS, MAX_MOVE, float(MAX_TURN),
+        hand, objects, index, poses, waypoints, MASS, PARAMS, RAMP, FORCES, CHECKS, CHECK_STEPS, MAX_MOVE,
+        float(MAX_TURN),
     )  # fmt: skip
     return run_hold(job, simulator, MAX_START_DEPTH, touch_end=False)

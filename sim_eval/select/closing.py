@@ -1,4 +1,4 @@
-"""Approach, close and squeeze: several ways to press are tried in simulation, the grasp itself never changes."""
+"""Approach, close and squeeze: several ways to press are tried in simulation, the grasp never changes."""
 
 from __future__ import annotations
 
@@ -97,14 +97,10 @@ def close_and_test(
             way[row] = name
         success[rows], held[rows] = found.success, np.maximum(held[rows], found.forces_held)
         tested[rows] += 1
-    return replace(
-        best, squeeze=squeeze, way=tuple(way), success=success, forces_held=held, tested=tested
-    )
+    return replace(best, squeeze=squeeze, way=tuple(way), success=success, forces_held=held, tested=tested)
 
 
-def _plan(
-    hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.ndarray
-) -> dict[str, Closing]:
+def _plan(hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.ndarray) -> dict[str, Closing]:
     """`plan_closing` for each of `SQUEEZES`."""
     n = len(q)
     start = find_pregrasp(hand, field, pose, q)

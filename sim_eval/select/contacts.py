@@ -28,9 +28,7 @@ def sphere_gaps(
     return phi - hand.sphere_radius
 
 
-def outward_normals(
-    field: SignedDistanceField, p_obj: Float[np.ndarray, "n 3"]
-) -> Float[np.ndarray, "n 3"]:
+def outward_normals(field: SignedDistanceField, p_obj: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     """grad phi / |grad phi| by central differences of `STEP`; 0 where the field is flat."""
     slope = np.stack(
         [field_values(field, p_obj + STEP * e) - field_values(field, p_obj - STEP * e) for e in np.eye(3)], -1

@@ -58,7 +58,7 @@ def find_pregrasp(
         min_d  sum_s (n_s . (J_s dq + dt + dw x r_s) - (AIM - gap_s))^2 + damping |d|^2_cost
     with n_s = grad phi at the sphere, dq the joints', dt and dw the wrist's step; joints that are at a limit
     and would go on stand still. A row keeps the best posture that it passed. A card with `pregrasp_opening`
-    gives the posture itself: the wrist stays and every joint goes that share of the way to the stretched hand.
+    gives the posture itself: the wrist stays, every joint goes that share of the way to the stretched hand.
 
     Args:
       hand: limits, spheres, and the card's own rule if it has one.
@@ -83,7 +83,7 @@ def find_pregrasp(
         if gap[row] < CLEARANCE:
             reason[row] = f"the hand starts {1e3 * gap[row]:.1f} mm from the object; expected 5"
         elif deeper[row] > WAY_SLACK:
-            reason[row] = f"on its way to the grasp the hand passes {1e3 * deeper[row]:.1f} mm through the object"
+            reason[row] = f"on its way the hand passes {1e3 * deeper[row]:.1f} mm through the object"
     free = np.array([not why for why in reason], bool)
     return Pregrasp(pose, q, gap, free, tuple(reason))
 

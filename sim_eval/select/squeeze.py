@@ -7,7 +7,7 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
 from zdg_jax.hands.kinematics import posed_spheres
@@ -29,10 +29,8 @@ _WRENCH, _TORQUE, _FORCE = 3.0, 10.0, 0.01
 _STEPS = 400
 
 
-def rule_torque(
-    hand: HandModel, joints: Float[np.ndarray, "n active"]
-) -> Float[np.ndarray, "n active"]:
-    """T^T clip(T kp (q_rule - q), +-torque): what the servos pull at the grasp by the hand's own rule, N m."""
+def rule_torque(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.ndarray, "n active"]:
+    """T^T clip(T kp (q_rule - q), +-torque): what the servos pull at the grasp by the hand's rule, N m."""
     squeeze = opened_and_squeezed(hand, joints)[1]
     return _limited(hand, hand.servo_kp * (squeeze - joints) @ hand.transmission.T) @ hand.transmission
 
@@ -139,23 +137,24 @@ def _balance(
     """FISTA with restarts (Beck and Teboulle 2009; O'Donoghue and Candès 2015) on the cones."""
     high = jax.lax.Precision.HIGHEST
     center = jnp.sum(p * used[:, None], 0) / jnp.maximum(used.sum(), 1)
-    arm = p - center
+    arm = p - center[None]
     x, y, z = arm[:, 0], arm[:, 1], arm[:, 2]
     o = jnp.zeros_like(x)
     cross = jnp.stack([jnp.stack([o, -z, y], 1), jnp.stack([z, o, -x], 1), jnp.stack([-y, x, o], 1)], 1) / ARM
-    W = jnp.concatenate([jnp.broadcast_to(jnp.eye(3), cross.shape), cross], axis=1)  # contacts, 6, 3
+    W = jnp.concatenate([jnp.broadcast_to(jnp.eye(3)[None], cross.shape), cross], axis=1)  # contacts, 6, 3
     A = jnp.concatenate([_WRENCH * W, _TORQUE * jnp.swapaxes(jacobian, 1, 2)], axis=1) * used[:, None, None]
     b = jnp.concatenate([jnp.zeros(6), _TORQUE * wanted])
-    mul = lambda f: jnp.einsum("cri,ci->r", A, f, precision=high)  # noqa: E731
-    back = lambda r: jnp.einsum("cri,r->ci", A, r, precision=high)  # noqa: E731
+    flat = jnp.swapaxes(A, 1, 2).reshape(-1, len(b))  # contacts x 3, rows
+    mul = lambda f: jnp.matmul(f.reshape(-1), flat, precision=high)  # noqa: E731
+    back = lambda r: jnp.matmul(flat, r, precision=high).reshape(p.shape)  # noqa: E731
     # the largest eigenvalue of A A^T, which is small
-    small = jnp.einsum("cri,csi->rs", A, A, precision=high)
+    small = jnp.matmul(flat.T, flat, precision=high)
     v = jax.lax.fori_loop(
         0, 30, lambda _, v: (lambda u: u / (jnp.linalg.norm(u) + 1e-12))(small @ v), jnp.ones(len(b))
     )
     length = 1.0 / (1.05 * jnp.vdot(v, small @ v) + _FORCE**2)
 
-    def step(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def step(_: Int[Array, ""], state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         f, g, t = state
         new = _on_cone(g - length * (back(mul(g) - b) + _FORCE**2 * g), inward) * used[:, None]
         later = 0.5 * (1.0 + jnp.sqrt(1.0 + 4.0 * t**2))

@@ -8,6 +8,7 @@ import numpy as np
 import trimesh
 
 from zdg_jax.hands import HandModel, load_hand
+from zdg_jax.objects.field import build_signed_distance_field
 from zdg_jax.objects.model import ObjectModel, SurfaceSamples
 
 
@@ -35,6 +36,12 @@ def as_object(mesh: trimesh.Trimesh, samples: int = 2000) -> ObjectModel:
     obj = object.__new__(ObjectModel)
     for name, value in {**rest, "mesh": mesh, "samples": surface}.items():
         object.__setattr__(obj, name, value)
+    return obj
+
+
+def with_field(obj: ObjectModel) -> ObjectModel:
+    """The same, with the distance field that closing reads."""
+    object.__setattr__(obj, "field", build_signed_distance_field(obj.mesh))
     return obj
 
 

@@ -13,7 +13,7 @@ from sim_eval.backends import c
 from sim_eval.backends.jobs import Hold
 from sim_eval.hand_scene import build_hand_scene, hand_scene
 from sim_eval.protocols import gravity_hold, six_force
-from sim_eval.protocols.hold import run_hold, waypoints_of
+from sim_eval.protocols.hold import poses_of, run_hold, waypoints_of
 from sim_eval.solids import Inertial
 from tests.sim_eval.simulation import closing, human16, shape, wrapped
 from zdg_jax.hands import HAND_NAMES, load_hand
@@ -32,7 +32,7 @@ def test_spheres_stand_where_the_kinematics_put_them(name):
     for _ in range(3):
         joints = rng.uniform(hand.lower, hand.upper)
         pose = np.concatenate([rng.normal(size=3), _unit(rng.normal(size=4))])
-        scene.model.body_pos[1], scene.model.body_quat[1] = pose[:3], pose[3:]
+        data.mocap_pos[0], data.mocap_quat[0] = pose[:3], pose[3:]
         data.qpos[:] = scene.qpos(hand, joints[None])[0]
         mujoco.mj_kinematics(scene.model, data)
         want = posed_spheres(hand, pose[None], joints[None])[0][order]
@@ -61,9 +61,9 @@ def hold_of(shape_name: str, force: np.ndarray, **change) -> tuple[Hold, np.ndar
     pose, joints = wrapped(hand, (shape_name,))
     pre, squeeze = closing(hand, joints)
     job = Hold(
-        hand, (shape(shape_name),), np.zeros(1, int), pose, waypoints_of(pre, joints, squeeze),
-        six_force.MASS, six_force.PARAMS, six_force.RAMP, force, 4, 50, six_force.MAX_MOVE,
-        float(six_force.MAX_TURN),
+        hand, (shape(shape_name),), np.zeros(1, int), poses_of(None, pose),
+        waypoints_of(pre, joints, squeeze), six_force.MASS, six_force.PARAMS, six_force.RAMP, force, 4, 50,
+        six_force.MAX_MOVE, float(six_force.MAX_TURN),
     )  # fmt: skip
     return dataclasses.replace(job, **change), joints
 
@@ -71,7 +71,7 @@ def hold_of(shape_name: str, force: np.ndarray, **change) -> tuple[Hold, np.ndar
 def test_an_object_out_of_reach_moves_as_newton_says():
     """x = F t^2 / 2m; the hand is 5 m off. Checks after the failed one are not simulated."""
     job, _ = hold_of("ball", np.array([[0.0, -1.0, 0.0]]), max_move=100.0)
-    job.hand_pose[:, 0] = 5.0
+    job.hand_pose[:, :, 0] = 5.0
     (out,) = c.hold(job)
     n = job.check_steps * np.arange(1, 5)
     want = 10.0 * six_force.TIMESTEP**2 * n * (n + 1) / 2
@@ -83,7 +83,7 @@ def test_an_object_out_of_reach_moves_as_newton_says():
 
 def test_a_failed_force_ends_the_row_and_is_counted():
     job, _ = hold_of("ball", six_force.FORCES)
-    job.hand_pose[:, 0] = 5.0
+    job.hand_pose[:, :, 0] = 5.0
     result = run_hold(job, backends.backend("c"), 0.01, touch_end=False)
     assert (result.forces_held[0], result.success[0], result.status[0]) == (0, False, "ok")
     assert result.move_m[0] > six_force.MAX_MOVE
@@ -100,8 +100,9 @@ def test_a_deep_start_is_no_success():
 
 def test_threads_change_nothing():
     job, _ = hold_of("rod", six_force.FORCES[:2])
+    poses = np.tile(job.hand_pose, (3, 1, 1)) + 0.001 * np.arange(3)[:, None, None]
     job = dataclasses.replace(
-        job, index=np.zeros(3, int), hand_pose=np.tile(job.hand_pose, (3, 1)) + 0.001 * np.arange(3)[:, None],
+        job, index=np.zeros(3, int), hand_pose=poses,
         waypoints=np.tile(job.waypoints, (3, 1, 1)),
     )  # fmt: skip
     for one, three in zip(c.hold(job, 1), c.hold(job, 3), strict=True):

@@ -20,7 +20,7 @@ def job_of(change) -> Hold:
     waypoints = change(waypoints_of(closing(hand, joints)[0], joints, closing(hand, joints)[1]))
     n = len(waypoints)
     return Hold(
-        hand, (shape("rod"),), np.zeros(n, int), np.tile(pose, (n, 1)), waypoints, six_force.MASS,
+        hand, (shape("rod"),), np.zeros(n, int), np.tile(pose, (n, 3, 1)), waypoints, six_force.MASS,
         six_force.PARAMS, (2, 2), six_force.FORCES[:1], 2, 5, six_force.MAX_MOVE, float(six_force.MAX_TURN),
     )  # fmt: skip
 

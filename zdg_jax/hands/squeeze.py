@@ -17,8 +17,8 @@ def opened_and_squeezed(
     """Pregrasp and squeeze: pre = q + opening (q_0 - q), squeeze = pre + rule (q - pre), within limits.
 
     For files that do not say how the hand closes, and for what a squeeze should press with. q_0 is the
-    stretched hand (zero, or the nearest limit). With the rule 2 the squeeze is
-    2 grasp - pregrasp, as DexGraspBench has it. The rule is the hand card's, the opening its own or `OPENING`.
+    stretched hand (zero, or the nearest limit). With the rule 2 the squeeze is 2 grasp - pregrasp, as
+    DexGraspBench has it. The rule is the hand card's, the opening its own or `OPENING`.
 
     Args:
       hand: limits in radians, `pregrasp_opening` and `squeeze_rule`.

@@ -1,0 +1,77 @@
+"""Grasps of small shapes, with distance fields."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from sim_eval.select.contacts import sphere_gaps
+from tests.sim_eval.simulation import human16, shape, wrapped
+from zdg_jax.hands import HandModel, load_hand
+from zdg_jax.hands.kinematics import moves_link, posed_spheres
+from zdg_jax.objects.field import build_signed_distance_field
+from zdg_jax.objects.model import SignedDistanceField
+
+
+#: Metres.
+NEAR = 1e-4
+
+
+@cache
+def field(name: str) -> SignedDistanceField:
+    import trimesh
+
+    from tests.sim_eval.helpers import box, sphere
+
+    mesh = {
+        "ball": lambda: sphere(0.03, level=4),
+        "rod": lambda: trimesh.creation.cylinder(radius=0.018, height=0.2, sections=48),
+        "block": lambda: box((0.4, 0.4, 0.4)),
+    }[name]()
+    return build_signed_distance_field(mesh)
+
+
+def around(name: str, count: int, hand_name: str = "human16") -> tuple[HandModel, np.ndarray, np.ndarray]:
+    """Power grasps of a shape, a little of everything: (hand, poses, joints)."""
+    hand = human16() if hand_name == "human16" else load_hand(hand_name)
+    pose, joints = wrapped(hand, (name,) * count)
+    rng = np.random.default_rng(0)
+    pose[:, :3] += 0.003 * rng.normal(size=(count, 3))
+    joints = np.clip(joints + 0.1 * rng.normal(size=joints.shape), hand.lower, hand.upper)
+    return hand, pose, joints
+
+
+def held(name: str, count: int, hand_name: str = "human16") -> tuple[HandModel, np.ndarray, np.ndarray]:
+    """The same, the palm and every finger `NEAR` from the surface: (hand, poses, joints)."""
+    hand = human16() if hand_name == "human16" else load_hand(hand_name)
+    pose, joints = wrapped(hand, (name,) * count)
+    pose[:, 2] += 0.0003 * np.arange(count)
+    finger = hand.link_finger[hand.sphere_link]
+    start = hand.open_joints
+    gap = sphere_gaps(hand, field(name), posed_spheres(hand, pose, np.tile(start, (count, 1))))
+    pose[:, 1] -= gap.min(axis=1) - NEAR
+    mine = {
+        f: [k for k, n in enumerate(hand.active_names) if _moves(hand, k, f)] for f in range(finger.max() + 1)
+    }
+    for row in range(count):
+        q = start.copy()
+        for f, cols in mine.items():
+            for t in np.linspace(0.0, 1.6, 65):
+                trial = q.copy()
+                trial[cols] = (start + t * (joints[row] - start))[cols]
+                trial = np.clip(trial, hand.lower, hand.upper)
+                at = posed_spheres(hand, pose[row : row + 1], trial[None])
+                if sphere_gaps(hand, field(name), at)[0, finger == f].min() < NEAR:
+                    break
+                q = trial
+        joints[row] = q
+    return hand, pose, joints
+
+
+def _moves(hand: HandModel, active: int, finger: int) -> bool:
+    links = moves_link(hand)[hand.coupling[:, active] != 0].any(axis=0)
+    return bool((hand.link_finger[links] == finger).all())
+
+
+__all__ = ["around", "field", "held", "shape"]
