@@ -13,7 +13,6 @@ from zdg_jax.hands.kinematics import moves_link, posed_spheres
 from zdg_jax.objects.field import build_signed_distance_field
 from zdg_jax.objects.model import SignedDistanceField
 
-
 #: Metres.
 NEAR = 1e-4
 
