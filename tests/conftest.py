@@ -24,12 +24,31 @@ import platformdirs
 from pipelines.runtime import cpu_signature, quiet_xla
 
 quiet_xla()
-# Compiled functions outlive the session: a second run of the suite takes seconds, not minutes.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir(f"zdg-jax-tests/{cpu_signature()}")
 
+
+def _compiled() -> Path:
+    """Compiled functions outlive the session: a second run of the suite takes seconds, not minutes."""
+    folder = Path(platformdirs.user_cache_dir(f"zdg-jax-tests/{cpu_signature()}"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:  # a home that can't be written costs time, and no test
+        return _CACHE / "xla"
+
+
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled())
+
+import hypothesis
 import jax
 
 from tests.network_guard import blocked
+
+# A slow machine is no fault of a test.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
