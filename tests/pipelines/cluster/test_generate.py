@@ -144,7 +144,7 @@ def check_offline(address: str, folder: Path, objects: list[str], select: str) -
     assert "face" in found[str(flat)]["status_reason"]
     assert [found[path]["status"] for path in objects] == ["ok"] * len(objects)
     grasps = ds.dataset(out / "grasps").to_table()
-    assert grasps.num_rows == 2 * len(objects) + 1  # two kept of each, and one row that says why there is none
+    assert grasps.num_rows == 2 * len(objects) + 1  # two kept of each, and why there is none of one
     tested = [row["six_force_suc"] is not None for row in grasps.to_pylist() if row["rank"] is not None]
     assert tested == [select == "six_force"] * 2 * len(objects)
 

@@ -163,16 +163,14 @@ def test_deaths_without_end_give_the_run_up(tmp_path: Path) -> None:
         ran(Crew(dead), many(40), tmp_path)
 
 
-def test_an_interrupted_run_writes_what_is_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_writes_what_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(Crew):
         async def simulate(self, refined: Refined, handle: Any) -> Timed[Finished]:
             if refined.reasoned.task.task_id == "t6":
                 await asyncio.Event().wait()
             return await super().simulate(refined, handle)
 
-    # Nothing is written before the interrupt: the shard is not full, and nobody writes a part of one meanwhile.
+    # Nothing is written before the interrupt: the shard is never full, and no part of it is written.
     monkeypatch.setattr(line_module, "SHARD_S", 3600.0)
 
     async def interrupted() -> None:

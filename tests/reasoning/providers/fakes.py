@@ -116,7 +116,7 @@ def point_at(local: Local, monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> N
 
 
 def settings_file(folder: Path, **tables: Any) -> Path:
-    """A file for ZDG_PROVIDERS; quick retries, and limits that no slow machine reaches, unless told otherwise."""
+    """A file for ZDG_PROVIDERS; quick retries and limits that no slow machine reaches, unless told."""
     limits = {"timeout_s": 600.0, "connect_timeout_s": 600.0, "max_wait_s": 3000.0}
     default = {"first_wait_s": 0.02, "longest_wait_s": 0.2, **limits, **tables.pop("settings", {})}
     path = folder / "providers.yaml"

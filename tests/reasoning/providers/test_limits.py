@@ -42,7 +42,7 @@ def test_a_window_lets_through_what_it_may_and_no_more() -> None:
         await asyncio.gather(*(one() for _ in range(12)))
 
     asyncio.run(scene())
-    assert taken == [0.0] * 5 + [0.5] * 5 + [1.0] * 2  # never six within half a second, and no later than that
+    assert taken == [0.0] * 5 + [0.5] * 5 + [1.0] * 2  # never six within half a second
 
 
 def test_a_corrected_amount_counts() -> None:
