@@ -16,6 +16,15 @@ os.environ["ZDG_CACHE_DIR"] = str(_CACHE)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Ray's own limits, far beyond what a slow machine needs.
+for _limit in (
+    "gcs_server_port_wait_time_s", "gcs_server_request_timeout_seconds", "py_gcs_connect_timeout_s",
+    "gcs_rpc_server_connect_timeout_s", "gcs_rpc_server_reconnect_timeout_s",
+    "worker_register_timeout_seconds",
+):  # fmt: skip
+    os.environ[f"RAY_{_limit}"] = "900"
+for _limit in ("agent_register_timeout_ms", "health_check_timeout_ms"):
+    os.environ[f"RAY_{_limit}"] = "900000"
 for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or k.startswith("GOOGLE_")]:
     del os.environ[_key]
 

@@ -149,6 +149,17 @@ def check_offline(address: str, folder: Path, objects: list[str], select: str) -
     assert tested == [select == "six_force"] * 2 * len(objects)
 
 
+def test_ray_that_does_not_come_up_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "0")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    tasks = table(tmp_path / "tasks.csv", [{"object": sticks(tmp_path)[1], "task": "lift it"}])
+    code, _, errors = generate(tasks, tmp_path / "out").ends()
+    assert code == 2
+    (line,) = [line for line in errors.splitlines() if not line.startswith("[")]
+    assert "no Ray cluster at this machine" in line
+    assert "run it again when the machine has less to do" in line
+
+
 def test_a_small_table_on_a_cluster(address: str, tmp_path: Path) -> None:
     check_offline(address, tmp_path, sticks(tmp_path)[1:], "gravity")
 

@@ -20,7 +20,21 @@ from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parents[3]
 _HEAD = """
-import sys, ray
+import sys, time, ray
+from ray._private import services
+
+found = services.get_node
+
+def patient(*node):
+    # Ray gives a node 30 s to come up, whatever the machine; that limit alone can't be set.
+    for _ in range(900):
+        try:
+            return found(*node)
+        except RuntimeError:
+            time.sleep(1)
+    return found(*node)
+
+services.get_node = patient
 settings = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
 context = ray.init("local", num_cpus=2, **settings)
 print(context.address_info["gcs_address"], flush=True)
