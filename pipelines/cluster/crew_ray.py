@@ -53,7 +53,7 @@ def connect(address: str | None) -> bool:
         if address:
             expected, do = "a cluster that was started, and its token", "see docs/cluster.md"
         else:
-            expected = "Ray up within its 30 s"
+            expected = "a local Ray that comes up within its own limit of 30 s"
             do = (
                 "run it again when the machine has less to do; Ray's log lies in /tmp/ray/session_latest/logs"
             )

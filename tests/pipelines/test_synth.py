@@ -265,7 +265,7 @@ def test_a_home_that_cannot_be_written_is_enough(
     start_jax()  # leaves the tests' own cache of compiled functions as it is
     out = tmp_path / "out"
     assert cli.main(["synth", str(stick), "lift it", "--out", str(out), "--num", "4", "--keep", "2"]) == 0
-    assert len(rows_of(out)) == 4
+    assert sum(row["rank"] is not None for row in rows_of(out)) == 2
 
 
 @pytest.mark.usefixtures("fakes")
