@@ -63,6 +63,8 @@ def start_jax() -> None:
         return
     try:
         folder = cache_dir("xla", cpu_signature())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError:  # a read-only home costs time, not the result
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -16,6 +16,15 @@ os.environ["ZDG_CACHE_DIR"] = str(_CACHE)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Ray's own limits, far beyond what a slow machine needs.
+for _limit in (
+    "gcs_server_port_wait_time_s", "gcs_server_request_timeout_seconds", "py_gcs_connect_timeout_s",
+    "gcs_rpc_server_connect_timeout_s", "gcs_rpc_server_reconnect_timeout_s",
+    "worker_register_timeout_seconds",
+):  # fmt: skip
+    os.environ[f"RAY_{_limit}"] = "900"
+for _limit in ("agent_register_timeout_ms", "health_check_timeout_ms"):
+    os.environ[f"RAY_{_limit}"] = "900000"
 for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or k.startswith("GOOGLE_")]:
     del os.environ[_key]
 
@@ -24,12 +33,31 @@ import platformdirs
 from pipelines.runtime import cpu_signature, quiet_xla
 
 quiet_xla()
-# Compiled functions outlive the session: a second run of the suite takes seconds, not minutes.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = platformdirs.user_cache_dir(f"zdg-jax-tests/{cpu_signature()}")
 
+
+def _compiled() -> Path:
+    """Compiled functions outlive the session: a second run of the suite takes seconds, not minutes."""
+    folder = Path(platformdirs.user_cache_dir(f"zdg-jax-tests/{cpu_signature()}"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:  # a home that can't be written costs time, and no test
+        return _CACHE / "xla"
+
+
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled())
+
+import hypothesis
 import jax
 
 from tests.network_guard import blocked
+
+# A slow machine is no fault of a test.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")

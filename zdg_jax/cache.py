@@ -49,7 +49,7 @@ def cached_arrays(
 
     Returns:
       The arrays by name; an unreadable record is computed anew. A folder that can't be written
-      costs time, not the result: it is logged.
+      costs time, not the result: it is logged once.
     """
     digest = hashlib.sha256(f"{_code_version(tuple(sources))}\n{key}".encode()).hexdigest()[:32]
     unreadable = (OSError, zipfile.BadZipFile, ValueError, EOFError, KeyError)
@@ -59,8 +59,15 @@ def cached_arrays(
     try:
         _store(cache_dir(kind) / f"{digest}.npz", arrays)
     except OSError as error:
-        _log.warning("cache not written (%s): results will be computed again", error)
+        _say_once(error.strerror or type(error).__name__)
     return arrays
+
+
+@lru_cache(maxsize=8)
+def _say_once(reason: str) -> None:
+    _log.warning(
+        "cache not written (%s): the next run computes again; ZDG_CACHE_DIR names another folder", reason
+    )
 
 
 @lru_cache(maxsize=16)

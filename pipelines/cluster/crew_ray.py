@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipelines.cluster import actors
@@ -36,7 +36,7 @@ def connect(address: str | None) -> bool:
     """Connect to a cluster, or start a local one; True if it is local and ours.
 
     Raises:
-      UserError: nobody answers there.
+      UserError: nobody answers there, or the local one does not come up within Ray's own limits.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     try:
@@ -48,12 +48,17 @@ def connect(address: str | None) -> bool:
             "local", namespace=NAMESPACE, include_dashboard=_has_dashboard(), log_to_driver=False,
             logging_level=logging.ERROR,
         )  # fmt: skip
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray says with a bare Exception that a node did not come up in time
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if address:
+            expected, do = "a cluster that was started, and its token", "see docs/cluster.md"
+        else:
+            expected = "a local Ray that comes up within its own limit of 30 s"
+            do = (
+                "run it again when the machine has less to do; Ray's log lies in /tmp/ray/session_latest/logs"
+            )
         raise UserError(
-            f"no Ray cluster at {address or 'this machine'} ({said[:200]})",
-            "a cluster that was started, and its token",
-            "see docs/cluster.md",
+            f"no Ray cluster at {address or 'this machine'} ({said[:200]})", expected, do
         ) from error
     return True
 
@@ -141,7 +146,7 @@ class RayCrew:
                     self.slots = told.get("slots", self.slots)
             if self._gateway is not None:
                 self._on_actor("gateway", (await self._gateway.hello.remote())["pid"])
-        except (RayActorError, RayTaskError) as error:
+        except RayError as error:
             raise cannot_start(error) from error
 
     async def prepare(self, task: TaskSpec) -> Timed[Any]:

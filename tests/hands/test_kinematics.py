@@ -113,7 +113,7 @@ def test_palm_lands_where_it_is_put(name: str) -> None:
     np.testing.assert_allclose(base @ hand.R_base_palm, R, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", slow_but("human16", "shadow"))
+@pytest.mark.parametrize("name", slow_but("human16"))
 def test_pull_back_is_the_transposed_jacobian(name: str) -> None:
     """Of E = sum_l f_l . p_l(points on every link), against jax.grad through `link_transforms`."""
     hand = hand_or_skip(name)

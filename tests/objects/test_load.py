@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.objects.shapes import dumbbell, sphere
+from zdg_jax import cache
 from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.objects import field_values, load_object, signed_distance
@@ -115,3 +116,15 @@ def test_cache_computes_once_and_survives_a_broken_record(tmp_path, monkeypatch)
     record.write_bytes(b"PK broken")
     np.testing.assert_array_equal(cached_arrays("kind", "key", compute, ())["a"], [0, 1, 2])
     assert len(calls) == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_time_and_one_line(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZDG_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    cache._say_once.cache_clear()
+    for kind in ("one", "other"):
+        np.testing.assert_array_equal(
+            cached_arrays(kind, "key", lambda: {"a": np.arange(3)}, ())["a"], [0, 1, 2]
+        )
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "ZDG_CACHE_DIR" in said

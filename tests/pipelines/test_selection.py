@@ -20,7 +20,7 @@ def columns(dep: list[float], vol: list[float], dis: list[float], touch: list[bo
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS, st.booleans(), NUMBERS), min_size=1, max_size=12))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rank_is_a_permutation_with_the_good_ones_first_by_energy(grasps: list[tuple]) -> None:
     dep, vol, dis, touch, energy = (list(x) for x in zip(*grasps, strict=True))
     table = columns(dep, vol, dis, touch)

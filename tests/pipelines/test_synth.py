@@ -18,6 +18,7 @@ import trimesh
 
 from pipelines import cli
 from pipelines.dataset import column_array, read_dataset
+from pipelines.runtime import start_jax
 from pipelines.synth import SynthOptions, synth
 from zdg_jax import api
 from zdg_jax.guidance import ContactGuidance
@@ -250,6 +251,21 @@ def test_eval_measures_again_what_synth_wrote(
     assert [grasp["status"] for grasp in report["grasps"]] == ["ok", "ok", "refine_nan"]
     for grasp in report["grasps"][:2]:
         assert grasp["p_dep_cm"] == pytest.approx(by_id[grasp["grasp_id"]]["p_dep_cm"], abs=1e-6)
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_home_that_cannot_be_written_is_enough(
+    stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.delenv("ZDG_CACHE_DIR")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    start_jax()  # leaves the tests' own cache of compiled functions as it is
+    out = tmp_path / "out"
+    assert cli.main(["synth", str(stick), "lift it", "--out", str(out), "--num", "4", "--keep", "2"]) == 0
+    assert sum(row["rank"] is not None for row in rows_of(out)) == 2
 
 
 @pytest.mark.usefixtures("fakes")

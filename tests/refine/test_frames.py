@@ -16,7 +16,7 @@ def poses(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @given(st.integers(0, 10_000), st.sampled_from([(), (5,), (2, 3)]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_there_and_back(seed: int, shape: tuple[int, ...]) -> None:
     R = Rotation.random(random_state=seed).as_matrix()
     pose = poses(seed, shape)

@@ -34,7 +34,7 @@ def rows_of(counts: list[int]) -> list[np.ndarray]:
     slots=st.sampled_from([1, 2, 4]),
     seeds=st.sampled_from([1, 4, 8]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_start_is_dealt_once_and_sits_with_its_own_task(
     counts: list[int], devices: int, slots: int, seeds: int
 ) -> None:

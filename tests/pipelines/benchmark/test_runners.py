@@ -18,6 +18,7 @@ from pipelines.benchmark.unit import UnitOptions, failed, unit_path, written
 from pipelines.benchmark.work import groups_of
 from pipelines.benchmark.workers import Units, WorkerDied
 from sim_eval.benchmark.instructions import instructions
+from tests.waiting import PATIENCE_S
 
 MUGS = [i for i in instructions("zoo") if i.category == "mug"]
 OPTIONS = UnitOptions()
@@ -101,7 +102,7 @@ def test_runners_agree(tmp_path, runner):
     given += ["--num", "4", "--keep", "1", "--pictures", "0"]
     command = [sys.executable, "-m", "pipelines.benchmark", *given, "--out", str(tmp_path / runner)]
     # in a process of its own, as a user would: Ray and pools are not started from under JAX's threads
-    subprocess.run([*command, "--runner", runner, "--workers", "1"], check=True, timeout=300)
+    subprocess.run([*command, "--runner", runner, "--workers", "1"], check=True, timeout=PATIENCE_S)
     assert main([*given, "--out", str(tmp_path / "here")]) == 0
     for row in ("ours", "wo_refine"):
         one, other = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.reasoning.providers.fakes import KEY, Local, point_at, running, settings_file
+from tests.reasoning.providers.fakes import KEY, Local, TimeLimit, point_at, running, settings_file
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.providers import factory
+from zdg_jax.reasoning.providers import factory, retry
 from zdg_jax.reasoning.providers.reasoner import RemoteReasoner
 
 Start = Callable[..., Local]
 Make = Callable[..., Reasoner]
+Waits = Callable[[], list[float]]
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +49,20 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             return local
 
         yield begin
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> TimeLimit:
+    """In place of every time limit on a request."""
+    limit = TimeLimit()
+    monkeypatch.setattr(asyncio, "timeout", limit)
+    return limit
+
+
+@pytest.fixture
+def waits(caplog: pytest.LogCaptureFixture) -> Waits:
+    """Seconds of each wait between two tries so far."""
+    return lambda: [record.args[2] for record in caplog.records if record.name == retry.__name__]
 
 
 @pytest.fixture

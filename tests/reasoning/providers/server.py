@@ -1,7 +1,9 @@
 """A local server for both SDKs. Run as a process: `python -m tests.reasoning.providers.server CONFIG`.
 
-CONFIG is JSON: `key`, `models`, `latency`, `hang_s`, `retry_after` (seconds), `retry_form` (seconds | date),
-`decode`, and what `ScriptedModel` reads. It prints its port. `GET /_log` gives what it saw.
+CONFIG is JSON: `key`, `models`, `latency`, `retry_after` (seconds), `retry_form` (seconds | date), `decode`,
+`answers` (questions answered; later ones are held), and what `ScriptedModel` reads. It prints its port, and
+then a line for each request that it lets hang. `GET /_log` gives what it saw; `GET /_release` lets go of all
+that it holds, and from then on it holds nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Server:
         self.log: list[dict[str, Any]] = []
         self.seen: dict[str, int] = {}
         self.not_before: dict[str, float] = {}
+        self.answered, self.released = 0, asyncio.Event()
 
     async def serve(self) -> None:
         server = await asyncio.start_server(self.connection, "127.0.0.1", self.config.get("port", 0))
@@ -72,6 +75,9 @@ class Server:
     ) -> tuple[int, Body, dict[str, str]] | None:
         if path == "/_log":
             return 200, {"log": self.log}, {}
+        if path == "/_release":
+            self.released.set()
+            return 200, {}, {}
         gemini = "x-goog-api-key" in headers
         given = headers.get("x-goog-api-key" if gemini else "authorization", "").removeprefix("Bearer ")
         if given != self.config["key"]:
@@ -142,10 +148,14 @@ class Server:
             error = wires.gemini_error(500, text, "INTERNAL")
             return 500, error if api == "gemini" else wires.openai_error(text, "server_error", None), {}
         if fault == "hang":
-            await asyncio.sleep(self.config.get("hang_s", 3600))
-            return None
+            print("hang", flush=True)
+            await asyncio.Event().wait()
         if fault == "drop":
             return None
+        if self.answered >= self.config.get("answers", math.inf):
+            record["held"] = True
+            await self.released.wait()
+        self.answered += 1
         await asyncio.sleep(self.config.get("latency", 0.0))
         if fault == "garbage":
             return 200, b"<html>upstream proxy</html>", {}

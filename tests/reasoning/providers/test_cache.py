@@ -12,6 +12,7 @@ import pytest
 
 from tests.reasoning.providers.conftest import Make, Start
 from tests.reasoning.providers.questions import question
+from tests.waiting import PATIENCE_S, until
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import Call, Question
 from zdg_jax.reasoning.providers.cache import AnswerCache, answer_cache, key_of
@@ -42,14 +43,15 @@ def test_the_same_question_at_the_same_time_is_asked_once(start: Start, make: Ma
 
 
 def test_who_gives_up_waiting_takes_nobodys_answer_away(start: Start, make: Make) -> None:
-    local = start(latency=0.5)
+    local = start(answers=0)
     reasoner = make("openai-chat:m")
 
     async def first_is_cancelled() -> int:
         first = asyncio.create_task(reasoner.ask(question()))
         second = asyncio.create_task(reasoner.ask(question()))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(until, lambda: local.held() == 1)
         first.cancel()
+        local.release()
         return (await second).value.rotation
 
     assert asyncio.run(first_is_cancelled()) == 1
@@ -104,7 +106,7 @@ def test_many_processes_share_one_file(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(PATIENCE_S)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     cache = AnswerCache(path)
     stats = cache.stats()

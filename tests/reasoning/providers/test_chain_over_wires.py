@@ -44,7 +44,8 @@ def thought_out() -> tuple[Any, Any, Reasoning, dict[str, Any]]:
     return mug, hand, said, answers
 
 
-@pytest.mark.parametrize("api", APIS)
+# test_wires.py tries each wire; every time, the whole chain goes over one of them.
+@pytest.mark.parametrize("api", [APIS[0], *(pytest.param(api, marks=pytest.mark.slow) for api in APIS[1:])])
 def test_complete_chain(
     api: str, thought_out: tuple[Any, Any, Reasoning, dict[str, Any]], start: Start, make: Make
 ) -> None:

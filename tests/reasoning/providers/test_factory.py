@@ -26,6 +26,15 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
 
 
+@pytest.mark.usefixtures("keys")
+def test_only_paid_answers_need_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZDG_CACHE_DIR", str(tmp_path / "file" / "cache"))  # can't be made, not even by root
+    assert factory.make("offline").name == "offline"
+    with pytest.raises(UserError, match="set ZDG_CACHE_DIR to a folder that can be written"):
+        factory.make("openai:m")
+
+
 @pytest.mark.parametrize("name", ["oracle9", "openai", "openai:", "openai: ", "claude:x", "", "offline:x"])
 def test_an_unknown_name_lists_the_valid_ones(name: str) -> None:
     with pytest.raises(UserError) as caught:

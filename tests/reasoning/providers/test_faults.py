@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import socket
-import time
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.reasoning.providers.conftest import Make, Start
-from tests.reasoning.providers.fakes import APIS, ENVIRONMENT, KEY, settings_file
+from tests.reasoning.providers.conftest import Make, Start, Waits
+from tests.reasoning.providers.fakes import APIS, ENVIRONMENT, KEY, TimeLimit, settings_file
 from tests.reasoning.providers.questions import question
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import ReasonerError
@@ -26,9 +27,9 @@ def failure(make: Make, name: str) -> ReasonerError:
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_passing_faults_are_survived(api: str, start: Start, make: Make, tmp_path: Path) -> None:
-    settings_file(tmp_path, settings={"timeout_s": 1.0})
+def test_passing_faults_are_survived(api: str, start: Start, make: Make, limit: TimeLimit) -> None:
     local = start(planned=["500", "drop", "garbage", "hang", "429", None], retry_after=0.3)
+    local.on_hang = limit.run_out
     answer = asyncio.run(make(f"{api}:m").ask(question()))
     assert answer.value.rotation == 1
     assert answer.call.attempts == 6
@@ -40,12 +41,14 @@ def test_passing_faults_are_survived(api: str, start: Start, make: Make, tmp_pat
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("form", ["seconds", "date"])
-def test_retry_after_is_honoured(api: str, form: str, start: Start, make: Make) -> None:
+def test_retry_after_is_honoured(api: str, form: str, start: Start, make: Make, waits: Waits) -> None:
     local = start(planned=["429", "429", None], retry_after=1.2, retry_form=form)
     asyncio.run(make(f"{api}:m").ask(question()))
     log = local.log()
     assert [entry["too_early"] for entry in log] == [False] * 3
-    assert log[2]["at"] - log[0]["at"] < 8  # and not waited for much longer
+    # and not waited for much longer: a date is up to two seconds coarser, and on a slow machine partly over
+    assert len(waits()) == 2
+    assert all(wait < 1.2 + 2 + 0.1 for wait in waits())
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -60,10 +63,11 @@ def test_retry_after_is_honoured(api: str, form: str, start: Start, make: Make) 
     ],
 )
 def test_a_fault_that_lasts_ends_with_its_status(
-    api: str, fault: str, status: str, start: Start, make: Make, tmp_path: Path
+    api: str, fault: str, status: str, start: Start, make: Make, tmp_path: Path, limit: TimeLimit
 ) -> None:
-    settings_file(tmp_path, settings={"timeout_s": 0.5, "max_tries": 3})
+    settings_file(tmp_path, settings={"max_tries": 3})
     local = start(faults={fault: 1.0}, retry_after=0.05)
+    local.on_hang = limit.run_out
     error = failure(make, f"{api}:m")
     assert error.status == status
     assert "tries: 3" in error.reason
@@ -72,11 +76,10 @@ def test_a_fault_that_lasts_ends_with_its_status(
     assert len(local.log()) == 3
 
 
-def test_a_wait_beyond_the_patience_is_not_begun(start: Start, make: Make) -> None:
+def test_a_wait_beyond_the_patience_is_not_begun(start: Start, make: Make, waits: Waits) -> None:
     start(faults={"429": 1.0}, retry_after=3600)
-    started = time.perf_counter()
     assert failure(make, "openai-chat:m").status == "provider_rate_limited"
-    assert time.perf_counter() - started < 5
+    assert waits() == []
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -84,7 +87,6 @@ def test_a_wrong_key_is_one_line(api: str, start: Start, make: Make, monkeypatch
     start()
     for name in ("OPENAI_API_KEY", "GEMINI_API_KEY"):
         monkeypatch.setenv(name, "sk-wrong-key-99999")
-    started = time.perf_counter()
     with pytest.raises(UserError, match="refused the key") as caught:
         make(f"{api}:m", check=True)
     assert "_API_KEY" in caught.value.do
@@ -93,39 +95,51 @@ def test_a_wrong_key_is_one_line(api: str, start: Start, make: Make, monkeypatch
     assert error.status == "provider_auth"
     assert "99999" not in str(error)
     assert "tries: 1" in error.reason
-    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize("api", APIS)
 def test_an_unknown_model_is_one_line(api: str, start: Start, make: Make) -> None:
     start(models=["real-1", "real-2"])
-    started = time.perf_counter()
     with pytest.raises(UserError, match="unknown at") as caught:
         make(f"{api}:dream-7", check=True)
     if api != "gemini":
         assert "real-1, real-2" in str(caught.value)
-    assert failure(make, f"{api}:dream-7").status == "provider_unknown_model"
-    assert time.perf_counter() - started < 10
+    error = failure(make, f"{api}:dream-7")
+    assert error.status == "provider_unknown_model"
+    assert "tries: 1" in error.reason
 
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
 def test_an_unreachable_address_is_one_line(
-    api: str, silent: bool, make: Make, monkeypatch: pytest.MonkeyPatch
+    api: str, silent: bool, make: Make, monkeypatch: pytest.MonkeyPatch, limit: TimeLimit
 ) -> None:
-    with socket.socket() as listener:
+    with socket.socket() as listener, ExitStack() as at_the_end:
         listener.bind(("127.0.0.1", 0))
-        if silent:  # takes connections and never says a word
+        if silent:  # takes the question and never says a word
             listener.listen(50)
+            taking = threading.Thread(target=take, args=(listener, limit))
+            taking.start()
+            at_the_end.callback(taking.join)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         for name, value in zip(ENVIRONMENT, (KEY, f"{url}/v1", KEY, url), strict=True):
             monkeypatch.setenv(name, value)
-        started = time.perf_counter()
         with pytest.raises(UserError, match="no reply within" if silent else "can't reach"):
             make(f"{api}:m", check=True)
         if not silent:
-            assert failure(make, f"{api}:m").status == "provider_unreachable"
-        assert time.perf_counter() - started < 10
+            error = failure(make, f"{api}:m")
+            assert error.status == "provider_unreachable"
+            assert "tries: 1" in error.reason
+
+
+def take(listener: socket.socket, limit: TimeLimit) -> None:
+    """Take one question; the time for its answer is over as soon as it is there."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1)
+        limit.run_out()
+        while connection.recv(4096):  # until the other side hangs up
+            pass
 
 
 def test_no_key_is_one_line(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,19 +24,19 @@ class Terms:
 
     Attributes:
       budget: what they may spend together.
-      cache: where answers are kept.
+      cache: where answers are kept; None is the user's own, which only a model whose answers are paid needs.
       concurrency: requests in flight, instead of the settings' number.
     """
 
     budget: Budget
-    cache: AnswerCache
+    cache: AnswerCache | None = None
     concurrency: int | None = None
 
 
 def _remote(wire: Wire, settings: Settings, abilities: Abilities, terms: Terms) -> Reasoner:
     if terms.concurrency is not None:
         settings = settings.model_copy(update={"concurrency": terms.concurrency})
-    return RemoteReasoner(wire, settings, abilities, terms.cache, terms.budget)
+    return RemoteReasoner(wire, settings, abilities, terms.cache or answer_cache(), terms.budget)
 
 
 def _openai(model: str, terms: Terms) -> Reasoner:
@@ -110,12 +110,13 @@ def make(
       max_usd: limit on what all of them spend together.
       check: ask each provider, for nothing, whether address, key and model are good.
     Raises:
-      UserError: unknown name or stage, no key, no price for `max_usd`, or what the check found.
+      UserError: unknown name or stage, no key, no price for `max_usd`, no folder for paid answers, or what
+        the check found.
     """
     budget, made = Budget(max_usd), dict[str, Reasoner]()
     for wanted in (name, *parse_routes(routes).values()):
         if wanted not in made:
-            made[wanted] = one(wanted, Terms(budget, answer_cache()))
+            made[wanted] = one(wanted, Terms(budget))
     if check:
         _check([reasoner for reasoner in made.values() if isinstance(reasoner, RemoteReasoner)])
     if not routes:

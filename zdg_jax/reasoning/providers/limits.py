@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,9 +24,13 @@ class Window:
     """At most `limit` in any `seconds`; a bucket that refills would let twice that through at the start."""
 
     def __init__(
-        self, limit: float | int | None, seconds: float = WINDOW, clock: Callable[[], float] = time.monotonic
+        self,
+        limit: float | int | None,
+        seconds: float = WINDOW,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._limit, self._seconds, self._clock = limit, seconds, clock
+        self._limit, self._seconds, self._clock, self._sleep = limit, seconds, clock, sleep
         self._spent: deque[Spent] = deque()
         self._turn = asyncio.Lock()  # first come, first served
 
@@ -36,7 +40,7 @@ class Window:
             return Spent(self._clock(), amount)
         async with self._turn:
             while (wait := self._wait(amount)) > 0:
-                await asyncio.sleep(wait)
+                await self._sleep(wait)
             spent = Spent(self._clock(), amount)
             self._spent.append(spent)
             return spent

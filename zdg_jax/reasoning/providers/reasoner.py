@@ -21,7 +21,6 @@ from zdg_jax.reasoning.providers.settings import Abilities, Settings, tables
 from zdg_jax.reasoning.providers.wire import Fault, FaultKind, Reply, Usage, Wire, WireRequest
 
 A = TypeVar("A", bound=BaseModel)
-_PROBE_S = 8.0
 
 # Both are touched on the I/O loop only. Shared by all reasoners of the process: two of them must neither
 # pay the same question at once nor have twice the limits.
@@ -91,10 +90,12 @@ class RemoteReasoner:
         """
         if self._cache.knows(self._wire.name, self._wire.model):
             return
+        # A probe is two requests at most; twice as long again bounds a wire that keeps no limit of its own.
+        longest = 4 * self._settings.connect_timeout_s
         try:
-            fault = wait_on_io(self._wire.probe(), _PROBE_S)
+            fault = wait_on_io(self._wire.probe(), longest)
         except TimeoutError:
-            fault = Fault(FaultKind.UNREACHABLE, f"no reply within {_PROBE_S:g} s")
+            fault = Fault(FaultKind.UNREACHABLE, f"no reply within {longest:g} s")
         if fault is not None:
             raise UserError(*faults.line(fault, self._wire))
 

@@ -29,7 +29,7 @@ class Settings(_Strict):
       concurrency: requests in flight.
       requests_per_min, tokens_per_min: None is no limit of ours.
       timeout_s: for one request, from sending to the whole reply.
-      connect_timeout_s: for the connection alone.
+      connect_timeout_s: for the connection alone, and for each request of the check before the work.
       max_tries: requests for one answer.
       max_wait_s: a wait that would end later than this after the first try is not begun.
       first_wait_s, longest_wait_s: of the exponential wait.
