@@ -1,7 +1,7 @@
 """A local server for both SDKs. Run as a process: `python -m tests.reasoning.providers.server CONFIG`.
 
 CONFIG is JSON: `key`, `models`, `latency`, `hang_s`, `retry_after` (seconds), `retry_form` (seconds | date),
-`decode`, and what `ScriptedModel` reads. It prints its port. `GET /_log` gives what it saw.
+`decode`, `refuses` (see `refusals`), and what `ScriptedModel` reads. It prints its port. `GET /_log` gives what it saw.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.reasoning.providers import refusals
 from tests.reasoning.providers import wire_formats as wires
 from tests.reasoning.providers.model import ScriptedModel, stage_of
 from zdg_jax.reasoning.picture_hash import image_sha
@@ -118,6 +119,12 @@ class Server:
             return 400, wires.openai_error(text, "invalid_request_error", None), {}
         if asked.model not in self.config.get("models", ["m"]):
             return (*self.no_model(asked.model, api == "gemini"), {})
+        refused = refusals.refusal(api, asked, self.config)
+        if refused is not None:
+            self.log.append(
+                {"path": path, "fault": "refused", "stage": stage_of(asked), "sent": sorted(asked.sent)}
+            )
+            return 400, refused, {}
         fault = self.model.fault(digest, times)
         record: dict[str, Any] = {
             "path": path,
@@ -135,6 +142,10 @@ class Server:
             "images": [self.look(png) for png in asked.images] if self.config.get("decode") else [],
         }
         self.log.append(record)
+        if fault in refusals.FOR_GOOD:
+            return (*refusals.FOR_GOOD[fault](api), {"retry-after": "1"})
+        if fault == "404":
+            return (*self.no_model(asked.model, api == "gemini"), {})
         if fault == "429":
             return self.too_many(digest, api)
         if fault == "500":
