@@ -132,5 +132,5 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | int | None) -> str:
     return "-" if value is None else f"{value:.10g}"

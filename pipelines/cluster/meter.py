@@ -56,8 +56,8 @@ class Meter:
     def heed(self, calls: Sequence[Mapping[str, Any]]) -> None:
         """Note, once a run, that another model answered than was asked."""
         for call in calls:
-            note = f"warning: {call['asked']} was asked and {call['model']} answered"
-            if call["asked"] is not None and note not in self.notes:
+            note = f"warning: {call.get('asked')} was asked and {call['model']} answered"
+            if call.get("asked") is not None and note not in self.notes:
                 self.notes.append(note)
 
     def wrote(self, shard: Sequence[Finished]) -> None:

@@ -1,7 +1,8 @@
 """A local server for both SDKs. Run as a process: `python -m tests.reasoning.providers.server CONFIG`.
 
 CONFIG is JSON: `key`, `models`, `latency`, `hang_s`, `retry_after` (seconds), `retry_form` (seconds | date),
-`decode`, `refuses` (see `refusals`), and what `ScriptedModel` reads. It prints its port. `GET /_log` gives what it saw.
+`decode`, `refuses` (see `refusals`), and what `ScriptedModel` reads. It
+prints its port. `GET /_log` gives what it saw.
 """
 
 from __future__ import annotations

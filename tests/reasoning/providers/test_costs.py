@@ -36,7 +36,7 @@ def test_another_address_has_other_prices() -> None:
 
 
 def test_unknown_is_null_never_zero() -> None:
-    price = Price(input=1, output=2)
+    price = Price.model_validate({"input": 1, "output": 2})
     assert cost_usd(None, Usage(1, 1, 0)) is None
     assert cost_usd(price, Usage(None, 1, 0)) is None
     assert cost_usd(price, Usage(1, None, 0)) is None

@@ -100,7 +100,7 @@ class Adapter:
         if name != "max_output_tokens":
             return {name: None} if getattr(able, name) is not None else {}
         most = _most(said)
-        if most is not None and most < able.max_output_tokens:
+        if most is not None and 0 < most < able.max_output_tokens:
             self._most = most
             return {name: most}
         if most is None and able.max_tokens_name in said:
