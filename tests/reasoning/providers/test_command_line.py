@@ -49,6 +49,8 @@ def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     assert synth(out, *options) in (0, 1)
     row = pq.read_table(out / "grasps.parquet").to_pylist()[0]
     assert row["reasoner"] == "openai:m"
+    assert set(row["answered_by"]) == {"m", "n"}
+    assert all(call["asked"] is None for call in row["calls"])
     answered = [entry for entry in local.log() if "answered" in entry]
     assert len(row["calls"]) == len(answered)
     assert {call["provider"] for call in row["calls"]} == {"openai-chat", "gemini"}
