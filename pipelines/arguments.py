@@ -8,7 +8,7 @@ from tyro.conf import UseAppendAction, arg
 
 Hand = Annotated[str, arg(metavar="NAME", help="A hand by name, or its card.")]
 ReasonerName = Annotated[
-    str, arg(metavar="NAME", help="Who answers: offline, openai:MODEL, gemini:MODEL, ...")
+    str, arg(metavar="NAME", help="Who answers: offline, paper, openai:MODEL, gemini:MODEL, ...")
 ]
 Route = Annotated[
     tuple[str, ...],

@@ -14,6 +14,7 @@ from pipelines.arguments import Ablate, Hand, MaxUsd, Optimizer, ReasonerName, R
 from pipelines.bench import Bench
 from pipelines.hand_command import HandCommand, Retarget
 from pipelines.judge_command import Judge
+from pipelines.models_command import Models
 from pipelines.prompts_command import Prompts
 from pipelines.runtime import program
 
@@ -56,10 +57,11 @@ class Synth:
 
     def run(self) -> int:
         from pipelines.synth import SynthOptions, synth
+        from zdg_jax.reasoning.status import STOPPING
 
         result = synth(SynthOptions(**asdict(self)))
         print(result.summary())
-        if result.status == "budget_exhausted":
+        if result.status in STOPPING:
             return 3
         if result.succeeded and not result.num_good:
             return 4
@@ -153,6 +155,7 @@ Command = (
     | Annotated[Bench, subcommand("bench", prefix_name=False)]
     | Annotated[Cache, subcommand("cache", prefix_name=False)]
     | Annotated[Judge, subcommand("judge", prefix_name=False)]
+    | Annotated[Models, subcommand("models", prefix_name=False)]
     | Annotated[Prompts, subcommand("prompts", prefix_name=False)]
     | Annotated[HandCommand, subcommand("hand", prefix_name=False)]
     | Annotated[Retarget, subcommand("retarget", prefix_name=False)]
@@ -163,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns: 0 done (failed rows included), 1 no grasp succeeded, 2 the user must mend something, 3 stopped
-      at `--max-usd` (the same command goes on).
+      at `--max-usd` or because a model was there no more (the same command goes on).
     """
     command = tyro.cli(
         Command,  # type: ignore[arg-type]

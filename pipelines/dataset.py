@@ -50,7 +50,7 @@ CLOSING = {
     "squeeze_way": pa.string(),
     "six_force_held": pa.int32(),
 }
-NEWER = (*MORE_METRICS, *CLOSING)
+NEWER = (*MORE_METRICS, *CLOSING, "answered_by")
 
 _CALL = pa.struct(
     [
@@ -64,6 +64,7 @@ _CALL = pa.struct(
         ("cached_tokens", pa.int64()),
         ("cost_usd", pa.float64()),
         ("latency_s", pa.float64()),
+        ("asked", pa.string()),
     ]
 )
 
@@ -74,7 +75,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
     The columns after `p_score` are additions: `contact_end` (still touching after the gravity test),
     `p_dep_object_cm` (depth of the object's surface points in the hand, which shows thin walls pierced),
     `initial_*` (the same measures of the unrefined start), `rank` (0 = best kept grasp of its task),
-    `MORE_METRICS`, and `CLOSING`.
+    `MORE_METRICS`, `CLOSING`, and `answered_by` (the models that answered, which need not be those asked).
 
     Args:
       num_joints: n, the length of every joint list.
@@ -125,6 +126,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
         ("initial_p_vol_cm3", real, True),
         ("rank", pa.int32(), True),
         *((name, kind, True) for name, kind in (MORE_METRICS | CLOSING).items()),
+        ("answered_by", pa.list_(text), True),
     ]
     return pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in fields])
 

@@ -57,6 +57,7 @@ class Generate:
     def run(self) -> int:
         from pipelines.cluster.options import GenerateOptions
         from pipelines.cluster.run import generate
+        from zdg_jax.reasoning.status import STOPPING
 
         values = asdict(self)
         pictures = not values.pop("no_pictures")
@@ -67,6 +68,9 @@ class Generate:
             return 130
         if result.why == "budget":
             print(f"--max-usd reached: {written}; run the same command again to go on", file=sys.stderr)
+            return 3
+        if result.why.partition(":")[0] in STOPPING:
+            print(f"{result.why}; {written}; run the same command again to go on", file=sys.stderr)
             return 3
         if result.why:
             print(f"zdg: {result.why}; {written}; run the same command again to go on", file=sys.stderr)
@@ -79,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it.
 
     Returns: 0 all tasks written (failed ones included), 1 given up, 2 the user must mend something, 3 stopped
-      at `--max-usd`, 130 interrupted.
+      at `--max-usd` or because a model was there no more, 130 interrupted.
     """
     command = tyro.cli(Generate, prog="python -m pipelines.generate", args=argv)
     return program("generate", command.run)

@@ -151,10 +151,11 @@ def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:
 def _reasoners(options: Plan) -> list[str]:
     """Who answers each stage; the point stage is asked now and then, and counts as one all the same."""
     import prompts
-    from zdg_jax.reasoning.providers.routing import parse_routes
+    from zdg_jax.reasoning.providers.routing import expand, parse_routes
 
-    routes = parse_routes(options.route)
-    return [routes.get(str(stage), options.reasoner) for stage in prompts.STAGES]
+    name, given = expand(options.reasoner, options.route)
+    routes = parse_routes(given)
+    return [routes.get(str(stage), name) for stage in prompts.STAGES]
 
 
 def _paid_share(options: Plan) -> float:
@@ -172,7 +173,7 @@ def _cost(options: Plan, calls: int, rates: Rates) -> float | None:
     total = 0.0
     for name in names:
         kind, _, model = name.partition(":")
-        price = tables().price_of(kind.split("-")[0], model)
+        price = tables().catalogue.price(kind.split("-")[0], model)
         if price is None:
             return None
         each = rates.input_tokens * price.input + rates.output_tokens * price.output

@@ -39,6 +39,7 @@ REPORT = "retarget.json"
 SAME = (
     *("object_id", "object_scale", "mesh_sha256", "task", "reasoner", "seed", "config_sha", "code_version"),
     *("part_ids", "contact_points", "direction", "grasp_type", "rotation_index", "view_index", "calls"),
+    "answered_by",
 )
 
 
@@ -180,7 +181,7 @@ def _measured(
     made = []
     for i, (row, r) in enumerate(zip(group, refined, strict=True)):
         key = json.dumps([row["task_id"], hand.name])
-        shared = {name: row[name] for name in SAME}
+        shared = {name: row.get(name) for name in SAME}
         shared |= {"task_id": hashlib.sha256(key.encode()).hexdigest()[:16], "hand": hand.name}
         points = None if row["contact_points"] is None else np.array(row["contact_points"], dtype=float)
         grasp = ReasonedGrasp(

@@ -31,7 +31,7 @@ def config_sha(config: Mapping[str, Any]) -> str:
 def identity(
     obj: ObjectModel, hand: HandModel, grasp: ReasonedGrasp, config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The columns that all rows of one task share, up to and including `code_version`, plus `calls`."""
+    """The columns that all rows of one task share: up to `code_version`, `calls` and `answered_by`."""
     sha = config_sha({k: v for k, v in config.items() if k != "seed"})
     key = json.dumps([obj.mesh_sha256, grasp.task, hand.name, sha])
     return {
@@ -46,6 +46,7 @@ def identity(
         "config_sha": sha,
         "code_version": __version__,
         "calls": list(grasp.calls),
+        "answered_by": list(dict.fromkeys(call["model"] for call in grasp.calls)),
     }
 
 

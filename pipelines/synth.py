@@ -13,6 +13,7 @@ from pipelines.dataset import write_atomic, write_dataset
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
+from zdg_jax.reasoning.providers.routing import expand
 
 if TYPE_CHECKING:
     from zdg_jax.reasoning.protocol import Reasoner
@@ -43,6 +44,12 @@ class SynthOptions:
     segmenter: str = "geometric"
     features: str = "geometric"
     select: str = "gravity"
+
+    def __post_init__(self) -> None:
+        # Stored rows say who is asked, not a preset's name, which may stand for others tomorrow.
+        reasoner, route = expand(self.reasoner, self.route)
+        object.__setattr__(self, "reasoner", reasoner)
+        object.__setattr__(self, "route", route)
 
     def config(self) -> dict[str, Any]:
         """Everything that can change the result, as it is stored and hashed."""

@@ -73,7 +73,7 @@ class Gateway:
         finally:
             self._waiting -= 1
         self._count(answer.call)
-        key = asking.keys(question, reasoner.wire)[0]
+        key = reasoner.key(question, answer.call)
         return Outcome(answer.value.model_dump(mode="json"), answer.call, key)
 
     def accept(self, name: str, key: str) -> None:

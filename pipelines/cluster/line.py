@@ -15,7 +15,7 @@ from pipelines.cluster.simulate import stumbled, unfinished
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
-from zdg_jax.reasoning.status import Status
+from zdg_jax.reasoning.status import STOPPING, Status
 from zdg_jax.refine.result import RefinedGrasps
 
 T = TypeVar("T")
@@ -161,8 +161,9 @@ class Line:
                 async with self._alone:  # perhaps a neighbour's fault: once more, without so much company
                     done = await self._crew.reason(task, handle)
             said = self._landed("reason", [task.task_id], done)
-            if said.grasp.status == Status.BUDGET_EXHAUSTED:
-                raise Stopped("budget")
+            self._meter.heed(said.grasp.calls)
+            if said.grasp.status in STOPPING:
+                raise Stopped(_why(said.grasp.status, said.grasp.status_reason))
             if said.grasp.status == "ok":
                 await self._ready.put((said, handle))
             else:
@@ -249,6 +250,10 @@ class Line:
         if isinstance(done.value, StageFault):
             raise done.value
         return done.value
+
+
+def _why(status: str, reason: str) -> str:
+    return "budget" if status == Status.BUDGET_EXHAUSTED else f"{status}: {reason}"
 
 
 def _first(group: BaseExceptionGroup) -> BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipelines.cluster.work import Finished
@@ -22,6 +22,7 @@ class Meter:
       seconds: of work in each stage, over all workers.
       statuses: of written tasks; grasps: what became of their grasps.
       gateway: its last `state`.
+      notes: what a person should hear once, oldest first.
     """
 
     def __init__(self, tasks: int, objects: int, done_before: int, num: int) -> None:
@@ -38,6 +39,7 @@ class Meter:
         self.statuses: Counter[str] = Counter()
         self.grasps: Counter[str] = Counter()
         self.gateway: dict[str, Any] = {}
+        self.notes: list[str] = []
         self.started = time.time()
         self._first: dict[str, float] = {}
         self.on_written: Callable[[Sequence[Finished]], None] = lambda _: None
@@ -50,6 +52,13 @@ class Meter:
         self.busy[stage] = max(0, self.busy[stage] - units)
         self.done[stage] += units
         self.seconds[stage] += seconds
+
+    def heed(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Note, once a run, that another model answered than was asked."""
+        for call in calls:
+            note = f"warning: {call.get('asked')} was asked and {call['model']} answered"
+            if call.get("asked") is not None and note not in self.notes:
+                self.notes.append(note)
 
     def wrote(self, shard: Sequence[Finished]) -> None:
         self.begin("write", len(shard))

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.rows import config_sha
 from zdg_jax.errors import UserError
+from zdg_jax.reasoning.providers.routing import expand
 
 # These say how, how fast and where to, not what; a run may go on with others.
 _HOW = ("tasks", "out", "address", "max_usd", "in_flight", "concurrency", "batch", "shard", "reasoners")
@@ -41,6 +42,12 @@ class GenerateOptions:
     simulators: int | None = None
     preparers: int | None = None
     pictures: bool = True
+
+    def __post_init__(self) -> None:
+        # Stored rows say who is asked, not a preset's name, which may stand for others tomorrow.
+        reasoner, route = expand(self.reasoner, self.route)
+        object.__setattr__(self, "reasoner", reasoner)
+        object.__setattr__(self, "route", route)
 
     def config(self) -> dict[str, Any]:
         """All that can change a row."""

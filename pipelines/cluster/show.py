@@ -23,6 +23,7 @@ class Show:
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
         self._last = 0.0
+        self._said = 0
 
     def running(self) -> AbstractContextManager[Any]:
         """Shows the table for as long as the block runs; off a terminal there is none."""
@@ -32,7 +33,10 @@ class Show:
         return self._live
 
     def update(self, last: bool = False) -> None:
-        """New numbers; off a terminal a line now and then."""
+        """New notes and numbers; off a terminal a line now and then."""
+        for note in self._meter.notes[self._said :]:
+            self.say(note)
+        self._said = len(self._meter.notes)
         if self._live is not None:
             self._live.update(self._table())
         elif last or time.monotonic() - self._last >= PLAIN_S:

@@ -20,7 +20,7 @@ direction grasp_type rotation_index view_index energy_total energy p_dep_cm p_vo
 six_force_suc part_acc sc_ratio p_score calls
 """.split()
 CALL = """stage provider model prompt_sha attempts input_tokens output_tokens cached_tokens cost_usd
-latency_s""".split()
+latency_s asked""".split()
 INFO = {"joint_names": ["a", "b", "c"], "frames": {}, "units": {}}
 
 

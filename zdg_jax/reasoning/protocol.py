@@ -44,8 +44,9 @@ class Question(Generic[A]):
 class Call:
     """What one call cost and who answered; unknown numbers are None, never 0.
 
-    `attempts` counts the requests sent for it. 0 means that none was: the answer had been paid before,
-    and the numbers are those of the call that paid it.
+    `model` is the one that answered, `asked` the one that was asked for if that is another. `attempts` counts
+    the requests sent for it. 0 means that none was: the answer had been paid before, and the numbers are
+    those of the call that paid it.
     """
 
     stage: str
@@ -58,6 +59,7 @@ class Call:
     cached_tokens: int | None = None
     cost_usd: float | None = None
     latency_s: float = 0.0
+    asked: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class Status(StrEnum):
     PROVIDER_REFUSED = "provider_refused"
     """The model refused, or the provider's content filter stopped it, in every attempt."""
     PROVIDER_TRUNCATED = "provider_truncated"
-    """Every attempt ran into the limit of output tokens."""
+    """Every attempt ran into the limit of output tokens, or hidden reasoning ate a raised one too."""
     PROVIDER_INVALID = "provider_invalid"
     """Every attempt was empty or did not fit the answer's schema."""
     PROVIDER_RATE_LIMITED = "provider_rate_limited"
@@ -37,10 +37,22 @@ class Status(StrEnum):
     """The provider has no such model, or no such address."""
     PROVIDER_REJECTED = "provider_rejected"
     """The provider called the request itself wrong."""
+    PROVIDER_TOO_LARGE = "provider_too_large"
+    """The request is larger than the model or the account will ever take."""
+    PROVIDER_NO_QUOTA = "provider_no_quota"
+    """The account has no quota or no credit for this model."""
+    PROVIDER_GONE = "provider_gone"
+    """The model answered before and then was there no more; the same command goes on when that is mended."""
     BUDGET_EXHAUSTED = "budget_exhausted"
     """The next call could have passed the limit on money; the same command goes on from the cache."""
+    PRICE_UNKNOWN = "price_unknown"
+    """A model that has no price answered under a limit on money; the same command goes on once it has one."""
     NOT_RECORDED = "not_recorded"
     """A replayed file, or a file of labels, has no answer to this question."""
+
+
+STOPPING = frozenset({Status.PROVIDER_GONE, Status.BUDGET_EXHAUSTED, Status.PRICE_UNKNOWN})
+"""They end the run, not the task: its rows are not finished, and the same command goes on from the cache."""
 
 
 class StageFailed(Exception):

@@ -148,9 +148,17 @@ def test_whatever_stumbles_is_a_row_and_stops_nobody(tmp_path: Path) -> None:
     assert {g["task_id"] for g in grasps} == set(found)
 
 
-def test_money_that_runs_out_stops_the_run_and_leaves_the_task_undone(tmp_path: Path) -> None:
-    with pytest.raises(Stopped, match="budget"):
-        ran(Crew({("answer", "t9"): "budget_exhausted"}), many(12), tmp_path)
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("budget_exhausted", "budget"),
+        ("price_unknown", "price_unknown: "),
+        ("provider_gone", "provider_gone: "),
+    ],
+)
+def test_what_ends_a_run_stops_it_and_leaves_the_task_undone(status: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match=why):
+        ran(Crew({("answer", "t9"): status}), many(12), tmp_path)
     before = written(tmp_path)
     assert "t9" not in before
     after = ran(Crew(), many(12), tmp_path)

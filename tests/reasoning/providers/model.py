@@ -16,8 +16,8 @@ REFUSAL = "I'm sorry, but I can't assist with that request."
 
 
 def stage_of(asked: Asked) -> str:
-    """hand_part from HandPartAnswer."""
-    title = asked.schema["title"].removesuffix("Answer")
+    """hand_part from HandPartAnswer; without a schema, the question of `questions.py`."""
+    title = asked.schema.get("title", "RotationAnswer").removesuffix("Answer")
     return re.sub(r"(?<!^)(?=[A-Z])", "_", title).lower()
 
 
@@ -51,7 +51,8 @@ class ScriptedModel:
     """Answers from a script by stage, the last entry for ever, or sensibly.
 
     Args:
-      config: `script` {stage: [answer, ...]}, `faults` {name: probability}, `seed`, `answered_by`.
+      config: `script` {stage: [answer, ...]}, `faults` {name: probability}, `seed`, `answered_by`,
+        `thinks` (output tokens that hidden reasoning takes).
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -76,6 +77,9 @@ class ScriptedModel:
             return Said(REFUSAL, "refusal", by)
         if fault == "filter":
             return Said("", "filter", by)
+        limit = asked.max_output_tokens
+        if limit is not None and limit < self.config.get("thinks", 0):  # and never comes to an answer
+            return Said("", "length", by, output_tokens=limit, thinking_tokens=limit)
         if fault == "truncated":
             return Said('{"reasoning": "It is', "length", by)
         if fault == "empty":

@@ -1,9 +1,9 @@
 """A local server for both SDKs. Run as a process: `python -m tests.reasoning.providers.server CONFIG`.
 
 CONFIG is JSON: `key`, `models`, `latency`, `retry_after` (seconds), `retry_form` (seconds | date), `decode`,
-`answers` (questions answered; later ones are held), and what `ScriptedModel` reads. It prints its port, and
-then a line for each request that it lets hang. `GET /_log` gives what it saw; `GET /_release` lets go of all
-that it holds, and from then on it holds nothing.
+`answers` (questions answered; later ones are held), `refuses` (see `refusals`), and what `ScriptedModel`
+reads. It prints its port, and then a line for each request that it lets hang. `GET /_log` gives what it saw; `GET
+/_release` lets go of all that it holds, and from then on it holds nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.reasoning.providers import refusals
 from tests.reasoning.providers import wire_formats as wires
 from tests.reasoning.providers.model import ScriptedModel, stage_of
 from zdg_jax.reasoning.picture_hash import image_sha
@@ -124,6 +125,12 @@ class Server:
             return 400, wires.openai_error(text, "invalid_request_error", None), {}
         if asked.model not in self.config.get("models", ["m"]):
             return (*self.no_model(asked.model, api == "gemini"), {})
+        refused = refusals.refusal(api, asked, self.config)
+        if refused is not None:
+            self.log.append(
+                {"path": path, "fault": "refused", "stage": stage_of(asked), "sent": sorted(asked.sent)}
+            )
+            return 400, refused, {}
         fault = self.model.fault(digest, times)
         record: dict[str, Any] = {
             "path": path,
@@ -141,6 +148,10 @@ class Server:
             "images": [self.look(png) for png in asked.images] if self.config.get("decode") else [],
         }
         self.log.append(record)
+        if fault in refusals.FOR_GOOD:
+            return (*refusals.FOR_GOOD[fault](api), {"retry-after": "1"})
+        if fault == "404":
+            return (*self.no_model(asked.model, api == "gemini"), {})
         if fault == "429":
             return self.too_many(digest, api)
         if fault == "500":

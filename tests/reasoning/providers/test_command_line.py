@@ -15,11 +15,9 @@ from tests.reasoning.providers.fakes import KEY, settings_file
 
 PRICE = {
     "provider": "compatible",
-    "models": ["*"],
-    "input": 2.0,
-    "cached_input": 0.5,
-    "output": 8.0,
-    "date": "2026-01-01",
+    "id": "*",
+    "prices": [{"input": 2.0, "cached": 0.5, "output": 8.0}],
+    "read": "2026-01-01",
     "source": "a test",
 }
 QUICK = ("--num", "4", "--keep", "1")
@@ -43,7 +41,7 @@ def everything_written(*folders: Path) -> dict[str, str]:
 def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings_file(tmp_path, prices=[PRICE])
+    settings_file(tmp_path, models=[PRICE])
     # The server's errors repeat the key.
     local = start(planned=["500", "malformed", "refusal", *[None] * 40], models=["m", "n"], retry_after=0.1)
     out = tmp_path / "out"
@@ -51,6 +49,8 @@ def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     assert synth(out, *options) in (0, 1)
     row = pq.read_table(out / "grasps.parquet").to_pylist()[0]
     assert row["reasoner"] == "openai:m"
+    assert set(row["answered_by"]) == {"m", "n"}
+    assert all(call["asked"] is None for call in row["calls"])
     answered = [entry for entry in local.log() if "answered" in entry]
     assert len(row["calls"]) == len(answered)
     assert {call["provider"] for call in row["calls"]} == {"openai-chat", "gemini"}
@@ -78,7 +78,7 @@ def test_the_limit_on_money_stops_cleanly_and_the_same_command_goes_on(
     start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     abilities = [{"models": ["*"], "max_output_tokens": 100, "max_tokens_name": "max_tokens"}]
-    settings_file(tmp_path, prices=[PRICE], abilities=abilities)
+    settings_file(tmp_path, models=[PRICE], abilities=abilities)
     local = start()
     codes, asked = [], []
     while len(codes) < 8 and 3 in (codes or [3])[-1:]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,45 +12,31 @@ from tests.reasoning.providers.fakes import settings_file
 from tests.reasoning.providers.questions import question, settled
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import ReasonerError
+from zdg_jax.reasoning.providers.catalogue import Price
 from zdg_jax.reasoning.providers.costs import Budget, cost_usd
-from zdg_jax.reasoning.providers.settings import Price, tables
+from zdg_jax.reasoning.providers.settings import tables
 from zdg_jax.reasoning.providers.wire import Usage
 from zdg_jax.reasoning.status import StageFailed
 
 PRICE = {
     "provider": "compatible",
-    "models": ["m"],
-    "input": 2.0,
-    "cached_input": 0.5,
-    "output": 8.0,
-    "date": "2026-01-01",
+    "id": "m",
+    "prices": [{"input": 2.0, "cached": 0.5, "output": 8.0}],
+    "read": "2026-01-01",
     "source": "a test",
 }
 PAID = (900 * 2.0 + 100 * 0.5 + 50 * 8.0) / 1e6
 
 
-def test_the_papers_models_have_prices_with_date_and_source() -> None:
-    for provider, model in (
-        ("openai", "gpt-4.1"),
-        ("openai", "gpt-4.1-2025-04-14"),
-        ("openai", "o4-mini"),
-        ("gemini", "gemini-2.5-pro"),
-    ):
-        price = tables().price_of(provider, model)
-        assert price is not None
-        assert price.date >= date(2026, 1, 1)
-        assert price.source
-    for entry in (price for price in tables().prices if price.provider != "local"):
-        assert 0 < entry.input < entry.output
-
-
 def test_another_address_has_other_prices() -> None:
-    assert tables().price_of("compatible", "gpt-4.1") is None
-    assert tables().price_of("openai", "gpt-99") is None
+    table = tables().catalogue
+    assert table.price("openai", "gpt-4.1") is not None
+    assert table.price("compatible", "gpt-4.1") is None
+    assert table.price("openai", "gpt-99") is None
 
 
 def test_unknown_is_null_never_zero() -> None:
-    price = Price(provider="openai", models=("m",), input=1, output=2, date=date(2026, 1, 1), source="s")
+    price = Price.model_validate({"input": 1, "output": 2})
     assert cost_usd(None, Usage(1, 1, 0)) is None
     assert cost_usd(price, Usage(None, 1, 0)) is None
     assert cost_usd(price, Usage(1, None, 0)) is None
@@ -60,7 +45,7 @@ def test_unknown_is_null_never_zero() -> None:
 
 
 def test_calls_are_priced_failed_ones_too(start: Start, make: Make, tmp_path: Path) -> None:
-    settings_file(tmp_path, prices=[PRICE])
+    settings_file(tmp_path, models=[PRICE])
     start(planned=["malformed", None], answered_by="m-2026-01-01")
     _, attempts = settled(make("openai-chat:m"))
     assert [attempt["call"]["cost_usd"] for attempt in attempts] == pytest.approx([PAID, PAID])
@@ -71,7 +56,7 @@ def test_the_limit_is_never_passed_and_the_same_command_goes_on(
     start: Start, make: Make, tmp_path: Path
 ) -> None:
     abilities = [{"models": ["m"], "max_output_tokens": 100, "max_tokens_name": "max_tokens"}]
-    settings_file(tmp_path, prices=[PRICE], abilities=abilities)
+    settings_file(tmp_path, models=[PRICE], abilities=abilities)
     local = start()
 
     async def run(limit: float) -> list[str]:
@@ -91,7 +76,7 @@ def test_the_limit_is_never_passed_and_the_same_command_goes_on(
 
 
 def test_the_status_says_how_to_go_on(start: Start, make: Make, tmp_path: Path) -> None:
-    settings_file(tmp_path, prices=[PRICE])
+    settings_file(tmp_path, models=[PRICE])
     local = start()
     failure, attempts = settled(make("openai-chat:m", max_usd=0.001))
     assert isinstance(failure, StageFailed)
@@ -115,7 +100,14 @@ def test_a_strange_limit_is_refused(limit: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["prices: [{provider: openai}]", "settings: {default: {concurrency: 0}}", "nonsense: 1", "- a", "{"],
+    [
+        "models: [{provider: openai}]",
+        "prices: []",
+        "settings: {default: {concurrency: 0}}",
+        "nonsense: 1",
+        "- a",
+        "{",
+    ],
 )
 def test_a_wrong_file_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     path = tmp_path / "mine.yaml"

@@ -22,6 +22,8 @@ class Asked:
     schema: dict[str, Any]
     temperature: float | None
     max_output_tokens: int | None
+    sent: frozenset[str] = frozenset()
+    """Names of the parameters that came."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Said:
     input_tokens: int = 1000
     output_tokens: int = 50
     cached_tokens: int = 100
+    thinking_tokens: int = 10
 
 
 def _png(url: str) -> bytes:
@@ -59,13 +62,16 @@ def read_chat(body: dict[str, Any]) -> Asked:
     assert message["role"] == "user"
     texts = [part["text"] for part in message["content"] if part["type"] == "text"]
     images = [_png(p["image_url"]["url"]) for p in message["content"] if p["type"] == "image_url"]
-    form = body["response_format"]
-    assert form["type"] == "json_schema"
-    assert form["json_schema"]["strict"] is True
-    assert form["json_schema"]["name"] == form["json_schema"]["schema"]["title"]
     limit = body.get("max_completion_tokens", body.get("max_tokens"))
-    schema = _strict(form["json_schema"]["schema"])
-    return _checked(Asked(body["model"], "".join(texts), images, schema, body.get("temperature"), limit))
+    sent, schema = frozenset(body), dict[str, Any]()
+    if "response_format" in body:
+        form = body["response_format"]
+        assert form["type"] == "json_schema"
+        assert form["json_schema"]["strict"] is True
+        assert form["json_schema"]["name"] == form["json_schema"]["schema"]["title"]
+        schema = _strict(form["json_schema"]["schema"])
+    asked = Asked(body["model"], "".join(texts), images, schema, body.get("temperature"), limit, sent)
+    return _checked(asked)
 
 
 def write_chat(said: Said) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def write_chat(said: Said) -> dict[str, Any]:
             "completion_tokens": said.output_tokens,
             "total_tokens": said.input_tokens + said.output_tokens,
             "prompt_tokens_details": {"cached_tokens": said.cached_tokens, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": said.thinking_tokens, "audio_tokens": 0},
         },
         "service_tier": "default",
         "system_fingerprint": "fp_local",
@@ -103,13 +109,16 @@ def read_responses(body: dict[str, Any]) -> Asked:
     assert message["role"] == "user"
     texts = [part["text"] for part in message["content"] if part["type"] == "input_text"]
     images = [_png(p["image_url"]) for p in message["content"] if p["type"] == "input_image"]
-    form = body["text"]["format"]
-    assert form["type"] == "json_schema"
-    assert form["strict"] is True
     assert body["store"] is False
-    schema = _strict(form["schema"])
+    sent, schema = frozenset(body), dict[str, Any]()
+    if "text" in body:
+        form = body["text"]["format"]
+        assert form["type"] == "json_schema"
+        assert form["strict"] is True
+        schema = _strict(form["schema"])
     limit = body.get("max_output_tokens")
-    return _checked(Asked(body["model"], "".join(texts), images, schema, body.get("temperature"), limit))
+    asked = Asked(body["model"], "".join(texts), images, schema, body.get("temperature"), limit, sent)
+    return _checked(asked)
 
 
 def write_responses(said: Said) -> dict[str, Any]:
@@ -145,7 +154,7 @@ def write_responses(said: Said) -> dict[str, Any]:
             "input_tokens": said.input_tokens,
             "input_tokens_details": {"cached_tokens": said.cached_tokens, "cache_write_tokens": 0},
             "output_tokens": said.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": 10},
+            "output_tokens_details": {"reasoning_tokens": said.thinking_tokens},
             "total_tokens": said.input_tokens + said.output_tokens,
         },
     }
@@ -163,22 +172,23 @@ def read_gemini(model: str, body: dict[str, Any]) -> Asked:
     # Bytes are base64 in protobuf's JSON, in either alphabet.
     images = [base64.urlsafe_b64decode(entry["data"].replace("+", "-").replace("/", "_")) for entry in data]
     config = body["generationConfig"]
-    assert config["responseMimeType"] == "application/json"
+    assert (config.get("responseMimeType") == "application/json") is ("responseJsonSchema" in config)
     return Asked(
         model,
         "".join(texts),
         images,
-        config["responseJsonSchema"],
+        config.get("responseJsonSchema", {}),
         config.get("temperature"),
         config.get("maxOutputTokens"),
+        frozenset(config),
     )
 
 
 def write_gemini(said: Said) -> dict[str, Any]:
     usage = {
         "promptTokenCount": said.input_tokens,
-        "candidatesTokenCount": said.output_tokens - 10,
-        "thoughtsTokenCount": 10,
+        "candidatesTokenCount": said.output_tokens - said.thinking_tokens,
+        "thoughtsTokenCount": said.thinking_tokens,
         "cachedContentTokenCount": said.cached_tokens,
         "totalTokenCount": said.input_tokens + said.output_tokens,
     }
@@ -192,8 +202,8 @@ def write_gemini(said: Said) -> dict[str, Any]:
     return {"candidates": [candidate], **common}
 
 
-def openai_error(message: str, kind: str, code: str | None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+def openai_error(message: str, kind: str, code: str | None, param: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def gemini_error(status: int, message: str, name: str) -> dict[str, Any]:

@@ -77,8 +77,13 @@ def prompt_sha(question: Question[Any]) -> str:
     return hashlib.sha256(question.prompt.encode()).hexdigest()
 
 
-def keys(question: Question[Any], wire: Wire) -> list[str]:
+def keys(question: Question[Any], wire: Wire, model: str | None = None) -> list[str]:
     """Cache keys: the question's own, then those of the same question with less feedback.
+
+    Args:
+      question: as it is asked.
+      wire: who is asked.
+      model: who answers, if it is another model than the wire's.
 
     An answer that was accepted after n refusals settles the stage. Kept under the shorter keys too, it
     answers the first question of the next run, so that a mended stage is not paid again. Where a shorter
@@ -88,7 +93,7 @@ def keys(question: Question[Any], wire: Wire) -> list[str]:
         "version": KEY_VERSION,
         "wire": wire.name,
         "address": wire.address,
-        "model": wire.model,
+        "model": model or wire.model,
         "parameters": wire.parameters,
         "stage": question.stage,
         "prompt": question.prompt,

@@ -6,7 +6,7 @@ import threading
 
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import ReasonerError
-from zdg_jax.reasoning.providers.settings import Price
+from zdg_jax.reasoning.providers.catalogue import Price
 from zdg_jax.reasoning.providers.wire import Usage, WireRequest
 from zdg_jax.reasoning.status import Status
 
@@ -25,11 +25,11 @@ def cost_usd(price: Price | None, usage: Usage) -> float | None:
     if price is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     cached = usage.cached_tokens or 0
-    if cached and price.cached_input is None:
+    if cached and price.cached is None:
         return None
     fresh = usage.input_tokens - cached
     return (
-        fresh * price.input + cached * (price.cached_input or 0.0) + usage.output_tokens * price.output
+        fresh * price.input + cached * (price.cached or 0.0) + usage.output_tokens * price.output
     ) / _MILLION
 
 
@@ -43,6 +43,21 @@ def worst_cost(price: Price, request: WireRequest, max_output_tokens: int) -> fl
     return (estimated_tokens(request) * price.input + max_output_tokens * price.output) / _MILLION
 
 
+def task_usd(
+    price: Price | None, calls: float | int, input_tokens: float | int, output_tokens: float | int
+) -> float | None:
+    """USD of one task; None if the price is unknown.
+
+    Args:
+      price: of the model.
+      calls: requests of the task.
+      input_tokens, output_tokens: of one request.
+    """
+    if price is None:
+        return None
+    return calls * (input_tokens * price.input + output_tokens * price.output) / _MILLION
+
+
 class Budget:
     """A limit on what one run spends. A request is sent only if even its worst case fits."""
 
@@ -52,15 +67,19 @@ class Budget:
         self.max_usd = max_usd
         self.spent = 0.0
         self._reserved = 0.0
+        self._stopped = ""
         self._lock = threading.Lock()
 
     def reserve(self, amount: float | int) -> None:
         """Set an amount aside before a request.
 
         Raises:
-          ReasonerError: `budget_exhausted`, if what was spent and set aside leaves too little.
+          ReasonerError: `budget_exhausted`, if what was spent and set aside leaves too little;
+            `price_unknown` after `stop`.
         """
         with self._lock:
+            if self._stopped:
+                raise ReasonerError(Status.PRICE_UNKNOWN, self._stopped)
             if self.max_usd is not None and self.spent + self._reserved + amount > self.max_usd:
                 raise ReasonerError(
                     Status.BUDGET_EXHAUSTED,
@@ -69,6 +88,11 @@ class Budget:
                     "answers that are paid come from the cache",
                 )
             self._reserved += amount
+
+    def stop(self, reason: str) -> None:
+        """Let nothing more be sent: what was answered has no price, so the limit can't be kept."""
+        with self._lock:
+            self._stopped = self._stopped or reason
 
     def settle(self, reserved: float | int, cost: float | int) -> None:
         """Replace what was set aside by what it was."""

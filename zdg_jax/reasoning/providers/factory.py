@@ -13,8 +13,8 @@ from zdg_jax.reasoning.providers.costs import Budget
 from zdg_jax.reasoning.providers.oracle import OracleReasoner
 from zdg_jax.reasoning.providers.reasoner import RemoteReasoner
 from zdg_jax.reasoning.providers.replay import ReplayReasoner
-from zdg_jax.reasoning.providers.routing import RoutedReasoner, parse_routes
-from zdg_jax.reasoning.providers.settings import Abilities, Settings
+from zdg_jax.reasoning.providers.routing import RoutedReasoner, expand, parse_routes
+from zdg_jax.reasoning.providers.settings import Abilities, Settings, tables
 from zdg_jax.reasoning.providers.wire import Wire
 
 
@@ -96,7 +96,7 @@ REMOTE = ("openai", "openai-chat", "openai-responses", "gemini", "local")
 
 def names() -> tuple[str, ...]:
     """Every valid form of a reasoner's name."""
-    return ("offline", *(f"{kind}:{what}" for kind, (what, _) in MAKERS.items()))
+    return ("offline", *tables().presets, *(f"{kind}:{what}" for kind, (what, _) in MAKERS.items()))
 
 
 def make(
@@ -113,6 +113,7 @@ def make(
       UserError: unknown name or stage, no key, no price for `max_usd`, no folder for paid answers, or what
         the check found.
     """
+    name, routes = expand(name, routes)
     budget, made = Budget(max_usd), dict[str, Reasoner]()
     for wanted in (name, *parse_routes(routes).values()):
         if wanted not in made:

@@ -56,19 +56,21 @@ class Gemini:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Abilities as they are sent."""
+        """Abilities as they are meant; what a server refuses of them is known only when it answers."""
+        level = set[str]() if self.abilities.thinking is None else {"thinking"}
         return self.abilities.model_dump(
-            mode="json", include={"temperature", "max_output_tokens", "json_schema"}
+            mode="json", include={"temperature", "max_output_tokens", "json_schema", *level}
         )
 
     async def send(self, request: WireRequest) -> Reply | Fault:
         """One request."""
-        able = self.abilities
+        able = request.able or self.abilities
         config = types.GenerateContentConfig(
             temperature=able.temperature,
             max_output_tokens=able.max_output_tokens,
             response_mime_type="application/json" if able.json_schema else None,
             response_json_schema=request.schema if able.json_schema else None,
+            thinking_config=_thinking(able.thinking),
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         pictures = [types.Part.from_bytes(data=png, mime_type="image/png") for png in request.images]
@@ -156,8 +158,15 @@ def _reply(response: types.GenerateContentResponse, asked: str) -> Reply:
         whole(getattr(used, "prompt_token_count", None)),
         None if written is None and thought is None else (written or 0) + (thought or 0),
         whole(getattr(used, "cached_content_token_count", None)),
+        thought,
     )
     return Reply(text, ending, why, str(response.model_version or asked), counted)
+
+
+def _thinking(level: str | None) -> types.ThinkingConfig | None:
+    if level is None:
+        return None
+    return types.ThinkingConfig.model_validate({"thinking_level": level.upper()})
 
 
 def _name(value: object) -> str:

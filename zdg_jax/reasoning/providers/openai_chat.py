@@ -26,7 +26,7 @@ class OpenAIChat(OpenAIWire):
         return _reply(completion, self.model)
 
     def _body(self, request: WireRequest) -> dict[str, Any]:
-        able = self.abilities
+        able = request.able or self.abilities
         detail = {} if able.image_detail is None else {"detail": able.image_detail}
         pictures = [
             {"type": "image_url", "image_url": {"url": data_url(png), **detail}} for png in request.images
@@ -38,6 +38,8 @@ class OpenAIChat(OpenAIWire):
         }
         if able.temperature is not None:
             body["temperature"] = able.temperature
+        if able.thinking is not None:
+            body["reasoning_effort"] = able.thinking
         if able.json_schema:
             schema = {"name": request.schema_name, "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -58,9 +60,11 @@ def _reply(completion: ChatCompletion, asked: str) -> Reply:
             ending, why = Ending.TRUNCATED, "limit of output tokens"
     usage = completion.usage
     details = getattr(usage, "prompt_tokens_details", None)
+    written = getattr(usage, "completion_tokens_details", None)
     counted = Usage(
         whole(getattr(usage, "prompt_tokens", None)),
         whole(getattr(usage, "completion_tokens", None)),
         whole(getattr(details, "cached_tokens", None)),
+        whole(getattr(written, "reasoning_tokens", None)),
     )
     return Reply(text, ending, why, str(completion.model or asked), counted)

@@ -58,8 +58,9 @@ class OpenAIWire:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Abilities as they are sent."""
-        return self.abilities.model_dump(mode="json", exclude={"models"})
+        """Abilities as they are meant; what a server refuses of them is known only when it answers."""
+        unset = {"thinking"} if self.abilities.thinking is None else set[str]()
+        return self.abilities.model_dump(mode="json", exclude={"models", *unset})
 
     async def caught(self, call: Coroutine[Any, Any, T], timeout: float | None = None) -> T | Fault:
         """Await an SDK call; whatever the network did comes back as a fault."""
@@ -70,7 +71,9 @@ class OpenAIWire:
             return plain_fault(FaultKind.TIMEOUT, f"no reply within {timeout or self.settings.timeout_s:g} s")
         except openai.APIStatusError as error:
             self._reached = True
-            return http_fault(error.status_code, _words(error), error.response.headers, error.code or "")
+            return http_fault(
+                error.status_code, _words(error), error.response.headers, error.code or "", error.param or ""
+            )
         except openai.APIConnectionError as error:
             return self._connection_fault(error)
         except (openai.APIError, ValueError) as error:  # a body that is no JSON, or not of the right form

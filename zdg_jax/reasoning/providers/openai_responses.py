@@ -30,7 +30,7 @@ class OpenAIResponses(OpenAIWire):
         return _reply(response, self.model)
 
     def _body(self, request: WireRequest) -> dict[str, Any]:
-        able = self.abilities
+        able = request.able or self.abilities
         detail = able.image_detail or "auto"
         pictures = [
             {"type": "input_image", "image_url": data_url(png), "detail": detail} for png in request.images
@@ -44,6 +44,8 @@ class OpenAIResponses(OpenAIWire):
         }
         if able.temperature is not None:
             body["temperature"] = able.temperature
+        if able.thinking is not None:
+            body["reasoning"] = {"effort": able.thinking}
         if able.json_schema:
             body["text"] = {
                 "format": {
@@ -74,9 +76,11 @@ def _reply(response: Response, asked: str) -> Reply:
         ending, why = Ending.TRUNCATED, str(cut or "incomplete")
     usage = response.usage
     details = getattr(usage, "input_tokens_details", None)
+    written = getattr(usage, "output_tokens_details", None)
     counted = Usage(
         whole(getattr(usage, "input_tokens", None)),
         whole(getattr(usage, "output_tokens", None)),
         whole(getattr(details, "cached_tokens", None)),
+        whole(getattr(written, "reasoning_tokens", None)),
     )
     return Reply("".join(texts), ending, why, str(response.model or asked), counted)

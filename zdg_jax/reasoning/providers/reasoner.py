@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -12,14 +13,19 @@ from pydantic import BaseModel, ValidationError
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, UnusableAnswer
 from zdg_jax.reasoning.providers import asking, costs, faults, retry
+from zdg_jax.reasoning.providers.adapting import Adapter, starved
 from zdg_jax.reasoning.providers.cache import AnswerCache
+from zdg_jax.reasoning.providers.catalogue import Price
 from zdg_jax.reasoning.providers.io_loop import on_io, wait_on_io
+from zdg_jax.reasoning.providers.json_in_text import last_object
 from zdg_jax.reasoning.providers.limits import Limits
 from zdg_jax.reasoning.providers.reading import read
 from zdg_jax.reasoning.providers.secrets import hide
 from zdg_jax.reasoning.providers.settings import Abilities, Settings, tables
 from zdg_jax.reasoning.providers.wire import Fault, FaultKind, Reply, Usage, Wire, WireRequest
+from zdg_jax.reasoning.status import Status
 
+_log = logging.getLogger(__name__)
 A = TypeVar("A", bound=BaseModel)
 
 # Both are touched on the I/O loop only. Shared by all reasoners of the process: two of them must neither
@@ -50,15 +56,18 @@ class RemoteReasoner:
           UserError: the budget has a limit and the model's price is unknown.
         """
         self.name = f"{wire.name}:{wire.model}"
-        self._wire, self._settings, self._abilities = wire, settings, abilities
+        self._wire, self._settings = wire, settings
         self._cache, self._budget = cache, budget
-        self._price_group = wire.name.split("-")[0] if wire.official else "compatible"
-        self._price = tables().price_of(self._price_group, wire.model)
-        if budget.max_usd is not None and self._price is None:
+        self._provider = wire.name.split("-")[0] if wire.official else "compatible"
+        self._adapter = Adapter(abilities, tables().most_output(wire.model))
+        self._answering = wire.model  # another id once the provider has answered with another model
+        self._answered, self._gone = False, ""
+        self._warned: set[str] = set()
+        if budget.max_usd is not None and self._price(wire.model) is None:
             raise UserError(
                 f"--max-usd with {self.name}, whose price is unknown",
-                f"a price of {wire.model} for provider {self._price_group}",
-                "add one to the file that ZDG_PROVIDERS names (docs/providers.md), or leave --max-usd out",
+                f"a price of {wire.model} for provider {self._provider}",
+                "add a row to the file that ZDG_PROVIDERS names (docs/providers.md), or leave --max-usd out",
             )
 
     @property
@@ -83,35 +92,42 @@ class RemoteReasoner:
     def check(self) -> None:
         """Find a wrong key, an unknown model or an unreachable address before any work starts.
 
-        Not done if the model answered before: then everything may come from the cache.
+        Not looked for if the model answered before: then everything may come from the cache. A model that is
+        retiring or has ended is said in one line, with its successor.
 
         Raises:
           UserError: one of these.
         """
-        if self._cache.knows(self._wire.name, self._wire.model):
-            return
-        # A probe is two requests at most; twice as long again bounds a wire that keeps no limit of its own.
-        longest = 4 * self._settings.connect_timeout_s
-        try:
-            fault = wait_on_io(self._wire.probe(), longest)
-        except TimeoutError:
-            fault = Fault(FaultKind.UNREACHABLE, f"no reply within {longest:g} s")
-        if fault is not None:
-            raise UserError(*faults.line(fault, self._wire))
+        if not self._cache.knows(self._wire.name, self._wire.model):
+            # A probe is two requests at most; twice that bounds a wire that keeps no limit of its own.
+            longest = 4 * self._settings.connect_timeout_s
+            try:
+                fault = wait_on_io(self._wire.probe(), longest)
+            except TimeoutError:
+                fault = Fault(FaultKind.UNREACHABLE, f"no reply within {longest:g} s")
+            if fault is not None:
+                raise UserError(*self._line(fault))
+        notice = tables().catalogue.notice(self._provider, self._wire.model)
+        if notice is not None:
+            _log.warning("%s: %s", self.name, notice)
 
     def close(self) -> None:
         """Close the connections."""
         wait_on_io(self._wire.close())
 
+    def key(self, question: Question[Any], call: Call) -> str:
+        """The key under which the answer that this call gave is kept."""
+        return asking.keys(question, self._wire, _keeper(call))[0]
+
     async def _ask(self, question: Question[A]) -> Answer[A]:
-        keys = asking.keys(question, self._wire)
+        keys = asking.keys(question, self._wire, self._answering)
         kept = self._kept(keys[0], question)
         if kept is not None:
             return kept
         task, first = _in_flight.get(keys[0]), False
         if task is None:
             first = True
-            task = asyncio.ensure_future(self._pay(question, keys))
+            task = asyncio.ensure_future(self._pay(question))
             _in_flight[keys[0]] = task
             task.add_done_callback(lambda done: _landed(keys[0], done))
         # Shielded: who waits along must not lose the answer because the first asker was cancelled.
@@ -122,53 +138,90 @@ class RemoteReasoner:
         record = self._cache.get(key)
         if record is None:
             return None
+        value, call = record
+        if self._family_of(call.model) != self._family_of(self._answering):
+            return None  # another model's answer, kept under this one's name by an earlier version
         try:
-            value = question.schema.model_validate(record[0])
+            said = question.schema.model_validate(value)
         except ValidationError:  # damaged by hand
             return None
-        return Answer(value, call=replace(record[1], attempts=0))
+        return Answer(said, call=replace(call, attempts=0))
 
-    async def _pay(self, question: Question[A], keys: list[str]) -> Answer[A]:
+    async def _pay(self, question: Question[A]) -> Answer[A]:
         request, started, tries = asking.wire_request(question), time.perf_counter(), 0
+        replies: list[Reply] = []
 
         async def once() -> Reply | Fault:
             nonlocal tries
-            tries += 1
-            return await self._send(request)
+            while True:
+                able, tries = self._adapter.now, tries + 1
+                outcome = await self._send(replace(request, able=able))
+                if isinstance(outcome, Fault):
+                    again = self._adapter.after_refusal(able, outcome)
+                else:
+                    replies.append(outcome)
+                    again = starved(outcome) and self._adapter.after_truncation(able)
+                if not again:
+                    return outcome
 
         outcome = await retry.policy(self._settings)(once)
+        call = self._call(question, replies, tries, round(time.perf_counter() - started, 4))
+        if isinstance(outcome, Fault):
+            raise self._failure(outcome, call)
+        if not self._adapter.now.json_schema:  # nobody held the model to the bare object
+            outcome = replace(outcome, text=last_object(outcome.text) or outcome.text)
+        value = read(outcome, question.schema)
+        if isinstance(value, tuple):
+            # Asked again with a reason, hidden reasoning would eat the limit again.
+            kind = ReasonerError if starved(outcome) else UnusableAnswer
+            raise kind(*value, call)
+        if question.judge is None or question.judge(value) is None:
+            keeper = _keeper(call) or self._wire.model
+            keys = asking.keys(question, self._wire, keeper)
+            self._cache.put(keys, keeper, value.model_dump(mode="json"), call)
+        return Answer(value, call=call)
+
+    def _call(self, question: Question[Any], replies: list[Reply], tries: int, seconds: float) -> Call:
+        """What was paid for one answer, replies that were cut off included."""
         call = Call(
             stage=question.stage,
             provider=self._wire.name,
             model=self._wire.model,
             prompt_sha=asking.prompt_sha(question),
             attempts=tries,
-            latency_s=round(time.perf_counter() - started, 4),
+            latency_s=seconds,
         )
-        if isinstance(outcome, Fault):
-            got, _, do = faults.line(outcome, self._wire)
-            raise ReasonerError(faults.STATUS[outcome.kind], f"{got}; {do}; tries: {tries}", call)
-        call = replace(
+        if not replies:
+            return call
+        answered, usages = replies[-1].model, [reply.usage for reply in replies]
+        same = self._family_of(answered) == self._family_of(self._wire.model)
+        return replace(
             call,
-            model=hide(outcome.model),
-            input_tokens=outcome.usage.input_tokens,
-            output_tokens=outcome.usage.output_tokens,
-            cached_tokens=outcome.usage.cached_tokens,
-            cost_usd=self._cost(outcome),
+            model=hide(answered),
+            asked=None if same else self._wire.model,
+            input_tokens=_sum([usage.input_tokens for usage in usages]),
+            output_tokens=_sum([usage.output_tokens for usage in usages]),
+            cached_tokens=_sum([usage.cached_tokens for usage in usages]),
+            cost_usd=_sum([self._cost(reply) for reply in replies]),
         )
-        value = read(outcome, question.schema)
-        if isinstance(value, tuple):
-            raise UnusableAnswer(*value, call)
-        if question.judge is None or question.judge(value) is None:
-            self._cache.put(keys, self._wire.model, value.model_dump(mode="json"), call)
-        return Answer(value, call=call)
+
+    def _failure(self, fault: Fault, call: Call) -> ReasonerError:
+        got, _, do = self._line(fault)
+        reason, status = f"{got}; {do}; tries: {call.attempts}", faults.STATUS[fault.kind]
+        before = self._answered or self._cache.knows(self._wire.name, self._wire.model)
+        if fault.kind in faults.DYING and before:
+            self._gone = f"{reason}; the same command goes on from here once that is mended"
+            return ReasonerError(Status.PROVIDER_GONE, self._gone, call)
+        return ReasonerError(status, reason, call)
 
     async def _send(self, request: WireRequest) -> Reply | Fault:
-        tokens = costs.estimated_tokens(request) + self._abilities.max_output_tokens
-        async with self._limits().place(tokens) as taken:
-            worst = 0.0
-            if self._price is not None:
-                worst = costs.worst_cost(self._price, request, self._abilities.max_output_tokens)
+        assert request.able is not None
+        longest = request.able.max_output_tokens
+        async with self._limits().place(costs.estimated_tokens(request) + longest) as taken:
+            if self._gone:
+                raise ReasonerError(Status.PROVIDER_GONE, self._gone)
+            prices = [self._price(model) for model in {self._wire.model, self._answering}]
+            worst = max(costs.worst_cost(price, request, longest) if price else 0.0 for price in prices)
             self._budget.reserve(worst)
             spent = 0.0
             try:
@@ -177,6 +230,7 @@ class RemoteReasoner:
                 if used.input_tokens is not None and used.output_tokens is not None:
                     taken.amount = used.input_tokens + used.output_tokens
                 if isinstance(outcome, Reply):
+                    self._heed(outcome)
                     # Where the provider does not say, the limit on money takes the worst for true.
                     cost = self._cost(outcome)
                     spent = worst if cost is None else cost
@@ -190,9 +244,40 @@ class RemoteReasoner:
         except Exception as error:  # an SDK that stumbles over a strange body must not end a batch
             return faults.plain_fault(FaultKind.GARBLED, error)
 
+    def _heed(self, reply: Reply) -> None:
+        """Note who answered: another model is said once, and one without a price ends a run with a limit."""
+        self._answered, asked = True, self._wire.model
+        if self._family_of(reply.model) == self._family_of(asked):
+            self._answering = asked
+        else:
+            self._answering = hide(reply.model)
+            if self._answering not in self._warned:
+                self._warned.add(self._answering)
+                _log.warning("%s was asked and %s answered", self.name, self._answering)
+        if self._budget.max_usd is not None and self._price(reply.model) is None:
+            self._budget.stop(
+                f"{hide(reply.model)} answered for {self.name}, and its price is unknown; add a row "
+                "for it to the file that ZDG_PROVIDERS names, or leave --max-usd out; the same command then "
+                "goes on from here"
+            )
+
+    def _line(self, fault: Fault) -> tuple[str, str, str]:
+        """One clear line; of a model that is no longer there it names the successor."""
+        got, expected, do = faults.line(fault, self._wire)
+        row = tables().catalogue.find(self._provider, self._wire.model)
+        if fault.kind is not FaultKind.UNKNOWN_MODEL or row is None or row.ends is None:
+            return got, expected, do
+        notice = tables().catalogue.notice(self._provider, self._wire.model)
+        return f"{got}: {notice}", expected, f"ask {row.replacement}" if row.replacement else do
+
+    def _family_of(self, model: str) -> str:
+        return tables().catalogue.family(self._provider, model)
+
+    def _price(self, model: str) -> Price | None:
+        return tables().catalogue.price(self._provider, model)
+
     def _cost(self, reply: Reply) -> float | None:
-        price = tables().price_of(self._price_group, reply.model, self._wire.model)
-        return costs.cost_usd(price, reply.usage)
+        return costs.cost_usd(self._price(reply.model), reply.usage)
 
     def _limits(self) -> Limits:
         settings = self._settings
@@ -212,3 +297,13 @@ def _landed(key: str, task: asyncio.Task[Answer[Any]]) -> None:
     _in_flight.pop(key, None)
     if not task.cancelled():
         task.exception()  # seen, even if every asker has gone
+
+
+def _keeper(call: Call) -> str | None:
+    """Under which model's name an answer is kept; None for the model that was asked."""
+    return call.model if call.asked is not None else None
+
+
+def _sum(numbers: list[Any]) -> Any:
+    """None if any is unknown."""
+    return None if any(number is None for number in numbers) else sum(numbers)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 import prompts
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.protocol import Answer, Question, Reasoner
+from zdg_jax.reasoning.providers.settings import tables
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -31,6 +32,20 @@ class RoutedReasoner:
             close = getattr(reasoner, "close", None)
             if close is not None:
                 close()
+
+
+def expand(name: str, routes: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
+    """A preset's reasoner and routes; any other name as it is.
+
+    Args:
+      name: of a preset (`presets` in providers.yaml) or of a reasoner.
+      routes: `STAGE=NAME` items, which count more than the preset's.
+    """
+    preset = tables().presets.get(name)
+    if preset is None:
+        return name, tuple(routes)
+    own = {route.partition("=")[0] for route in routes}
+    return preset.reasoner, (*(r for r in preset.route if r.partition("=")[0] not in own), *routes)
 
 
 def parse_routes(routes: Sequence[str]) -> dict[str, str]:

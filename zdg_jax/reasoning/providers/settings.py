@@ -1,28 +1,25 @@
-"""Limits, abilities and prices: `providers.yaml` and `prices.yaml`, and a user's file on top."""
+"""Limits, abilities, presets and models: the YAML files beside this one, and a user's file on top."""
 
 from __future__ import annotations
 
 import os
-from datetime import date
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from zdg_jax.errors import UserError
+from zdg_jax.reasoning.providers.catalogue import Catalogue, Model, Strict, rows_of
 
 HERE = Path(__file__).parent
 USER_FILE = "ZDG_PROVIDERS"
+MODELS = ("openai", "gemini", "local")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Settings(_Strict):
+class Settings(Strict):
     """How one provider is asked.
 
     Attributes:
@@ -46,7 +43,7 @@ class Settings(_Strict):
     longest_wait_s: float = Field(30.0, ge=0)
 
 
-class Abilities(_Strict):
+class Abilities(Strict):
     """What a model takes.
 
     Attributes:
@@ -56,6 +53,7 @@ class Abilities(_Strict):
       max_tokens_name: how the chat API calls that limit.
       image_detail: OpenAI's `detail`; None leaves it out.
       json_schema: whether the answer's schema is enforced by the provider.
+      thinking: the level of hidden reasoning to ask for; None leaves it to the provider.
     """
 
     models: tuple[str, ...]
@@ -64,47 +62,59 @@ class Abilities(_Strict):
     max_tokens_name: str = "max_completion_tokens"
     image_detail: str | None = "high"
     json_schema: bool = True
+    thinking: str | None = None
 
 
-class Price(_Strict):
-    """USD per million tokens, with the day and the place where it was read; None is unknown.
+class Preset(Strict):
+    """Several reasoners under one name.
 
     Attributes:
-      provider: openai, gemini, or compatible (any other address).
-      models: patterns of model names.
+      reasoner: who answers.
+      route: `STAGE=NAME` items, as for `--route`.
     """
 
-    provider: str
-    models: tuple[str, ...]
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cached_input: float | None = Field(None, ge=0)
-    date: date
-    source: str
+    reasoner: str
+    route: tuple[str, ...] = ()
 
 
-class Tables(_Strict):
+class Tables(Strict):
     """All of it; first match wins."""
 
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
     abilities: tuple[Abilities, ...] = ()
-    prices: tuple[Price, ...] = ()
+    own_abilities: tuple[Abilities, ...] = ()
+    """Those of the user's file; they count more than a model's row."""
+    presets: dict[str, Preset] = Field(default_factory=dict)
+    models: tuple[Model, ...] = ()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The table of models."""
+        return Catalogue(self.models)
 
     def settings_of(self, provider: str) -> Settings:
         """Settings of openai, gemini or compatible: its own over those of `default`."""
         return Settings(**{**self.settings.get("default", {}), **self.settings.get(provider, {})})
 
     def abilities_of(self, model: str) -> Abilities:
-        """The abilities of a model; there is an entry for `*`."""
-        return next(entry for entry in self.abilities if _matches(model, entry.models))
+        """The abilities of a model: the user's, else those of its name with what its row says otherwise."""
+        for entry in self.own_abilities:
+            if _matches(model, entry.models):
+                return entry
+        able = next(entry for entry in self.abilities if _matches(model, entry.models))
+        row = self.catalogue.anywhere(model)
+        if row is None:
+            return able
+        row = self.catalogue.origin(row)
+        changed = row.takes.model_dump(exclude_unset=True, exclude={"thinking"})
+        if row.output is not None:
+            changed["max_output_tokens"] = min(able.max_output_tokens, row.output)
+        return able.model_copy(update=changed)
 
-    def price_of(self, provider: str, *models: str) -> Price | None:
-        """The price of the first of these model names that has one."""
-        for model in models:
-            for entry in self.prices:
-                if entry.provider == provider and _matches(model, entry.models):
-                    return entry
-        return None
+    def most_output(self, model: str) -> int | None:
+        """The greatest limit of output tokens that a model is known to take."""
+        row = self.catalogue.anywhere(model)
+        return row.output if row is not None else None
 
 
 def tables() -> Tables:
@@ -118,7 +128,8 @@ def tables() -> Tables:
 
 @lru_cache(maxsize=8)
 def _tables(user_file: str) -> Tables:
-    built_in = Tables(**_yaml(HERE / "providers.yaml"), **_yaml(HERE / "prices.yaml"))
+    rows = [row for name in MODELS for row in rows_of(_yaml(HERE / "model_tables" / f"{name}.yaml"))]
+    built_in = Tables(**_yaml(HERE / "providers.yaml"), models=rows)  # pyright: ignore[reportArgumentType]
     if not user_file:
         return built_in
     try:
@@ -128,15 +139,17 @@ def _tables(user_file: str) -> Tables:
             settings[provider] = {**settings.get(provider, {}), **values}
         merged = Tables(
             settings=settings,
-            abilities=(*user.abilities, *built_in.abilities),
-            prices=(*user.prices, *built_in.prices),
+            abilities=built_in.abilities,
+            own_abilities=user.abilities,
+            presets={**built_in.presets, **user.presets},
+            models=(*user.models, *built_in.models),
         )
         for provider in settings:
             merged.settings_of(provider)
     except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
         raise UserError(
             f"{USER_FILE}={user_file} ({_brief(error)})",
-            "a YAML file with settings, abilities and prices as in docs/providers.md",
+            "a YAML file with settings, abilities, presets and models as in docs/providers.md",
             "mend it or unset the variable",
         ) from None
     return merged

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from zdg_jax.reasoning.providers.settings import Abilities
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -15,11 +17,13 @@ class Usage:
       input_tokens: all input, cached included.
       output_tokens: all output, hidden reasoning included.
       cached_tokens: the part of the input that the provider had cached.
+      thinking_tokens: the hidden part of the output.
     """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    thinking_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class WireRequest:
       text: the prompt, earlier refusals included.
       images: PNG files, in the order in which the text speaks of them.
       schema_name, schema: the JSON schema that the answer must fit.
+      able: the parameters to send; None for the wire's own.
     """
 
     text: str
     images: tuple[bytes, ...]
     schema_name: str
     schema: dict[str, Any] = field(repr=False)
+    able: Abilities | None = None
 
 
 class Ending(StrEnum):
@@ -77,6 +83,8 @@ class FaultKind(StrEnum):
     AUTH = "auth"
     UNKNOWN_MODEL = "unknown_model"
     REJECTED = "rejected"
+    TOO_LARGE = "too_large"
+    NO_QUOTA = "no_quota"
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,15 @@ class Fault:
       kind: what happened.
       detail: one line, free of secrets.
       retry_after: seconds that the provider asked us to wait.
+      said: all of the provider's words, free of secrets.
+      param: the parameter that it names as wrong.
     """
 
     kind: FaultKind
     detail: str
     retry_after: float | None = None
+    said: str = field(default="", repr=False)
+    param: str = ""
 
 
 @runtime_checkable
