@@ -2,8 +2,8 @@
 
 CONFIG is JSON: `key`, `models`, `latency`, `retry_after` (seconds), `retry_form` (seconds | date), `decode`,
 `answers` (questions answered; later ones are held), `refuses` (see `refusals`), and what `ScriptedModel`
-reads. It prints its port, and then a line for each request that it lets hang. `GET /_log` gives what it saw; `GET
-/_release` lets go of all that it holds, and from then on it holds nothing.
+reads. It prints its port, and then a line for each request that it lets hang. `GET /_log` gives what it saw;
+`GET /_release` lets go of all that it holds, and from then on it holds nothing.
 """
 
 from __future__ import annotations
