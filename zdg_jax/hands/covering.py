@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,9 +28,9 @@ _TRIES, _REACH = 300, 0.006
 _HIDDEN = 2e-4
 #: What fitting aims at: coarser spheres are tried until there are no more.
 ENOUGH_SPHERES = 480
-#: How far outside the spheres a palmar point may lie, metres, where `ENOUGH_SPHERES` allow; else by how much
-#: more until they do, and at most.
-FINEST, COARSER, COARSEST = 0.0007, 1.1, 0.01
+#: How far outside the spheres a palmar point may lie, metres, where `ENOUGH_SPHERES` allow; else so many
+#: times more, up to so often.
+FINEST, COARSER, LEVELS = 0.0007, 1.1, 28
 #: A point looks to the palmar side, or to the back, if its normal is within some 70 degrees of it.
 PALMAR = 0.3
 #: How many times farther from the spheres a point on a side or on the back may lie.
@@ -95,7 +96,7 @@ def candidates(
     """Spheres of radius depth + s, s half or all of `STAND_OUT`, at centres behind the surface.
 
     The radius can't be larger without standing out by more than s; smaller ones cover less. A point that
-    none of them comes within `STAND_OUT` of, as in a sharp corner, gets the best of random centres near it.
+    none of them comes within `FINEST` of, as in a sharp corner, gets the best of random centres near it.
 
     Args:
       distance: signed distance to the link's solid.
@@ -107,13 +108,15 @@ def candidates(
     center = center[np.unique((center / 0.001).round(), axis=0, return_index=True)[1]]
     depth = -distance(center)
     center, depth = center[depth > 4e-4], depth[depth > 4e-4]
-    found = cKDTree(points).query_ball_point(center, depth + 2 * STAND_OUT)
+    found = cKDTree(points).query_ball_point(center, depth + STAND_OUT + FINEST)
     bare = np.setdiff1d(np.arange(len(points)), np.concatenate(found).astype(int))
     rng = np.random.default_rng(0)
     for p in points[bare]:
         near = p + rng.uniform(-_REACH, _REACH, (_TRIES, 3))
         inside = -distance(near)
-        best = int((inside - np.linalg.norm(near - p, axis=1)).argmax())
+        gap = np.linalg.norm(near - p, axis=1) - inside - STAND_OUT
+        # the largest that comes near enough, or else the nearest
+        best = int(np.where(gap < 0.8 * FINEST, inside, -1.0 - gap).argmax())
         if inside[best] > 2e-4:
             center, depth = np.concatenate([center, near[best : best + 1]]), np.append(depth, inside[best])
     out = np.repeat([0.5 * STAND_OUT, STAND_OUT], len(center))
@@ -136,12 +139,14 @@ def cover_all(shapes: Sequence[Shape]) -> list[Int[np.ndarray, " chosen"]]:
             done[number, palmar] = cover(shape, _tolerance(shape.facing, palmar))
         return done[number, palmar]
 
-    tolerance = FINEST
-    while True:
-        found = [chosen(k, tolerance) for k in range(len(shapes))]
-        if sum(map(len, found)) <= ENOUGH_SPHERES or tolerance > COARSEST:
-            return found
-        tolerance *= COARSER
+    def all_of(level: int) -> list[np.ndarray]:
+        return [chosen(k, FINEST * COARSER**level) for k in range(len(shapes))]
+
+    def few(level: int) -> bool:
+        return sum(map(len, all_of(level))) <= ENOUGH_SPHERES
+
+    # the first level that is few; each is some seconds' work, and coarse ones are quick
+    return all_of(bisect_left(range(LEVELS), True, key=few))
 
 
 def _tolerance(facing: Float[np.ndarray, " n"], palmar: float) -> Float[np.ndarray, " n"]:
