@@ -40,6 +40,7 @@ MORE_METRICS = {
     "force_closure": pa.bool_(),
     "fc_epsilon": pa.float64(),
     "fc_min_weight": pa.float64(),
+    "p_dep_collision_cm": pa.float64(),
 }
 # how the hand comes and presses (docs/simulation.md), beside pregrasp_joints and squeeze_joints; newer, too
 CLOSING = {

@@ -39,6 +39,8 @@ class Scan:
       selected: share that passed the test they were chosen by.
       nudged: share that passes with the hand 1 mm elsewhere, which chose nothing.
       p_dep_mm: mean penetration depth.
+      gap_mm: least distance of any pregrasp from the object.
+      free: share whose pregrasp and way to the grasp are free.
     """
 
     name: str
@@ -47,9 +49,11 @@ class Scan:
     selected: float
     nudged: float
     p_dep_mm: float
+    gap_mm: float
+    free: float
 
 
-def run_scan(name: str, hand: str, out: Path, *, num: int, keep: int, seed: int) -> Scan:
+def run_scan(name: str, hand: str, out: Path, *, num: int, keep: int, seed: int, select: str) -> Scan:
     """Synthesize one scan into a folder of its own, and judge its kept grasps once more."""
     from pipelines.synth import SynthOptions, synth
     from sim_eval import backends
@@ -60,28 +64,41 @@ def run_scan(name: str, hand: str, out: Path, *, num: int, keep: int, seed: int)
 
     result = synth(
         SynthOptions(
-            f"ycb:{name}", TASK, str(out / name), hand=hand, num=num, keep=keep, seed=seed, select="six_force"
+            f"ycb:{name}", TASK, str(out / name), hand=hand, num=num, keep=keep, seed=seed, select=select
         )
     )
     table, _ = read_dataset(out / name)
     rows = [row for row in table.to_pylist() if row["rank"] is not None]
     if not rows:
-        return Scan(name, result.status, 0, 0.0, 0.0, float("nan"))
+        return Scan(name, result.status, 0, 0.0, 0.0, *[float("nan")] * 3)
     simulator = backends.backend("c")
     target = sim_object(load_object(f"ycb:{name}", seed=seed).mesh, simulator.convex)
-    pose, pregrasp, joints, squeeze = (
+    pose, start, pregrasp, joints, squeeze = (
         np.array([row[key] for row in rows], dtype=np.float64)
-        for key in ("hand_pose", "pregrasp_joints", "joints", "squeeze_joints")
+        for key in ("hand_pose", "pregrasp_pose", "pregrasp_joints", "joints", "squeeze_joints")
     )
     direction = np.random.default_rng(seed).normal(size=(len(rows), 3))
-    pose[:, :3] += NUDGE * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    direction *= NUDGE / np.linalg.norm(direction, axis=1, keepdims=True)
+    pose[:, :3] += direction
+    start[:, :3] += direction
     again = six_force.run(
-        load_hand(hand), (target,), np.zeros(len(rows), int), pose, pregrasp, joints, squeeze, simulator
+        load_hand(hand),
+        (target,),
+        np.zeros(len(rows), int),
+        pose,
+        pregrasp,
+        joints,
+        squeeze,
+        simulator,
+        start,
     )
-    depth = np.array([row["p_dep_cm"] for row in rows], dtype=np.float64)
+    depth, gap = (
+        np.array([row[key] for row in rows], dtype=np.float64) for key in ("p_dep_cm", "pregrasp_gap_cm")
+    )
     return Scan(
         name, result.status, len(rows), float(np.mean([bool(row["six_force_suc"]) for row in rows])),
-        float(again.success.mean()), float(10.0 * np.nanmean(depth)),
+        float(again.success.mean()), float(10.0 * np.nanmean(depth)), float(10.0 * np.nanmin(gap)),
+        float(np.mean([bool(row["approach_free"]) for row in rows])),
     )  # fmt: skip
 
 
@@ -91,15 +108,18 @@ def markdown(scans: Sequence[Scan], note: str) -> str:
     mean = lambda key: float(np.mean([getattr(s, key) for s in done])) if done else 0.0  # noqa: E731
     lines = [
         "# six_force on YCB scans", "", note, "",
-        "| scan | kept | six_force (%) | hand moved by 1 mm (%) | P.Dep (mm) |", "|---|---|---|---|---|",
+        "| scan | kept | six_force (%) | hand moved by 1 mm (%) | P.Dep (mm) | least pregrasp gap (mm) | free (%) |",
+        "|---|---|---|---|---|---|---|",
         f"| mean of {len(done)} | {sum(s.kept for s in done)} | {100 * mean('selected'):.1f} "
-        f"| {100 * mean('nudged'):.1f} | {mean('p_dep_mm'):.2f} |",
+        f"| {100 * mean('nudged'):.1f} | {mean('p_dep_mm'):.2f} | {min(s.gap_mm for s in done):.1f} "
+        f"| {100 * mean('free'):.1f} |" if done else "| no grasp | | | | | | |",
     ]  # fmt: skip
     for s in scans:
         lines.append(
-            f"| {s.name} | {s.kept} | {100 * s.selected:.0f} | {100 * s.nudged:.0f} | {s.p_dep_mm:.2f} |"
+            f"| {s.name} | {s.kept} | {100 * s.selected:.0f} | {100 * s.nudged:.0f} | {s.p_dep_mm:.2f} "
+            f"| {s.gap_mm:.1f} | {100 * s.free:.0f} |"
             if s.kept
-            else f"| {s.name} | 0 ({s.status}) | | | |"
+            else f"| {s.name} | 0 ({s.status}) | | | | | |"
         )
     return "\n".join(lines) + "\n"
 
@@ -113,6 +133,7 @@ class Options:
     num: Annotated[int, arg(help="Initial grasps a scan.")] = 64
     keep: Annotated[int, arg(help="Grasps kept a scan.")] = 20
     seed: Annotated[int, arg(help="Same seed, same result.")] = 0
+    select: Annotated[str, arg(metavar="gravity|six_force", help="Test that chooses.")] = "gravity"
     only: Annotated[tuple[str, ...], arg(metavar="NAME", help="Only these scans.")] = ()
 
 
@@ -128,13 +149,21 @@ def _run(options: Options) -> int:
     out = output_folder(options.out)
     scans: list[Scan] = []
     for name in options.only or SCANS:
-        scan = run_scan(name, options.hand, out, num=options.num, keep=options.keep, seed=options.seed)
+        scan = run_scan(
+            name,
+            options.hand,
+            out,
+            num=options.num,
+            keep=options.keep,
+            seed=options.seed,
+            select=options.select,
+        )
         print(f"{name}: {scan.status}, {100 * scan.selected:.0f} % of {scan.kept}", flush=True)
         scans.append(scan)
     note = (
-        f"{options.hand}, {TASK!r}, {options.num} starts, {options.keep} kept, seed {options.seed}. The kept "
-        "grasps were chosen by six_force itself; the hand moved by 1 mm in a random direction is a test that "
-        "chose nothing."
+        f"{options.hand}, {TASK!r}, {options.num} starts, {options.keep} kept, seed {options.seed}. The "
+        f"grasps were chosen by {options.select}, their closing by six_force; the hand moved by 1 mm in a random "
+        "direction is a test that chose nothing."
     )
     records: list[dict[str, Any]] = [asdict(scan) for scan in scans]
     write_atomic(out / "six_force.json", json.dumps(records, indent=2).encode() + b"\n")

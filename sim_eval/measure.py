@@ -9,10 +9,17 @@ import trimesh
 from jaxtyping import Bool, Float
 
 from sim_eval.metrics import contact, contact_links, force_closure
-from sim_eval.metrics.penetration import object_depth, penetration_depth, penetration_volume, voxel_volumes
+from sim_eval.metrics.penetration import (
+    collision_depth,
+    object_depth,
+    penetration_depth,
+    penetration_volume,
+    voxel_volumes,
+)
 from sim_eval.metrics.self_penetration import self_penetration
 from sim_eval.solids import as_manifold
-from zdg_jax.hands.kinematics import posed_skin, posed_spheres
+from zdg_jax.hands.collision_points import collision_points
+from zdg_jax.hands.kinematics import posed_points, posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.fields import closest_points, winding_number
 from zdg_jax.objects.model import SurfaceSamples
@@ -21,6 +28,7 @@ from zdg_jax.objects.model import SurfaceSamples
 COLUMNS = {
     "p_dep_cm": float,
     "p_dep_object_cm": float,
+    "p_dep_collision_cm": float,
     "p_vol_cm3": float,
     "p_vol_voxel_cm3": float,
     "p_vol_method": str,
@@ -86,6 +94,7 @@ def measure_shape(
     columns: dict[str, np.ndarray] = {
         "p_dep_cm": penetration_depth(phi),
         **_overlap(hand, obj, skin, fine),
+        "p_dep_collision_cm": _collision(hand, obj, hand_pose, joints),
         "self_pen_cm": self_penetration(
             posed_spheres(hand, hand_pose, joints), hand.sphere_radius, hand.sphere_pairs
         ),
@@ -156,6 +165,13 @@ def _overlap(
         "p_vol_voxel_cm3": voxels,
         "p_vol_method": method,
     }
+
+
+def _collision(
+    hand: HandModel, obj: GraspedObject, hand_pose: np.ndarray, joints: np.ndarray
+) -> Float[np.ndarray, " n"]:
+    points, link = collision_points(hand)
+    return collision_depth(obj.mesh, posed_points(hand, hand_pose, joints, link, points))
 
 
 def _closure(

@@ -34,6 +34,7 @@ PAPER_COLUMNS = (
 MORE_COLUMNS = (
     Column("p_vol_voxel_cm3", "P.Vol, 5 mm voxels (cm³) ↓"),
     Column("p_dep_object_cm", "depth of the object's points in the hand (cm) ↓"),
+    Column("p_dep_collision_cm", "depth of the collision shapes (cm) ↓"),
     Column("self_pen_cm", "self-penetration (cm) ↓"),
     Column("contact_5mm", "contact at 5 mm (%) ↑", 100.0),
     Column("contact_2mm", "contact at 2 mm (%) ↑", 100.0),

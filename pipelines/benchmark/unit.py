@@ -25,7 +25,7 @@ from zdg_jax.objects.named_parts import named_parts
 MEASURES = (
     "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_voxel_cm3", "self_pen_cm", "sim_dis_cm", "sim_suc",
     "contact_end", "part_acc", "sc_ratio", "contact_number", "contact_distance_cm", "contact_consistency_cm",
-    "force_closure", "fc_epsilon", "six_force_suc", "six_force_held", "pregrasp_gap_cm",
+    "force_closure", "fc_epsilon", "six_force_suc", "six_force_held", "pregrasp_gap_cm", "p_dep_collision_cm",
 )  # fmt: skip
 FORM = 5  # of the unit files
 

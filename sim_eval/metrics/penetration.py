@@ -58,6 +58,33 @@ def object_depth(
     return 100.0 * float(closest_points(trimesh.Trimesh(skin, faces, process=False), near)[1].max())
 
 
+def collision_depth(
+    mesh: trimesh.Trimesh, points: Float[np.ndarray, "n points 3"]
+) -> Float[np.ndarray, " n"]:
+    """P.Dep of the hand's collision shapes, in cm: 100 max_c max(0, -φ(c)) over points c on their surface.
+
+    Ours: `penetration_depth` sees the skin, whose few vertices a simulator's boxes stand out of. Unlike
+    DexGraspBench's `pene`, which is the deepest contact of MuJoCo's convex pieces, the object is its mesh.
+
+    Args:
+      mesh: the object, metres.
+      points: posed, metres.
+
+    Returns:
+      cm; 0 if no point is inside; NaN where a row is not finite.
+    """
+    depth = np.where(np.isfinite(points).all(axis=(1, 2)), 0.0, np.nan)
+    low, high = mesh.bounds
+    row, column = np.nonzero(((points >= low) & (points <= high)).all(axis=2) & np.isfinite(depth)[:, None])
+    if len(row) == 0:
+        return depth
+    near = points[row, column]
+    inside = winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), near) > 0.5
+    if inside.any():
+        np.maximum.at(depth, row[inside], 100.0 * closest_points(mesh, near[inside])[1])
+    return depth
+
+
 @dataclass(frozen=True)
 class Volume:
     """P.Vol of one grasp, cm³, and how it was found: "exact" or "voxel"."""

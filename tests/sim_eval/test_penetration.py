@@ -8,6 +8,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from sim_eval.metrics.penetration import (
+    collision_depth,
     object_depth,
     penetration_depth,
     penetration_volume,
@@ -15,7 +16,11 @@ from sim_eval.metrics.penetration import (
 )
 from sim_eval.solids import as_manifold
 from tests.sim_eval.helpers import box, grasps, hand, sphere
-from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.collision_points import collision_points
+from zdg_jax.hands.geoms import solid_distance, solid_geoms
+from zdg_jax.hands.kinematics import IDENTITY, posed, posed_points, posed_skin
+from zdg_jax.hands.load import hand_source
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.fields import winding_number
 
@@ -144,3 +149,44 @@ def test_winding_number_counts_solids():
         [2, 1, 0],
         atol=0.02,
     )
+
+
+def test_depth_of_collision_points_in_a_block_is_the_known_one_and_bad_rows_stay_alone() -> None:
+    block = box((0.1, 0.1, 0.1))
+    points = np.array([[[0.0, 0.0, 0.047], [0.0, 0.2, 0.0]], [[0.0, 0.051, 0.0], [1.0, 1.0, 1.0]]])
+    np.testing.assert_allclose(collision_depth(block, points), [0.3, 0.0], atol=1e-9)
+    points[1, 0, 0] = np.nan
+    got = collision_depth(block, points)
+    np.testing.assert_allclose(got[0], 0.3)
+    assert np.isnan(got[1])
+    np.testing.assert_array_equal(collision_depth(block, points[:1] + 1.0), [0.0])
+
+
+@pytest.mark.parametrize("name", ["human16", "shadow"])
+def test_collision_points_lie_on_the_models_geoms(name: str) -> None:
+    """Oracle: signed distance to the geoms; points are posed as spheres are."""
+    model = load_hand(name)
+    points, link = collision_points(model)
+    source = hand_source(model).model
+    for i in np.unique(link):
+        body = source.body(model.link_names[i]).id
+        off = solid_distance(source, solid_geoms(source, [body])[body])(points[link == i])
+        assert np.abs(off).max() < 0.0005, model.link_names[i]  # round geoms are inscribed polyhedra
+    assert len(points) < 4000
+    q = model.open_joints
+    placed = posed_points(model, IDENTITY, q, model.sphere_link, model.p_link_sphere)
+    np.testing.assert_array_equal(placed, posed(model, IDENTITY, q, "sphere"))
+
+
+def test_what_stands_in_shadows_palm_boxes_is_deep() -> None:
+    """A peg whose end is 2 mm inside the palm's foremost corner: the depth is the corner's in the peg."""
+    model = load_hand("shadow")
+    points, link = collision_points(model)
+    at = posed_points(model, IDENTITY, model.open_joints, link, points)
+    palm = at[link == model.link_names.index("rh_palm")]
+    top = palm[(palm @ model.R_base_palm[:, 2]).argmax()]
+    peg = trimesh.creation.box((0.02, 0.02, 0.02))  # z: along D_palm
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = model.R_base_palm, top + 0.008 * model.R_base_palm[:, 2]
+    peg.apply_transform(T)
+    assert collision_depth(peg, at[None])[0] == pytest.approx(0.2, abs=0.01)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import mujoco
 import numpy as np
-import trimesh
 
 from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.hands.card import HandCard
+from zdg_jax.hands.covering import candidates, cover_all, surface_points
 from zdg_jax.hands.geoms import area, bounds, solid_distance, solid_geoms
 from zdg_jax.hands.implicit import mesh_implicit
 from zdg_jax.hands.palmar import palmar_side
@@ -22,12 +22,6 @@ Spheres = tuple[np.ndarray, np.ndarray, np.ndarray]
 SKIN_VERTICES = 820
 #: Refinement packs a sphere's number into nine bits (`refine.pushes.SPHERE_BITS`).
 MOST_SPHERES = 512
-#: What fitting aims at: coarser spheres are tried until there are no more.
-ENOUGH_SPHERES = 320
-#: A sphere may stand out of the solid by this much, metres: else the edges of a box take only tiny ones.
-STAND_OUT = 0.001
-#: How many times farther than a palmar vertex one on the back may lie from the spheres.
-BACK = 4.0
 
 
 def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequence[int], links: list[str]):
@@ -37,7 +31,7 @@ def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Seque
       UserError: nothing collides, or there are more spheres than refinement can number.
     """
     if card.skin == "collision":
-        names = ("collision.py", "geoms.py", "implicit.py", "palmar.py")
+        names = ("collision.py", "covering.py", "geoms.py", "implicit.py", "palmar.py")
         sources = tuple(Path(__file__).with_name(n) for n in names)
         key = _key(card, model, keep)
         d = cached_arrays("hands", key, lambda: _from_geoms(card, model, keep, links), sources)
@@ -100,6 +94,8 @@ def _from_geoms(
     least = np.array([24 + 6 * (len(gs) - 1) for _, _, gs in solids])
     share = np.maximum(least, SKIN_VERTICES * areas / areas.sum())
     share = np.maximum(24, share * min(1.0, 1.1 * SKIN_VERTICES / share.sum())).astype(int)
+    # knuckles and metacarpals are the palm's
+    phalanges = {name for members in card.fingers.values() for name in members[-3:]}
     vs, fs, ls, shapes, offset = [], [], [], [], 0
     for (i, body, geoms), n in zip(solids, share, strict=True):
         distance = solid_distance(model, geoms)
@@ -111,58 +107,21 @@ def _from_geoms(
         fs.append(f + offset)
         ls.append(np.full(len(v), i))
         offset += len(v)
-        normals = np.asarray(trimesh.Trimesh(v, f, process=False).vertex_normals)
+        points, normals = surface_points(model, geoms)
         rest = data.xmat[list(keep)].reshape(-1, 3, 3)
-        palmar = palmar_side(normals, np.full(len(v), i), card, rest, links) > 0
-        shapes.append((i, v, palmar, *inscribed(distance, v, normals)))
-    tolerance = 0.0012
-    while True:
-        chosen = [
-            cover_by_spheres(v, np.where(palmar, tolerance, np.maximum(BACK * tolerance, 0.002)), c, r)
-            for _, v, palmar, c, r in shapes
-        ]
-        if sum(map(len, chosen)) <= ENOUGH_SPHERES or tolerance > 0.01:
-            break
-        tolerance *= 1.1
+        facing = _facing(normals, i, card, rest, links)
+        shapes.append((i, candidates(distance, points, normals, facing, links[i] in phalanges)))
+    chosen = cover_all([shape for _, shape in shapes])
     return {
         "vertices": np.concatenate(vs), "faces": np.concatenate(fs), "link": np.concatenate(ls),
-        "center": np.concatenate([c[k] for (*_, c, _), k in zip(shapes, chosen, strict=True)]),
-        "radius": np.concatenate([r[k] for (*_, r), k in zip(shapes, chosen, strict=True)]),
-        "sphere_link": np.concatenate(
-            [np.full(len(k), i) for (i, *_), k in zip(shapes, chosen, strict=True)]
-        ),
+        "center": np.concatenate([shape.center[k] for (_, shape), k in zip(shapes, chosen, strict=True)]),
+        "radius": np.concatenate([shape.radius[k] for (_, shape), k in zip(shapes, chosen, strict=True)]),
+        "sphere_link": np.concatenate([np.full(len(k), i) for (i, _), k in zip(shapes, chosen, strict=True)]),
     }  # fmt: skip
 
 
-def inscribed(
-    distance: Callable[[np.ndarray], np.ndarray], surface: np.ndarray, normals: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The largest ball that touches a solid's surface from inside at each vertex: (centres, radii), metres.
-
-    By trial radii (Ma et al. 2012, "3D medial axis point approximation"). It may stand out by `STAND_OUT`
-    elsewhere.
-    """
-    radius = np.full(len(surface), 1e-3)
-    for r in np.linspace(0.0015, 0.02, 38):
-        fits = -distance(surface - r * normals) > r - STAND_OUT
-        radius = np.where(fits, r, radius)
-    return surface - radius[:, None] * normals, radius
-
-
-def cover_by_spheres(
-    surface: np.ndarray, tolerance: np.ndarray, center: np.ndarray, radius: np.ndarray, most: int = 140
-) -> list[int]:
-    """Numbers of the inscribed spheres that cover a surface: greedy set cover.
-
-    A vertex counts as covered when a sphere passes within its `tolerance` of it. Stops when nothing new is
-    covered or at `most` spheres.
-    """
-    gap = np.abs(np.linalg.norm(center[:, None] - surface[None], axis=2) - radius[:, None])
-    covers = gap < tolerance[None]
-    left = np.ones(len(surface), dtype=bool)
-    chosen: list[int] = []
-    while left.any() and len(chosen) < most:
-        best = int(((covers & left).sum(axis=1) + radius / radius.max() * 1e-3).argmax())
-        chosen.append(best)
-        left &= ~covers[best]
-    return chosen
+def _facing(normals: np.ndarray, link: int, card: HandCard, rest: np.ndarray, links: list[str]) -> np.ndarray:
+    """Cosine of each normal with the palmar direction of its link."""
+    number = np.full(len(normals), link)
+    front, back = (palmar_side(sign * normals, number, card, rest, links) for sign in (1, -1))
+    return front**2 - back**2

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import mujoco
 import numpy as np
+import trimesh
 from jaxtyping import Float
 from scipy.spatial import ConvexHull, QhullError
 
@@ -128,17 +129,39 @@ def geom_distance(
     return lambda points: shape((points - center) @ R)
 
 
+def geom_mesh(model: mujoco.MjModel, g: int) -> trimesh.Trimesh:
+    """A geom's surface, link frame, metres; of a mesh its convex hull. Round ones are inscribed polyhedra."""
+    R, center, s = _rotation(model, g), model.geom_pos[g], model.geom_size[g]
+    kind = _KINDS(int(model.geom_type[g]))
+    if kind == _KINDS.mjGEOM_BOX:
+        mesh = trimesh.creation.box(2.0 * s)
+    elif kind == _KINDS.mjGEOM_CYLINDER:
+        mesh = trimesh.creation.cylinder(s[0], 2.0 * s[1], sections=32)
+    elif kind == _KINDS.mjGEOM_CAPSULE:
+        mesh = trimesh.creation.capsule(2.0 * s[1], s[0], count=[24, 24])
+        mesh.apply_translation(-mesh.bounds.mean(axis=0))
+    elif kind in (_KINDS.mjGEOM_SPHERE, _KINDS.mjGEOM_ELLIPSOID):
+        mesh = trimesh.creation.icosphere(3)
+        mesh.vertices = mesh.vertices * (s if kind == _KINDS.mjGEOM_ELLIPSOID else s[0])
+    else:
+        mesh = trimesh.convex.convex_hull(_mesh_vertices(model, int(model.geom_dataid[g])))
+    return trimesh.Trimesh(mesh.vertices @ R.T + center, mesh.faces, process=True)
+
+
+def _mesh_vertices(model: mujoco.MjModel, m: int) -> np.ndarray:
+    """Of a mesh; those of large ones on a grid of half a millimetre."""
+    start, count = model.mesh_vertadr[m], model.mesh_vertnum[m]
+    vertices = np.asarray(model.mesh_vert[start : start + count], dtype=np.float64)
+    return np.unique((vertices / HULL_GRID).round(), axis=0) * HULL_GRID if count > 500 else vertices
+
+
 def _hull(model: mujoco.MjModel, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Outward unit normals [n, 3] and offsets [n] of a mesh's convex hull, to half a millimetre.
 
     Scans of rounded parts have thousands of facets; their vertices on a grid of 0.5 mm have some hundred.
     """
-    start, count = model.mesh_vertadr[m], model.mesh_vertnum[m]
-    vertices = np.asarray(model.mesh_vert[start : start + count], dtype=np.float64)
-    if count > 500:
-        vertices = np.unique((vertices / HULL_GRID).round(), axis=0) * HULL_GRID
     try:
-        equations = ConvexHull(vertices).equations
+        equations = ConvexHull(_mesh_vertices(model, m)).equations
     except QhullError:
         raise UserError(
             f"mesh {model.mesh(m).name}, which is flat", "a mesh with volume", "replace it"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.spatial.transform import Rotation
 
 from zdg_jax._brax import Transform, math
@@ -194,34 +194,57 @@ def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str)
     hinge_normal (axes). Batches are padded to a power of two from 8 on, so that few shapes are ever
     compiled; points are placed in numpy, so that all of them share that one.
     """
+    if what in ("link", "hinge", "hinge_normal"):
+        lead, at = _linked(hand, hand_pose, joints)
+        out = {"link": at.links.pos, "hinge": at.anchor, "hinge_normal": at.axis}[what]
+        return np.asarray(out, dtype=np.float64)[: int(np.prod(lead))].reshape(*lead, -1, 3)
+    link, points = {
+        "skin": (hand.skin_link, hand.p_link_skin),
+        "skin_normal": (hand.skin_link, hand.n_link_skin),
+        "sphere": (hand.sphere_link, hand.p_link_sphere),
+        "pad": (hand.pad_link, hand.p_link_pad),
+        "pad_normal": (hand.pad_link, hand.n_link_pad),
+    }[what]
+    return posed_points(hand, hand_pose, joints, link, points, turn_only=what.endswith("normal"))
+
+
+def posed_points(
+    hand: HandModel,
+    hand_pose: np.ndarray,
+    joints: np.ndarray,
+    link: Int[np.ndarray, " points"],
+    points: Float[np.ndarray, "points 3"],
+    turn_only: bool = False,
+) -> np.ndarray:
+    """As `posed`, for any points fixed to links.
+
+    Args:
+      hand_pose, joints: [..., 7] and [..., active].
+      link: of each point.
+      points: link frames, metres.
+      turn_only: they are directions.
+    """
+    lead, at = _linked(hand, hand_pose, joints)
+    n = int(np.prod(lead))
+    pos, rot = (np.asarray(x, dtype=np.float64)[:n] for x in (at.links.pos, at.links.rot))
+    R = _matrices(rot)
+    out = np.zeros((n, len(points), 3))
+    for i in np.unique(link):  # some twenty products instead of a matrix for every point
+        (of,) = np.nonzero(link == i)
+        out[:, of] = points[of] @ R[:, i].transpose(0, 2, 1)
+        if not turn_only:
+            out[:, of] += pos[:, i, None]
+    return out.reshape(*lead, -1, 3)
+
+
+def _linked(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> tuple[tuple[int, ...], Chain]:
+    """The batch's shape, and its chains, padded."""
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])
     pose = np.broadcast_to(hand_pose, (*lead, 7)).reshape(-1, 7).astype(np.float32)
     q = np.broadcast_to(joints, (*lead, joints.shape[-1])).reshape(len(pose), -1).astype(np.float32)
-    n = len(pose)
-    size = max(8, 1 << max(n - 1, 0).bit_length())
-    pad = [(0, size - n), (0, 0)]
-    at = _chains(hand)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
-    pos, rot = (np.asarray(x, dtype=np.float64)[:n] for x in (at.links.pos, at.links.rot))
-    if what == "link":
-        out = pos
-    elif what in ("hinge", "hinge_normal"):
-        out = np.asarray(at.anchor if what == "hinge" else at.axis, dtype=np.float64)[:n]
-    else:
-        link, points = {
-            "skin": (hand.skin_link, hand.p_link_skin),
-            "skin_normal": (hand.skin_link, hand.n_link_skin),
-            "sphere": (hand.sphere_link, hand.p_link_sphere),
-            "pad": (hand.pad_link, hand.p_link_pad),
-            "pad_normal": (hand.pad_link, hand.n_link_pad),
-        }[what]
-        R = _matrices(rot)
-        out = np.zeros((n, len(points), 3))
-        for i in np.unique(link):  # some twenty products instead of a matrix for every point
-            (of,) = np.nonzero(link == i)
-            out[:, of] = points[of] @ R[:, i].transpose(0, 2, 1)
-            if not what.endswith("normal"):
-                out[:, of] += pos[:, i, None]
-    return out.reshape(*lead, -1, 3)
+    size = max(8, 1 << max(len(pose) - 1, 0).bit_length())
+    pad = [(0, size - len(pose)), (0, 0)]
+    return lead, _chains(hand)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
 
 
 def _matrices(q: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b 3 3"]:
