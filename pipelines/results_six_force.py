@@ -108,7 +108,7 @@ def markdown(scans: Sequence[Scan], note: str) -> str:
     mean = lambda key: float(np.mean([getattr(s, key) for s in done])) if done else 0.0  # noqa: E731
     lines = [
         "# six_force on YCB scans", "", note, "",
-        "| scan | kept | six_force (%) | hand moved by 1 mm (%) | P.Dep (mm) | least pregrasp gap (mm) | free (%) |",
+        "| scan | kept | six_force (%) | moved by 1 mm (%) | P.Dep (mm) | least gap (mm) | free (%) |",
         "|---|---|---|---|---|---|---|",
         f"| mean of {len(done)} | {sum(s.kept for s in done)} | {100 * mean('selected'):.1f} "
         f"| {100 * mean('nudged'):.1f} | {mean('p_dep_mm'):.2f} | {min(s.gap_mm for s in done):.1f} "
@@ -162,8 +162,8 @@ def _run(options: Options) -> int:
         scans.append(scan)
     note = (
         f"{options.hand}, {TASK!r}, {options.num} starts, {options.keep} kept, seed {options.seed}. The "
-        f"grasps were chosen by {options.select}, their closing by six_force; the hand moved by 1 mm in a random "
-        "direction is a test that chose nothing."
+        f"grasps were chosen by {options.select}, their closing by six_force; the hand moved by 1 mm in a "
+        "random direction is a test that chose nothing."
     )
     records: list[dict[str, Any]] = [asdict(scan) for scan in scans]
     write_atomic(out / "six_force.json", json.dumps(records, indent=2).encode() + b"\n")

@@ -87,6 +87,7 @@ def grasp_row(
         "status_reason": refined.status_reason[index],
         "hand_pose": _known(refined.hand_pose[index]),
         "joints": _known(joints),
+        "pregrasp_pose": _known(refined.hand_pose[index]),
         "pregrasp_joints": _known(pregrasp),
         "squeeze_joints": _known(squeeze),
         "init_pose": _known(refined.init_pose[index]),

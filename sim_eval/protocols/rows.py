@@ -59,6 +59,6 @@ def reachable_targets(
     inside = np.clip(targets, hand.lower, hand.upper)
     over = np.nan_to_num(np.abs(targets - inside).max(axis=1))
     drawn = drawn_joints(hand, inside, (targets - inside) @ hand.transmission.T)
-    fine = np.isfinite(targets).all(axis=1)
+    fine = np.asarray(np.isfinite(targets).all(axis=1))
     notes = [f"squeeze clipped by {x:.3f} rad to its limits" if x > SLACK else "" for x in over]
     return np.where(fine[:, None], drawn, targets), notes
