@@ -11,13 +11,19 @@ from jaxtyping import Bool, Float, Int
 from sim_eval.backends import Backend
 from sim_eval.protocols import six_force
 from sim_eval.select.pregrasp import Pregrasp, find_pregrasp
-from sim_eval.select.squeeze import balanced_torque, rule_torque, squeeze_targets
+from sim_eval.select.squeeze import FAR_REACH, balanced_torque, rule_torque, squeeze_targets
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import SignedDistanceField
 
-#: Ways to press, in the order in which they are tried: shares of the balanced torques and of the rule's.
-SQUEEZES = {"balanced": (1.0, 0.0), "firm": (1.6, 0.0), "rule": (0.0, 1.0), "both": (1.0, 1.0)}
+#: Ways to press, in the order in which they are tried: shares of the torques that balance, of those that
+#: fingers up to `FAR_REACH` away help to balance, and of the rule's.
+SQUEEZES = {
+    "balanced": (1.0, 0.0, 0.0),
+    "firm": (1.6, 0.0, 0.0),
+    "far": (0.0, 1.0, 0.0),
+    "both": (1.0, 0.0, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -105,13 +111,17 @@ def _plan(hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.n
     n = len(q)
     start = find_pregrasp(hand, field, pose, q)
     fine = np.isfinite(pose).all(axis=1) & np.isfinite(q).all(axis=1)
-    rule, balanced, residual = (np.full(s, np.nan) for s in (q.shape, q.shape, n))
+    rule, near, far, reach = (np.full(q.shape, np.nan) for _ in range(4))
+    residual = np.full(n, np.nan)
     rule[fine] = rule_torque(hand, q[fine])
-    balanced[fine], residual[fine] = balanced_torque(hand, field, pose[fine], q[fine], rule[fine])
+    grasps = hand, field, pose[fine], q[fine], rule[fine]
+    near[fine], _, residual[fine] = balanced_torque(*grasps)
+    far[fine], reach[fine], _ = balanced_torque(*grasps, FAR_REACH)
     made = {}
-    for name, (a, b) in SQUEEZES.items():
+    for name, (a, b, c) in SQUEEZES.items():
         squeeze = np.full(q.shape, np.nan)
-        squeeze[fine] = squeeze_targets(hand, q[fine], a * balanced[fine] + b * rule[fine])
+        torque = a * near[fine] + (b * far[fine] if b else 0.0) + c * rule[fine]
+        squeeze[fine] = squeeze_targets(hand, q[fine], torque, reach[fine] if b else 0.0)
         nothing = np.zeros(n, bool), np.zeros(n, int), np.zeros(n, int)
         made[name] = Closing(start, squeeze, (name,) * n, residual, *nothing)
     return made

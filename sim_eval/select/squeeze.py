@@ -18,8 +18,10 @@ from zdg_jax.objects.model import SignedDistanceField
 
 #: Sliding friction of `six_force`.
 FRICTION = 0.6
-#: A sphere this near to the object will press, metres; of a link only the `PER_LINK` nearest.
+#: A sphere this near to the object presses, metres; of a link only the `PER_LINK` nearest.
 REACH, PER_LINK = 0.003, 3
+#: A finger this near can still come to help, metres.
+FAR_REACH = 0.02
 #: Metres that make torques comparable to forces.
 ARM = 0.05
 #: Slots for contacts; a hand has about 20 links.
@@ -27,6 +29,8 @@ CONTACTS = 64
 #: Weights of the wrench's residual, of the torques' and of the forces themselves.
 _WRENCH, _TORQUE, _FORCE = 3.0, 10.0, 0.01
 _STEPS = 400
+#: (m/rad)^2: a finger's lever is some 5 cm.
+_REACH_DAMPING = 1e-4
 
 
 def rule_torque(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.ndarray, "n active"]:
@@ -36,16 +40,21 @@ def rule_torque(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float
 
 
 def squeeze_targets(
-    hand: HandModel, joints: Float[np.ndarray, "n active"], torque: Float[np.ndarray, "n active"]
+    hand: HandModel,
+    joints: Float[np.ndarray, "n active"],
+    torque: Float[np.ndarray, "n active"],
+    reach: Float[np.ndarray, "n active"] | float = 0.0,
 ) -> Float[np.ndarray, "n active"]:
-    """Servo targets that pull with given joint torques at the grasp, within limits, radians.
+    """Servo targets q + reach + T^+ force / kp, within limits: they pull so at the touch, radians.
 
     Args:
-      hand: servos and transmission.
-      joints: the grasp, radians.
+      hand: servos and transmission T.
+      joints: the grasp q, radians.
       torque: of the active joints, N m.
+      reach: from the grasp to the touch, radians.
     """
-    return drawn_joints(hand, joints, _limited(hand, actuator_force(hand, torque)) / hand.servo_kp)
+    pull = _limited(hand, actuator_force(hand, torque)) / hand.servo_kp
+    return drawn_joints(hand, joints, pull + reach * np.ones_like(joints) @ hand.transmission.T)
 
 
 def balanced_torque(
@@ -54,25 +63,28 @@ def balanced_torque(
     hand_pose: Float[np.ndarray, "n 7"],
     joints: Float[np.ndarray, "n active"],
     wanted: Float[np.ndarray, "n active"],
-) -> tuple[Float[np.ndarray, "n active"], Float[np.ndarray, " n"]]:
+    within: float = REACH,
+) -> tuple[Float[np.ndarray, "n active"], Float[np.ndarray, "n active"], Float[np.ndarray, " n"]]:
     """Torques of contact forces that balance on the object and come nearest to those wanted.
 
         min_f  |w_W W f|^2 + |w_T (J^T f - tau)|^2 + |w_F f|^2,  every f_c in its friction cone,
     W f the wrench of all forces about the contacts' mean, torques over `ARM`; tau = J^T f is returned. The
-    contacts are the spheres within `REACH` of the surface, thumb and palm included.
+    contacts are the spheres that near to the surface, thumb and palm included.
 
     Args:
       hand, field: the hand, and the object's field.
       hand_pose, joints: the grasps, finite.
       wanted: tau of the active joints, N m.
+      within: how near, metres.
     Returns:
-      (torques; |W f| over the sum of normal forces, 0 in balance). With fewer than two contacts the torques
-      wanted, and infinity.
+      (torques; joint motion that takes the pressing spheres to the surface, radians, see `_to_touch`;
+      |W f| over the sum of normal forces, 0 in balance). With fewer than two contacts the torques wanted, no
+      motion, and infinity.
     """
     n, a = joints.shape
     if n == 0:
-        return np.zeros((0, a)), np.zeros(0)
-    p, inward, jacobian, used = _contacts(hand, field, hand_pose, joints)
+        return np.zeros((0, a)), np.zeros((0, a)), np.zeros(0)
+    p, inward, jacobian, used, gap = _contacts(hand, field, hand_pose, joints, within)
     size = max(8, 1 << (n - 1).bit_length())  # few shapes are ever compiled
     padded = [np.concatenate([x, np.repeat(x[:1], size - n, 0)]) for x in (p, inward, jacobian, used, wanted)]
     # 64 bit floats are off in JAX: forces of newtons, lengths of centimetres
@@ -83,7 +95,25 @@ def balanced_torque(
     press = (f * inward).sum(axis=(1, 2))
     enough = (used.sum(axis=1) >= 2) & (press > 1e-6)
     residual = np.where(enough, np.linalg.norm(wrench, axis=1) / np.maximum(press, 1e-6), np.inf)
-    return np.where(enough[:, None], torque, wanted), residual
+    reach = _to_touch(jacobian, inward, gap, (f * inward).sum(axis=2)) * enough[:, None]
+    return np.where(enough[:, None], torque, wanted), reach, residual
+
+
+def _to_touch(
+    jacobian: Float[np.ndarray, "n contacts 3 active"],
+    inward: Float[np.ndarray, "n contacts 3"],
+    gap: Float[np.ndarray, "n contacts"],
+    press: Float[np.ndarray, "n contacts"],
+) -> Float[np.ndarray, "n active"]:
+    """min_dq sum_c w_c (n_c . J_c dq - gap_c)^2 + damping |dq|^2, w_c a contact's share of the largest force.
+
+    A finger that stands off the surface spends the force of a target q + force / kp on the way to it.
+    """
+    weight = press / np.maximum(press.max(axis=1, keepdims=True), 1e-6)
+    A = np.sqrt(weight)[..., None] * np.einsum("nci,ncia->nca", inward, jacobian)
+    b = np.sqrt(weight) * gap
+    H = np.einsum("nca,ncb->nab", A, A) + _REACH_DAMPING * np.eye(A.shape[2])
+    return np.linalg.solve(H, np.einsum("nca,nc->na", A, b)[..., None])[..., 0]
 
 
 def _limited(hand: HandModel, force: np.ndarray) -> np.ndarray:
@@ -91,31 +121,35 @@ def _limited(hand: HandModel, force: np.ndarray) -> np.ndarray:
 
 
 def _contacts(
-    hand: HandModel, field: SignedDistanceField, hand_pose: np.ndarray, joints: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(points on the object, inward normals, Jacobians, which slots are used), `CONTACTS` slots a grasp."""
+    hand: HandModel, field: SignedDistanceField, hand_pose: np.ndarray, joints: np.ndarray, within: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(points on the object, inward normals, Jacobians, used, gaps), `CONTACTS` slots a grasp."""
     n, a = joints.shape
     centers = posed_spheres(hand, hand_pose, joints)
     gap = sphere_gaps(hand, field, centers)
-    row, sphere = _nearest(hand, gap)
+    row, sphere = _nearest(hand, gap, within)
     normal = outward_normals(field, centers[row, sphere])
     p = centers[row, sphere] - normal * (gap[row, sphere] + hand.sphere_radius[sphere])[:, None]
     J = point_jacobian(hand, hand_pose, joints, row, hand.sphere_link[sphere], p)
     slot = np.arange(len(row)) - np.searchsorted(row, row)
     points, inward = np.zeros((n, CONTACTS, 3)), np.zeros((n, CONTACTS, 3))
     jacobian, used = np.zeros((n, CONTACTS, 3, a)), np.zeros((n, CONTACTS), bool)
+    away = np.zeros((n, CONTACTS))
     points[row, slot], inward[row, slot], jacobian[row, slot], used[row, slot] = p, -normal, J, True
-    return points, inward, jacobian, used
+    away[row, slot] = gap[row, sphere]
+    return points, inward, jacobian, used, away
 
 
-def _nearest(hand: HandModel, gap: Float[np.ndarray, "n spheres"]) -> tuple[np.ndarray, np.ndarray]:
-    """Row and sphere of the `PER_LINK` nearest of each link within `REACH`, at most `CONTACTS` a row."""
+def _nearest(
+    hand: HandModel, gap: Float[np.ndarray, "n spheres"], within: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row and sphere of the `PER_LINK` nearest of each link, at most `CONTACTS` a row."""
     take = np.zeros(gap.shape, bool)
     for link in np.unique(hand.sphere_link):
         (of,) = np.nonzero(hand.sphere_link == link)
         order = of[np.argsort(gap[:, of], axis=1)[:, :PER_LINK]]
         np.put_along_axis(take, order, True, axis=1)
-    take &= gap < REACH
+    take &= gap < within
     if take.sum(axis=1).max(initial=0) > CONTACTS:
         least = np.sort(np.where(take, gap, np.inf), axis=1)[:, CONTACTS - 1]
         take &= gap <= least[:, None]

@@ -8,8 +8,10 @@ import pytest
 from scipy.optimize import nnls
 
 from sim_eval.select import squeeze
-from sim_eval.select.squeeze import ARM, FRICTION, balanced_torque, rule_torque, squeeze_targets
+from sim_eval.select.contacts import sphere_gaps
+from sim_eval.select.squeeze import ARM, FAR_REACH, FRICTION, balanced_torque, rule_torque, squeeze_targets
 from tests.sim_eval.select.things import around, field, held
+from zdg_jax.hands.kinematics import posed_spheres
 
 EDGES = 48
 
@@ -86,9 +88,10 @@ def test_torques_wanted_that_balance_already_come_back() -> None:
 def test_a_power_grasp_is_balanced_and_its_targets_are_reachable(hand_name: str) -> None:
     hand, pose, joints = held("rod", 3, hand_name)
     rule = rule_torque(hand, joints)
-    torque, residual = balanced_torque(hand, field("rod"), pose, joints, rule)
+    torque, reach, residual = balanced_torque(hand, field("rod"), pose, joints, rule)
     assert np.isfinite(torque).all()
     assert (residual < 0.2).any()
+    assert np.abs(reach).max() < 0.1  # 0.1 mm away
     targets = squeeze_targets(hand, joints, torque)
     assert (targets >= hand.lower - 1e-9).all()
     assert (targets <= hand.upper + 1e-9).all()
@@ -100,6 +103,19 @@ def test_a_hand_that_touches_nothing_keeps_the_rule() -> None:
     hand, pose, joints = around("rod", 1)
     pose[:, 1] += 0.5
     rule = rule_torque(hand, joints)
-    torque, residual = balanced_torque(hand, field("rod"), pose, joints, rule)
+    torque, reach, residual = balanced_torque(hand, field("rod"), pose, joints, rule)
     np.testing.assert_array_equal(torque, rule)
+    assert not reach.any()
     assert np.isinf(residual).all()
+
+
+def test_the_way_to_the_touch_closes_the_gap() -> None:
+    """Fingers drawn back a little come back to the surface by the motion that is given for it."""
+    hand, pose, joints = held("rod", 1)
+    opened = joints + 0.05 * (hand.open_joints - joints)
+    _, reach, _ = balanced_torque(hand, field("rod"), pose, opened, rule_torque(hand, opened), FAR_REACH)
+    gap = [
+        np.sort(sphere_gaps(hand, field("rod"), posed_spheres(hand, pose, q))[0])[:3].mean()
+        for q in (opened, opened + reach)
+    ]
+    assert np.abs(gap[1]) < 0.6 * np.abs(gap[0])
