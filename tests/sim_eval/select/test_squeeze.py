@@ -8,10 +8,8 @@ import pytest
 from scipy.optimize import nnls
 
 from sim_eval.select import squeeze
-from sim_eval.select.contacts import sphere_gaps
-from sim_eval.select.squeeze import ARM, FAR_REACH, FRICTION, balanced_torque, rule_torque, squeeze_targets
+from sim_eval.select.squeeze import ARM, FRICTION, balanced_torque, rule_torque, squeeze_targets
 from tests.sim_eval.select.things import around, field, held
-from zdg_jax.hands.kinematics import posed_spheres
 
 EDGES = 48
 
@@ -109,13 +107,13 @@ def test_a_hand_that_touches_nothing_keeps_the_rule() -> None:
     assert np.isinf(residual).all()
 
 
-def test_the_way_to_the_touch_closes_the_gap() -> None:
-    """Fingers drawn back a little come back to the surface by the motion that is given for it."""
-    hand, pose, joints = held("rod", 1)
-    opened = joints + 0.05 * (hand.open_joints - joints)
-    _, reach, _ = balanced_torque(hand, field("rod"), pose, opened, rule_torque(hand, opened), FAR_REACH)
-    gap = [
-        np.sort(sphere_gaps(hand, field("rod"), posed_spheres(hand, pose, q))[0])[:3].mean()
-        for q in (opened, opened + reach)
-    ]
-    assert np.abs(gap[1]) < 0.6 * np.abs(gap[0])
+def test_the_way_to_the_touch_is_gap_over_lever_and_what_presses_nothing_has_no_say() -> None:
+    """Two joints with levers of 8 cm, 2 mm and 5 mm off the surface; the second contact presses nothing."""
+    jacobian = np.zeros((1, 2, 3, 2))
+    jacobian[0, 0, 0, 0] = jacobian[0, 1, 0, 1] = 0.08
+    inward = np.tile([1.0, 0.0, 0.0], (1, 2, 1))
+    gap = np.array([[0.002, 0.005]])
+    both = squeeze._to_touch(jacobian, inward, gap, np.array([[3.0, 3.0]]))
+    np.testing.assert_allclose(both[0], gap[0] / 0.08, rtol=2e-2)
+    one = squeeze._to_touch(jacobian, inward, gap, np.array([[3.0, 0.0]]))
+    np.testing.assert_allclose(one[0], [0.002 / 0.08, 0.0], rtol=2e-2)
