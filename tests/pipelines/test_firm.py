@@ -5,7 +5,7 @@ import numpy as np
 from pipelines.firm import DEEP_CM, Firm, firm_rank, firm_shortlist, make_firm
 from tests.sim_eval.helpers import as_object, box
 from tests.sim_eval.simulation import human16, wrapped
-from zdg_jax.refine.config import TERMS
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.result import RefinedGrasps
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,17 +11,15 @@ import pytest
 
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import load_hand
-from zdg_jax.refine import RefineConfig
-from zdg_jax.refine import objective as ob
+from zdg_jax.refine import TERMS, RefineConfig, kernel
 from zdg_jax.refine.batch import stack
 from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.kernel import push_kernel
 from zdg_jax.refine.kernel_layout import TILE, kernel_layout
 from zdg_jax.refine.kernel_steps import advance_adam
-from zdg_jax.refine.objective import Variables
-from zdg_jax.refine.optimise import Schedule, compiled, push_all
+from zdg_jax.refine.optimise import Schedule, State, compiled, gradients, measured
 from zdg_jax.refine.problem import build_problem
 from zdg_jax.refine.starts import jittered
+from zdg_jax.refine.variables import Variables, to_pose, to_variables
 
 SCHEDULE = Schedule(jnp.asarray(9), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
 
@@ -37,20 +37,28 @@ def _batch(name: str, seeds: int):
         poses.append(to_field(obj.field.R_field_obj, pose))
         joints.append(q)
     tables, targets = stack(problems, 2, brute=False)
-    v = jax.vmap(jax.vmap(ob.to_variables))(*(jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints)))
+    v = jax.vmap(jax.vmap(to_variables))(*(jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints)))
     v = v._replace(rotation=v.rotation * jnp.where(v.rotation[..., :1] < 0, -1.0, 1.0))
     return hand, tables, targets, v
 
 
 @pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
-def test_pushes_equal_those_of_xla(name: str) -> None:
+def test_gradients_and_energies_equal_those_of_xla(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hand, tables, targets, v = _batch(name, 2)
-    at = jax.jit(jax.vmap(jax.vmap(lambda x: ob.kinematics(hand, x))))(v)
-    args = (tables, targets, at.links, jnp.asarray(3))
-    want = jax.jit(lambda *a: push_all(hand, *a, "xla"))(*args)
-    got = jax.jit(lambda *a: push_kernel(hand, *a, interpret=True))(*args)
-    assert (np.asarray(want.terms)[..., 3] > 0).any()  # something penetrates, so every part is at work
-    for a, b in zip(want, got, strict=True):
+    monkeypatch.setattr(kernel, "measure_kernel", partial(kernel.measure_kernel, interpret=True))
+    one = targets._replace(object_samples=targets.object_samples[:, 3:4])  # the others take as long each
+    each = {
+        path: jax.jit(
+            lambda path=path: (
+                measured(hand, tables, one, State(v, None), path)[2],
+                *gradients(hand, tables, one, v, jnp.asarray(0), path),
+            )
+        )()
+        for path in ("xla", "kernel")
+    }
+    pen = list(TERMS).index("pen")
+    assert (np.asarray(each["xla"][0])[..., pen] > 0).any()  # something penetrates: every part is at work
+    for a, b in zip(each["xla"], each["kernel"], strict=True):
         a, b = np.asarray(a), np.asarray(b)
         assert np.linalg.norm(a - b) < 1e-5 * np.linalg.norm(a)
 
@@ -59,7 +67,7 @@ def test_pushes_equal_those_of_xla(name: str) -> None:
 def test_the_loop_in_kernels_takes_the_same_steps_as_optax() -> None:
     hand, tables, targets, v = _batch("human16", 16)
     start, advance = compiled(hand, "adam", "xla")
-    pose = jax.vmap(jax.vmap(ob.to_pose))(v)
+    pose = jax.vmap(jax.vmap(to_pose))(v)
     first, last = jnp.asarray(0), jnp.asarray(4)
     want = advance(tables, targets, SCHEDULE, start(pose, v.joints), first, last)
     zero = jax.tree.map(jnp.zeros_like, v)

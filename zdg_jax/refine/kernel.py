@@ -1,9 +1,10 @@
-"""Energies and pushes of a batch as one Pallas (Triton) kernel for NVIDIA: one warp a grasp."""
+"""Energies and gradients of a batch as one Pallas (Triton) kernel for NVIDIA: one warp a grasp."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,32 +15,43 @@ from jaxtyping import Array, Float, Int
 from zdg_jax._brax import Transform, math
 from zdg_jax._ptx import fused
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.kernel_layout import ROWS, KernelLayout, kernel_layout
 from zdg_jax.refine.kernel_push import HandRows, TaskRows, hand_rows, table_words, task_rows, wrenches
 from zdg_jax.refine.kernel_segments import LANES
 from zdg_jax.refine.kernel_views import flat, flat_shapes, views
-from zdg_jax.refine.objective import Pushed
 from zdg_jax.refine.targets import Tables, Targets
 
 #: One warp a program: nothing waits at a barrier, and enough programs share a multiprocessor to hide loads.
 WARPS = 1
 
 
-def push_kernel(
+class Measured(NamedTuple):
+    """E_k of every grasp but for what the joints add, and the gradient of their sum by the links.
+
+    `grad_w` is by a turn about the axes of the field frame.
+    """
+
+    terms: Float[Array, "p k terms"]
+    grad_p: Float[Array, "p k links 3"]
+    grad_w: Float[Array, "p k links 3"]
+
+
+def measure_kernel(
     hand: HandModel,
     tables: Tables,
     targets: Targets,
     links: Transform,
     batch: Int[Array, ""],
     interpret: bool = False,
-) -> Pushed:
-    """`objective.push` for [p, k] grasps, k of each of p tasks.
+) -> Measured:
+    """What [p, k] grasps measure, k of each of p tasks.
 
     Args:
       hand: static.
       tables, targets: of the batch; targets with a leading axis p.
       links: [p, k, links, ...], field frame.
-      batch: the batch of object probes that this step tests.
+      batch: the batch of object samples that this step tests.
       interpret: run the kernel's steps as plain XLA, on any device.
     """
     tasks, seeds, count = *links.pos.shape[:2], len(hand.link_names)
@@ -60,7 +72,8 @@ def push_kernel(
     )(*flat(given))
     terms, wrench = terms.reshape(made[0]), wrench.reshape(made[1])
     wrench = jnp.transpose(wrench[:, :, :count], (0, 2, 1)).reshape(tasks, seeds, count, 6)
-    return Pushed(terms[:, :6].reshape(tasks, seeds, 6), wrench[..., :3], wrench[..., 3:])
+    terms = jnp.pad(terms[:, :6], ((0, 0), (0, len(TERMS) - 6))).reshape(tasks, seeds, len(TERMS))
+    return Measured(terms, wrench[..., :3], wrench[..., 3:])
 
 
 def _frames(hand: HandModel, links: Transform) -> Float[Array, "b 12 lanes"]:

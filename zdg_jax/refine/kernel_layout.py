@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.hand_points import layout
 from zdg_jax.refine.kernel_segments import LANES, segments
-from zdg_jax.refine.objective import layout
 
 #: Skin vertices, or balls, that one step of a program takes.
 TILE = 32
@@ -79,9 +79,9 @@ def kernel_layout(hand: HandModel, moving: bool = False) -> KernelLayout:
     T_frame_link = tree.T_segment_link if moving else np.tile(np.eye(4), (links, 1, 1))
     order, exists, skin_link, tiles = _dealt(hand.skin_link)
     p_skin = _carried(T_frame_link[hand.skin_link[order]], hand.p_link_skin[order])
-    skin = np.stack([*p_skin.T, *(s[order] for s in body.share), np.ones(len(order))])
+    skin = np.stack([*p_skin.T, *(s[order] for s in body.mean_weight), np.ones(len(order))])
     skin = (skin * exists).astype(np.float32)
-    sphere, thins = body.sphere, len(body.touch)
+    sphere, thins = body.sphere, len(body.min_distance)
     first_pad = -(-len(sphere) // SPHERES) * SPHERES
     size = -(-(first_pad + 8) // TILE) * TILE
     ball = np.full((size, 3), _AWAY)
@@ -95,7 +95,7 @@ def kernel_layout(hand: HandModel, moving: bool = False) -> KernelLayout:
     ball = _carried(T_frame_link[ball_link], ball)
     size = _power(thins)
     touch = np.full((size, size), -1.0, np.float32)
-    touch[:thins, :thins] = body.touch
+    touch[:thins, :thins] = body.min_distance
     skin_frame, ball_frame = (frame[x].astype(np.int32) for x in (skin_link, ball_link))
     return KernelLayout(
         order=order,

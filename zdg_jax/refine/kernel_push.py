@@ -20,7 +20,7 @@ from zdg_jax.refine import pushes
 from zdg_jax.refine.kernel_layout import NO_ROW, PHASES, SPHERES, TILE, KernelLayout, kernel_layout
 from zdg_jax.refine.kernel_segments import LANES
 from zdg_jax.refine.kernel_views import View
-from zdg_jax.refine.targets import NEIGHBOURS, PROBES, Tables, Targets
+from zdg_jax.refine.targets import NEIGHBOURS, SAMPLES, Tables, Targets
 
 OVERLAPS_TESTED, OVERLAPS_AT_ONCE, HELD_AT_ONCE = 8, 4, 8
 #: Rounding of squared distances that are multiplied out, m^2: a test that ignores it misses contacts.
@@ -51,16 +51,18 @@ class TaskRows(NamedTuple):
 def task_rows(hand: HandModel, targets: Targets) -> TaskRows:
     """Once before a loop, not once a step."""
     body, lattice = kernel_layout(hand), targets.lattice
-    tiles = targets.probes.reshape(*targets.probes.shape[:3], -1, NEIGHBOURS)
+    tiles = targets.object_samples.reshape(*targets.object_samples.shape[:3], -1, NEIGHBOURS)
     middle = jnp.mean(tiles, axis=4, keepdims=True)
     spread = jnp.sqrt(jnp.max(jnp.sum((tiles - middle) ** 2, axis=2, keepdims=True), axis=4))
     return TaskRows(
         jnp.where(body.exists[None] > 0, targets.prior[:, body.order], 0.0),
-        targets.probes,
+        targets.object_samples,
         jnp.concatenate([middle[..., 0], 1.001 * spread], axis=2),
         jnp.concatenate([lattice.origin, lattice.spacing[:, None]], axis=1),
         jnp.concatenate([lattice.cells, lattice.entry[:, None], lattice.region[:, None]], axis=1),
-        jnp.concatenate([targets.weights, targets.tolerance[:, None], targets.probe_weight[:, None]], axis=1),
+        jnp.concatenate(
+            [targets.weights, targets.tolerance[:, None], targets.sample_weight[:, None]], axis=1
+        ),
     )
 
 
@@ -276,7 +278,7 @@ def wrenches(
         some_found = _any(best < _FAR_KEY)
         return jax.lax.cond(some_found, push, lambda: (energy, wrench))
 
-    inside, wrench = jax.lax.fori_loop(0, PROBES // NEIGHBOURS, probes_tile, (zero, wrench))
+    inside, wrench = jax.lax.fori_loop(0, SAMPLES // NEIGHBOURS, probes_tile, (zero, wrench))
     return (*terms[:3], terms[3] + inside, overlap, closure), wrench
 
 

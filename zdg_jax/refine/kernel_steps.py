@@ -32,8 +32,8 @@ from zdg_jax.refine.kernel_push import (
 )
 from zdg_jax.refine.kernel_segments import BASE, LANES, NO_SEGMENT, segments
 from zdg_jax.refine.kernel_views import View, flat, flat_shapes, views
-from zdg_jax.refine.objective import POSITION_UNIT, Variables
 from zdg_jax.refine.targets import Tables, Targets
+from zdg_jax.refine.variables import POSITION_UNIT, Variables
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # optax.scale_by_adam's
 #: Steps a launch.
@@ -93,7 +93,7 @@ def advance_adam(
     Returns:
       Variables and moments after the last step.
     """
-    shape, batches = variables.position.shape[:2], targets.probes.shape[1]
+    shape, batches = variables.position.shape[:2], targets.object_samples.shape[1]
     rows = (*task_rows(hand, targets), *table_words(tables), *hand_rows(kernel_layout(hand, moving=True)))
     state = jnp.stack([_lanes(v) for v in (variables, *moments)], axis=1)
 

@@ -1,41 +1,24 @@
-"""What each part of the hand measures and how hard eq. 8 pushes it: dE/dp on its points.
+"""What the GPU kernel measures and how hard eq. 8 pushes each point: dE/dp, written out.
 
-Every function takes component arrays of one grasp and traces alike under XLA and inside the GPU kernel:
-energies are those of `energies`, their derivatives by what was measured come from `jax.vjp`, and the rest
-of the chain rule (field gradient, direction between points) is written out.
+Every function takes component arrays of one grasp. `seams` and `measure` do the same for plain XLA.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from zdg_jax._ptx import fma
-from zdg_jax.objects.lookup import Components, Lattice, ReadRow, locate, regions, signed
+from zdg_jax.objects.lookup import Components, locate, regions, signed
 from zdg_jax.refine import energies as en
+from zdg_jax.refine.hand_points import SPHERE_BITS
+from zdg_jax.refine.measure import _STEPS, NORMAL_STEP, Fields, _pick, sphere_keys
+from zdg_jax.refine.seams import square
 
-#: Distance over which a finger pad counts as touching in E_fc, metres.
-PAD_REACH = 0.01
-#: Half the step of the difference that gives the object's normal at a pad, metres.
-NORMAL_STEP = 0.002
-#: Columns: the pad itself, then one step along +x +y +z -x -y -z, then nothing.
-_STEPS = np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3), np.zeros((1, 3))])
-#: Low bits of a distance that hold the number of its sphere.
-SPHERE_BITS = 9
-
-
-class Fields(NamedTuple):
-    """How to look up one object and one task."""
-
-    lattice: Lattice
-    read_entry: Callable[[Array], Array]
-    read_row: ReadRow
-    read_region: ReadRow
+__all__ = ["SPHERE_BITS", "Fields", "sphere_keys", "square"]
 
 
 class Weights(NamedTuple):
@@ -69,13 +52,8 @@ def push_skin(
     (to_hand, n_hand), (to_func, n_func) = regions(fields.lattice, fields.read_region, at)
 
     def energy(phi: Array, to_hand: Array, to_func: Array):
-        nearest = jnp.where(func > 0.0, jnp.minimum(to_hand, to_func), to_hand)
-        terms = (
-            en.e_contact(to_func, prior, func),
-            en.e_contact(to_hand, prior, rest),
-            en.e_contact_map(nearest, prior, every),
-            en.e_penetration(phi, exists, weights.tolerance),
-        )
+        at = en.SkinDistances(phi, to_hand, to_func, prior, exists, func, rest, every, weights.tolerance)
+        terms = (en.contact_func(at), en.contact_rest(at), en.contact_map(at), en.skin_penetration(at))
         return _weighted(terms, weights.lam[:4]), terms
 
     total, back, terms = jax.vjp(energy, phi, to_hand, to_func, has_aux=True)
@@ -94,36 +72,11 @@ def push_overlap(
     gap2 = jnp.maximum(square(away), 1e-10)
     shrink = jax.lax.rsqrt(gap2)
     gap = gap2 * shrink
-    energy, back = jax.vjp(lambda g: en.e_self_penetration(g, touch), gap)
+    energy, back = jax.vjp(lambda g: en.self_penetration(en.SphereGaps(g, touch)), gap)
     (slope,) = back(2.0 * weights.lam[4] * jnp.ones_like(energy))
     pull = slope * shrink
     x, y, z = (jnp.sum(pull * d, axis=1) for d in away)
     return energy, (x, y, z)
-
-
-def sphere_keys(
-    probe: Components, sphere: Components, radius: Array, number: Array, most: float | Array
-) -> Int[Array, "a b"]:
-    """Sortable integers, least for the sphere that reaches furthest over the probe: |o - x| - r + c.
-
-    The lowest SPHERE_BITS hold the sphere's number, so that one minimum finds distance and sphere. The
-    square is multiplied out: off by 1e-8 m^2, which decides between spheres, never how deep the probe lies.
-
-    Args:
-      probe: object points, along one axis of two.
-      sphere, radius, number: centres, radii and numbers, along the other.
-      most: the greatest radius of all; c is a little more, so that no value is negative.
-    """
-    far, near = jnp.zeros_like(radius), jnp.zeros_like(probe[0])
-    for p, q in zip(probe, sphere, strict=True):
-        far, near = fma(q, q, far), fma(p, p, near)
-    gap2 = near + far
-    for p, q in zip(probe, sphere, strict=True):
-        gap2 = fma(p, -2.0 * q, gap2)
-    gap2 = jnp.maximum(gap2, 1e-12)
-    reach = fma(gap2, jax.lax.rsqrt(gap2), 1.1 * most - radius)
-    bits = jax.lax.bitcast_convert_type(reach, jnp.int32)
-    return (bits & ~((1 << SPHERE_BITS) - 1)) | number
 
 
 def push_probes(
@@ -133,7 +86,10 @@ def push_probes(
     away = tuple(q - p for p, q in zip(probe, center, strict=True))
     gap = jnp.sqrt(jnp.maximum(square(away), 1e-10))
     weight = weights.probe * jnp.ones_like(gap)
-    energy, back = jax.vjp(lambda d: en.e_penetration(d, weight, weights.tolerance), gap - radius)
+    psi = gap - radius
+    energy, back = jax.vjp(
+        lambda d: en.sample_penetration(en.ObjectSamples(d, weight, weights.tolerance)), psi
+    )
     (slope,) = back(weights.lam[3] * jnp.ones_like(energy))
     pull = slope / gap
     x, y, z = (pull * d for d in away)
@@ -154,8 +110,7 @@ def push_pads(
     nx, ny, nz = (n / length for n in normal)
 
     def energy(x: Array, y: Array, z: Array, phi: Array) -> Array:
-        touching = exists * jnp.exp(-((jnp.maximum(phi, 0.0) / PAD_REACH) ** 2))
-        return en.e_force_closure((x, y, z), (nx, ny, nz), touching)
+        return en.force_closure(en.Fingertips((x, y, z), (nx, ny, nz), phi, exists))
 
     value, back = jax.vjp(energy, *pad, jnp.sum(phi * own, axis=1))
     *direct, g_phi = back(weights.lam[5] * jnp.ones_like(value))
@@ -185,23 +140,8 @@ def reaches(a: Components, b: Components, least: Float[Array, "a b"], own: bool 
     return found - square(a)[:, None] if own else found
 
 
-def square(v: tuple[Array, ...]) -> Array:
-    """|v|^2 of component arrays."""
-    x, y, z = v
-    return fma(x, x, fma(y, y, z * z))
-
-
 def _weighted(terms: tuple[Array, ...], lam: tuple[Array, ...]) -> Array:
     total = jnp.zeros_like(terms[0])
     for term, weight in zip(terms, lam, strict=True):
         total = total + weight * term
     return total
-
-
-def _pick(index: Array, values: np.ndarray) -> Array:
-    """values[index] by comparisons: a kernel holds no constant arrays."""
-    out = jnp.zeros(index.shape, jnp.float32)
-    for k, v in enumerate(values):
-        if v:
-            out = jnp.where(index == k, float(v), out)
-    return out
