@@ -11,7 +11,7 @@ of skin, spheres or object samples is a sum over them, and padding must add noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -64,7 +64,8 @@ class SphereGaps(NamedTuple):
 
     Attributes:
       gap: |x_a - x_b|.
-      min_distance: r_a + r_b where the pair counts, at most 0 where it does not.
+      min_distance: r_a + r_b where the pair counts, at most 0 where it does not. The kernel hands in only
+        rows of which some pair overlaps: a term is 0 beyond it.
     """
 
     gap: Float[Array, "a b"]
@@ -240,13 +241,16 @@ def functions_of(group: Group) -> list[tuple[int, Callable[[Any], Array]]]:
     return [(k, function) for k, function in each if function is not None]
 
 
-def group_energy(group: Group, at: Any, weights: Sequence[Array] | Array) -> tuple[Array, tuple[Array, ...]]:
+Weights = Mapping[int, Array] | Float[Array, " terms"]
+
+
+def group_energy(group: Group, at: Any, weights: Weights) -> tuple[Array, tuple[Array, ...]]:
     """(Σ_k λ_k E_k, every E_k) over the terms of one group.
 
     Args:
       group: which.
       at: what it reads.
-      weights: λ of all terms, in the order of `TERMS`.
+      weights: λ by place in `TERMS`.
     """
     total, terms = jnp.float32(0.0), []
     for k, function in functions_of(group):

@@ -71,8 +71,8 @@ def _pair_gaps(a: Components, b: Components):
 def _by_pairs(kept: tuple[Components, Array], g: Array):
     """dE/dx_a = 2 sum_b g_ab (x_a - x_b) / |x_a - x_b|."""
     away, shrink = kept
-    pull = (2.0 * g) * shrink
-    return tuple(jnp.sum(pull * d, axis=1) for d in away), None
+    pull = g * shrink
+    return tuple(2.0 * jnp.sum(pull * d, axis=1) for d in away), None
 
 
 pair_gaps.defvjp(_pair_gaps, _by_pairs)
