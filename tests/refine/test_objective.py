@@ -28,7 +28,7 @@ from zdg_jax.refine.energies import (
 )
 from zdg_jax.refine.frames import to_field
 from zdg_jax.refine.hand_points import layout, place_all
-from zdg_jax.refine.measure import NORMAL_STEP
+from zdg_jax.refine.measure import NORMAL_STEP, nearest_spheres
 from zdg_jax.refine.optimise import gradients
 from zdg_jax.refine.problem import build_problem
 from zdg_jax.refine.starts import jittered
@@ -78,8 +78,9 @@ def plain_readings(hand: HandModel, tables: Tables, target: Targets, v: Variable
     away = few[:, :, None] - few[:, None, :]
     gap = jnp.sqrt(jnp.maximum(jnp.sum(away * away, axis=0), 1e-10))
     sample = jnp.transpose(target.object_samples, (1, 0, 2)).reshape(3, -1)
-    reach = jnp.linalg.norm(jax.lax.stop_gradient(sphere)[:, None] - sample[:, :, None], axis=0)
-    nearest = jnp.argmin(reach - body.radius[None], axis=1)
+    # which of two spheres that reach equally far is taken is a choice, not a derivative
+    fixed = jax.lax.stop_gradient(sphere)
+    nearest = nearest_spheres(tuple(sample), tuple(fixed), jnp.asarray(body.radius))
     psi = jnp.linalg.norm(sphere[:, nearest] - sample, axis=0) - jnp.asarray(body.radius)[nearest]
     step = NORMAL_STEP * jnp.eye(3)
     normal = jnp.stack([phi(pad + s[:, None]) - phi(pad - s[:, None]) for s in step])
@@ -211,3 +212,14 @@ def test_seams_of_distances_have_the_gradient_of_their_plain_function(seam: str)
     got, want = (jax.grad(lambda p: value(which, p))(a) for which in (function, function.__wrapped__))  # noqa: B023
     for mine, auto in zip(got, want, strict=True):
         np.testing.assert_allclose(mine, auto, rtol=1e-4, atol=1e-5)
+
+
+def test_the_sphere_taken_for_a_sample_reaches_furthest_over_it() -> None:
+    """To 20 um: the low bits of a distance hold the sphere's number."""
+    rng = np.random.default_rng(0)
+    sphere, sample = rng.normal(size=(3, 300)) * 0.05, rng.normal(size=(3, 500)) * 0.05
+    radius = rng.uniform(0.002, 0.015, size=300)
+    parts = (tuple(jnp.asarray(x, jnp.float32)) for x in (sample, sphere))
+    taken = np.asarray(nearest_spheres(*parts, jnp.asarray(radius, jnp.float32)))
+    psi = np.linalg.norm(sample[:, :, None] - sphere[:, None], axis=0) - radius
+    assert (psi[np.arange(500), taken] - psi.min(axis=1)).max() < 2e-5
