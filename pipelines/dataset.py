@@ -18,7 +18,6 @@ from zdg_jax.errors import UserError
 
 GRASPS_FILE = "grasps.parquet"
 INFO_FILE = "dataset_info.json"
-ENERGY_TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip")
 METRICS = (
     "p_dep_cm",
     "p_vol_cm3",
@@ -82,6 +81,8 @@ def grasp_schema(num_joints: int) -> pa.Schema:
       num_joints: n, the length of every joint list.
     Returns: the schema; everything but the identifying columns may be null.
     """
+    from zdg_jax.refine.energies import TERMS  # here: commands that only ask import no JAX
+
     pose, joints = pa.list_(pa.float32(), 7), pa.list_(pa.float32(), num_joints)
     text, real, flag = pa.string(), pa.float64(), pa.bool_()
     fields: list[tuple[str, pa.DataType, bool]] = [
@@ -111,7 +112,7 @@ def grasp_schema(num_joints: int) -> pa.Schema:
         ("rotation_index", pa.int32(), True),
         ("view_index", pa.int32(), True),
         ("energy_total", real, True),
-        ("energy", pa.struct([(term, pa.float64()) for term in ENERGY_TERMS]), True),
+        ("energy", pa.struct([(term, pa.float64()) for term in TERMS]), True),
         ("p_dep_cm", real, True),
         ("p_vol_cm3", real, True),
         ("sim_dis_cm", real, True),

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from pipelines.dataset import ENERGY_TERMS
 from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.squeeze import opened_and_squeezed
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.result import RefinedGrasps
 
 
@@ -99,7 +99,7 @@ def grasp_row(
         "rotation_index": grasp.initial.rotation_index,
         "view_index": grasp.initial.view_index,
         "energy_total": _known(refined.energy_total[index]),
-        "energy": {term: _known(refined.energy[term][index]) for term in ENERGY_TERMS},
+        "energy": {term: _known(refined.energy[term][index]) for term in TERMS},
         **measured,
     }
 

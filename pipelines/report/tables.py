@@ -7,15 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_TERMS = {
-    "cont_func": "thumb and index contact (eq. 6)",
-    "cont_unf": "other contact (eq. 7)",
-    "cmap": "contact map",
-    "pen": "penetration",
-    "spen": "self-penetration",
-    "fc": "force closure",
-    "pip": "joint limits",
-}
 _METRICS = {
     "p_dep_cm": ("P.Dep", "cm", 2),
     "p_vol_cm3": ("P.Vol", "cm³", 2),
@@ -49,6 +40,8 @@ class Table:
 
 def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]) -> Table:
     """One row a grasp: type, metrics, contact, total energy and its terms, status."""
+    from zdg_jax.refine.energies import TERMS  # here: commands that only ask import no JAX
+
     heads = [("#", "rank"), ("grasp type", "")]
     heads += [
         (name, f"{unit}; good up to {limits[key]:g}" if key in limits else unit)
@@ -61,7 +54,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         ("six forces", "withstands 1 N along all six axes"),
         ("E", "weighted sum of the energy terms (eq. 8)"),
     ]
-    heads += [(key.replace("_", " "), explained) for key, explained in _TERMS.items()]
+    heads += [(term.name.replace("_", " "), term.caption) for term in TERMS.values()]
     heads += [("status", "")]
     rows = []
     for place, grasp in enumerate(grasps, 1):
@@ -74,7 +67,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
         row.append(_flag(grasp.get("six_force_suc"), "no"))
         row.append(Cell(number(grasp.get("energy_total"), 3)))
         energy = grasp.get("energy") or {}
-        row += [Cell(number(energy.get(key), 4), "dim") for key in _TERMS]
+        row += [Cell(number(energy.get(key), 4), "dim") for key in TERMS]
         status = str(grasp.get("status") or _ABSENT)
         row.append(Cell(status, "good" if status == "ok" else "bad"))
         rows.append(tuple(row))

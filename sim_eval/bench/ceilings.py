@@ -11,18 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine.objective import layout
+from zdg_jax.refine.hand_points import layout
 from zdg_jax.refine.plan import Device
-from zdg_jax.refine.targets import PROBES
+from zdg_jax.refine.targets import SAMPLES
 
 #: Bytes that one look-up of phi and one of both region distances read: entry, row; eight words.
 PHI_BYTES, REGION_BYTES = 4 + 16, 32
 #: float32 operations, an fma as two, roots and comparisons as one; counted from the formulas in
-#: `objects.lookup` and `refine.pushes`. A skin vertex: placing 18, cell 27, three interpolations 40 each,
-#: energies and their slopes 60, force and moment 30.
-VERTEX_OPS, PAD_OPS, PROBE_OPS = 255, 8 * 70 + 60, 60
-#: One sphere against one probe; one pair of E_spen; one hand point against one sample and both regions.
-PROBE_PAIR_OPS, OVERLAP_PAIR_OPS, SAMPLE_PAIR_OPS = 14, 24, 19
+#: `objects.lookup` and `refine.measure`. A skin vertex: placing 18, cell 27, three interpolations 40 each,
+#: energies and their slopes 60, sums by link 30.
+VERTEX_OPS, PAD_OPS, SAMPLE_OPS = 255, 8 * 70 + 60, 60
+#: One sphere against one object sample; one pair of E_spen; one hand point against a sample and both regions.
+REACH_PAIR_OPS, OVERLAP_PAIR_OPS, SAMPLE_PAIR_OPS = 14, 24, 19
 #: Kinematics and J^T a link, Adam a variable.
 LINK_OPS, VARIABLE_OPS = 300, 15
 _SIDE, _CALLS = 1536, 5
@@ -57,12 +57,12 @@ def lookup_work(hand: HandModel) -> dict[str, float]:
     Sphere pairs count in full, though the kernel leaves out groups that are far apart.
     """
     skin, spheres, pads = layout(hand).counts
-    thins = len(layout(hand).touch)
+    few = len(layout(hand).min_distance)
     return {
         "bytes": float(skin * (PHI_BYTES + REGION_BYTES) + 7 * pads * PHI_BYTES),
         "operations": float(
-            skin * VERTEX_OPS + pads * PAD_OPS + PROBES * (spheres * PROBE_PAIR_OPS + PROBE_OPS)
-            + thins**2 * OVERLAP_PAIR_OPS + _shared(hand)
+            skin * VERTEX_OPS + pads * PAD_OPS + SAMPLES * (spheres * REACH_PAIR_OPS + SAMPLE_OPS)
+            + few**2 * OVERLAP_PAIR_OPS + _shared(hand)
         ),
     }  # fmt: skip
 
@@ -70,12 +70,12 @@ def lookup_work(hand: HandModel) -> dict[str, float]:
 def pairwise_work(hand: HandModel, samples: int) -> dict[str, float]:
     """The same with all samples: `bytes` are those of the samples, once a grasp."""
     skin, spheres, pads = layout(hand).counts
-    thins = len(layout(hand).touch)
+    few = len(layout(hand).min_distance)
     return {
         "bytes": float(samples * (3 * 4 + 2)),
         "operations": float(
-            (skin + pads) * samples * SAMPLE_PAIR_OPS + PROBES * (spheres * PROBE_PAIR_OPS + PROBE_OPS)
-            + thins**2 * OVERLAP_PAIR_OPS + _shared(hand)
+            (skin + pads) * samples * SAMPLE_PAIR_OPS + SAMPLES * (spheres * REACH_PAIR_OPS + SAMPLE_OPS)
+            + few**2 * OVERLAP_PAIR_OPS + _shared(hand)
         ),
     }  # fmt: skip
 

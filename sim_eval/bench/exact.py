@@ -23,9 +23,9 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.objective import to_variables
+from zdg_jax.refine.measure import NORMAL_STEP
 from zdg_jax.refine.problem import Problem
-from zdg_jax.refine.pushes import NORMAL_STEP
+from zdg_jax.refine.variables import to_variables
 
 _STEPS = np.concatenate([np.zeros((1, 3)), NORMAL_STEP * np.eye(3), -NORMAL_STEP * np.eye(3)])
 
@@ -36,11 +36,11 @@ def exact_energy(
     problem: Problem,
     hand_pose: Float[np.ndarray, "k 7"],
     joints: Float[np.ndarray, "k active"],
-) -> Float[np.ndarray, "k 7"]:
-    """The seven energies, unweighted, in the order of `TERMS`.
+) -> Float[np.ndarray, "k terms"]:
+    """All energies, unweighted, in the order of `TERMS`.
 
     d_j = min_i |v_j - p_i| over the samples of the regions, phi by `objects.signed_distance` on the mesh,
-    normals at the pads by central differences of it, all object probes.
+    normals at the pads by central differences of it, all object samples.
 
     Args:
       hand: static.

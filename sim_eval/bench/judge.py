@@ -61,7 +61,7 @@ def figures_of(
       config: gives the weights.
     """
     figures = runs[path].figures
-    weights = np.array([config.weights[t] for t in TERMS])
+    weights = config.lambdas()
     own = terms[path] @ weights
     work = pairwise_work(hand, samples) if path == "pairwise" else lookup_work(hand)
     row = {

@@ -13,11 +13,13 @@ from jaxtyping import Array, Bool, Float, Int
 from zdg_jax.hands.kinematics import place
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine import energies as en
-from zdg_jax.refine import objective as ob
-from zdg_jax.refine import pushes
-from zdg_jax.refine.objective import Variables
+from zdg_jax.refine import measure as look_ups
+from zdg_jax.refine.energies import Fingertips, Readings, SkinDistances, all_terms
+from zdg_jax.refine.hand_points import layout
+from zdg_jax.refine.objective import joints
 from zdg_jax.refine.problem import Problem
+from zdg_jax.refine.seams import square
+from zdg_jax.refine.variables import Variables, is_sound, kinematics
 
 
 class Cloud(NamedTuple):
@@ -26,17 +28,17 @@ class Cloud(NamedTuple):
     Attributes:
       points, normals: all surface samples with outward unit normals.
       hand, func: which of them are M_hand^3d and P_func^3d.
-      probes, probe_weight, prior, weights, tolerance: see `refine.targets.Targets`.
+      object_samples, sample_weight, prior, weights, tolerance: see `refine.targets.Targets`.
     """
 
     points: Float[Array, "*p samples 3"]
     normals: Float[Array, "*p samples 3"]
     hand: Bool[Array, "*p samples"]
     func: Bool[Array, "*p samples"]
-    probes: Float[Array, "*p batches 3 probes"]
-    probe_weight: Float[Array, "*p"]
+    object_samples: Float[Array, "*p batches 3 samples_tested"]
+    sample_weight: Float[Array, "*p"]
     prior: Float[Array, "*p vertices"]
-    weights: Float[Array, "*p 7"]
+    weights: Float[Array, "*p terms"]
     tolerance: Float[Array, "*p"]
 
 
@@ -55,7 +57,7 @@ def clouds(objects: Sequence[ObjectModel], problems: Sequence[Problem]) -> Cloud
     each = [
         (
             p.points, obj.samples.normals @ p.field.R_field_obj.T, p.hand_mask, p.func_mask,
-            p.probes, p.probe_weight, p.prior, p.weights, p.tolerance,
+            p.object_samples, p.sample_weight, p.prior, p.weights, p.tolerance,
         )
         for obj, p in zip(objects, problems, strict=True)
     ]  # fmt: skip
@@ -96,9 +98,9 @@ def nearest(cloud: Cloud, points: Float[Array, "n 3"], search: Search) -> Int[Ar
     beyond = [jnp.where(m, 0.0, jnp.inf)[None] for m in (cloud.hand, cloud.func)]
 
     def meet(x: Array) -> Array:
-        square = pushes.square(tuple(x[:, k, None] - p[None, k] for k in range(3)))
+        gap2 = square(tuple(x[:, k, None] - p[None, k] for k in range(3)))
         found = []
-        for d in (square + beyond[0], square + beyond[1], square):
+        for d in (gap2 + beyond[0], gap2 + beyond[1], gap2):
             if search.argmin:
                 found.append(jnp.argmin(d, axis=1).astype(jnp.int32))
                 continue
@@ -131,8 +133,8 @@ def measure(
 
 
 def hand_points(hand: HandModel, v: Variables) -> tuple[Array, Array, Array]:
-    """Skin vertices, spheres (in the order of `objective.layout`) and pads of one grasp, [n, 3] each."""
-    links, sphere = ob.kinematics(hand, v).links, ob.layout(hand).sphere
+    """Skin vertices, spheres (in the order of `hand_points.layout`) and pads of one grasp, [n, 3] each."""
+    links, sphere = kinematics(hand, v).links, layout(hand).sphere
     local = (
         (hand.skin_link, hand.p_link_skin),
         (hand.sphere_link[sphere], hand.p_link_sphere[sphere]),
@@ -149,8 +151,8 @@ def terms(
     points: tuple[Array, Array, Array],
     at: Measured,
     batch: Int[Array, ""] | None,
-) -> Float[Array, "7"]:
-    """The seven energies of one grasp, unweighted, in the order of `TERMS`, from measured distances.
+) -> Float[Array, " terms"]:
+    """All energies of one grasp, unweighted, in the order of `TERMS`, from measured distances.
 
     Args:
       hand: static.
@@ -158,36 +160,29 @@ def terms(
       v: G, for the joint limits.
       points: from `hand_points`.
       at: of these points.
-      batch: the batch of object probes that is tested; all of them if None.
+      batch: the batch of object samples that is tested; all of them if None.
     """
-    body = ob.layout(hand)
-    func, rest, every = (jnp.asarray(s) for s in body.share)
+    body = layout(hand)
+    func, rest, every = (jnp.asarray(m) for m in body.mean_weight)
     _, ball, pad = points
-    probe = jnp.transpose(cloud.probes, (1, 0, 2)).reshape(3, -1) if batch is None else cloud.probes[batch]
-    share = cloud.probe_weight / (cloud.probes.shape[0] if batch is None else 1)
-    weights = pushes.Weights(tuple(cloud.weights[k] for k in range(7)), cloud.tolerance, share)
-    closest = jnp.where(func > 0.0, jnp.minimum(at.to_hand, at.to_func), at.to_hand)
-    outside = en.e_penetration(at.phi, jnp.ones_like(at.phi), cloud.tolerance)
-    radius, thins = jnp.asarray(body.radius), len(body.touch)
-    sphere, probes = _parts(ball), (probe[0], probe[1], probe[2])
-    fixed = _parts(jax.lax.stop_gradient(ball))
-    keys = ob.sphere_keys(probes, fixed, radius)
-    touched = jnp.min(keys, axis=1) & ((1 << pushes.SPHERE_BITS) - 1)
-    center = (sphere[0][touched], sphere[1][touched], sphere[2][touched])
-    inside, _ = pushes.push_probes(weights, probes, center, radius[touched])
-    thin = _parts(ball[:thins])
-    overlap, _ = pushes.push_overlap(weights, thin, thin, jnp.asarray(body.touch))
-    touching = jnp.exp(-((jnp.maximum(at.pad_phi, 0.0) / pushes.PAD_REACH) ** 2))
-    six = jnp.stack([
-        en.e_contact(at.to_func, cloud.prior, func),
-        en.e_contact(at.to_hand, cloud.prior, rest),
-        en.e_contact_map(closest, cloud.prior, every),
-        outside + inside,
-        overlap,
-        en.e_force_closure(_parts(pad), _parts(at.pad_normal), touching),
-    ])  # fmt: skip
-    none = jnp.zeros((len(hand.link_names), 3))
-    return ob.all_terms(hand, v, ob.Pushed(six, none, none))
+    each = cloud.object_samples
+    sample = _parts(jnp.transpose(each, (1, 0, 2)).reshape(3, -1).T if batch is None else each[batch].T)
+    weight = cloud.sample_weight / (each.shape[0] if batch is None else 1)
+    radius, few = jnp.asarray(body.radius), _parts(ball[: len(body.min_distance)])
+    nearest = look_ups.nearest_spheres(sample, _parts(jax.lax.stop_gradient(ball)), radius)
+    mask = jnp.ones_like(at.phi)
+    found = all_terms(
+        Readings(
+            SkinDistances(
+                at.phi, at.to_hand, at.to_func, cloud.prior, mask, func, rest, every, cloud.tolerance
+            ),
+            look_ups.sphere_gaps(few, few, jnp.asarray(body.min_distance)),
+            look_ups.object_samples(sample, _parts(ball[nearest]), radius[nearest], weight, cloud.tolerance),
+            Fingertips(_parts(pad), _parts(at.pad_normal), at.pad_phi, jnp.ones_like(at.pad_phi)),
+            joints(hand, v),
+        )
+    )
+    return jnp.where(is_sound(v), found, jnp.nan)
 
 
 def total(

@@ -11,9 +11,8 @@ from jaxtyping import Array, Int
 
 from sim_eval.bench.pairwise import SEARCHES, SEARCHES_ON_CPU, Cloud, Search, hand_points, nearest, total
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine import objective as ob
-from zdg_jax.refine.objective import Variables
 from zdg_jax.refine.optimise import OPTIMIZERS, Schedule, State
+from zdg_jax.refine.variables import Variables, to_pose
 
 
 def quickest(hand: HandModel, cloud: Cloud, state: State, platform: str) -> Search:
@@ -63,7 +62,7 @@ def compiled(hand: HandModel, optimizer: str, search: Search):
     slope_of = jax.grad(partial(total, hand), argnums=1)
 
     def advance(cloud: Cloud, schedule: Schedule, state: State, first: Array, last: Array) -> State:
-        batches = cloud.probes.shape[1]
+        batches = cloud.object_samples.shape[1]
 
         def step(k: Array, state: State) -> State:
             v, memory = state
@@ -80,7 +79,7 @@ def compiled(hand: HandModel, optimizer: str, search: Search):
     def finish(state: State) -> tuple[Array, Array]:
         low, high = (jnp.asarray(x, jnp.float32)[None, None] for x in (hand.lower, hand.upper))
         v = state.variables
-        return _each(ob.to_pose)(v), jnp.clip(v.joints, low, high)
+        return _each(to_pose)(v), jnp.clip(v.joints, low, high)
 
     return jax.jit(advance), jax.jit(finish)
 

@@ -14,12 +14,12 @@ from zdg_jax._brax import Transform, math
 from zdg_jax.hands.kinematics import (
     base_from_palm,
     chain,
+    jacobian_transpose,
     link_transforms,
     place,
     posed,
     posed_skin,
     posed_spheres,
-    pull_back,
 )
 from zdg_jax.hands.load import hand_source
 
@@ -114,20 +114,20 @@ def test_palm_lands_where_it_is_put(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", slow_but("human16"))
-def test_pull_back_is_the_transposed_jacobian(name: str) -> None:
-    """Of E = sum_l f_l . p_l(points on every link), against jax.grad through `link_transforms`."""
+def test_jacobian_transpose_is_that_of_autodiff(name: str) -> None:
+    """Of E = sum_l g_l . p_l(points on every link), against jax.grad through `link_transforms`."""
     hand = hand_or_skip(name)
     rng = np.random.default_rng(4)
     links = len(hand.link_names)
     local = jnp.asarray(rng.normal(size=(links, 3)) * 0.05, jnp.float32)
-    force = jnp.asarray(rng.normal(size=(links, 3)), jnp.float32)
+    grad = jnp.asarray(rng.normal(size=(links, 3)), jnp.float32)
     each = np.arange(links)
 
     def energy(pos, turn, rot, joints):
         # a small turn about the object's axes, applied to the base from the left
         q = math.quat_mul(jnp.concatenate([jnp.ones(1), 0.5 * turn]), rot)
         base = Transform(pos=pos, rot=q / jnp.linalg.norm(q))
-        return jnp.sum(force * place(link_transforms(hand, base, joints), each, local))
+        return jnp.sum(grad * place(link_transforms(hand, base, joints), each, local))
 
     want = jax.jit(jax.grad(energy, argnums=(0, 1, 3)))
 
@@ -135,7 +135,7 @@ def test_pull_back_is_the_transposed_jacobian(name: str) -> None:
     def got(pos, rot, joints):
         at = chain(hand, Transform(pos=pos, rot=rot), joints)
         points = place(at.links, each, local)
-        return pull_back(hand, at, force, jnp.cross(points, force))
+        return jacobian_transpose(hand, at, grad, jnp.cross(points, grad))
 
     for pose, joints in zip(_random_pose(4), _random_joints(hand, 4), strict=True):
         pos, rot, q = (jnp.asarray(x, jnp.float32) for x in (pose[:3], pose[3:], joints))

@@ -12,7 +12,7 @@ from tests.sim_eval.select.things import held
 from tests.sim_eval.simulation import human16, wrapped
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ReasonedGrasp
-from zdg_jax.refine.config import TERMS
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.result import RefinedGrasps
 
 

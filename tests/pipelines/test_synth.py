@@ -25,7 +25,7 @@ from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
-from zdg_jax.refine.config import TERMS
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.result import RefinedGrasps
 from zdg_jax.refine.starts import jittered
 

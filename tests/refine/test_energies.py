@@ -22,29 +22,70 @@ def _parts(x) -> tuple:
     return x[:, 0], x[:, 1], x[:, 2]
 
 
+def _skin(**given) -> en.SkinDistances:
+    """Twenty vertices, or as many as are given, that count for nothing but what is given."""
+    n = len(next(x for x in given.values() if jnp.ndim(x)))
+    names = ("phi", "to_hand", "to_func", "prior", "mask", "mean_func", "mean_rest", "mean_all")
+    return en.SkinDistances(**{**dict.fromkeys(names, jnp.zeros(n)), "tolerance": jnp.zeros(()), **given})
+
+
+def _joints(angle) -> en.Joints:
+    one = jnp.ones_like(angle)
+    return en.Joints(angle, -one, one, one)
+
+
+def _closure(p, n, phi) -> jnp.ndarray:
+    """E_fc of pads at p, [n, 3], with normals n, phi from the surface."""
+    phi = _f32(phi)
+    return en.force_closure(en.Fingertips(_parts(_f32(p)), _parts(_f32(n)), phi, jnp.ones_like(phi)))
+
+
 def _cases() -> dict:
     """Energy name -> (function of one array, a generic argument, the argument at contact or zero)."""
     prior, share = _f32(RNG.uniform(size=20)), _f32(RNG.uniform(size=20) / 20)
-    touch = _f32(np.where(np.triu(RNG.uniform(size=(12, 12)) < 0.5, 1), 0.03, -1.0))
+    reach = _f32(np.where(np.triu(RNG.uniform(size=(12, 12)) < 0.5, 1), 0.03, -1.0))
     n_pad = RNG.normal(size=(5, 3))
-    n_pad = _parts(_f32(n_pad / np.linalg.norm(n_pad, axis=1, keepdims=True)))
-    low, high = -jnp.ones(6), jnp.ones(6)
+    n_pad = n_pad / np.linalg.norm(n_pad, axis=1, keepdims=True)
     d = _f32(RNG.uniform(0, 0.03, size=20))
     depth = _f32(RNG.uniform(0.001, 0.015, size=20) * RNG.choice([-1, 1], size=20))  # away from the kink
     gap = _f32(RNG.uniform(0.01, 0.05, size=(12, 12)))
+    pads, nowhere = _f32(RNG.normal(size=(5, 3)) * 0.05), jnp.zeros((5, 3))
+    none = jnp.zeros(20)
     return {
-        "contact": (lambda x: en.e_contact(x, prior, share), d, jnp.zeros(20)),
-        "contact_map": (lambda x: en.e_contact_map(x, prior, share), d, jnp.zeros(20)),
-        "penetration": (lambda x: en.e_penetration(x, share, jnp.zeros(())), depth, jnp.zeros(20)),
-        "self_penetration": (lambda x: en.e_self_penetration(x, touch), gap, jnp.zeros((12, 12))),
-        "force_closure": (
-            lambda x: en.e_force_closure(_parts(x), n_pad, jnp.ones(5)),
-            _f32(RNG.normal(size=(5, 3)) * 0.05), jnp.zeros((5, 3)),
+        "contact_func": (
+            lambda x: en.contact_func(_skin(to_func=x, prior=prior, mean_func=share)),
+            d,
+            none,
         ),
+        "contact_rest": (
+            lambda x: en.contact_rest(_skin(to_hand=x, prior=prior, mean_rest=share)),
+            d,
+            none,
+        ),
+        "contact_map": (
+            lambda x: en.contact_map(_skin(to_hand=x, to_func=x, prior=prior, mean_all=share)),
+            d,
+            none,
+        ),
+        "skin_penetration": (lambda x: en.skin_penetration(_skin(phi=x, mask=share)), depth, none),
+        "sample_penetration": (
+            lambda x: en.sample_penetration(en.ObjectSamples(x, share, jnp.zeros(()))),
+            depth,
+            none,
+        ),
+        "self_penetration": (
+            lambda x: en.self_penetration(en.SphereGaps(x, reach)),
+            gap,
+            jnp.zeros((12, 12)),
+        ),
+        "force_closure": (lambda x: _closure(x, n_pad, jnp.zeros(5)), pads, nowhere),
+        "force_closure_by_distance": (lambda x: _closure(pads, n_pad, x), d[:5], jnp.zeros(5)),
         "joint_limits": (
-            lambda x: en.e_joint_limits(x, low, high), _f32(RNG.normal(size=6) * 2), jnp.zeros(6),
+            lambda x: en.joint_limits(_joints(x)),
+            _f32(RNG.normal(size=6) * 2),
+            jnp.zeros(6),
         ),
-    }  # fmt: skip
+    }
 
 
 CASES = _cases()
@@ -77,13 +118,14 @@ def test_contact_is_eq_6_in_pairwise_form() -> None:
     prior, member = RNG.uniform(size=30), RNG.uniform(size=30) < 0.4
     pairwise = np.linalg.norm(v[:, None] - p[None], axis=2).min(axis=1)
     want = (prior * pairwise)[member].sum() / member.sum()
-    got = en.e_contact(_f32(pairwise), _f32(prior), _f32(member / member.sum()))
+    share = _f32(member / member.sum())
+    got = en.contact_func(_skin(to_func=_f32(pairwise), prior=_f32(prior), mean_func=share))
     assert float(got) == pytest.approx(want, rel=1e-5)
 
 
 def test_contact_map_known_values() -> None:
     """c(0) = 1, c(1 cm) = 2 (1 - sigmoid(2)), c(far) = 0."""
-    at = lambda d: float(en.e_contact_map(_f32([d]), _f32([0.0]), _f32([1.0]))) ** 0.5  # noqa: E731
+    at = lambda d: float(en.contact_map(_skin(to_hand=_f32([d]), mean_all=_f32([1.0])))) ** 0.5  # noqa: E731
     assert at(0.0) == pytest.approx(1.0)
     assert at(0.01) == pytest.approx(2 * (1 - 1 / (1 + np.exp(-2.0))), rel=1e-4)
     assert at(1.0) == pytest.approx(0.0, abs=1e-6)
@@ -92,9 +134,7 @@ def test_contact_map_known_values() -> None:
 def test_force_closure_is_least_for_opposed_pads_and_invariant() -> None:
     p, n = np.array([[0.02, 0, 0], [-0.02, 0, 0]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
     R, t = Rotation.from_rotvec([0.4, 1.0, -0.3]).as_matrix(), np.array([0.3, -0.2, 0.5])
-    closure = lambda p, n: float(  # noqa: E731
-        en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), jnp.ones(len(p)))
-    )
+    closure = lambda p, n: float(_closure(p, n, np.zeros(len(p))))  # noqa: E731
     e = en.LEAST_CONTACT
     assert closure(p, n) == pytest.approx(e / (4 + e), rel=1e-5)
     assert closure(p[:1], n[:1]) == pytest.approx(1.0, rel=1e-5)
@@ -106,34 +146,34 @@ def test_force_closure_is_least_for_opposed_pads_and_invariant() -> None:
 def test_force_closure_never_rewards_pads_for_leaving() -> None:
     """From the surface outwards E_fc of one pad, and of two that oppose, rises to 1 and stays finite."""
     p, n = np.array([[0.02, 0, 0], [-0.02, 0, 0]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
-    both = [
-        float(en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), _f32([w, w])))
-        for w in (1.0, 0.5, 0.1, 1e-3, 1e-6, 0.0)
-    ]
+    both = [float(_closure(p, n, [d, d])) for d in (0.0, 0.008, 0.015, 0.026, 0.037, 1.0)]
     assert both == sorted(both)
     assert both[-1] == pytest.approx(1.0, abs=1e-6)
-    slope = jax.grad(lambda w: en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), w))(jnp.zeros(2))
+    slope = jax.grad(lambda d: _closure(p, n, d))(jnp.ones(2))
     assert np.isfinite(slope).all()
 
 
 def test_pads_that_do_not_touch_count_for_nothing() -> None:
     p, n = RNG.normal(size=(3, 3)) * 0.05, RNG.normal(size=(3, 3))
-    two = en.e_force_closure(_parts(_f32(p[:2])), _parts(_f32(n[:2])), jnp.ones(2))
-    three = en.e_force_closure(_parts(_f32(p)), _parts(_f32(n)), _f32([1.0, 1.0, 0.0]))
+    two, three = _closure(p[:2], n[:2], np.zeros(2)), _closure(p, n, [0.0, 0.0, 1.0])
     assert float(three) == pytest.approx(float(two), rel=1e-5)
 
 
 def test_self_penetration_of_two_spheres_counts_once() -> None:
     """Both stand in the table; 5 mm of overlap are half a unit."""
-    touch = _f32([[-1.0, 0.02], [0.02, -1.0]])
-    at = lambda x: float(en.e_self_penetration(_f32([[0.0, x], [x, 0.0]]), touch))  # noqa: E731
+    reach = _f32([[-1.0, 0.02], [0.02, -1.0]])
+    at = lambda x: float(  # noqa: E731
+        en.self_penetration(en.SphereGaps(_f32([[0.0, x], [x, 0.0]]), reach))
+    )
     assert at(0.015) == pytest.approx(0.5, rel=1e-4)
     assert at(0.03) == 0.0
 
 
 def test_skin_may_give_way_by_the_tolerance() -> None:
     phi = _f32([-0.001, -0.003, 0.01])
-    deep = lambda t, w=1.0: float(en.e_penetration(phi, w * jnp.ones(3), _f32(t)))  # noqa: E731
+    deep = lambda t, w=1.0: float(  # noqa: E731
+        en.skin_penetration(_skin(phi=phi, mask=w * jnp.ones(3), tolerance=_f32(t)))
+    )
     assert deep(0.0) == pytest.approx(0.004, rel=1e-5)
     assert deep(0.002) == pytest.approx(0.001, rel=1e-5)
     assert deep(0.0, 3.0) == pytest.approx(0.012, rel=1e-5)

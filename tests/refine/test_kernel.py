@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,17 +11,15 @@ import pytest
 
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import load_hand
-from zdg_jax.refine import RefineConfig
-from zdg_jax.refine import objective as ob
+from zdg_jax.refine import TERMS, RefineConfig, Term, kernel, register
 from zdg_jax.refine.batch import stack
 from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.kernel import push_kernel
 from zdg_jax.refine.kernel_layout import TILE, kernel_layout
 from zdg_jax.refine.kernel_steps import advance_adam
-from zdg_jax.refine.objective import Variables
-from zdg_jax.refine.optimise import Schedule, compiled, push_all
+from zdg_jax.refine.optimise import Schedule, State, compiled, gradients, measured
 from zdg_jax.refine.problem import build_problem
 from zdg_jax.refine.starts import jittered
+from zdg_jax.refine.variables import Variables, to_pose, to_variables
 
 SCHEDULE = Schedule(jnp.asarray(9), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
 
@@ -37,20 +37,54 @@ def _batch(name: str, seeds: int):
         poses.append(to_field(obj.field.R_field_obj, pose))
         joints.append(q)
     tables, targets = stack(problems, 2, brute=False)
-    v = jax.vmap(jax.vmap(ob.to_variables))(*(jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints)))
+    v = jax.vmap(jax.vmap(to_variables))(*(jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints)))
     v = v._replace(rotation=v.rotation * jnp.where(v.rotation[..., :1] < 0, -1.0, 1.0))
     return hand, tables, targets, v
 
 
+@pytest.fixture
+def toys() -> Iterator[None]:
+    """One more term in each group: the kernel names none."""
+    relu = jax.nn.relu
+    more = (
+        Term("a", "", 3.0, skin=lambda at: jnp.sum(at.mask * at.prior * jnp.exp(-jnp.abs(at.phi) / 0.01))),
+        Term("b", "", 3e3, spheres=lambda at: jnp.sum(relu(at.min_distance - at.gap) ** 2)),
+        Term("c", "", 3e3, samples=lambda at: jnp.sum(at.weight * relu(-at.psi) ** 2)),
+        Term("d", "", 30.0, fingertips=lambda at: jnp.sum(at.mask * at.phi**2)),
+        Term("e", "", 3.0, joints=lambda at: jnp.sum(at.mask * at.angle**2)),
+    )
+    for term in more:
+        register(term)
+    yield
+    for term in more:
+        del TERMS[term.name]
+
+
+@pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
-def test_pushes_equal_those_of_xla(name: str) -> None:
+def test_gradients_and_energies_equal_those_of_xla(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hand, tables, targets, v = _batch(name, 2)
-    at = jax.jit(jax.vmap(jax.vmap(lambda x: ob.kinematics(hand, x))))(v)
-    args = (tables, targets, at.links, jnp.asarray(3))
-    want = jax.jit(lambda *a: push_all(hand, *a, "xla"))(*args)
-    got = jax.jit(lambda *a: push_kernel(hand, *a, interpret=True))(*args)
-    assert (np.asarray(want.terms)[..., 3] > 0).any()  # something penetrates, so every part is at work
-    for a, b in zip(want, got, strict=True):
+    measure_kernel, once = kernel.measure_kernel, []
+
+    def interpreted(*args) -> kernel.Measured:
+        if not once:  # interpreted it takes long to compile: energies and gradients share one
+            once.append(measure_kernel(*args, interpret=True))
+        return once[0]
+
+    monkeypatch.setattr(kernel, "measure_kernel", interpreted)
+    one = targets._replace(object_samples=targets.object_samples[:, 3:4])
+    each = {
+        path: jax.jit(
+            lambda path=path: (
+                *gradients(hand, tables, one, v, jnp.asarray(0), path),
+                measured(hand, tables, one, State(v, None), path)[2],
+            )
+        )()
+        for path in ("xla", "kernel")
+    }
+    pen = list(TERMS).index("pen")
+    assert (np.asarray(each["xla"][-1])[..., pen] > 0).any()  # something penetrates: every part is at work
+    for a, b in zip(each["xla"], each["kernel"], strict=True):
         a, b = np.asarray(a), np.asarray(b)
         assert np.linalg.norm(a - b) < 1e-5 * np.linalg.norm(a)
 
@@ -59,7 +93,7 @@ def test_pushes_equal_those_of_xla(name: str) -> None:
 def test_the_loop_in_kernels_takes_the_same_steps_as_optax() -> None:
     hand, tables, targets, v = _batch("human16", 16)
     start, advance = compiled(hand, "adam", "xla")
-    pose = jax.vmap(jax.vmap(ob.to_pose))(v)
+    pose = jax.vmap(jax.vmap(to_pose))(v)
     first, last = jnp.asarray(0), jnp.asarray(4)
     want = advance(tables, targets, SCHEDULE, start(pose, v.joints), first, last)
     zero = jax.tree.map(jnp.zeros_like, v)
@@ -91,7 +125,7 @@ def test_the_steps_lower_for_cuda_without_a_gpu() -> None:
 def test_layout_deals_every_vertex_once_and_keeps_links_in_place(name: str) -> None:
     hand = load_hand(name)
     body = kernel_layout(hand)
-    real = body.exists > 0
+    real = body.mask > 0
     np.testing.assert_array_equal(np.sort(body.order[real]), np.arange(len(hand.skin_link)))
     link, real = hand.skin_link[body.order].reshape(-1, TILE), real.reshape(-1, TILE)
     for (first, last), frame in zip(body.tiles, body.skin_frame, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from zdg_jax.hands.kinematics import base_from_palm, posed_skin
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.refine import TERMS, RefineConfig, RefinedGrasps, Task, refine, refine_many
+from zdg_jax.refine.config import Optimizer
 from zdg_jax.refine.frames import to_field
 from zdg_jax.refine.optimise import OPTIMIZERS
 from zdg_jax.refine.result import drift_from
@@ -67,6 +69,10 @@ def test_every_optimiser_descends(optimizer: str) -> None:
     out = run(replace(SHORT, steps=60, optimizer=optimizer))
     assert out.status == ("ok",) * STARTS
     assert (out.energy_total < 0.9 * out.init_energy_total).all()
+
+
+def test_settings_know_every_optimiser() -> None:
+    assert get_args(Optimizer) == tuple(OPTIMIZERS)
 
 
 def test_bad_settings_say_what_is_valid() -> None:

@@ -20,7 +20,7 @@ from zdg_jax.hands.palmar import palmar_side
 Spheres = tuple[np.ndarray, np.ndarray, np.ndarray]
 #: Skin vertices a hand should have in all; DESIGN §4.
 SKIN_VERTICES = 820
-#: Refinement packs a sphere's number into nine bits (`refine.pushes.SPHERE_BITS`).
+#: Refinement packs a sphere's number into nine bits (`refine.hand_points.SPHERE_BITS`).
 MOST_SPHERES = 512
 
 

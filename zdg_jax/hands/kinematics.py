@@ -84,28 +84,28 @@ def chain(hand: HandModel, base: Transform, active: Float[Array, " active"]) -> 
     )
 
 
-def pull_back(
-    hand: HandModel, at: Chain, force: Float[Array, "links 3"], moment: Float[Array, "links 3"]
+def jacobian_transpose(
+    hand: HandModel, at: Chain, grad_p: Float[Array, "links 3"], grad_w: Float[Array, "links 3"]
 ) -> tuple[Float[Array, "3"], Float[Array, "3"], Float[Array, " active"]]:
-    """J^T: what forces on the links mean for base position, base rotation and active joints.
+    """Jᵀ: the gradient by base position, base rotation and active joints, from those of the links.
 
-    dE/dq_j = a_j . (M_j - c_j x F_j), with F_j, M_j the sums over all links that hinge j moves; the base
-    gets sum F and sum M - p x F. A rotation's entry is dE by a turn about each axis of the object frame.
+    dE/dq_j = a_j . (W_j - c_j x P_j), with P_j, W_j the sums over all links that hinge j moves; the base
+    gets sum P and sum W - p x P. A rotation's entry is dE by a turn about each axis of the object frame.
 
     Args:
       hand: static.
       at: from `chain`.
-      force: dE/dp summed over the points of each link.
-      moment: sum of p x dE/dp, about the object frame's origin.
+      grad_p: dE by a shift of each link: dE/dp summed over its points.
+      grad_w: dE by a turn of each link about the object frame's axes: p x dE/dp summed over its points.
     """
-    dtype = force.dtype
+    dtype = grad_p.dtype
     high = jax.lax.Precision.HIGHEST
     moved = jnp.asarray(moves_link(hand), dtype)
-    F, M = (jnp.matmul(moved, x, precision=high) for x in (force, moment))
-    hinge = jnp.sum(at.axis * (M - jnp.cross(at.anchor, F)), axis=1)
-    total = jnp.sum(force, axis=0)
-    turn = jnp.sum(moment, axis=0) - jnp.cross(at.links.pos[0], total)
-    return total, turn, jnp.matmul(hinge, jnp.asarray(hand.coupling, dtype), precision=high)
+    P, W = (jnp.matmul(moved, x, precision=high) for x in (grad_p, grad_w))
+    hinge = jnp.sum(at.axis * (W - jnp.cross(at.anchor, P)), axis=1)
+    shift = jnp.sum(grad_p, axis=0)
+    turn = jnp.sum(grad_w, axis=0) - jnp.cross(at.links.pos[0], shift)
+    return shift, turn, jnp.matmul(hinge, jnp.asarray(hand.coupling, dtype), precision=high)
 
 
 @lru_cache(maxsize=16)

@@ -61,7 +61,7 @@ def stack(problems: Sequence[Problem], slots: int, brute: bool) -> tuple[Tables,
         rows[at_row : at_row + m] = p.field.rows
         at_entry, at_row = at_entry + n, at_row + m
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda p: p.probes, dict.fromkeys(problems)))  # some milliseconds each
+        list(pool.map(lambda p: p.object_samples, dict.fromkeys(problems)))  # some milliseconds each
     padded = [*problems, *[problems[0]] * (slots - len(problems))]
     numbers = {id(p): slot for slot, p in reversed(list(enumerate(padded)))}
     first = np.array([numbers[id(p)] for p in padded], np.int32)  # a task in several slots has one region
@@ -73,10 +73,13 @@ def stack(problems: Sequence[Problem], slots: int, brute: bool) -> tuple[Tables,
         _i32(REGION_CELLS * first),
     )
     targets = Targets(
-        lattice, _f32([p.probes for p in padded]), _f32([p.probe_weight for p in padded]),
-        _f32([p.prior for p in padded]), _f32([p.weights for p in padded]),
-        _f32([p.tolerance for p in padded]),
-    )  # fmt: skip
+        lattice=lattice,
+        object_samples=_f32([p.object_samples for p in padded]),
+        sample_weight=_f32([p.sample_weight for p in padded]),
+        prior=_f32([p.prior for p in padded]),
+        weights=_f32([p.weights for p in padded]),
+        tolerance=_f32([p.tolerance for p in padded]),
+    )
     return Tables(jnp.asarray(entries), jnp.asarray(rows), _region_rows(padded, first, lattice, brute)), (
         jax.tree.map(jnp.asarray, targets)
     )

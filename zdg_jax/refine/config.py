@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float
 
 from zdg_jax.errors import UserError
-from zdg_jax.refine.optimise import OPTIMIZERS
+from zdg_jax.refine.energies import TERMS
 
-TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip")
-
+#: Who gives the direction of a step; its length is the schedule's. `optimise.OPTIMIZERS` has them.
+Optimizer = Literal["adam", "amsgrad", "nadam", "adabelief", "yogi", "lion", "rmsprop"]
 Ablation = Literal["none", "contact", "initial", "refine"]
 
 
@@ -19,10 +22,11 @@ class RefineConfig:
     """The paper's weights and schedule; numbers are data, so that nothing recompiles for them.
 
     Attributes:
-      weights: lambda_1..lambda_7 of eq. 8 by term.
+      weights: λ of eq. 8 by name of the term; for terms without one here, and by default for all, those of
+        `energies.TERMS`, which are the paper's.
       steps: of the optimiser.
       learning_rate, decay, decay_every: 0.005 x 0.98 every 10.
-      optimizer: a name of `optimise.OPTIMIZERS`; the paper's is "adam".
+      optimizer: of `Optimizer`; the paper's is "adam".
       early_stop: ((step, share), ...): after `step` steps only that share of a task's starts, the best by
         energy, goes on; the others end there with status "stopped".
       path: "kernel" (CUDA), "xla" (any device), or "auto": the kernel wherever it runs.
@@ -34,11 +38,12 @@ class RefineConfig:
       ablation: "contact" (whole object is target), "initial" (random poses), "refine" (starts returned).
 
     Raises:
-      UserError: an unknown optimiser, or an `early_stop` whose steps or shares are out of order or range.
+      UserError: an unknown term or optimiser, or an `early_stop` whose steps or shares are out of order or
+        range.
     """
 
     weights: dict[str, float] = field(
-        default_factory=lambda: dict(zip(TERMS, (60.0, 30.0, 50.0, 20.0, 1.0, 1.0, 1.0), strict=True))
+        default_factory=lambda: {name: term.weight for name, term in TERMS.items()}
     )
     steps: int = 600
     learning_rate: float = 0.005
@@ -56,9 +61,12 @@ class RefineConfig:
     ablation: Ablation = "none"
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
+        if unknown := [name for name in self.weights if name not in TERMS]:
+            raise UserError(f"a weight for {unknown[0]!r}", f"terms {', '.join(TERMS)}", "choose among these")
+        known = get_args(Optimizer)
+        if self.optimizer not in known:
             raise UserError(
-                f"optimizer {self.optimizer!r}", f"one of {', '.join(OPTIMIZERS)}", "choose one of these"
+                f"optimizer {self.optimizer!r}", f"one of {', '.join(known)}", "choose one of these"
             )
         steps, shares = [0, *(s for s, _ in self.early_stop), self.steps], [x for _, x in self.early_stop]
         rising = all(a < b for a, b in pairwise(steps))
@@ -69,6 +77,10 @@ class RefineConfig:
                 f"(step, share) pairs with steps rising between 0 and {self.steps}, shares falling in (0, 1]",
                 "for example ((200, 0.5),)",
             )
+
+    def lambdas(self) -> Float[np.ndarray, " terms"]:
+        """λ of eq. 8 in the order of `energies.TERMS`."""
+        return np.array([self.weights.get(name, term.weight) for name, term in TERMS.items()])
 
     def stages(self) -> list[tuple[int, int]]:
         """First and last step of each stage; between two of them starts end early."""

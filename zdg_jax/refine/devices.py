@@ -16,8 +16,9 @@ from zdg_jax._brax import Transform
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.lookup import Lattice
-from zdg_jax.refine import objective as ob
 from zdg_jax.refine.batch import stack
+from zdg_jax.refine.energies import TERMS, Term
+from zdg_jax.refine.hand_points import layout, place_all
 from zdg_jax.refine.kernel_layout import kernel_layout
 from zdg_jax.refine.optimise import Path, State, compiled, measured
 from zdg_jax.refine.plan import Device
@@ -67,9 +68,16 @@ def choose_path(hand: HandModel, path: Literal["auto", "xla", "kernel"], devices
     return "kernel"
 
 
-@lru_cache(maxsize=16)
 def functions(hand: HandModel, optimizer: str, path: Path, devices: tuple[Device, ...]) -> Functions:
-    """The functions for these devices, compiled once a shape."""
+    """The functions for these devices, compiled once a shape; see `optimise.compiled`."""
+    return _functions(hand, optimizer, path, devices, tuple(TERMS.values()))
+
+
+@lru_cache(maxsize=16)
+def _functions(
+    hand: HandModel, optimizer: str, path: Path, devices: tuple[Device, ...], terms: tuple[Term, ...]
+) -> Functions:
+    # `terms` is but a key, see there
     start, advance = compiled(hand, optimizer, path)
 
     @jax.jit
@@ -104,11 +112,11 @@ def reaches(hand: HandModel, targets: Targets, links: Transform) -> Bool[Array, 
       targets: give the grids.
       links: [p, k, links, ...], field frame.
     """
-    body = ob.layout(hand)
+    body = layout(hand)
     placing = body.placing[:, : body.counts[0]]
 
     def one(lattice: Lattice, links: Transform) -> Array:
-        u = (ob.place_all(links, placing) - lattice.origin[:, None]) / lattice.spacing
+        u = (place_all(links, placing) - lattice.origin[:, None]) / lattice.spacing
         return jnp.any(jnp.all((u >= 0.0) & (u <= lattice.cells[:, None]), axis=0))
 
     return jax.vmap(jax.vmap(one, (None, 0)))(targets.lattice, links)

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine.config import TERMS, RefineConfig
+from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.devices import choose_path, functions, put, stack_on
-from zdg_jax.refine.optimise import Schedule
+from zdg_jax.refine.energies import TERMS
+from zdg_jax.refine.optimise import Path, Schedule
 from zdg_jax.refine.plan import Chunk, Device, Shape, chunk_shape, plan, seeds_a_slot
 from zdg_jax.refine.problem import Problem
 from zdg_jax.refine.targets import Tables, Targets
@@ -31,15 +32,15 @@ class Ended:
 
     Attributes:
       pose, joints: field frame, metres and radians.
-      terms, start_terms: the seven energies, unweighted, at the end and at the start.
+      terms, start_terms: the energies of `TERMS`, unweighted, at the end and at the start.
       reaches: a skin vertex is inside the field's grid.
       stopped: ended early.
     """
 
     pose: Float[np.ndarray, "k 7"]
     joints: Float[np.ndarray, "k active"]
-    terms: Float[np.ndarray, "k 7"]
-    start_terms: Float[np.ndarray, "k 7"]
+    terms: Float[np.ndarray, "k terms"]
+    start_terms: Float[np.ndarray, "k terms"]
     reaches: Bool[np.ndarray, " k"]
     stopped: Bool[np.ndarray, " k"]
 
@@ -70,13 +71,13 @@ def run(
     ended = Ended(
         pose.copy(),
         joints.copy(),
-        np.full((n, 7), np.nan),
-        np.full((n, 7), np.nan),
+        np.full((n, len(TERMS)), np.nan),
+        np.full((n, len(TERMS)), np.nan),
         np.zeros(n, bool),
         np.zeros(n, bool),
     )
     loop = _Loop(hand, problems, config, tuple(devices))
-    weights = np.array([config.weights[t] for t in TERMS])
+    weights = config.lambdas()
     state: Any = None
     done = 0
     seeds = seeds_a_slot(max(counts), max(config.going_on(k, len(config.early_stop)) for k in counts))
@@ -119,7 +120,8 @@ class _Loop:
         devices: tuple[Device, ...],
     ) -> None:
         self.hand, self.problems, self.devices = hand, problems, devices
-        self.optimizer, self.path = config.optimizer, choose_path(hand, config.path, devices)
+        self.optimizer = config.optimizer
+        self.path: Path = choose_path(hand, config.path, devices)
         self.schedule = (
             np.int32(config.steps), np.float32(config.learning_rate), np.float32(config.decay),
             np.int32(config.decay_every),

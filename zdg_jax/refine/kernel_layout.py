@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.hand_points import layout
 from zdg_jax.refine.kernel_segments import LANES, segments
-from zdg_jax.refine.objective import layout
 
 #: Skin vertices, or balls, that one step of a program takes.
 TILE = 32
@@ -17,7 +17,7 @@ TILE = 32
 PHASES = 2
 #: Spheres that one step takes; their number is rounded up to it.
 SPHERES = 32
-#: Rows of what positions and pads feel, and the first that holds nothing.
+#: Rows of the gradients of positions and pads, and the first that holds nothing.
 ROWS, NO_ROW = PHASES * TILE + 16, PHASES * TILE + 8
 _AWAY = 1e3  # where padding stands, metres
 
@@ -26,35 +26,35 @@ class KernelLayout(NamedTuple):
     """Constants of the kernel for one hand.
 
     Attributes:
-      order, exists: which skin vertex stands where, and 1 where one does; tile after tile.
-      skin: x, y, z in the frame that carries it, weights in the means of eqs. 6, 7 and E_cmap, exists.
+      order, mask: which skin vertex stands where, and 1 where one does; tile after tile.
+      skin: x, y, z in the frame that carries it, weights in the means of eqs. 6, 7 and E_cmap, mask.
       skin_frame: frame of each position, the same in all tiles of a phase, so that its pose is read once and
-        what its vertices feel adds up in place.
+        the gradients of its vertices add up in place.
       tiles: first and last of each phase.
       ball, ball_frame: x, y, z in the frame that carries it: spheres of E_spen, the other spheres, pads.
-      felt: which rows each frame adds up, PHASES of TILE positions, 8 pads, then rows of nothing.
+      sum_rows: which rows each frame adds up, PHASES of TILE positions, 8 pads, then rows of nothing.
       radius: of every ball, 0 for pads.
-      most: the greatest radius.
-      first_pad, pad_exists: where the pads begin, and 1 for the real ones.
-      touch, touch2, thins: r_a + r_b of the pairs of E_spen and its square, negative for pairs that do not
-        count, and how many spheres it has.
+      max_radius: the greatest radius.
+      first_pad, pad_mask: where the pads begin, and 1 for the real ones.
+      min_distance, min_distance2, num_collision_spheres: r_a + r_b of the pairs of E_spen and its square,
+        negative for pairs that do not count, and how many spheres it has.
     """
 
     order: np.ndarray
-    exists: np.ndarray
+    mask: np.ndarray
     skin: np.ndarray
     skin_frame: np.ndarray
     tiles: np.ndarray
-    felt: np.ndarray
+    sum_rows: np.ndarray
     ball: np.ndarray
     ball_frame: np.ndarray
     radius: np.ndarray
-    most: float
+    max_radius: float
     first_pad: int
-    pad_exists: np.ndarray
-    touch: np.ndarray
-    touch2: np.ndarray
-    thins: int
+    pad_mask: np.ndarray
+    min_distance: np.ndarray
+    min_distance2: np.ndarray
+    num_collision_spheres: int
 
 
 @lru_cache(maxsize=16)
@@ -77,11 +77,11 @@ def kernel_layout(hand: HandModel, moving: bool = False) -> KernelLayout:
     links = len(hand.link_names)
     frame = tree.link if moving else np.arange(links)
     T_frame_link = tree.T_segment_link if moving else np.tile(np.eye(4), (links, 1, 1))
-    order, exists, skin_link, tiles = _dealt(hand.skin_link)
+    order, mask, skin_link, tiles = _dealt(hand.skin_link)
     p_skin = _carried(T_frame_link[hand.skin_link[order]], hand.p_link_skin[order])
-    skin = np.stack([*p_skin.T, *(s[order] for s in body.share), np.ones(len(order))])
-    skin = (skin * exists).astype(np.float32)
-    sphere, thins = body.sphere, len(body.touch)
+    skin = np.stack([*p_skin.T, *(s[order] for s in body.mean_weight), np.ones(len(order))])
+    skin = (skin * mask).astype(np.float32)
+    sphere, few = body.sphere, len(body.min_distance)
     first_pad = -(-len(sphere) // SPHERES) * SPHERES
     size = -(-(first_pad + 8) // TILE) * TILE
     ball = np.full((size, 3), _AWAY)
@@ -93,26 +93,26 @@ def kernel_layout(hand: HandModel, moving: bool = False) -> KernelLayout:
     ball[first_pad : first_pad + pads] = hand.p_link_pad
     ball_link[first_pad : first_pad + pads] = hand.pad_link
     ball = _carried(T_frame_link[ball_link], ball)
-    size = _power(thins)
-    touch = np.full((size, size), -1.0, np.float32)
-    touch[:thins, :thins] = body.touch
+    size = _power(few)
+    reach = np.full((size, size), -1.0, np.float32)
+    reach[:few, :few] = body.min_distance
     skin_frame, ball_frame = (frame[x].astype(np.int32) for x in (skin_link, ball_link))
     return KernelLayout(
         order=order,
-        exists=exists.astype(np.float32),
+        mask=mask.astype(np.float32),
         skin=skin,
         skin_frame=skin_frame,
         tiles=np.stack([np.cumsum(tiles) - tiles, np.cumsum(tiles)], axis=1).astype(np.int32),
-        felt=_rows_of(np.concatenate([skin_frame.ravel(), frame[hand.pad_link]])),
+        sum_rows=_rows_of(np.concatenate([skin_frame.ravel(), frame[hand.pad_link]])),
         ball=np.ascontiguousarray(ball.T, dtype=np.float32),
         ball_frame=ball_frame,
         radius=radius,
-        most=float(body.radius.max()),
+        max_radius=float(body.radius.max()),
         first_pad=first_pad,
-        pad_exists=(np.arange(8) < pads).astype(np.float32),
-        touch=touch,
-        touch2=np.where(touch > 0.0, touch**2, -_AWAY).astype(np.float32),
-        thins=thins,
+        pad_mask=(np.arange(8) < pads).astype(np.float32),
+        min_distance=reach,
+        min_distance2=np.where(reach > 0.0, reach**2, -_AWAY).astype(np.float32),
+        num_collision_spheres=few,
     )
 
 

@@ -11,7 +11,7 @@ from zdg_jax.hands.model import HandModel
 
 #: Segments, and variables, that fit: one a lane.
 LANES = 32
-#: A lane's place beyond the last, where nothing is felt.
+#: A lane's place beyond the last, which moves nothing.
 NO_SEGMENT = LANES
 #: Variables before the joints: position and quaternion.
 BASE = 7

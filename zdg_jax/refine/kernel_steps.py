@@ -1,6 +1,6 @@
 """Whole steps of Adam for a batch as one Pallas (Triton) kernel: one warp a grasp, many steps a launch.
 
-A warp keeps its grasp from step to step: kinematics with a lane a segment, the pushes of `kernel_push`, J^T
+A warp keeps its grasp from step to step: kinematics with a lane a segment, the groups of `kernel_groups`, J^T
 and Adam with a lane a variable. Nothing but the tables is read, and no step waits for another grasp's.
 """
 
@@ -19,31 +19,24 @@ from jaxtyping import Array, Float, Int
 
 from zdg_jax._ptx import fma, fused, sine_cosine
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.energies import Joints, functions_of, group_energy
+from zdg_jax.refine.kernel_groups import barrier, link_gradients, place
 from zdg_jax.refine.kernel_layout import ROWS, KernelLayout, kernel_layout
-from zdg_jax.refine.kernel_push import (
-    HandRows,
-    TaskRows,
-    barrier,
-    hand_rows,
-    place,
-    table_words,
-    task_rows,
-    wrenches,
-)
+from zdg_jax.refine.kernel_rows import HandRows, TaskRows, hand_rows, table_words, task_rows
 from zdg_jax.refine.kernel_segments import BASE, LANES, NO_SEGMENT, segments
 from zdg_jax.refine.kernel_views import View, flat, flat_shapes, views
-from zdg_jax.refine.objective import POSITION_UNIT, Variables
 from zdg_jax.refine.targets import Tables, Targets
+from zdg_jax.refine.variables import POSITION_UNIT, Variables
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # optax.scale_by_adam's
 #: Steps a launch.
 STEPS = 20
-#: Rows of what lanes tell each other, after force and moment: the variables, and the hinges' torques.
-X, TORQUE = 6, 7
+#: Rows of what lanes tell each other, after gradients by shift and turn: the variables, and dE by hinge.
+X, HINGE = 6, 7
 
 
 class MoveRows(NamedTuple):
-    """Constants of `Segments` and the joints' limits, as the kernel reads them."""
+    """Constants of `Segments`, and the joints' limits and mask, as the kernel reads them."""
 
     parent: Any
     joint: Any
@@ -54,6 +47,7 @@ class MoveRows(NamedTuple):
     offset: Any
     children: Any
     limits: Any
+    joint_mask: Any
 
 
 def move_rows(hand: HandModel) -> MoveRows:
@@ -61,9 +55,11 @@ def move_rows(hand: HandModel) -> MoveRows:
     tree, active = segments(hand), len(hand.active_names)
     limits = np.array([[-1.0], [1.0]]) * np.full((2, LANES), np.finfo(np.float32).max, np.float64)
     limits[:, BASE : BASE + active] = hand.lower, hand.upper
+    mask = np.zeros(LANES, np.float32)
+    mask[BASE : BASE + active] = 1.0
     rows = (
         tree.parent, tree.joint, *tree.turns, *tree.turned, tree.offset, tree.children,
-        limits.astype(np.float32),
+        limits.astype(np.float32), mask,
     )  # fmt: skip
     return MoveRows(*(jnp.asarray(x) for x in rows))
 
@@ -93,7 +89,7 @@ def advance_adam(
     Returns:
       Variables and moments after the last step.
     """
-    shape, batches = variables.position.shape[:2], targets.probes.shape[1]
+    shape, batches = variables.position.shape[:2], targets.object_samples.shape[1]
     rows = (*task_rows(hand, targets), *table_words(tables), *hand_rows(kernel_layout(hand, moving=True)))
     state = jnp.stack([_lanes(v) for v in (variables, *moments)], axis=1)
 
@@ -130,7 +126,9 @@ def _launch(hand: HandModel, seeds: int, interpret: bool, state, scale, batch, r
 
 def _program(body: KernelLayout, depth: int, seeds: int, cuda: bool, shapes: list, *refs) -> None:
     old, scale, batch, *rest = views(refs, shapes)
-    *rest, new, frame, placed, felt, told_all = rest
+    *rest, new, frame, placed, sums, told_all = rest
+    moves, tasks = len(MoveRows._fields), len(TaskRows._fields)
+    tables_at, hand_at = moves + tasks, moves + tasks + 3
     with fused() if cuda else nullcontext():
         grasp, lane = pl.program_id(0), jnp.arange(LANES)
         for row in range(6):
@@ -145,15 +143,16 @@ def _program(body: KernelLayout, depth: int, seeds: int, cuda: bool, shapes: lis
             nought = batch[1 + STEPS]
             given = [View(r.ref, r.shape, r.first + nought) for r in rest]
             state, pose, ball, row, told = (
-                r.row(grasp + nought) for r in (new, frame, placed, felt, told_all)
+                r.row(grasp + nought) for r in (new, frame, placed, sums, told_all)
             )
-            move, tables, hand = MoveRows(*given[:9]), tuple(rest[15:18]), HandRows(*given[18:])
-            task = TaskRows(*(r.row(grasp // seeds) for r in given[9:15]))
+            move, hand = MoveRows(*given[:moves]), HandRows(*given[hand_at:])
+            tables = tuple(rest[tables_at:hand_at])
+            task = TaskRows(*(r.row(grasp // seeds) for r in given[moves:tables_at]))
             x = state[0, lane]
             sound = jnp.max(jnp.abs(x - x)) == 0.0
             _kinematics(depth, move, pose, told, jnp.asarray(jnp.where(sound, x, 1.0)))
-            _, wrench = wrenches(body, hand, task, tables, pose, ball, row, batch[1 + k])
-            slope = _slope(depth, move, pose, told, wrench, task.weights[6])
+            _, grad = link_gradients(body, hand, task, tables, (pose, ball, row), batch[1 + k])
+            slope = _slope(depth, move, pose, told, grad, task.weights)
             x, m, v = (state[c, lane] for c in range(3))
             g = jnp.where(jnp.max(jnp.abs(x - x)) == 0.0, slope, jnp.nan)
             rate, first, second = (scale[k, c] for c in range(3))
@@ -212,13 +211,13 @@ def _kinematics(depth: int, move: MoveRows, frame: View, told: View, x: Array) -
 
 
 def _slope(
-    depth: int, move: MoveRows, frame: View, told: View, own: tuple[Array, ...], limit: Array
+    depth: int, move: MoveRows, frame: View, told: View, own: tuple[Array, ...], weights: View
 ) -> Array:
-    """dE/dx by lanes of variables; see `objective.gradient`. `own` is what every segment itself feels."""
+    """dE/dx by lanes of variables; see `seams.variables_gradient`. `own` are each segment's own gradients."""
     lane = jnp.arange(LANES)
 
-    def store(wrench: tuple[Array, ...]) -> None:
-        for c, row in enumerate(wrench):
+    def store(grad: tuple[Array, ...]) -> None:
+        for c, row in enumerate(grad):
             told[c, lane] = row
         barrier()
 
@@ -236,16 +235,14 @@ def _slope(
         return total
 
     total = jax.lax.fori_loop(0, depth, gather, own)
-    force, moment = total[:3], total[3:]
+    grad_p, grad_w = total[:3], total[3:]
     axis, anchor = (tuple(frame[c, lane] for c in cs) for cs in ((2, 5, 8), (9, 10, 11)))
     x = told[X, lane]
-    told[TORQUE, lane] = _dot(axis, tuple(m - n for m, n in zip(moment, _cross(anchor, force), strict=True)))
+    told[HINGE, lane] = _dot(axis, tuple(m - n for m, n in zip(grad_w, _cross(anchor, grad_p), strict=True)))
     barrier()
-    slope = limit * (
-        (x > move.limits[1, lane]).astype(jnp.float32) - (x < move.limits[0, lane]).astype(jnp.float32)
-    )
+    slope = _joints_slope(move, x, weights)
     for n in range(move.turned.shape[0]):
-        slope = fma(move.turned_share[n, lane], told[TORQUE, move.turned[n, lane]], slope)
+        slope = fma(move.turned_share[n, lane], told[HINGE, move.turned[n, lane]], slope)
     f = tuple(told[c, 0] for c in range(3))
     px, py, pz, w, i, j, k = (told[X, n] for n in range(BASE))
     lever = _cross((POSITION_UNIT * px, POSITION_UNIT * py, POSITION_UNIT * pz), f)
@@ -255,6 +252,20 @@ def _slope(
     for n, value in enumerate([POSITION_UNIT * v for v in f] + [twice * v for v in spin]):
         slope = jnp.where(lane == n, value, slope)
     return slope
+
+
+def _joints_slope(move: MoveRows, x: Array, weights: View) -> Array:
+    """dE/dx of the terms that read the joints themselves; other lanes are padding."""
+    lane = jnp.arange(LANES)
+    mask, lower, upper = move.joint_mask[lane], move.limits[0, lane], move.limits[1, lane]
+    lam = {k: weights[k] for k, _ in functions_of("joints")}
+
+    def energy(x: Array) -> Array:
+        angle = jnp.asarray(jnp.where(mask > 0.0, x, 0.0))
+        return group_energy("joints", Joints(angle, lower, upper, mask), lam)[0]
+
+    total, back = jax.vjp(energy, x)
+    return back(jnp.ones_like(total))[0]
 
 
 def _dot(a: tuple[Array, ...], b: tuple[Array, ...]) -> Array:

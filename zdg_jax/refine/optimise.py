@@ -11,13 +11,16 @@ import optax
 from jaxtyping import Array, Float
 
 from zdg_jax._brax import Transform
+from zdg_jax.hands.kinematics import Chain
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import objective as ob
-from zdg_jax.refine.objective import Pushed, Variables
+from zdg_jax.refine.energies import TERMS, Term
+from zdg_jax.refine.seams import variables_gradient
 from zdg_jax.refine.targets import Tables, Targets
+from zdg_jax.refine.variables import Variables, is_sound, kinematics, to_pose, to_variables
 
 Path = Literal["xla", "kernel"]
-#: What `RefineConfig.optimizer` may name: the direction of a step, its length is the schedule's.
+#: By `config.Optimizer`: the direction of a step, its length is the schedule's.
 OPTIMIZERS = {
     "adam": optax.scale_by_adam,
     "amsgrad": optax.scale_by_amsgrad,
@@ -45,17 +48,22 @@ class State(NamedTuple):
     memory: Any
 
 
-@lru_cache(maxsize=32)
 def compiled(hand: HandModel, optimizer: str, path: Path):
-    """(start, advance) for this hand, each jitted.
+    """(start, advance) for this hand and the terms of eq. 8 as they are now, each jitted.
 
     start(pose [p, k, 7], joints [p, k, n]) -> State
     advance(tables, targets, schedule, state, first, last) -> State after steps first..last-1
     """
+    return _compiled(hand, optimizer, path, tuple(TERMS.values()))
+
+
+@lru_cache(maxsize=32)
+def _compiled(hand: HandModel, optimizer: str, path: Path, terms: tuple[Term, ...]):
+    # `terms` is but a key: what was compiled for others is not taken
     transform = OPTIMIZERS[optimizer]()
 
     def start(pose: Float[Array, "p k 7"], joints: Float[Array, "p k n"]) -> State:
-        v = _each(ob.to_variables)(pose, joints)
+        v = _each(to_variables)(pose, joints)
         return State(v, transform.init(v))
 
     def advance(
@@ -63,15 +71,11 @@ def compiled(hand: HandModel, optimizer: str, path: Path):
     ) -> State:
         if path == "kernel" and optimizer == "adam":
             return _in_kernel(hand, tables, targets, schedule, state, first, last)
-        batches = targets.probes.shape[1]
+        batches = targets.object_samples.shape[1]
 
         def step(k: Array, state: State) -> State:
             v, memory = state
-            at = _each(lambda x: ob.kinematics(hand, x))(v)
-            push = push_all(hand, tables, targets, at.links, k % batches, path)
-            slope = jax.vmap(
-                jax.vmap(lambda v, at, push, w: ob.gradient(hand, v, at, push, w), (0, 0, 0, None))
-            )(v, at, push, targets.weights)
+            slope = gradients(hand, tables, targets, v, k % batches, path)
             updates, memory = transform.update(slope, memory)
             rate = schedule.rate * schedule.decay ** (k // schedule.every).astype(jnp.float32)
             return State(Variables(*jax.tree.map(lambda x, u: x - rate * u, v, updates)), memory)
@@ -84,14 +88,59 @@ def compiled(hand: HandModel, optimizer: str, path: Path):
 def measured(
     hand: HandModel, tables: Tables, targets: Targets, state: State, path: Path
 ) -> tuple[Array, Array, Array, Transform]:
-    """Pose, joints within limits, the seven energies with all object probes, and links, each [p, k, ...]."""
+    """Pose, joints within limits, all energies with all object samples, and links, each [p, k, ...]."""
     low, high = (jnp.asarray(x, jnp.float32)[None, None] for x in (hand.lower, hand.upper))
     v = state.variables
     v = v._replace(joints=jnp.clip(v.joints, low, high))
-    links = _each(lambda x: ob.kinematics(hand, x))(v).links
-    push = push_all(hand, tables, targets, links, None, path)
-    terms = _each(lambda v, p: ob.all_terms(hand, v, p))(v, push)
-    return _each(ob.to_pose)(v), v.joints, terms, links
+    at = _each(lambda x: kinematics(hand, x))(v)
+    if path == "kernel":
+        terms = _kernel_terms(hand, tables, targets, v, at)
+    else:
+        one = lambda target, v, at: ob.terms(hand, tables, target, v, at)  # noqa: E731
+        terms = jax.vmap(jax.vmap(one, (None, 0, 0)))(targets, v, at)
+    return _each(to_pose)(v), v.joints, terms, at.links
+
+
+def gradients(
+    hand: HandModel, tables: Tables, targets: Targets, v: Variables, batch: Array, path: Path
+) -> Variables:
+    """dE/dv for a batch [p, k] of grasps, p tasks with k grasps each.
+
+    Args:
+      hand: static.
+      tables, targets: of the batch.
+      v: of every grasp.
+      batch: the batch of object samples that is tested.
+      path: "kernel" measures on CUDA, "xla" anywhere.
+    """
+    if path == "kernel":
+        return _kernel_gradients(hand, tables, targets, v, batch)
+    one = lambda target, v: ob.gradient(hand, tables, target, v, batch)  # noqa: E731
+    return jax.vmap(jax.vmap(one, (None, 0)))(targets, v)
+
+
+def _kernel_gradients(hand, tables, targets, v: Variables, batch: Array) -> Variables:
+    from zdg_jax.refine.kernel import measure_kernel
+
+    at = _each(lambda x: kinematics(hand, x))(v)
+    links = measure_kernel(hand, tables, targets, at.links, batch)
+
+    def one(weights: Array, v: Variables, at: Chain, grad_p: Array, grad_w: Array) -> Variables:
+        slope = variables_gradient(hand, v, at, grad_p, grad_w)
+        slope = slope._replace(joints=slope.joints + ob.joints_gradient(hand, v, weights))
+        return Variables(*(jnp.where(is_sound(v), x, jnp.nan) for x in slope))
+
+    each = jax.vmap(jax.vmap(one, (None, 0, 0, 0, 0)))
+    return each(targets.weights, v, at, links.grad_p, links.grad_w)
+
+
+def _kernel_terms(hand, tables, targets, v: Variables, at: Chain) -> Array:
+    from zdg_jax.refine.kernel import measure_kernel
+
+    every = jnp.arange(targets.object_samples.shape[1])
+    each = jax.lax.map(lambda b: measure_kernel(hand, tables, targets, at.links, b).terms, every)
+    found = jnp.mean(each, axis=0)  # one batch of samples stands for all
+    return found + _each(lambda v: ob.joints_terms(hand, v))(v)
 
 
 def _in_kernel(hand, tables, targets, schedule: Schedule, state: State, first: Array, last: Array) -> State:
@@ -101,22 +150,6 @@ def _in_kernel(hand, tables, targets, schedule: Schedule, state: State, first: A
         hand, tables, targets, schedule, state.variables, (state.memory.mu, state.memory.nu), first, last
     )
     return State(v, optax.ScaleByAdamState(jnp.asarray(last, state.memory.count.dtype), mu, nu))
-
-
-def push_all(
-    hand: HandModel, tables: Tables, targets: Targets, links, batch: Array | None, path: Path
-) -> Pushed:
-    """`objective.push` for a batch [p, k] of grasps, p tasks with k grasps each."""
-    if path == "kernel":
-        from zdg_jax.refine.kernel import push_kernel
-
-        if batch is not None:
-            return push_kernel(hand, tables, targets, links, batch)
-        every = jnp.arange(targets.probes.shape[1])
-        each = jax.lax.map(lambda b: push_kernel(hand, tables, targets, links, b), every)
-        return jax.tree.map(lambda x: jnp.mean(x, axis=0), each)  # one batch of probes stands for all
-    one = lambda target, links: ob.push(hand, tables, target, links, batch)  # noqa: E731
-    return jax.vmap(jax.vmap(one, (None, 0)))(targets, links)
 
 
 def _each(function):

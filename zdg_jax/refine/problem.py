@@ -12,8 +12,8 @@ from scipy.spatial import KDTree
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
-from zdg_jax.refine.config import TERMS, RefineConfig
-from zdg_jax.refine.targets import BATCHES, NEIGHBOURS, PROBES
+from zdg_jax.refine.config import RefineConfig
+from zdg_jax.refine.targets import BATCHES, NEIGHBOURS, SAMPLES
 
 #: How far from the hand region the hand may still run into the object, metres.
 REACH = 0.10
@@ -27,8 +27,8 @@ class Problem:
       status, reason: "empty_region", "field_edge" or "not_reasoned", and one sentence.
       field: of the object; problems of one object share it.
       points, hand_mask, func_mask: surface samples, M_hand^3d and P_func^3d.
-      prior, weights, tolerance: see `Targets`; so are `probes` and `probe_weight`, dealt when
-        first asked for.
+      prior, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`,
+        dealt when first asked for.
     """
 
     status: str
@@ -38,20 +38,20 @@ class Problem:
     hand_mask: Bool[np.ndarray, " samples"]
     func_mask: Bool[np.ndarray, " samples"]
     prior: Float[np.ndarray, " vertices"]
-    weights: Float[np.ndarray, "7"]
+    weights: Float[np.ndarray, " terms"]
     tolerance: float
 
     @property
-    def probes(self) -> Float[np.ndarray, "batches 3 probes"]:
+    def object_samples(self) -> Float[np.ndarray, "batches 3 samples"]:
         return self._dealt[0]
 
     @property
-    def probe_weight(self) -> float:
+    def sample_weight(self) -> float:
         return self._dealt[1]
 
     @cached_property
     def _dealt(self) -> tuple[np.ndarray, float]:
-        return _probes(self.points, self.hand_mask)
+        return _object_samples(self.points, self.hand_mask)
 
 
 def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, config: RefineConfig) -> Problem:
@@ -89,7 +89,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         hand_mask=hand_mask,
         func_mask=func_mask,
         prior=prior,
-        weights=np.array([config.weights[t] for t in TERMS]),
+        weights=config.lambdas(),
         tolerance=config.skin_tolerance,
     )
 
@@ -102,19 +102,19 @@ def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:
     return "ok", ""
 
 
-def _probes(points: np.ndarray, hand_mask: np.ndarray) -> tuple[np.ndarray, float]:
+def _object_samples(points: np.ndarray, hand_mask: np.ndarray) -> tuple[np.ndarray, float]:
     """Samples within a hand's reach of the hand region, dealt evenly into batches."""
     distance, _ = KDTree(points[hand_mask]).query(points)
     near = np.flatnonzero(distance < REACH)
-    total = BATCHES * PROBES
+    total = BATCHES * SAMPLES
     if len(near) >= total:
         chosen = near[np.linspace(0, len(near) - 1, total).astype(int)]
     else:
         chosen = np.resize(near, total)
     order = np.random.default_rng(0).permutation(total)
-    batches = points[chosen[order]].reshape(BATCHES, PROBES, 3)
-    probes = np.stack([_neighbours(batch) for batch in batches]).transpose(0, 2, 1)
-    return np.ascontiguousarray(probes), len(near) / PROBES
+    batches = points[chosen[order]].reshape(BATCHES, SAMPLES, 3)
+    dealt = np.stack([_neighbours(batch) for batch in batches]).transpose(0, 2, 1)
+    return np.ascontiguousarray(dealt), len(near) / SAMPLES
 
 
 def _neighbours(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:

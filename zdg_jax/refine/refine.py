@@ -13,7 +13,8 @@ from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.batch import fits
-from zdg_jax.refine.config import TERMS, RefineConfig
+from zdg_jax.refine.config import RefineConfig
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.engine import Ended, OnChunk, run
 from zdg_jax.refine.frames import to_field, to_object
 from zdg_jax.refine.plan import Device
@@ -153,10 +154,10 @@ def _assemble(
     hand: HandModel, task: Task, problem: Problem, starts: Starts, ended: Ended | None, config: RefineConfig
 ) -> RefinedGrasps:
     init_pose, init_joints = starts
-    weights = np.array([config.weights[t] for t in TERMS])
+    weights = config.lambdas()
     status = np.full(len(init_pose), problem.status, dtype=object)
     pose, joints = np.full_like(init_pose, np.nan), np.full_like(init_joints, np.nan)
-    end = start = np.full((len(init_pose), 7), np.nan)
+    end = start = np.full((len(init_pose), len(TERMS)), np.nan)
     if ended is not None and problem.status == "ok":
         ran = _all_finite(init_pose, init_joints)
         pose, joints, end, start = (

@@ -10,8 +10,8 @@ from zdg_jax.objects.lookup import Lattice
 
 #: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
 #: BATCHES in turn, so that many points cost a step no more than few.
-BATCHES, PROBES = 8, 256
-#: So many probes in a row lie close together: what the kernel tests at once against a group of spheres.
+BATCHES, SAMPLES = 8, 256
+#: So many samples in a row lie close together: what the kernel tests at once against a group of spheres.
 NEIGHBOURS = 32
 
 
@@ -33,16 +33,16 @@ class Targets(NamedTuple):
 
     Attributes:
       lattice: of the object's coarse cells, where signed distance and region distances are stored.
-      probes: object surface points near the hand region, in batches, by component; field frame, metres.
-      probe_weight: how many of the object's 4096 samples one probe of a batch stands for.
+      object_samples: surface points near the hand region, in batches, by component; field frame, metres.
+      sample_weight: how many of the object's 4096 samples one of a batch stands for.
       prior: contact prior C of the chosen grasp type.
-      weights: lambda_1..7 in the order of `TERMS`.
+      weights: λ in the order of `energies.TERMS`.
       tolerance: see `RefineConfig.skin_tolerance`.
     """
 
     lattice: Lattice
-    probes: Float[Array, "*p batches 3 probes"]
-    probe_weight: Float[Array, "*p"]
+    object_samples: Float[Array, "*p batches 3 samples"]
+    sample_weight: Float[Array, "*p"]
     prior: Float[Array, "*p vertices"]
-    weights: Float[Array, "*p 7"]
+    weights: Float[Array, "*p terms"]
     tolerance: Float[Array, "*p"]

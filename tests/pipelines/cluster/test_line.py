@@ -24,7 +24,7 @@ from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from tests.pipelines.cluster.made import finished, options, row, spec
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.refine.config import TERMS
+from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.result import RefinedGrasps
 
 

@@ -1,0 +1,48 @@
+"""G = (T, R, theta) as the optimiser sees it, and the hand that it poses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from zdg_jax._brax import Transform
+from zdg_jax.hands.kinematics import Chain, chain
+from zdg_jax.hands.model import HandModel
+
+#: Translation is optimised in units of 0.1 m, so that the paper's one learning rate, 0.005, means half a
+#: millimetre a step for T as it means a quarter of a degree for R and theta.
+POSITION_UNIT = 0.1
+
+
+class Variables(NamedTuple):
+    """G = (T, R, theta) as optimised: T in POSITION_UNIT, R a quaternion of any length, theta radians."""
+
+    position: Float[Array, "*b 3"]
+    rotation: Float[Array, "*b 4"]
+    joints: Float[Array, "*b active"]
+
+
+def to_variables(pose: Float[Array, "7"], joints: Float[Array, " active"]) -> Variables:
+    """`hand_pose` (xyz wxyz) and joints to the optimised variables."""
+    return Variables(pose[:3] / POSITION_UNIT, pose[3:], joints)
+
+
+def to_pose(v: Variables) -> Float[Array, "7"]:
+    """Optimised variables back to `hand_pose`, unit quaternion with w >= 0."""
+    q = v.rotation / jnp.linalg.norm(v.rotation)
+    return jnp.concatenate([v.position * POSITION_UNIT, jnp.where(q[0] < 0, -q, q)])
+
+
+def kinematics(hand: HandModel, v: Variables) -> Chain:
+    """Links and hinges of one hand in the field frame; of a stand-in where v is not finite."""
+    sound = is_sound(v)
+    v = Variables(*(jnp.where(sound, x, 1.0) for x in v))
+    pose = to_pose(v)
+    return chain(hand, Transform(pos=pose[:3], rot=pose[3:]), v.joints)
+
+
+def is_sound(v: Variables) -> Bool[Array, ""]:
+    """Whether all of v is finite: only then may its points be looked up."""
+    return jnp.isfinite(jnp.concatenate([*v])).all()
