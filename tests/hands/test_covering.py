@@ -8,7 +8,7 @@ import pytest
 
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.card import read_card
-from zdg_jax.hands.covering import STAND_OUT, candidates, cover_all, surface_points
+from zdg_jax.hands.covering import STAND_OUT, candidates, cover_all, reachable, surface_points
 from zdg_jax.hands.geoms import geom_distance, geom_mesh, solid_distance, solid_geoms
 from zdg_jax.hands.load import hand_source
 from zdg_jax.hands.palmar import palmar_side
@@ -39,15 +39,16 @@ def outside_of_spheres(name: str) -> dict[str, np.ndarray]:
         points, normals = surface_points(model, geoms, 0.0021)  # others than those that were fitted to
         side = palmar_side(normals, np.full(len(points), i), card, rest, hand.link_names) ** 2
         gap = np.linalg.norm(points[:, None] - hand.p_link_sphere[own], axis=2) - hand.sphere_radius[own]
-        found[hand.link_names[i]] = gap.min(axis=1)[side > 0.3]
-        depth = -solid_distance(model, geoms)(hand.p_link_sphere[own])
+        distance = solid_distance(model, geoms)
+        found[hand.link_names[i]] = gap.min(axis=1)[(side > 0.3) & reachable(distance, points, normals)]
+        depth = -distance(hand.p_link_sphere[own])
         if name != "human16":  # its spheres come from its builder
             assert (hand.sphere_radius[own] - depth).max() < STAND_OUT + 2e-5
     return found
 
 
 def test_shadows_phalanges_are_covered_to_a_millimetre_and_its_palm_to_two() -> None:
-    """Palmar points (normal within some 70 degrees of the palmar direction) outside the union of spheres."""
+    """Palmar points (normal within some 70 degrees of the palmar direction) that something can touch."""
     hand, found = load_hand("shadow"), outside_of_spheres("shadow")
     phalanges = {name for members in hand.finger_links.values() for name in members[-3:]}
     fingers = np.concatenate([gap for name, gap in found.items() if name in phalanges])
@@ -57,7 +58,7 @@ def test_shadows_phalanges_are_covered_to_a_millimetre_and_its_palm_to_two() -> 
     assert fingers.max() < 0.0025
     assert palm.max() < 0.0030
     assert np.maximum(palm, 0.0).mean() < 0.0006
-    assert len(hand.sphere_radius) <= 480
+    assert len(hand.sphere_radius) <= 496
 
 
 @pytest.mark.parametrize("g", range(5))

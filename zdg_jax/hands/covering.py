@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 import trimesh
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.spatial import cKDTree
 
@@ -26,8 +26,10 @@ _PENALTY = 0.1
 #: Centres tried about a point that none of the others covers.
 _TRIES, _REACH = 300, 0.006
 _HIDDEN = 2e-4
+#: Metres; see `reachable`.
+PROBE = 0.004
 #: What fitting aims at: coarser spheres are tried until there are no more.
-ENOUGH_SPHERES = 480
+ENOUGH_SPHERES = 496
 #: How far outside the spheres a palmar point may lie, metres, where `ENOUGH_SPHERES` allow; else so many
 #: times more, up to so often.
 FINEST, COARSER, LEVELS = 0.0007, 1.1, 28
@@ -36,7 +38,7 @@ PALMAR = 0.3
 #: How many times farther from the spheres a point on a side or on the back may lie.
 LATERAL, BACK = 3.0, 10.0
 #: The palm has most of the surface and gives way first: a phalanx's tolerance is this share of its.
-FINGERS = 0.4
+FINGERS = 0.55
 
 Distance = Callable[[Float[np.ndarray, "n 3"]], Float[np.ndarray, " n"]]
 
@@ -64,6 +66,20 @@ def surface_points(
         points.append(vertices[keep])
         normals.append(np.asarray(mesh.vertex_normals)[keep])
     return np.concatenate(points), np.concatenate(normals)
+
+
+def reachable(
+    distance: Distance, points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"]
+) -> Bool[np.ndarray, " n"]:
+    """Whether something blunt can touch a point: `PROBE` before it nothing is nearer than half of that.
+
+    Slots between nested boxes and the feet of their walls are not worth spheres.
+
+    Args:
+      distance: signed distance to the link's solid.
+      points, normals: of its surface.
+    """
+    return np.asarray(distance(points + PROBE * normals) > 0.5 * PROBE)
 
 
 @dataclass(frozen=True)
@@ -106,14 +122,17 @@ def candidates(
     start = np.unique((points / (2 * STEP)).round(), axis=0, return_index=True)[1]
     center = np.concatenate([points[start] - d * normals[start] for d in _DEPTHS])
     center = center[np.unique((center / 0.001).round(), axis=0, return_index=True)[1]]
-    depth = -distance(center)
+    surface = cKDTree(points)
+    depth = _depth(distance, surface, center)
     center, depth = center[depth > 4e-4], depth[depth > 4e-4]
+    keep = reachable(distance, points, normals)
+    points, facing = points[keep], facing[keep]
     found = cKDTree(points).query_ball_point(center, depth + STAND_OUT + FINEST)
     bare = np.setdiff1d(np.arange(len(points)), np.concatenate(found).astype(int))
     rng = np.random.default_rng(0)
     for p in points[bare]:
         near = p + rng.uniform(-_REACH, _REACH, (_TRIES, 3))
-        inside = -distance(near)
+        inside = _depth(distance, surface, near)
         gap = np.linalg.norm(near - p, axis=1) - inside - STAND_OUT
         # the largest that comes near enough, or else the nearest
         best = int(np.where(gap < 0.8 * FINEST, inside, -1.0 - gap).argmax())
@@ -122,6 +141,11 @@ def candidates(
     out = np.repeat([0.5 * STAND_OUT, STAND_OUT], len(center))
     value = 1.0 - _PENALTY * out / STAND_OUT
     return Shape(points, facing, np.tile(center, (2, 1)), np.tile(depth, 2) + out, value, finger)
+
+
+def _depth(distance: Distance, surface: cKDTree, center: np.ndarray) -> np.ndarray:
+    """Of centres in the solid; inside an ellipsoid its own distance is too great."""
+    return np.minimum(-distance(center), surface.query(center)[0])
 
 
 def cover_all(shapes: Sequence[Shape]) -> list[Int[np.ndarray, " chosen"]]:
