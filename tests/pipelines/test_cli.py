@@ -122,17 +122,25 @@ def test_eval_of_bad_input(
 
 
 @pytest.mark.parametrize(
-    ("kept", "code"), [([{"status": "ok"}], 0), ([{"status": "bad_object"}], 1), ([], 1)]
+    ("kept", "good", "code"),
+    [([{"status": "ok"}], 1, 0), ([{"status": "ok"}], 0, 4), ([{"status": "bad_object"}], 0, 1), ([], 0, 1)],
 )
 def test_exit_status_says_whether_any_grasp_succeeded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kept: list, code: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kept: list,
+    good: int,
+    code: int,
 ) -> None:
     from pipelines import synth
 
-    result = synth.SynthResult(tmp_path, "refused", "no answer", kept, 3, 0, {})
+    result = synth.SynthResult(tmp_path, "refused", "no answer", kept, 3, good, 0, {})
     monkeypatch.setattr(synth, "synth", lambda options: result)
     assert cli.main(["synth", "ycb:025_mug", "drink", "--out", str(tmp_path)]) == code
-    assert "3 failed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 failed" in said
+    assert ("no kept grasp is good" in said) == (code == 4)
 
 
 def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def check_offline(address: str, folder: Path, objects: list[str], select: str) -
     grasps = ds.dataset(out / "grasps").to_table()
     assert grasps.num_rows == 2 * len(objects) + 1  # two kept of each, and why there is none of one
     tested = [row["six_force_suc"] is not None for row in grasps.to_pylist() if row["rank"] is not None]
-    assert tested == [select == "six_force"] * 2 * len(objects)
+    assert tested == [True] * 2 * len(objects)  # whatever chose them, their closing was tried
 
 
 def test_ray_that_does_not_come_up_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

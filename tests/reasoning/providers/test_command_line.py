@@ -46,7 +46,7 @@ def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     local = start(planned=["500", "malformed", "refusal", *[None] * 40], models=["m", "n"], retry_after=0.1)
     out = tmp_path / "out"
     options = ("--reasoner", "openai:m", "--route", "direction=gemini:n", "--max-usd", "5")
-    assert synth(out, *options) in (0, 1)
+    assert synth(out, *options) in (0, 1, 4)
     row = pq.read_table(out / "grasps.parquet").to_pylist()[0]
     assert row["reasoner"] == "openai:m"
     assert set(row["answered_by"]) == {"m", "n"}
@@ -59,7 +59,7 @@ def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     assert [attempt["refused"] is None for attempt in trace["stages"][0]["attempts"]] == [False, False, True]
 
     asked = len(local.log())
-    assert synth(out, *options) in (0, 1)
+    assert synth(out, *options) in (0, 1, 4)
     assert len(local.log()) == asked  # all from the cache
     assert cli.main(["cache", "stats"]) == 0
     said = capfd.readouterr()
@@ -86,7 +86,7 @@ def test_the_limit_on_money_stops_cleanly_and_the_same_command_goes_on(
         asked.append(len(local.log()))
     out = capfd.readouterr().out
     assert codes[0] == 3
-    assert codes[-1] in (0, 1)
+    assert codes[-1] in (0, 1, 4)
     assert "budget_exhausted" in out
     assert "same command" in out
     assert asked == sorted(set(asked))  # each run got further
