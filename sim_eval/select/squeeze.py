@@ -153,7 +153,8 @@ def _nearest(
     if take.sum(axis=1).max(initial=0) > CONTACTS:
         least = np.sort(np.where(take, gap, np.inf), axis=1)[:, CONTACTS - 1]
         take &= gap <= least[:, None]
-    return np.nonzero(take)
+    row, sphere = np.nonzero(take)
+    return row, sphere
 
 
 @lru_cache(maxsize=1)
