@@ -248,18 +248,24 @@ def _advance(hand: HandModel, params: SceneParams, mass: float, devices: tuple) 
         own: Bodies = jax.tree.map(lambda x: x[index], bodies)
         model = physics.with_object(physics.model, own)
 
-        def loaded(state: State, share: Float[Array, ""] | float) -> Any:
+        def loaded(state: State, share: Float[Array, ""] | float) -> tuple[Any, Any]:
+            """(model, data) with the base on its way; MJX moves a mocap body without its children."""
             base = at + share * (to - at)
-            return _loaded(physics, state).replace(mocap_pos=base[None, :3], mocap_quat=base[None, 3:])
+            turn = base[3:] / jnp.linalg.norm(base[3:])
+            placed = model.replace(
+                body_pos=model.body_pos.at[1].set(base[:3]), body_quat=model.body_quat.at[1].set(turn)
+            )
+            data = _loaded(physics, state).replace(mocap_pos=base[None, :3], mocap_quat=turn[None])
+            return placed, data
 
         def step(i: Int[Array, ""], state: State) -> State:
             stair = (i // each + 1).astype(jnp.float32) / stairs.astype(jnp.float32)
-            data = loaded(state, stair)
+            placed, data = loaded(state, stair)
             data = data.replace(ctrl=a + stair * (b - a), qfrc_applied=data.qfrc_applied.at[-6:-3].set(force))
-            return _moved(model, physics.forward(model, data, own, None)[0])
+            return _moved(placed, physics.forward(placed, data, own, None)[0])
 
         state = jax.lax.fori_loop(0, stairs * each, step, state)
-        seen, _ = physics.look(import_mjx().kinematics(model, loaded(state, 1.0)), own, None)
+        seen, _ = physics.look(import_mjx().kinematics(*loaded(state, 1.0)), own, None)
         return state, seen
 
     axes = (None, 0, 0, 0, 0, 0, 0, None, None, None)
