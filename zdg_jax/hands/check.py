@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from zdg_jax.errors import UserError
 from zdg_jax.hands.card import HandCard, field_faults, parse_card
 from zdg_jax.hands.geoms import solid_distance, solid_geoms
-from zdg_jax.hands.kinematics import IDENTITY, posed, posed_in_palm
+from zdg_jax.hands.grasp_types import RUNS_IN, self_depths
+from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.load import joint_limits
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.registry import REFERENCE, from_card, load_hand
@@ -24,8 +25,6 @@ from zdg_jax.hands.tree import Tree, check_size, hand_tree
 PAD_OFF = 0.004
 #: Larger angle than this between D_palm and where fingers bend, or D_finger and where they point: degrees.
 ASTRAY = 50.0
-#: Deeper than this a hand runs into itself, metres. Coarse collision boxes meet by less (Allegro's thumb).
-RUNS_IN = 0.008
 
 
 def check_card(path: Path) -> list[str]:
@@ -230,12 +229,10 @@ def _types(card: HandCard, hand: HandModel) -> Iterator[str]:
             )
         if not hand.functional.any() or kind.contact_prior[hand.functional].max() <= 0:
             yield f"grasp_types.{name}: no palmar skin of {' or '.join(hand.functional_fingers)} may touch"
-        center = posed(hand, IDENTITY, kind.joints, "sphere")
-        i, j = hand.sphere_pairs.T
-        deep = hand.sphere_radius[i] + hand.sphere_radius[j] - np.linalg.norm(center[i] - center[j], axis=1)
-        if len(deep) and deep.max() > RUNS_IN:
-            one, two = (hand.link_names[hand.sphere_link[k[deep.argmax()]]] for k in (i, j))
+        (depth,) = self_depths(hand, kind.joints[None])
+        if depth.max(initial=0.0) > RUNS_IN:
+            one, two = (hand.link_names[hand.sphere_link[k]] for k in hand.sphere_pairs[depth.argmax()])
             yield (
-                f"grasp_types.{name}: {one} runs {1000 * deep.max():.0f} mm into {two}; "
+                f"grasp_types.{name}: {one} runs {1000 * depth.max():.0f} mm into {two}; "
                 "run `zdg hand fit`, or open the fingers"
             )

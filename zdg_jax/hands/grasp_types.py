@@ -20,6 +20,8 @@ STARTS = 63
 ROUNDS = 4
 #: Pull of every joint to the stretched hand: a radian counts like sqrt(REST) centimetres of a pad.
 REST = 0.2
+#: Deeper than this a hand runs into itself, metres. Coarse collision boxes meet by less (Allegro's thumb).
+RUNS_IN = 0.008
 #: Angles in a card are written to a tenth of a degree, radians.
 ROUNDED = np.deg2rad(0.11)
 Reference = Callable[[], HandModel]
@@ -206,7 +208,8 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
     root + s (pad' - root'), primes for the example, all in the palm frame (mirrored for a left hand). The
     thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle');
     where it can't get there all goals move towards it, half of what it misses, a few rounds.
-    Of many starts the one with the least cost and overlap of its own spheres is taken.
+    Of many starts the one with the least cost and overlap of its own spheres is taken; one that still
+    runs into itself is opened (`_opened`).
 
     Args:
       hand: without grasp types.
@@ -243,7 +246,16 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
             # where the thumb can't reach, the fingers come to it
             got = posed_in_palm(hand, out[t], "pad")
             shift = shift + 0.5 * (got - pad)[hand.pad_names.index(thumb)]
+        out[t] = _opened(hand, out[t])
     return out
+
+
+def _opened(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.ndarray, " active"]:
+    """Joints moved towards the open hand, by 2 % at a time, until at most `RUNS_IN` deep in itself."""
+    way = np.linspace(0.0, 1.0, 51)[:, None]
+    ways = (1.0 - way) * joints + way * hand.open_joints
+    free = self_depths(hand, ways).max(axis=1, initial=0.0) <= RUNS_IN
+    return ways[free.argmax()] if free.any() else joints
 
 
 def _search(hand: HandModel, pad, normal, weight, scale: float) -> np.ndarray:
@@ -258,16 +270,13 @@ def _search(hand: HandModel, pad, normal, weight, scale: float) -> np.ndarray:
     )  # fmt: skip
     goals = Goal(*(np.broadcast_to(x, (n, *np.shape(x))) for x in goal))
     _, joints, cost = fit(hand, np.tile(IDENTITY, (n, 1)), starts, goals, free_base=False, steps=60)
-    return joints[np.argmin(cost + overlap(hand, joints))]
+    overlap = (self_depths(hand, joints) ** 2).sum(axis=1) / 1e-4  # cm^2
+    return joints[np.argmin(cost + overlap)]
 
 
-def overlap(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.ndarray, " n"]:
-    """Sum over `sphere_pairs` of the squared overlap, cm^2: how far the hand runs into itself."""
+def self_depths(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.ndarray, "n pairs"]:
+    """max(r_a + r_b - |c_a - c_b|, 0) of `sphere_pairs`: how deep the hand runs into itself, metres."""
     center = posed(hand, IDENTITY, joints, "sphere")
     i, j = hand.sphere_pairs.T
-    reach = hand.sphere_radius[i] + hand.sphere_radius[j]
-    total = []
-    for c in center:
-        gap = np.linalg.norm(c[i] - c[j], axis=1)
-        total.append((np.maximum(reach - gap, 0.0) ** 2).sum() / 1e-4)
-    return np.array(total)
+    gap = np.linalg.norm(center[:, i] - center[:, j], axis=-1)
+    return np.maximum(hand.sphere_radius[i] + hand.sphere_radius[j] - gap, 0.0)
