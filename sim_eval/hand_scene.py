@@ -176,7 +176,9 @@ def _add_couplings(spec: mujoco.MjSpec, hand: HandModel, active: dict[str, int],
 
 @lru_cache(maxsize=8)
 def _dynamics(hand: HandModel) -> _Dynamics:
-    model = mujoco.MjSpec.from_file(hand.mjcf).compile()
+    spec = mujoco.MjSpec.from_file(hand.mjcf)
+    spec.compiler.balanceinertia = True  # inertias at the bound A + B = C pass it when they are read as text
+    model = spec.compile()
     body = [model.body(name).id for name in hand.link_names]
     dof = [int(model.joint(name).dofadr[0]) for name in hand.joint_names]
     damping = np.asarray(model.dof_damping).reshape(model.nv, -1)[:, 0]
