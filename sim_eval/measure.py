@@ -1,7 +1,9 @@
-"""All measures of a batch of grasps of one object that need no simulation."""
+"""All measures of a batch of grasps of one object that need no simulation: the columns that `Posed` gives."""
 
 from __future__ import annotations
 
+from functools import cached_property
+from pkgutil import resolve_name
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,42 +11,18 @@ import trimesh
 from jaxtyping import Bool, Float
 
 from sim_eval.metrics import contact, contact_links, force_closure
-from sim_eval.metrics.penetration import (
-    collision_depth,
-    object_depth,
-    penetration_depth,
-    penetration_volume,
-    voxel_volumes,
-)
-from sim_eval.metrics.self_penetration import self_penetration
+from sim_eval.metrics.penetration import penetration_volume
 from sim_eval.solids import as_manifold
+from zdg_jax.columns import Column, measured
 from zdg_jax.hands.collision_points import collision_points
 from zdg_jax.hands.kinematics import posed_points, posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.fields import closest_points, winding_number
 from zdg_jax.objects.model import SurfaceSamples
 
-# kind of every column of `measure_shape`, in its order; the tables and the empty batch read it
-COLUMNS = {
-    "p_dep_cm": float,
-    "p_dep_object_cm": float,
-    "p_dep_collision_cm": float,
-    "p_vol_cm3": float,
-    "p_vol_voxel_cm3": float,
-    "p_vol_method": str,
-    "self_pen_cm": float,
-    "contact_5mm": bool,
-    "contact_2mm": bool,
-    "contact_fingers": int,
-    "contact_number": int,
-    "contact_gap_cm": float,
-    "contact_distance_cm": float,
-    "contact_consistency_cm": float,
-    "force_closure": bool,
-    "fc_epsilon": float,
-    "fc_min_weight": float,
-}
-PART_COLUMNS = {"part_acc": float, "sc_ratio": float}
+# what a row that is not finite holds, and the type of a column of no row
+_NOTHING = {"real": np.nan, "flag": False, "count": 0, "text": ""}
+_TYPES = {"real": np.float64, "flag": np.bool_, "count": np.int64, "text": np.str_}
 
 
 @runtime_checkable
@@ -62,12 +40,162 @@ class GraspedObject(Protocol):
     def samples(self) -> SurfaceSamples: ...
 
 
+class Posed:
+    """N posed hands and an object: what metrics are functions of; each is computed when first asked for.
+
+    Rows whose pose or joints are not finite hold NaN; `fine` says which are.
+    """
+
+    def __init__(
+        self,
+        hand: HandModel,
+        obj: GraspedObject,
+        hand_pose: Float[np.ndarray, "n 7"],
+        joints: Float[np.ndarray, "n active"],
+        part: Bool[np.ndarray, " samples"] | None = None,
+    ) -> None:
+        """See `measure_shape`."""
+        self.hand, self.obj, self.hand_pose, self.joints, self.part = hand, obj, hand_pose, joints, part
+        self.mesh, self.points = obj.mesh, obj.samples.points
+        self.skin_faces, self.skin_finger, self.skin_link = hand.skin_faces, hand.skin_finger, hand.skin_link
+        self.sphere_radius, self.sphere_pairs = hand.sphere_radius, hand.sphere_pairs
+
+    @cached_property
+    def skin(self) -> Float[np.ndarray, "n vertices 3"]:
+        """Skin vertices, metres."""
+        return posed_skin(self.hand, self.hand_pose, self.joints)
+
+    @cached_property
+    def fine(self) -> Bool[np.ndarray, " n"]:
+        """Rows that are finite."""
+        return np.asarray(np.isfinite(self.skin).all(axis=(1, 2)))
+
+    @cached_property
+    def spheres(self) -> Float[np.ndarray, "n spheres 3"]:
+        """Sphere centres, metres."""
+        return posed_spheres(self.hand, self.hand_pose, self.joints)
+
+    @cached_property
+    def collision_points(self) -> Float[np.ndarray, "n points 3"]:
+        """Points on the collision shapes, metres."""
+        points, link = collision_points(self.hand)
+        return posed_points(self.hand, self.hand_pose, self.joints, link, points)
+
+    @cached_property
+    def _surface(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        skin, fine = self.skin, self.fine
+        phi, points, normals = (
+            np.full(skin.shape[:2], np.nan),
+            np.full_like(skin, np.nan),
+            np.zeros_like(skin),
+        )
+        flat = skin[fine].reshape(-1, 3)
+        nearest, distance, face = closest_points(self.mesh, flat)
+        vertices, faces = np.asarray(self.mesh.vertices), np.asarray(self.mesh.faces)
+        outside = winding_number(vertices, faces, flat) <= 0.5
+        shape = skin[fine].shape
+        phi[fine] = np.where(outside, distance, -distance).reshape(shape[:2])
+        points[fine] = nearest.reshape(shape)
+        normals[fine] = np.asarray(self.mesh.face_normals)[face].reshape(shape)
+        return phi, points, normals
+
+    @property
+    def phi(self) -> Float[np.ndarray, "n vertices"]:
+        """Exact signed distance of each skin vertex, metres, positive outside."""
+        return self._surface[0]
+
+    @property
+    def nearest(self) -> Float[np.ndarray, "n vertices 3"]:
+        """The object's surface point next to each skin vertex, metres."""
+        return self._surface[1]
+
+    @property
+    def normal(self) -> Float[np.ndarray, "n vertices 3"]:
+        """Outward normal there."""
+        return self._surface[2]
+
+    @cached_property
+    def touch(self) -> Bool[np.ndarray, "n vertices"]:
+        """Vertices within 5 mm."""
+        return contact.touching(self.phi)
+
+    @cached_property
+    def touch_strict(self) -> Bool[np.ndarray, "n vertices"]:
+        """Vertices within 2 mm."""
+        return contact.touching(self.phi, contact.CONTACT_STRICT)
+
+    @cached_property
+    def correct(self) -> Bool[np.ndarray, "n vertices"]:
+        """Vertices next to the ground-truth part."""
+        assert self.part is not None  # columns that read it are left out without one
+        return contact.on_part(self.skin, self.points, self.part)
+
+    @cached_property
+    def links(self) -> Bool[np.ndarray, "n links"]:
+        """Links in contact."""
+        return contact_links.links_in_contact(self.phi, self.skin_link, len(self.hand.link_names))
+
+    @cached_property
+    def gaps(self) -> Float[np.ndarray, "n fingers"]:
+        """Signed gap of each finger, metres."""
+        return contact_links.finger_gaps(self.phi, self.skin_finger)
+
+    @cached_property
+    def _volumes(self) -> tuple[np.ndarray, np.ndarray]:
+        solid = as_manifold(np.asarray(self.mesh.vertices), np.asarray(self.mesh.faces))
+        volume, method = np.full(len(self.skin), np.nan), np.full(len(self.skin), "", dtype="<U5")
+        for i in np.flatnonzero(self.fine):
+            found = penetration_volume(self.skin[i], self.skin_faces, self.mesh, solid)
+            volume[i], method[i] = found.cm3, found.method
+        return volume, method
+
+    @property
+    def volume_cm3(self) -> Float[np.ndarray, " n"]:
+        """P.Vol: `metrics.penetration.penetration_volume`."""
+        return self._volumes[0]
+
+    @property
+    def volume_method(self) -> np.ndarray:
+        """How it was found: "exact" or "voxel"."""
+        return self._volumes[1]
+
+    @cached_property
+    def _closure(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        center, length = object_frame(self.obj)
+        n = len(self.phi)
+        closure, epsilon, weight = np.zeros(n, bool), np.full(n, np.nan), np.full(n, np.nan)
+        for i in np.flatnonzero(self.fine):
+            near = np.abs(self.phi[i]) < contact_links.THRESHOLD
+            points, inward = force_closure.link_contacts(
+                near, self.skin_link, self.nearest[i], self.normal[i]
+            )
+            found = force_closure.quality(force_closure.cone_wrenches(points, inward, center, length))
+            closure[i], epsilon[i], weight[i] = found.closure, found.epsilon, found.min_weight
+        return closure, epsilon, weight
+
+    @property
+    def closure(self) -> Bool[np.ndarray, " n"]:
+        """Force closure of the links' contacts: `metrics.force_closure.quality`."""
+        return self._closure[0]
+
+    @property
+    def epsilon(self) -> Float[np.ndarray, " n"]:
+        """Ferrari-Canny quality."""
+        return self._closure[1]
+
+    @property
+    def min_weight(self) -> Float[np.ndarray, " n"]:
+        """The linear program's weight."""
+        return self._closure[2]
+
+
 def measure_shape(
     hand: HandModel,
     obj: GraspedObject,
     hand_pose: Float[np.ndarray, "n 7"],
     joints: Float[np.ndarray, "n active"],
     part: Bool[np.ndarray, " samples"] | None = None,
+    only: tuple[str, ...] | None = None,
 ) -> dict[str, np.ndarray]:
     """Penetration, contact and force closure of N grasps of one object.
 
@@ -77,49 +205,21 @@ def measure_shape(
       hand_pose: xyz (metres) and wxyz of link 0 in the object frame.
       joints: active joint angles, radians.
       part: the object's samples on the ground-truth part; without it there is no part_acc and sc_ratio.
+      only: names of the columns that are wanted; all by default.
 
     Returns:
-      `COLUMNS`, and `PART_COLUMNS` with `part`, arrays of length N; docs/metrics.md says what each is.
+      The measured columns of `zdg_jax.columns`, arrays of length N; docs/metrics.md says what each is.
       A pose or joint that is not finite gives NaN, False and a count of 0.
     """
-    n = len(hand_pose)
-    if n == 0:
-        return empty_shape(part is not None)
-    skin = posed_skin(hand, hand_pose, joints)
-    fine = np.asarray(np.isfinite(skin).all(axis=(1, 2)))
-    phi, nearest, normal = _surface(obj.mesh, skin, fine)
-    touch = contact.touching(phi)
-    links = contact_links.links_in_contact(phi, hand.skin_link, len(hand.link_names))
-    gaps = contact_links.finger_gaps(phi, hand.skin_finger)
-    columns: dict[str, np.ndarray] = {
-        "p_dep_cm": penetration_depth(phi),
-        **_overlap(hand, obj, skin, fine),
-        "p_dep_collision_cm": _collision(hand, obj, hand_pose, joints),
-        "self_pen_cm": self_penetration(
-            posed_spheres(hand, hand_pose, joints), hand.sphere_radius, hand.sphere_pairs
-        ),
-        "contact_5mm": np.asarray(touch.any(axis=1)),
-        "contact_2mm": np.asarray(contact.touching(phi, contact.CONTACT_STRICT).any(axis=1)),
-        "contact_fingers": contact.finger_count(touch, hand.skin_finger),
-        "contact_number": contact_links.contact_number(links),
-        "contact_gap_cm": contact.contact_gap(phi),
-        "contact_distance_cm": contact_links.mean_contact_distance(gaps),
-        "contact_consistency_cm": contact_links.contact_consistency(gaps),
-        **_closure(hand, obj, phi, nearest, normal, fine),
-    }
-    columns = {name: columns[name] for name in COLUMNS}
-    if part is not None:
-        correct = contact.on_part(skin, obj.samples.points, part)
-        ratio = contact.semantic_contact_ratio(touch, correct, hand.skin_finger)
-        accuracy = contact.part_accuracy(touch, correct)
-        columns |= {"part_acc": np.where(fine, accuracy, np.nan), "sc_ratio": np.where(fine, ratio, np.nan)}
-    return columns
-
-
-def empty_shape(with_part: bool) -> dict[str, np.ndarray]:
-    """What `measure_shape` returns for no grasp at all."""
-    kinds = COLUMNS | (PART_COLUMNS if with_part else {})
-    return {name: np.zeros(0, np.str_ if kind is str else kind) for name, kind in kinds.items()}
+    wanted = [
+        column
+        for column in measured()
+        if (part is not None or "correct" not in column.of) and (only is None or column.name in only)
+    ]
+    if len(hand_pose) == 0:
+        return {column.name: np.zeros(0, _TYPES[column.kind]) for column in wanted}
+    posed = Posed(hand, obj, hand_pose, joints, part)
+    return {column.name: _value(column, posed) for column in wanted}
 
 
 def object_frame(obj: GraspedObject) -> tuple[Float[np.ndarray, "3"], float]:
@@ -133,61 +233,11 @@ def object_frame(obj: GraspedObject) -> tuple[Float[np.ndarray, "3"], float]:
     return center, float(np.linalg.norm(np.asarray(mesh.vertices) - center, axis=1).max())
 
 
-def _surface(
-    mesh: trimesh.Trimesh, skin: np.ndarray, fine: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(φ, nearest surface point, its outward normal) of every skin vertex; NaN in rows that are not fine."""
-    phi, points, normals = np.full(skin.shape[:2], np.nan), np.full_like(skin, np.nan), np.zeros_like(skin)
-    flat = skin[fine].reshape(-1, 3)
-    nearest, distance, face = closest_points(mesh, flat)
-    outside = winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), flat) <= 0.5
-    shape = skin[fine].shape
-    phi[fine] = np.where(outside, distance, -distance).reshape(shape[:2])
-    points[fine] = nearest.reshape(shape)
-    normals[fine] = np.asarray(mesh.face_normals)[face].reshape(shape)
-    return phi, points, normals
-
-
-def _overlap(
-    hand: HandModel, obj: GraspedObject, skin: np.ndarray, fine: np.ndarray
-) -> dict[str, np.ndarray]:
-    n = len(skin)
-    solid = as_manifold(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces))
-    depth, volume, method = np.full(n, np.nan), np.full(n, np.nan), np.full(n, "", dtype="<U5")
-    for i in np.flatnonzero(fine):
-        depth[i] = object_depth(skin[i], hand.skin_faces, obj.samples.points)
-        found = penetration_volume(skin[i], hand.skin_faces, obj.mesh, solid)
-        volume[i], method[i] = found.cm3, found.method
-    voxels = voxel_volumes(skin, hand.skin_faces, obj.mesh)
-    return {
-        "p_dep_object_cm": depth,
-        "p_vol_cm3": volume,
-        "p_vol_voxel_cm3": voxels,
-        "p_vol_method": method,
-    }
-
-
-def _collision(
-    hand: HandModel, obj: GraspedObject, hand_pose: np.ndarray, joints: np.ndarray
-) -> Float[np.ndarray, " n"]:
-    points, link = collision_points(hand)
-    return collision_depth(obj.mesh, posed_points(hand, hand_pose, joints, link, points))
-
-
-def _closure(
-    hand: HandModel,
-    obj: GraspedObject,
-    phi: np.ndarray,
-    nearest: np.ndarray,
-    normal: np.ndarray,
-    fine: np.ndarray,
-) -> dict[str, np.ndarray]:
-    center, length = object_frame(obj)
-    n = len(phi)
-    closure, epsilon, weight = np.zeros(n, bool), np.full(n, np.nan), np.full(n, np.nan)
-    for i in np.flatnonzero(fine):
-        near = np.abs(phi[i]) < contact_links.THRESHOLD
-        points, inward = force_closure.link_contacts(near, hand.skin_link, nearest[i], normal[i])
-        found = force_closure.quality(force_closure.cone_wrenches(points, inward, center, length))
-        closure[i], epsilon[i], weight[i] = found.closure, found.epsilon, found.min_weight
-    return {"force_closure": closure, "fc_epsilon": epsilon, "fc_min_weight": weight}
+def _value(column: Column, posed: Posed) -> np.ndarray:
+    given = [getattr(posed, name) for name in column.of]
+    if column.measure is None:
+        (value,) = given
+    else:
+        measure = resolve_name(column.measure) if isinstance(column.measure, str) else column.measure
+        value = measure(*given)
+    return np.where(posed.fine, np.asarray(value), _NOTHING[column.kind])

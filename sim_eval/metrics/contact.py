@@ -25,6 +25,11 @@ def touching(
     return np.nan_to_num(phi, nan=np.inf) <= tolerance
 
 
+def in_contact(touch: Bool[np.ndarray, "n vertices"]) -> Bool[np.ndarray, " n"]:
+    """Whether any vertex of the hand is in contact."""
+    return touch.any(axis=1)
+
+
 def contact_gap(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:
     """Gap between hand and object in cm: 100 max(0, min_v φ(v)); 0 if they touch."""
     return 100.0 * np.maximum(0.0, phi.min(axis=-1))
