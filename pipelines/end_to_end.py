@@ -134,11 +134,11 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
         return [r for r, _ in batch], timed("simulate", lambda: drop.drop(batch))
 
     def written(both: Any) -> None:
-        finished = timed("rows", lambda: drop.rows(*both))
+        finished = timed("rows", lambda: drop.finish(*both))
         timed("write", lambda: output.write(finished))
         for each in finished:
-            for row in each.rows:
-                status[row["status"]] = status.get(row["status"], 0) + 1
+            for name in each.grasps.status_name:
+                status[name] = status.get(name, 0) + 1
         say(f"{len(output.done)} of {len(tasks)} tasks")
 
     with Compilations() as seen:

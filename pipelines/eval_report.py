@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from pipelines import selection
 from pipelines.dataset import write_atomic
 from sim_eval import tables
+from sim_eval.select.rank import LIMITS
+from zdg_jax.columns import shown
 from zdg_jax.errors import UserError
 
 SHOWN = 12  # objects on the terminal; files have all
@@ -69,10 +70,10 @@ class EvalReport:
     def table(self, by: str | None = None) -> tables.Table:
         """All metrics of all grasps, or one line an object or category (`by` names the column)."""
         if by is None:
-            return tables.table({"all grasps": self.columns()}, known=tables.COLUMNS, clusters="object_id")
+            return tables.table({"all grasps": self.columns()}, known=(*shown("paper"), *shown("eval")), clusters="object_id")
         names = dict.fromkeys(str(row[by]) for row in self.rows if row[by])
         lines = {name: self.columns([row for row in self.rows if str(row[by]) == name]) for name in names}
-        return tables.table(lines, known=tables.PAPER_COLUMNS, clusters="object_id")
+        return tables.table(lines, known=shown("paper"), clusters="object_id")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -84,7 +85,7 @@ class EvalReport:
             "measured": self.measured,
             "failed": self.failed,
             "good": sum(bool(row.get("good")) for row in self.rows),
-            "limits": selection.LIMITS,
+            "limits": LIMITS,
             "mean": self.means(),
             "interval": self.interval(),
             "summary": tables.to_json(self.table())[0]["metrics"],
@@ -104,9 +105,9 @@ class EvalReport:
         """The tables as a page."""
         parts = [f"# {self.source}", self.summary(), tables.upright_markdown(self.table()), self.interval()]
         for head, by in (("Objects", "object_id"), ("Categories", "category")):
-            shown = self.table(by)
-            if shown.lines:
-                parts += [f"## {head}", tables.markdown(shown)]
+            lines = self.table(by)
+            if lines.lines:
+                parts += [f"## {head}", tables.markdown(lines)]
         if self.diversity:
             parts += ["## Diversity (nats)", _diversity_table(self.diversity)]
         return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -154,7 +155,7 @@ class EvalReport:
         failed = f", {self.failed} failed" if self.failed else ""
         if not self.measured:
             return f"no grasp to measure{failed} in {self.source}"
-        names = [c.name for c in tables.PAPER_COLUMNS]
+        names = [c.name for c in shown("paper")]
         numbers = ", ".join(f"{n} {v:.3g}" for n, v in self.means().items() if n in (*names, "good"))
         return f"{self.measured} grasps measured{failed}; mean {numbers}"
 

@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import selection
 from pipelines.eval_report import EvalReport, check_target
 from pipelines.formats import GraspFile, read_grasps
 from pipelines.formats.grasp_file import compose
 from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.progress import Steps
-from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
+from sim_eval.backends import resolve
+from sim_eval.evaluate import evaluate
+from sim_eval.protocols import protocol as protocol_of
+from sim_eval.select.rank import LIMITS, good
 from zdg_jax.errors import UserError
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.model import HandModel
 
 NO_OBJECT = "no_object"
 
@@ -36,7 +39,7 @@ def evaluate_file(
 
     Args:
       path: a grasp file of any of `pipelines.formats`, or a folder of them.
-      protocol: of `sim_eval.evaluate.PROTOCOLS`.
+      protocol: of `sim_eval.protocols.PROTOCOLS`.
       backend: of `sim_eval.backends.BACKENDS`.
       out: where to write: a .json, .parquet or .md file, or a folder for all three.
       objects: folder of the meshes of other people's files.
@@ -49,13 +52,7 @@ def evaluate_file(
     Raises:
       UserError: an unknown name, an unreadable file, not one mesh found.
     """
-    from sim_eval.backends import resolve
-    from sim_eval.evaluate import PROTOCOLS, evaluate
-
-    if protocol not in PROTOCOLS:
-        raise UserError(
-            f"protocol {protocol!r}", f"one of {', '.join(PROTOCOLS)}", "choose one with --protocol"
-        )
+    protocol_of(protocol)
     backend = resolve(backend)
     if up not in (None, "x", "y", "z"):
         raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the meshes that points up")
@@ -65,8 +62,6 @@ def evaluate_file(
         output_folder(str(target.parent if target.suffix else target))
     start_jax()
     grasps = read_grasps(path, hand)
-    from zdg_jax.hands import load_hand
-
     model = load_hand(grasps.hand)
     grasps = _turned(grasps, up)
     keys, usable = np.array(grasps.object_key), np.array([s == "ok" for s in grasps.status])
@@ -88,7 +83,7 @@ def evaluate_file(
                     for i in index:
                         rows[i] |= {"status": NO_OBJECT, "status_reason": str(error)}
                     continue
-                columns = _measure(evaluate, model, obj, grasps, index, protocol, backend)
+                columns = _measure(model, obj, grasps, index, protocol, backend)
                 for place, i in enumerate(index):
                     rows[i] |= measured_columns(columns, place)
     if refused is not None and all(row["status"] == NO_OBJECT for i, row in enumerate(rows) if usable[i]):
@@ -102,30 +97,30 @@ def evaluate_file(
 
 
 def _measure(
-    evaluate: Any,
-    model: Any,
+    model: HandModel,
     obj: MeasuredObject,
     grasps: GraspFile,
     index: np.ndarray,
     protocol: str,
     backend: str,
 ) -> dict[str, np.ndarray]:
-    options = {} if obj.part is None else {"part": obj.part}
-    joints = grasps.joints[index]
     # a file need not say how the hand closes: then the hand's own rule does
-    rule = opened_and_squeezed(model, joints)
-    before, after = (
-        np.where(np.isfinite(given[index]), given[index], own)
-        for given, own in zip((grasps.pregrasp, grasps.squeeze), rule, strict=True)
-    )
     columns = evaluate(
-        model, obj, grasps.hand_pose[index], joints, protocol, backend=backend, pregrasp=before,
-        squeeze=after, pregrasp_pose=None if grasps.pregrasp_pose is None else grasps.pregrasp_pose[index],
-        **options,
+        model, obj, grasps.hand_pose[index], grasps.joints[index], protocol, backend=backend,
+        pregrasp=grasps.pregrasp[index], squeeze=grasps.squeeze[index],
+        pregrasp_pose=None if grasps.pregrasp_pose is None else grasps.pregrasp_pose[index], part=obj.part,
     )  # fmt: skip
-    if all(name in columns for name in (*selection.LIMITS, "contact_end")):
-        columns = {**columns, "good": selection.good(columns)}
+    if all(name in columns for name in (*LIMITS, "contact_end")):
+        columns = {**columns, "good": good(columns)}
     return columns
+
+
+def measured_columns(columns: Mapping[str, np.ndarray], place: int) -> dict[str, Any]:
+    """One grasp's measures as row values; a number that could not be measured (NaN) becomes null."""
+    values = {name: np.asarray(column)[place] for name, column in columns.items()}
+    lost = {name for name, v in values.items() if isinstance(v, np.floating) and not np.isfinite(v)}
+    plain = {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}
+    return {name: None if name in lost else v for name, v in plain.items()}
 
 
 def _row(grasps: GraspFile, i: int) -> dict[str, Any]:

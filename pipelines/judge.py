@@ -9,12 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.dataset import read_dataset, write_atomic, write_dataset
+import numpy as np
+from jaxtyping import Int
+
+from pipelines.dataset import load_grasps, write_atomic, write_dataset
 from pipelines.evaluate import object_again
 from pipelines.pictures import judged_grasp
 from pipelines.progress import Steps
 from pipelines.runtime import start_jax
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.judge import Exhibit, Summary, Verdict, judge, summarize
 from zdg_jax.reasoning.protocol import Reasoner
 
@@ -84,41 +88,47 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
         )
     if grasps < 1:
         raise UserError(f"--grasps {grasps}", "1 or more", "choose another number")
-    table, info = read_dataset(Path(path).expanduser())
+    given, info = load_grasps(Path(path).expanduser())
     folder = Path(path).expanduser()
     folder = folder if folder.is_dir() else folder.parent
     start_jax()
-    rows = table.to_pylist()
-    chosen = best_of_each_task(rows, grasps)
+    chosen = best_of_each_task(given, grasps)
+    rows = given.take(chosen).to_table().to_pylist()
     with (steps or Steps(2)).running() as steps:
         with steps.step(f"draw {len(chosen)} grasps"):
-            exhibits = _exhibits([rows[i] for i in chosen], info)
+            exhibits = _exhibits(rows, info)
             (folder / PICTURES).mkdir(exist_ok=True)
             for exhibit in exhibits:
                 exhibit.picture.save(folder / PICTURES / f"{exhibit.name}.png")
         with steps.step("judge"):
             verdicts = asyncio.run(judge(exhibits, reasoner))
-    for i, verdict in zip(chosen, verdicts, strict=True):
-        if verdict.score is not None:
-            rows[i]["p_score"] = float(verdict.score)
-        rows[i]["calls"] = [*rows[i]["calls"], *verdict.calls]
-    write_dataset(folder, rows, info)
-    report = report_of(str(path), reasoner.name, [rows[i]["object_id"] for i in chosen], verdicts)
+    write_dataset(folder, _scored(given, chosen, verdicts), info)
+    report = report_of(str(path), reasoner.name, [row["object_id"] for row in rows], verdicts)
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
     write_atomic(folder / JUDGE_FILE, text.encode() + b"\n")
     return report
 
 
-def best_of_each_task(rows: Sequence[Mapping[str, Any]], count: int) -> list[int]:
-    """Indices of the kept grasps with status "ok" and a rank below `count`, in the file's order.
+def best_of_each_task(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
+    """Numbers of the kept grasps with status "ok" and a rank below `count`, in the file's order.
 
     The rank is within one task and seed; several seeds of a task give `count` each.
     """
-    return [
-        i
-        for i, row in enumerate(rows)
-        if row["status"] == "ok" and row["rank"] is not None and row["rank"] < count
-    ]
+    rank = np.asarray(grasps.columns.get("rank", np.full(len(grasps), np.nan)), float)
+    return np.flatnonzero(grasps.ok & (rank < count))
+
+
+def _scored(grasps: Grasps, chosen: np.ndarray, verdicts: Sequence[Verdict]) -> Grasps:
+    """With the scores, and the judge's calls behind those that each row had."""
+    score = np.array(grasps.columns.get("p_score", np.full(len(grasps), np.nan)), float)
+    calls = np.empty(len(grasps), object)
+    calls[:] = [list(grasps.tasks[task]["calls"]) for task in grasps.task_index]
+    if "calls" in grasps:  # judged before
+        calls[:] = [list(own) for own in grasps["calls"]]
+    for i, verdict in zip(chosen, verdicts, strict=True):
+        score[i] = score[i] if verdict.score is None else float(verdict.score)
+        calls[i] = [*calls[i], *verdict.calls]
+    return grasps.with_columns({"p_score": score, "calls": calls})
 
 
 def report_of(

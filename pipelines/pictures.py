@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from pipelines.report.html import build_report, write_report
 from pipelines.report.scene import build_scene, write_scene
 from pipelines.report.tables import number
-from pipelines.selection import LIMITS
+from sim_eval.select.rank import LIMITS
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
@@ -123,7 +123,7 @@ def write_all(
     if rows:
         sheet = kept_grasps(obj, hand, rows)
         sheet.save(out / "grasps.png")
-        if rows[0].get("pregrasp_pose") is not None:
+        if np.isfinite(rows[0]["pregrasp_pose"]).all():
             closing = closing_sheet(obj, hand, rows[0])
             closing.save(out / "closing.png")
         names = [f"grasp_{row['rank'] + 1}" for row in rows]

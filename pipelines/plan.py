@@ -18,7 +18,7 @@ from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
 from pipelines.runtime import program
-from pipelines.selection import SHORTLIST
+from sim_eval.select.select import SHORTLIST
 from zdg_jax.errors import UserError
 
 

@@ -17,7 +17,6 @@ import numpy as np
 import tyro
 from tyro.conf import arg
 
-from pipelines import selection
 from pipelines.dataset import read_dataset, write_atomic
 from pipelines.results16 import PAIRS
 from pipelines.runtime import output_folder, program
@@ -110,7 +109,7 @@ def _summary(hand: str, route: str, pairs: Sequence[int], out: Path) -> dict[str
     by_pair = {n: _rows(n, hand, route, out) for n in pairs}
     rows = [r for kept in by_pair.values() for r in kept]
     columns = {c: np.array([r[c] for r in rows], dtype=float) for c in COLUMNS}
-    good = selection.good_rows(rows)
+    good = np.array([bool(row["good"]) for row in rows], bool)
     starts = np.cumsum([0, *(len(k) for k in by_pair.values())])
     tips = []
     for n in pairs:

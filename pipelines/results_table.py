@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import selection
 from pipelines.report.tables import number
+from sim_eval.select.rank import LIMITS
 
 Row = Mapping[str, Any]
 
@@ -46,8 +46,8 @@ class Pair:
 
 
 def is_good(row: Row) -> bool:
-    """P.Dep, P.Vol and displacement within `selection.LIMITS` and still in contact."""
-    return bool(selection.good_rows([row])[0])
+    """P.Dep, P.Vol and displacement within `LIMITS` and still in contact."""
+    return bool(row["good"])
 
 
 def mean(pairs: Sequence[Pair], column: str) -> float:
@@ -73,7 +73,7 @@ def markdown(pairs: Sequence[Pair], verdicts: Mapping[str, Mapping[str, Any]], n
     numeric = sum(pair.num_good > 0 for pair in pairs)
     both = sum(pair.num_good > 0 and verdicts.get(pair.slug, {}).get("right") is True for pair in pairs)
     limits = "P.Dep ≤ {p_dep_cm:g} cm, P.Vol ≤ {p_vol_cm3:g} cm³, displacement ≤ {sim_dis_cm:g} cm".format(
-        **selection.LIMITS
+        **LIMITS
     )
     summary = [
         f"Numbers: {numeric} of {len(pairs)} pairs have a kept grasp with {limits}, still in contact.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
-from pipelines import rows as table_rows
-from pipelines import selection
-from pipelines.dataset import read_dataset, write_atomic, write_dataset
+from pipelines import provenance
+from pipelines.dataset import load_grasps, write_atomic, write_dataset
 from pipelines.evaluate import object_again
-from pipelines.keeping import MEASURED
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
+from sim_eval.measure import measure_shape
+from sim_eval.select.select import closed, measured, ranked
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps, concat
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.keypoints import obstacle
@@ -30,17 +31,10 @@ from zdg_jax.hands.retarget import Retargeted, retarget
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import Task, refine_many
-from zdg_jax.refine.result import RefinedGrasps
 
 #: Surface samples this near to a functional pad of the source are where it touches, metres.
 TOUCH = 0.012
 REPORT = "retarget.json"
-#: What the new rows take over from the old ones.
-SAME = (
-    *("object_id", "object_scale", "mesh_sha256", "task", "reasoner", "seed", "config_sha", "code_version"),
-    *("part_ids", "contact_points", "direction", "grasp_type", "rotation_index", "view_index", "calls"),
-    "answered_by",
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class RetargetReport:
       rows: one a grasp: `grasp_id`, `source_grasp_id`, tip errors (mm) by finger, unreachable fingers.
       kept: rows with status "ok".
       failed: rows of the source or the result with another one.
-      good: rows that meet `selection.LIMITS` and still touch.
+      good: rows that meet `rank.LIMITS`, still touch and are reached freely.
     """
 
     out: Path
@@ -85,39 +79,37 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
     Raises:
       UserError: what file, hand or objects lack.
     """
-    table, info = read_dataset(Path(path).expanduser())
+    given, info = load_grasps(Path(path).expanduser())
     folder = output_folder(out)
     start_jax()
     source, hand = load_hand(info["hand"]), load_hand(hand_name)
-    order = _order(info["joint_names"], source)
-    given = table.to_pylist()
-    usable = [r for r in given if r["status"] == "ok"]
-    by_object: dict[str, list[dict[str, Any]]] = {}
-    for row in usable:
-        by_object.setdefault(row["object_id"], []).append(row)
-    written: list[dict[str, Any]] = []
+    order = _order(given.joint_names, source)
+    usable = given.take(given.ok)
+    object_of = np.array([task["object_id"] for task in given.tasks], object)[usable.task_index]
+    written: list[Grasps] = []
     report: list[dict[str, Any]] = []
-    with Steps(3 * len(by_object)).running() as steps:
-        for object_id, group in by_object.items():
-            obj = object_again(object_id, info, group[0]["mesh_sha256"])
-            pose = np.array([r["hand_pose"] for r in group], dtype=np.float64)
-            joints = np.array([r["joints"] for r in group], dtype=np.float64)[:, order]
+    names = list(dict.fromkeys(object_of))
+    with Steps(3 * len(names)).running() as steps:
+        for object_id in names:
+            group = usable.take(object_of == object_id)
+            obj = object_again(object_id, info, group.tasks[group.task_index[0]]["mesh_sha256"])
+            pose, joints = group.hand_pose, group.joints[:, order]
             with steps.step(f"retarget {len(group)} grasps of {object_id}"):
-                found = retarget(
-                    source, hand, pose, joints, [r["grasp_type"] for r in group], obstacle(obj.field)
-                )
+                types = [group.tasks[t]["grasp_type"] for t in group.task_index]
+                found = retarget(source, hand, pose, joints, types, obstacle(obj.field))
             with steps.step("refine"):
                 refined = _refined(source, hand, obj, group, pose, joints, found, refine)
             with steps.step("simulate"):
-                written += _measured(hand, obj, group, refined, found)
-            report += [_tips(r, hand, found, i) for i, r in enumerate(group)]
+                written.append(_measured(hand, obj, group, refined, found))
+            report += [_tips(group, hand, found, i) for i in range(len(group))]
     config = {**info["config"], "hand": hand_name, "retargeted_from": info["hand"], "refine": refine}
-    versions = table_rows.versions()
-    write_dataset(folder, written, table_rows.table_info(info["objects"], hand, config, versions))
+    about = provenance.table_info(info["objects"], hand, config, provenance.versions())
+    done = concat(written) if written else Grasps.empty(hand.name, hand.active_names)
+    write_dataset(folder, done, about)
     write_atomic(folder / REPORT, json.dumps(report, indent=2).encode() + b"\n")
-    ok = [r for r in written if r["status"] == "ok"]
-    good = int(selection.good_rows(ok).sum())
-    return RetargetReport(folder, report, len(ok), len(given) - len(usable) + len(written) - len(ok), good)
+    kept = done.take(done.ok)
+    good = int(np.asarray(kept["good"], bool).sum()) if len(kept) else 0
+    return RetargetReport(folder, report, len(kept), len(given) - len(usable) + len(done) - len(kept), good)
 
 
 def _order(names: Sequence[str], hand: HandModel) -> list[int]:
@@ -136,18 +128,18 @@ def _refined(
     source: HandModel,
     hand: HandModel,
     obj: ObjectModel,
-    group: Sequence[Mapping[str, Any]],
+    group: Grasps,
     pose: Float[np.ndarray, "n 7"],
     joints: Float[np.ndarray, "n active"],
     found: Retargeted,
     refine: bool,
-) -> list[RefinedGrasps]:
-    """One result a row: every row has contact regions of its own."""
+) -> Grasps:
+    """One refined grasp a row: every row has contact regions of its own."""
     pads = posed(source, pose, joints, "pad")
     near = [source.pad_names.index(f) for f in source.functional_fingers if f in source.pad_names]
     samples = KDTree(obj.samples.points)
     tasks = []
-    for i, row in enumerate(group):
+    for i, row in enumerate(group.tasks[t] for t in group.task_index):
         parts = tuple(row["part_ids"] or ())
         hand_mask = obj.part_mask(parts)
         hand_mask = hand_mask if hand_mask.any() else np.ones(len(obj.sample_part), dtype=bool)
@@ -164,70 +156,50 @@ def _refined(
         guidance = ContactGuidance(hand_mask, func_mask, None, parts, parts)
         reasoned = ReasonedGrasp(row["task"], "ok", "", guidance, initial)
         tasks.append(Task(obj, reasoned, starts=(found.hand_pose[i : i + 1], found.joints[i : i + 1])))
-    return refine_many(hand, tasks, config=RefineConfig(ablation="none" if refine else "refine"))
+    return concat(refine_many(hand, tasks, config=RefineConfig(ablation="none" if refine else "refine")))
 
 
-def _measured(
-    hand: HandModel,
-    obj: ObjectModel,
-    group: Sequence[Mapping[str, Any]],
-    refined: Sequence[RefinedGrasps],
-    found: Retargeted,
-) -> list[dict[str, Any]]:
-    """Rows of the new file: each simulated, ranked within its task."""
-    from sim_eval.evaluate import evaluate
-    from sim_eval.measure import measure_shape
-
-    made = []
-    for i, (row, r) in enumerate(zip(group, refined, strict=True)):
-        key = json.dumps([row["task_id"], hand.name])
-        shared = {name: row.get(name) for name in SAME}
-        shared |= {"task_id": hashlib.sha256(key.encode()).hexdigest()[:16], "hand": hand.name}
-        points = None if row["contact_points"] is None else np.array(row["contact_points"], dtype=float)
-        grasp = ReasonedGrasp(
-            row["task"], "ok", "",
-            ContactGuidance(np.zeros(0, bool), np.zeros(0, bool), points, tuple(row["part_ids"] or ()), ()),
-            InitialGrasp(np.zeros(3), np.eye(3), row["grasp_type"], row["direction"] or "",
-                         row["rotation_index"] or 0, row["view_index"] or 0),
-        )  # fmt: skip
-        new = table_rows.grasp_row(shared, hand, grasp, r, 0, {})
-        new["grasp_id"] = f"{row['grasp_id']}-{hand.name}"
-        lost = _unreachable(found, i)
-        if new["status"] == "ok" and lost:
-            new["status_reason"] = f"tips out of reach: {', '.join(lost)}"
-        made.append(new)
-    ok = [i for i, new in enumerate(made) if new["status"] == "ok"]
-    if not ok:
-        return made
-    pose = np.stack([refined[i].hand_pose[0] for i in ok])
-    joints = np.stack([refined[i].joints[0] for i in ok])
-    columns = evaluate(hand, obj, pose, joints)
-    before = measure_shape(hand, obj, found.hand_pose[ok], found.joints[ok])
-    score = np.array([refined[i].score[0] for i in ok])
-    for place, i in enumerate(ok):
-        made[i] |= table_rows.measured_columns({n: columns[n] for n in MEASURED}, place)
-        if columns["status"][place] != "ok":
-            made[i] |= {"status": columns["status"][place], "status_reason": columns["status_reason"][place]}
-        for name in ("p_dep_cm", "p_vol_cm3"):
-            made[i][f"initial_{name}"] = float(before[name][place])
-    tasks = np.array([made[i]["task_id"] for i in ok])
-    for task in dict.fromkeys(tasks):
-        (mine,) = np.nonzero(tasks == task)
-        order = selection.rank({n: np.asarray(columns[n])[mine] for n in columns}, score[mine])
-        for rank, k in enumerate(mine[order]):
-            made[ok[k]]["rank"] = rank
-    return made
+def _measured(hand: HandModel, obj: ObjectModel, group: Grasps, refined: Grasps, found: Retargeted) -> Grasps:
+    """The new file's rows: each simulated and closed, best first within its task, then those that failed."""
+    tasks = []
+    for old in group.tasks:
+        key = json.dumps([old["task_id"], hand.name])
+        tasks.append({**old, "task_id": hashlib.sha256(key.encode()).hexdigest()[:16]})
+    lost = [", ".join(_unreachable(found, i)) for i in range(len(group))]
+    reason = [
+        f"tips out of reach: {tips}" if tips and ok else why
+        for tips, ok, why in zip(lost, refined.ok, refined.status_reason, strict=True)
+    ]
+    ids = [f"{name}-{hand.name}" for name in group["grasp_id"]]
+    new = replace(refined, tasks=tuple(tasks), task_index=group.task_index).with_columns(
+        {"grasp_id": np.array(ids, object), "status_reason": np.array(reason, object)}
+    )
+    if not new.ok.any():
+        return new
+    told = new.take(new.ok)
+    kept = measured(hand, obj, told)
+    before = measure_shape(
+        hand, obj, found.hand_pose[new.ok], found.joints[new.ok], only=("p_dep_cm", "p_vol_cm3")
+    )
+    kept = kept.with_columns({f"initial_{name}": values for name, values in before.items()})
+    fine = kept.ok  # what the simulation says nothing of keeps what retargeting said
+    kept = kept.with_columns({"status_reason": np.where(fine, told.status_reason, kept.status_reason)})
+    kept = ranked(closed(hand, obj, kept))
+    rest = replace(new.take(~new.ok), tasks=kept.tasks)
+    done = concat([kept, rest])
+    index = np.concatenate([kept.task_index, rest.task_index])
+    return replace(done, tasks=kept.tasks, task_index=index)
 
 
 def _unreachable(found: Retargeted, i: int) -> list[str]:
     return [f for f, reach in zip(found.fingers, found.reachable[i], strict=True) if not reach]
 
 
-def _tips(row: Mapping[str, Any], hand: HandModel, found: Retargeted, i: int) -> dict[str, Any]:
+def _tips(group: Grasps, hand: HandModel, found: Retargeted, i: int) -> dict[str, Any]:
     """Of the retargeted grasp, before refinement moves it to the surface."""
     return {
-        "grasp_id": f"{row['grasp_id']}-{hand.name}",
-        "source_grasp_id": row["grasp_id"],
+        "grasp_id": f"{group['grasp_id'][i]}-{hand.name}",
+        "source_grasp_id": group["grasp_id"][i],
         "tip_error_mm": {
             f: round(1000 * float(e), 2) for f, e in zip(found.fingers, found.tip_error[i], strict=True)
         },

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import selection
+import numpy as np
+
 from pipelines.dataset import write_atomic, write_dataset
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.providers.routing import expand
 
 if TYPE_CHECKING:
@@ -65,26 +67,41 @@ class SynthResult:
     Attributes:
       out: the folder with all files.
       status, reason: "ok", or why reasoning, refinement or simulation left no grasp.
-      kept: rows of the kept grasps, best first; one that could not be simulated has another status than "ok".
-      failed: number of rows with another status than "ok", kept or not.
-      num_good: kept grasps that meet all of `selection.LIMITS`, still touch, and are reached freely.
-      num_firm: kept grasps that withstand six forces.
+      grasps: the kept ones, best first, then those that failed; a kept one that could not be simulated has
+        another status than "ok".
       seconds: duration of each step.
     """
 
     out: Path
     status: str
     reason: str
-    kept: list[dict[str, Any]]
-    failed: int
-    num_good: int
-    num_firm: int
+    grasps: Grasps
     seconds: dict[str, float]
+
+    @property
+    def kept(self) -> Grasps:
+        """The kept grasps, best first."""
+        return kept_of(self.grasps)
 
     @property
     def succeeded(self) -> int:
         """Kept grasps with status "ok"."""
-        return sum(row["status"] == "ok" for row in self.kept)
+        return int(self.kept.ok.sum())
+
+    @property
+    def failed(self) -> int:
+        """Rows with another status than "ok", kept or not."""
+        return int((~self.grasps.ok).sum())
+
+    @property
+    def num_good(self) -> int:
+        """Kept grasps that meet all of `rank.LIMITS`, still touch, and are reached freely."""
+        return _count(self.kept, "good")
+
+    @property
+    def num_firm(self) -> int:
+        """Kept grasps that withstand six forces."""
+        return _count(self.kept, "six_force_suc")
 
     def summary(self) -> str:
         """One line for the terminal."""
@@ -97,6 +114,17 @@ class SynthResult:
         if self.num_good:
             return line
         return f"{line}\nno kept grasp is good: too deep, dropped by the gravity test, or not reached freely"
+
+
+def kept_of(grasps: Grasps) -> Grasps:
+    """Those that have a rank."""
+    if "rank" not in grasps:
+        return grasps.take(np.zeros(0, int))
+    return grasps.take(np.isfinite(np.asarray(grasps["rank"], float)))
+
+
+def _count(grasps: Grasps, flag: str) -> int:
+    return int((np.asarray(grasps.columns.get(flag, np.zeros(len(grasps))), float) > 0).sum())
 
 
 def check_options(options: SynthOptions) -> Reasoner:
@@ -115,7 +143,7 @@ def check_options(options: SynthOptions) -> Reasoner:
         raise UserError(f"--keep {options.keep}", f"1 to --num ({options.num})", "choose another number")
     if not 0 <= options.seed < 2**31:
         raise UserError(f"--seed {options.seed}", "0 to 2147483647", "choose another number")
-    from pipelines.keeping import check_select
+    from sim_eval.select import check_select
 
     check_select(options.select)
     output_folder(options.out)
@@ -144,9 +172,12 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     """
     reasoner = check_options(options)
     start_jax()
-    from pipelines import rows
-    from pipelines.keeping import keep_best
+    from pipelines import provenance
+    from pipelines.cluster.select import finished, unfinished
+    from pipelines.cluster.work import Reasoned, Refined
     from pipelines.pictures import write_all
+    from sim_eval.select import check_select
+    from sim_eval.select.select import select
     from zdg_jax import api
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
@@ -177,10 +208,9 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                 ),
             )
             api.close_reasoner(reasoner)
-        shared, grasp = rows.identity(obj, hand, said.grasp, config), said.grasp
-        status, reason = grasp.status, grasp.status_reason
-        kept_rows: list[dict[str, Any]] = []
-        other_rows = [rows.failed_row(shared, grasp)]
+        grasp = said.grasp
+        columns = provenance.task_columns(obj, hand, grasp, config)
+        reasoned = Reasoned(None, grasp, columns, said.trace, {}, {})
         if grasp.status == "ok":
             with steps.step(f"refine {options.num} grasps"):
                 refined = api.refine_task(
@@ -188,23 +218,20 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
                     optimizer=options.optimizer,
                 )  # fmt: skip
             with steps.step("simulate and choose"):
-                kept = keep_best(options.select, hand, obj, grasp, refined, options.keep)
-            kept_rows, other_rows = rows.task_rows(shared, hand, grasp, kept.batch, kept.places, kept.columns)
-            if not kept_rows:
-                status, reason = selection.why_none(refined.status, refined.status_reason)
+                by = check_select(options.select)
+                chosen = select(hand, obj, refined, options.keep, by=by, guidance=grasp.guidance)
+            done = finished(Refined(reasoned, refined), chosen.kept, chosen.simulated)
+        else:
+            done = unfinished(hand, reasoned)
         with steps.step("write the data"):
-            used = rows.versions()
-            write_dataset(out, kept_rows + other_rows, rows.dataset_info(obj, hand, config, used))
+            used = provenance.versions()
+            write_dataset(out, done.grasps, provenance.dataset_info(obj, hand, config, used))
             _write_trace(out, said.trace, said.pictures)
         with steps.step("draw"):
             notes = [f"seed {options.seed}", *(f"{name} {version}" for name, version in used.items())]
-            write_all(out, obj, hand, said.trace, said.pictures, kept_rows, notes)
-    if kept_rows and all(row["status"] != "ok" for row in kept_rows):
-        status, reason = kept_rows[0]["status"], kept_rows[0]["status_reason"]
-    failed = sum(row["status"] != "ok" for row in kept_rows + other_rows)
-    good = int(selection.good_rows(kept_rows).sum())
-    firm = sum(bool(row["six_force_suc"]) for row in kept_rows)
-    return SynthResult(out, status, reason, kept_rows, failed, good, firm, steps.seconds)
+            kept = kept_of(done.grasps)
+            write_all(out, obj, hand, said.trace, said.pictures, kept.to_table().to_pylist(), notes)
+    return SynthResult(out, done.status, done.reason, done.grasps, steps.seconds)
 
 
 def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:

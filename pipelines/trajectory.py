@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation, Slerp
 
-from pipelines.dataset import column_array, read_dataset, write_atomic
+from pipelines.dataset import load_grasps, write_atomic
 from pipelines.runtime import output_folder
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HandModel, load_hand
@@ -39,6 +40,27 @@ def joint_path(
     return np.concatenate([closing, pressing], axis=1) @ hand.coupling.T + hand.coupling_offset
 
 
+def base_path(
+    before: Float[np.ndarray, "n 7"], at: Float[np.ndarray, "n 7"], steps: int
+) -> Float[np.ndarray, "n times 7"]:
+    """The base link's poses at the times of `joint_path`: straight to the grasp, then still.
+
+    p(t) = p_0 + t (p_1 - p_0), the turn by spherical interpolation.
+
+    Args:
+      before, at: xyz wxyz at the pregrasp and at the grasp, metres.
+      steps: from one pose to the next.
+    """
+    t = np.linspace(0.0, 1.0, steps + 1)
+    place = before[:, None, :3] + t[None, :, None] * (at - before)[:, None, :3]
+    turns = [
+        Slerp([0.0, 1.0], Rotation.from_quat(np.stack([a, b])[:, [4, 5, 6, 3]]))(t).as_quat()[:, [3, 0, 1, 2]]
+        for a, b in zip(before, at, strict=True)
+    ]
+    coming = np.concatenate([place, np.array(turns).reshape(len(at), len(t), 4)], axis=2)
+    return np.concatenate([coming, np.repeat(at[:, None], steps, axis=1)], axis=1)
+
+
 def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
     """Trajectories of every grasp with status "ok".
 
@@ -47,27 +69,31 @@ def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
       steps: from one pose to the next.
     Returns: `hand`, `joint_names` (the robot's own order), `base_link`, `stages` with the step each ends at,
       and by grasp `grasp_id`, `object_id`, `hand_pose` (xyz wxyz of the base link in the object frame,
-      metres) and `positions` [grasps, times, joints], radians.
+      metres), `base_poses` [grasps, times, 7] (the same on the way) and `positions` [grasps, times, joints],
+      radians.
     Raises:
       UserError: what the file lacks, or fewer than one step.
     """
     if steps < 1:
         raise UserError(f"--steps {steps}", "1 or more", "choose another --steps")
-    table, info = read_dataset(Path(path).expanduser())
+    grasps, info = load_grasps(Path(path).expanduser())
     hand = load_hand(info["hand"])
     try:
         order = [list(info["joint_names"]).index(j) for j in hand.active_names]
     except ValueError as e:
         raise UserError(f"{path}: {e}", f"the joints of {hand.name}", "synthesize it again") from None
-    ok = np.array([s == "ok" for s in table["status"].to_pylist()], dtype=bool)
-    poses = [column_array(table, f"{p}joints")[ok][:, order] for p in ("pregrasp_", "", "squeeze_")]
+    grasps = grasps.take(grasps.ok)
+    poses = [joints[:, order] for joints in (grasps.pregrasp, grasps.joints, grasps.squeeze)]
+    known = np.isfinite(grasps.pregrasp_pose).all(axis=1, keepdims=True)
+    before = np.where(known, grasps.pregrasp_pose, grasps.hand_pose)
     return {
         "hand": hand.name, "base_link": hand.link_names[0], "joint_names": list(hand.joint_names),
         "stages": {"pregrasp": 0, "grasp": steps, "squeeze": 2 * steps},
         "units": {"angle": "rad", "length": "m"},
-        "grasp_id": [g for g, k in zip(table["grasp_id"].to_pylist(), ok, strict=True) if k],
-        "object_id": [g for g, k in zip(table["object_id"].to_pylist(), ok, strict=True) if k],
-        "hand_pose": column_array(table, "hand_pose")[ok],
+        "grasp_id": list(grasps["grasp_id"]),
+        "object_id": [grasps.tasks[task]["object_id"] for task in grasps.task_index],
+        "hand_pose": grasps.hand_pose,
+        "base_poses": base_path(before, grasps.hand_pose, steps),
         "positions": joint_path(hand, poses[0], poses[1], poses[2], steps),
     }  # fmt: skip
 

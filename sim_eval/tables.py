@@ -10,50 +10,8 @@ import numpy as np
 from rich.table import Table as RichTable
 
 from sim_eval.statistics import Summary, summarise
+from zdg_jax.columns import Column, shown
 from zdg_jax.errors import UserError
-
-
-@dataclass(frozen=True)
-class Column:
-    """A metric as a table shows it; `factor` turns the stored value into the heading's unit."""
-
-    name: str
-    heading: str
-    factor: float = 1.0
-
-
-# the order and units of the paper's Tables I and II
-PAPER_COLUMNS = (
-    Column("p_vol_cm3", "P.Vol (cm³) ↓"),
-    Column("p_dep_cm", "P.Dep (cm) ↓"),
-    Column("sim_dis_cm", "Sim.Dis (cm) ↓"),
-    Column("sim_suc", "Sim.Suc (%) ↑", 100.0),
-    Column("part_acc", "Part Acc (%) ↑", 100.0),
-    Column("sc_ratio", "S.C.Ratio (%) ↑", 100.0),
-)
-MORE_COLUMNS = (
-    Column("p_vol_voxel_cm3", "P.Vol, 5 mm voxels (cm³) ↓"),
-    Column("p_dep_object_cm", "depth of the object's points in the hand (cm) ↓"),
-    Column("p_dep_collision_cm", "depth of the collision shapes (cm) ↓"),
-    Column("self_pen_cm", "self-penetration (cm) ↓"),
-    Column("contact_5mm", "contact at 5 mm (%) ↑", 100.0),
-    Column("contact_2mm", "contact at 2 mm (%) ↑", 100.0),
-    Column("contact_fingers", "fingers in contact, 5 mm ↑"),
-    Column("contact_number", "contact number (links, 2 mm) ↑"),
-    Column("contact_gap_cm", "gap (cm) ↓"),
-    Column("contact_distance_cm", "contact distance (cm) ↓"),
-    Column("contact_consistency_cm", "contact consistency (cm) ↓"),
-    Column("force_closure", "force closure (%) ↑", 100.0),
-    Column("fc_epsilon", "Ferrari-Canny ε ↑"),
-    Column("fc_min_weight", "LP weight ↑"),
-    Column("contact_end", "contact at the end (%) ↑", 100.0),
-    Column("gravity_hold_suc", "held against gravity (%) ↑", 100.0),
-    Column("gravity_hold_dis_cm", "displacement, held against gravity (cm) ↓"),
-    Column("six_force_suc", "six-force success (%) ↑", 100.0),
-    Column("six_force_dis_cm", "displacement, six forces (cm) ↓"),
-    Column("pregrasp_gap_cm", "pregrasp to object (cm) ↑"),
-)
-COLUMNS = PAPER_COLUMNS + MORE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -78,7 +36,7 @@ def table(
     rows: Mapping[str, Mapping[str, np.ndarray]],
     columns: Sequence[str] | None = None,
     *,
-    known: Sequence[Column] = PAPER_COLUMNS,
+    known: Sequence[Column] | None = None,
     clusters: str | None = None,
 ) -> Table:
     """Summaries of the columns of several methods, objects or categories.
@@ -86,7 +44,7 @@ def table(
     Args:
       rows: columns of `evaluate` by the line's name; a column `status` says which rows failed.
       columns: names out of `known`; by default those that some line has.
-      known: what may be shown, in order.
+      known: what may be shown, in order; by default the paper's columns.
       clusters: column that says which object a row belongs to; rows are taken as independent without.
 
     Returns:
@@ -95,21 +53,22 @@ def table(
     Raises:
       UserError: an unknown column.
     """
+    known = shown("paper") if known is None else known
     names = [column.name for column in known]
     for name in columns or ():
         if name not in names:
             raise UserError(f"column {name!r}", f"some of {', '.join(names)}", "choose other columns")
     wanted = columns if columns is not None else [c for c in names if any(c in row for row in rows.values())]
-    shown = tuple(column for column in known if column.name in wanted)
-    return Table(shown, tuple(_line(name, row, shown, clusters) for name, row in rows.items()))
+    chosen = tuple(column for column in known if column.name in wanted)
+    return Table(chosen, tuple(_line(name, row, chosen, clusters) for name, row in rows.items()))
 
 
-def _line(name: str, row: Mapping[str, np.ndarray], shown: Sequence[Column], clusters: str | None) -> Line:
+def _line(name: str, row: Mapping[str, np.ndarray], chosen: Sequence[Column], clusters: str | None) -> Line:
     size = len(next(iter(row.values()))) if row else 0
     failed = np.asarray(row["status"]) != "ok" if "status" in row else np.zeros(size, bool)
     groups = np.asarray(row[clusters]) if clusters is not None and clusters in row else None
     cells = tuple(
-        summarise(np.asarray(row[c.name]), failed, groups) if c.name in row else None for c in shown
+        summarise(np.asarray(row[c.name]), failed, groups) if c.name in row else None for c in chosen
     )
     return Line(name, cells, size, int(failed.sum()))
 
@@ -119,48 +78,48 @@ def markdown_table(rows: Mapping[str, Mapping[str, np.ndarray]], columns: Sequen
     return markdown(table(rows, columns))
 
 
-def markdown(shown: Table) -> str:
+def markdown(made: Table) -> str:
     """Mean ± half the 95 % interval, or (low to high) where it is lopsided; grasps, and how many failed."""
-    lines = ["| | " + " | ".join(c.heading for c in shown.columns) + " | grasps | failed |"]
-    lines.append("|---" * (len(shown.columns) + 3) + "|")
-    for line in shown.lines:
-        cells = _texts(shown.columns, line)
+    lines = ["| | " + " | ".join(c.heading for c in made.columns) + " | grasps | failed |"]
+    lines.append("|---" * (len(made.columns) + 3) + "|")
+    for line in made.lines:
+        cells = _texts(made.columns, line)
         lines.append(f"| {line.name} | " + " | ".join(cells) + f" | {line.size} | {line.failed} |")
     return "\n".join(lines) + "\n"
 
 
-def upright_markdown(shown: Table) -> str:
+def upright_markdown(made: Table) -> str:
     """The same with one metric a line, which many metrics of few lines need."""
-    head = ["metric", *(line.name for line in shown.lines)]
+    head = ["metric", *(line.name for line in made.lines)]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    lines += ["| " + " | ".join(cells) + " |" for cells in _upright(shown)]
+    lines += ["| " + " | ".join(cells) + " |" for cells in _upright(made)]
     return "\n".join(lines) + "\n"
 
 
-def upright_terminal(shown: Table, title: str = "") -> RichTable:
+def upright_terminal(made: Table, title: str = "") -> RichTable:
     """`upright_markdown` for the terminal."""
     view = RichTable("metric", title=title or None, title_justify="left")
-    for line in shown.lines:
+    for line in made.lines:
         view.add_column(line.name, justify="right")
-    for cells in _upright(shown):
+    for cells in _upright(made):
         view.add_row(*cells)
     return view
 
 
-def terminal(shown: Table) -> RichTable:
+def terminal(made: Table) -> RichTable:
     """`markdown` for the terminal."""
     view = RichTable()
     view.add_column("", no_wrap=True)
-    for column in shown.columns:
+    for column in made.columns:
         view.add_column(column.heading, justify="right")
     for name in ("grasps", "failed"):
         view.add_column(name, justify="right")
-    for line in shown.lines:
-        view.add_row(line.name, *_texts(shown.columns, line), str(line.size), str(line.failed))
+    for line in made.lines:
+        view.add_row(line.name, *_texts(made.columns, line), str(line.size), str(line.failed))
     return view
 
 
-def to_json(shown: Table) -> list[dict[str, Any]]:
+def to_json(made: Table) -> list[dict[str, Any]]:
     """One dict a line: mean, low, high, count, missing of every metric in its stored unit; None for NaN."""
     return [
         {
@@ -176,19 +135,19 @@ def to_json(shown: Table) -> list[dict[str, Any]]:
                     "missing": cell.missing,
                     "objects": cell.clusters or None,
                 }
-                for column, cell in zip(shown.columns, line.cells, strict=True)
+                for column, cell in zip(made.columns, line.cells, strict=True)
                 if cell is not None
             },
         }
-        for line in shown.lines
+        for line in made.lines
     ]
 
 
-def _upright(shown: Table) -> list[list[str]]:
-    texts = [_texts(shown.columns, line) for line in shown.lines]
-    lines = [[c.heading, *(text[i] for text in texts)] for i, c in enumerate(shown.columns)]
-    lines.append(["grasps", *(str(line.size) for line in shown.lines)])
-    lines.append(["failed", *(str(line.failed) for line in shown.lines)])
+def _upright(made: Table) -> list[list[str]]:
+    texts = [_texts(made.columns, line) for line in made.lines]
+    lines = [[c.heading, *(text[i] for text in texts)] for i, c in enumerate(made.columns)]
+    lines.append(["grasps", *(str(line.size) for line in made.lines)])
+    lines.append(["failed", *(str(line.failed) for line in made.lines)])
     return lines
 
 

@@ -81,10 +81,10 @@ def test_refinement_is_the_same_again_and_beats_its_start(stick: api.ObjectModel
     assert two is not None
     np.testing.assert_array_equal(one.hand_pose, two.hand_pose)
     np.testing.assert_array_equal(one.joints, two.joints)
-    assert np.median(one.energy_total) < np.median(one.init_energy_total)
+    assert np.median(one["energy_total"]) < np.median(one["init_energy_total"])
     unrefined = api.synthesize(stick, "lift it", num=8, seed=1, ablate="refine").refined
     assert unrefined is not None
-    np.testing.assert_allclose(unrefined.hand_pose[:, :3], one.init_pose[:, :3], atol=1e-5)
+    np.testing.assert_allclose(unrefined.hand_pose[:, :3], one["init_pose"][:, :3], atol=1e-5)
     # q and -q are the same turn.
-    same = np.abs(np.sum(unrefined.hand_pose[:, 3:] * one.init_pose[:, 3:], axis=1))
+    same = np.abs(np.sum(unrefined.hand_pose[:, 3:] * one["init_pose"][:, 3:], axis=1))
     np.testing.assert_allclose(same, 1.0, atol=1e-5)

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, get_args
 from PIL import Image
 
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
@@ -23,7 +24,6 @@ from zdg_jax.reasoning.providers import factory
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import refine
-from zdg_jax.refine.result import RefinedGrasps
 
 Ablation = Literal["contact", "initial", "refine"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
@@ -49,7 +49,7 @@ class Synthesis:
     grasp: ReasonedGrasp
     trace: dict[str, Any]
     pictures: dict[str, Image.Image]
-    refined: RefinedGrasps | None
+    refined: Grasps | None
 
 
 def make_reasoner(
@@ -108,7 +108,7 @@ def refine_task(
     seed: int = 0,
     ablate: str | None = None,
     optimizer: str = "adam",
-) -> RefinedGrasps:
+) -> Grasps:
     """Paper III-E (eqs. 6-8) for one reasoned task.
 
     Args:
@@ -118,7 +118,7 @@ def refine_task(
       seed: of the jitter.
       ablate: "initial" or "refine", see `RefineConfig`.
       optimizer: see `RefineConfig`.
-    Returns: all `num` grasps; one or all of them may have failed, see `RefinedGrasps.status`.
+    Returns: all `num` grasps; one or all of them may have failed, see `Grasps.status`.
     """
     return refine(hand, obj, grasp, num=num, seed=seed, config=refine_config(ablate, optimizer))
 

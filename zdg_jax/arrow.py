@@ -195,6 +195,10 @@ def read(
         else:
             columns[name] = _read(made, name, COLUMNS[name])
     tasks, index = _tasks(made)
+    if "calls" in made.column_names and made.num_rows:
+        size = pc.list_value_length(_whole(made["calls"])).to_numpy(zero_copy_only=False)
+        if (size != np.array([len(task["calls"]) for task in tasks])[index]).any():  # a judge asked about some
+            columns["calls"] = _read(made, "calls", COLUMNS["calls"])
     return columns, tasks, index, about
 
 

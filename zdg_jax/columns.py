@@ -180,15 +180,22 @@ _ALL: tuple[Column, ...] = (
     Column("contact_end", "flag", "contact at the end (%) ↑", 100.0, shown=("eval",)),
     Column("contact_every_step", "flag", stored=False),
     Column("sim_depth_cm", "real", stored=False),
+    # the tests with an actuated hand, named by their protocol
     Column("gravity_hold_suc", "flag", "held against gravity (%) ↑", 100.0, shown=("eval",), stored=False),
     Column(
         "gravity_hold_dis_cm", "real", "displacement, held against gravity (cm) ↓", shown=("eval",),
         stored=False,
     ),
+    Column("gravity_hold_turn_deg", "real", stored=False),
+    Column("gravity_hold_depth_cm", "real", stored=False),
+    Column("gravity_hold_held", "count", stored=False),
     Column(
         "six_force_suc", "flag", "six-force success (%) ↑", 100.0, shown=("eval", "benchmark"), share=True
     ),
     Column("six_force_dis_cm", "real", "displacement, six forces (cm) ↓", shown=("eval",), stored=False),
+    Column("six_force_turn_deg", "real", stored=False),
+    Column("six_force_depth_cm", "real", stored=False),
+    Column("good", "flag", newer=True),
     # the unrefined start
     Column("initial_p_dep_cm", "real"),
     Column("initial_p_vol_cm3", "real"),

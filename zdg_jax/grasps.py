@@ -122,6 +122,12 @@ class Grasps:
             status=[status], status_reason=[reason], columns={"start": np.array([-1])}, tasks=(task or {},),
         )  # fmt: skip
 
+    @classmethod
+    def empty(cls, hand: str, joint_names: Sequence[str]) -> Grasps:
+        """No grasp at all."""
+        nothing = np.zeros((0, len(joint_names)))
+        return cls.of(hand, joint_names, np.zeros((0, 7)), nothing, columns={"start": np.zeros(0, np.int64)})
+
     def __len__(self) -> int:
         return len(self.status)
 

@@ -77,7 +77,7 @@ def _run(options: Options) -> int:
     from pipelines.benchmark.page import Run, write_report
     from pipelines.benchmark.unit import UnitOptions
     from pipelines.benchmark.work import chosen_instructions, draw_failures, run_all
-    from pipelines.rows import versions
+    from pipelines.provenance import versions
     from sim_eval.benchmark.instructions import split
 
     methods = [read_method(given) for given in options.methods]

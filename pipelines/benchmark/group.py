@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import selection
 from pipelines.benchmark.rows import ROWS
-from pipelines.benchmark.unit import UnitOptions, failed, grasps, six_force, target_mask, written
-from pipelines.choose import chosen, strayed
+from pipelines.benchmark.unit import UnitOptions, failed, target_mask, unit_rows, written
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
+from sim_eval.select.select import select
 from zdg_jax import api
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
@@ -28,7 +28,7 @@ from zdg_jax.objects.named_parts import named_parts, with_named_parts
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.state import ReasonState, open_state
-from zdg_jax.refine import RefineConfig, RefinedGrasps, Task, refine_many
+from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.starts import random_around
 from zdg_jax.render.cameras import best_view, visible_pixels
 from zdg_jax.render.frame import Frame
@@ -131,9 +131,9 @@ class Bench:
                     found.setdefault(place, crashed(error))
         return [found[k] for k in range(len(group.units))]
 
-    def refined(self, tasks: Sequence[Task]) -> list[RefinedGrasps]:
+    def refined(self, tasks: Sequence[Task]) -> list[Grasps]:
         """Eqs. 6-8 for tasks in calls of one shape."""
-        done: list[RefinedGrasps] = []
+        done: list[Grasps] = []
         for first in range(0, len(tasks), self._slots):
             batch = list(tasks[first : first + self._slots])
             padded = batch + [batch[-1]] * (self._slots - len(batch))
@@ -186,7 +186,7 @@ class _Instruction:
             if row not in refined:
                 results[row] = failed(grasp.status, grasp.status_reason)
             elif not found[row]:
-                results[row] = failed(*selection.why_none(refined[row].status, refined[row].status_reason))
+                results[row] = failed(*refined[row].why_none())
             else:
                 results[row] = {
                     "status": "ok", "status_reason": "", **_about(grasp), **reasoned[_chain_of(row)][1],
@@ -218,8 +218,8 @@ class _Instruction:
             said = replace(said, guidance=self.labelled(said.guidance))
         return said, lifting
 
-    def refined(self, said: dict[str, ReasonedGrasp]) -> dict[str, RefinedGrasps]:
-        """K refined grasps a row; W/O Refine has those of Ours, of which `chosen` takes G' itself."""
+    def refined(self, said: dict[str, ReasonedGrasp]) -> dict[str, Grasps]:
+        """K refined grasps a row; W/O Refine has those of Ours, of which `kept` takes G' itself."""
         tasks: dict[str, Task] = {}
         same: dict[str, str] = {}
         for row, grasp in said.items():
@@ -237,26 +237,17 @@ class _Instruction:
         done = dict(zip(tasks, self.bench.refined(list(tasks.values())), strict=True))
         return {row: done[other] for row, other in same.items()}
 
-    def kept(self, row: str, grasp: ReasonedGrasp, refined: RefinedGrasps) -> list[dict[str, Any]]:
+    def kept(self, row: str, grasp: ReasonedGrasp, refined: Grasps) -> list[dict[str, Any]]:
         """The chosen grasps of a row, measured; W/O Refine has G' alone."""
-        pose, joints, energy, status = (
-            refined.hand_pose, refined.joints, np.asarray(refined.energy_total), refined.status,
-        )  # fmt: skip
-        score = np.asarray(refined.score)
-        if ROWS[row].ablate == "initial":
-            score = energy  # it knows no G' to drift from
+        if ROWS[row].ablate == "initial":  # it knows no G' to deviate from
+            refined = refined.with_columns({"score": refined["energy_total"]})
         elif ROWS[row].ablate == "refine":
-            pose, joints = refined.init_pose[:1], refined.init_joints[:1]
-            score = energy = np.asarray(refined.init_energy_total)[:1]
-            status = ("ok",)
-        score = strayed(self.hand, self.obj, grasp.guidance, pose, joints, score)
-        rows, columns, _ = chosen(
-            self.hand, self.obj, pose, joints, score, status, self.options.keep,
-            part=self.mask, threads=self.threads, choose=self.options.choose,
+            refined = _starts(refined.take(np.arange(1)))
+        chosen = select(
+            self.hand, self.obj, refined, self.options.keep, guidance=grasp.guidance, part=self.mask,
+            close=row in self.options.six_force, choose=self.options.choose, threads=self.threads,
         )  # fmt: skip
-        if len(rows) and row in self.options.six_force:
-            columns |= six_force(self.hand, self.obj, pose[rows], joints[rows], self.threads)
-        return grasps(columns, pose[rows], joints[rows], energy[rows])
+        return unit_rows(chosen.kept)
 
     def labelled(self, lifted: ContactGuidance) -> ContactGuidance:
         """Contact as labelled, in place of what one view's mask was lifted to."""
@@ -266,6 +257,15 @@ class _Instruction:
             for names in (self.instruction.hand_parts, self.instruction.func_parts)
         )
         return replace(lifted, hand_mask=hand, func_mask=func)
+
+
+def _starts(refined: Grasps) -> Grasps:
+    """The unrefined grasps."""
+    score = refined["init_energy_total"]
+    return Grasps.of(
+        refined.hand, refined.joint_names, refined["init_pose"], refined["init_joints"],
+        columns={**refined.columns, "energy_total": score, "score": score}, tasks=refined.tasks,
+    )  # fmt: skip
 
 
 def given_view(

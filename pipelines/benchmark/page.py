@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from pipelines.benchmark.summary import (
-    BENCH_COLUMNS,
     DIVERSITY_COLUMNS,
     Line,
     Unit,
@@ -29,7 +28,7 @@ from pipelines.benchmark.summary import (
 )
 from pipelines.dataset import write_atomic
 from sim_eval.benchmark.instructions import Half, Instruction
-from sim_eval.tables import PAPER_COLUMNS
+from zdg_jax.columns import shown as columns_of
 
 _PAGE = """<!doctype html><meta charset="utf-8"><title>{{ heading }}</title>
 <style>body{font:15px/1.45 sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#1c2026}
@@ -99,7 +98,7 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
     for name, lines in shown:
         parts += [f"## {name}", markdown(lines).rstrip()]
     everything = shown[0][1]
-    bench = markdown(everything, columns=(*BENCH_COLUMNS, *DIVERSITY_COLUMNS)).rstrip()
+    bench = markdown(everything, columns=(*columns_of("benchmark"), *DIVERSITY_COLUMNS)).rstrip()
     parts += ["## DexGraspBench's columns, all tasks", bench]
     why = {row: causes(units) for row, units in run.units.items()}
     parts += ["## What is wrong with the best grasps", *(_counted(title(r), c) for r, c in why.items())]
@@ -121,7 +120,7 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
     ]
     template = jinja2.Environment(autoescape=True).from_string(_PAGE)
     page = template.render(
-        heading=run.heading, note=run.note, tables=shown, columns=PAPER_COLUMNS, cell=cell, bad=drawn
+        heading=run.heading, note=run.note, tables=shown, columns=columns_of("paper"), cell=cell, bad=drawn
     )
     write_atomic(out / "benchmark.html", page.encode())
 

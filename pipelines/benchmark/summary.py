@@ -11,27 +11,15 @@ import numpy as np
 from pipelines.benchmark.rows import ROWS
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.metrics.diversity import first_component_share
-from sim_eval.tables import MORE_COLUMNS, PAPER_COLUMNS, Column, summarise
+from sim_eval.statistics import summarise
+from zdg_jax.columns import COLUMNS, Column, shown
 
 SIMULATED = ("sim_dis_cm", "sim_suc")  # "we exclude tasks involving Twist" (paper IV-A)
-# a failed task counts as 0 in these
-SHARES = ("sim_suc", "part_acc", "sc_ratio", "force_closure", "six_force_suc")
-# DexGraspBench's, as far as they were measured
-BENCH_COLUMNS = tuple(
-    column
-    for column in MORE_COLUMNS
-    if column.name
-    in (
-        "p_dep_object_cm", "p_vol_voxel_cm3", "self_pen_cm", "contact_number", "contact_distance_cm",
-        "contact_consistency_cm", "force_closure", "fc_epsilon", "six_force_suc", "pregrasp_gap_cm",
-    )
-)  # fmt: skip
 # of a row's set of grasps, not of one: DexGraspBench takes all evaluated ones, Dexonomy those that succeeded
 DIVERSITY_COLUMNS = (
-    Column("diversity", "diversity: first principal component, all grasps (%) ↓", 100.0),
-    Column("diversity_held", "of those held (%) ↓", 100.0),
+    Column("diversity", "real", "diversity: first principal component, all grasps (%) ↓", 100.0),
+    Column("diversity_held", "real", "of those held (%) ↓", 100.0),
 )
-PAPER = frozenset(column.name for column in PAPER_COLUMNS)
 Unit = Mapping[str, Any]
 
 
@@ -54,14 +42,14 @@ def line(title: str, units: Sequence[Unit], instructions: Mapping[str, Instructi
 
     Grasps of one instruction are alike, so the interval is over instructions: mean +- 1.96 s / sqrt(n), or
     robust to clusters (`sim_eval.statistics`) where several instructions share an object.
-    A task without a grasp counts as 0 in `SHARES` and is left out of lengths and volumes.
+    A task without a grasp counts as 0 in shares (`Column.share`) and is left out of lengths and volumes.
     """
     mean, half = {}, {}
-    for name, factor in ((c.name, c.factor) for c in (*PAPER_COLUMNS, *BENCH_COLUMNS)):
+    for name, factor in ((c.name, c.factor) for c in (*shown("paper"), *shown("benchmark"))):
         counted = [
             u for u in units if not (name in SIMULATED and instructions[u["id"]].affordance == "twist")
         ]
-        if name not in PAPER and not any(name in grasp for unit in counted for grasp in unit["grasps"]):
+        if "paper" not in COLUMNS[name].shown and not any(name in grasp for unit in counted for grasp in unit["grasps"]):
             mean[name] = half[name] = float("nan")  # not asked for
             continue
         values = np.array([_of_task(unit, name) for unit in counted], dtype=np.float64)
@@ -123,8 +111,9 @@ def seconds(units: Sequence[Unit]) -> dict[str, float]:
     return {stage: sum(each.get(stage, 0.0) for each in timed) / len(timed) for stage in stages}
 
 
-def markdown(lines: Sequence[Line], first: str = "", columns: Sequence[Column] = PAPER_COLUMNS) -> str:
+def markdown(lines: Sequence[Line], first: str = "", columns: Sequence[Column] | None = None) -> str:
     """A table; by default in the order and units of the paper's Tables I and II."""
+    columns = shown("paper") if columns is None else columns
     head = f"| {first} | " + " | ".join(c.heading for c in columns) + " | tasks | failed |"
     rows = [head, "|---" * (len(columns) + 3) + "|"]
     for entry in lines:
@@ -156,5 +145,5 @@ def _of_task(unit: Unit, name: str) -> float:
     finite = [float(value) for value in values if value is not None]
     if finite:
         # a grasp whose simulation failed has no share of success either
-        return sum(finite) / (len(values) if name in SHARES else len(finite))
-    return 0.0 if name in SHARES else float("nan")
+        return sum(finite) / (len(values) if COLUMNS[name].share else len(finite))
+    return 0.0 if COLUMNS[name].share else float("nan")

@@ -11,22 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import selection
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
 from pipelines.formats.collect import UNREADABLE
-from pipelines.keeping import closing_columns
 from sim_eval.benchmark.instructions import Instruction
-from sim_eval.evaluate import evaluate
+from sim_eval.select.select import closed, measured
+from zdg_jax.columns import COLUMNS
+from zdg_jax.grasps import Grasps
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.named_parts import named_parts
 
-MEASURES = (
-    "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_voxel_cm3", "self_pen_cm", "sim_dis_cm", "sim_suc",
-    "contact_end", "part_acc", "sc_ratio", "contact_number", "contact_distance_cm", "contact_consistency_cm",
-    "force_closure", "fc_epsilon", "six_force_suc", "six_force_held", "pregrasp_gap_cm", "p_dep_collision_cm",
-)  # fmt: skip
 FORM = 5  # of the unit files
 
 
@@ -124,12 +119,14 @@ def measure_unit(
         result = failed("no_grasp", "the file has none for it")
     else:
         obj = load_object(instruction.object, seed=options.seed)
-        columns = evaluate(
-            method.hand, obj, *given, part=target_mask(obj, instruction), backend=selection.BACKEND
-        )
+        pose, joints = given
+        found = measured(
+            method.hand, obj, Grasps.of(method.hand.name, method.hand.active_names, pose, joints),
+            target_mask(obj, instruction),
+        )  # fmt: skip
         if method.name in options.six_force:
-            columns |= six_force(method.hand, obj, *given)
-        rows = grasps(columns, *given)
+            found = closed(method.hand, obj, found)
+        rows = unit_rows(found)
         empty = {"status": UNREADABLE, "hand_pose": None, "joints": None}
         rows += [{**empty, "status_reason": why, "rank": k} for k, why in enumerate(broken, start=len(rows))]
         result = {"status": "ok", "status_reason": "", "grasps": rows}
@@ -142,26 +139,22 @@ def target_mask(obj: ObjectModel, instruction: Instruction) -> np.ndarray:
     return named_parts(obj).samples_of(obj, (*instruction.hand_parts, *instruction.func_parts))
 
 
-def six_force(hand: Any, obj: ObjectModel, pose: np.ndarray, joints: np.ndarray, threads: int | None = None):
-    """The columns of DexGraspBench's test, and of the closing that it was run with."""
-    closed = closing_columns(hand, obj, pose, joints, threads)
-    return {name: closed[name] for name in ("six_force_suc", "six_force_held", "pregrasp_gap_cm")}
+def measures() -> tuple[str, ...]:
+    """Names of the measures that a unit's file keeps."""
+    shown = [c.name for c in COLUMNS.values() if {"paper", "benchmark"} & {*c.shown}]
+    return (*shown, "contact_end", "six_force_held")
 
 
-def grasps(
-    columns: Mapping[str, np.ndarray], pose: np.ndarray, joints: np.ndarray, energy: np.ndarray | None = None
-) -> list[dict[str, Any]]:
+def unit_rows(grasps: Grasps) -> list[dict[str, Any]]:
     """Measured grasps, best first, as they stand in the file."""
-    rows = []
-    for i in range(len(pose)):
-        measured = {name: _plain(columns[name][i]) for name in MEASURES if name in columns}
-        rows.append(
-            measured
-            | {"status": str(columns["status"][i]), "status_reason": str(columns["status_reason"][i])}
-            | {"hand_pose": pose[i].tolist(), "joints": joints[i].tolist(), "rank": i}
-            | ({} if energy is None else {"energy_total": float(energy[i])})
-        )
-    return rows
+    names = [name for name in measures() if name in grasps]
+    return [
+        {name: _plain(grasps[name][i]) for name in names}
+        | {"status": str(grasps.status_name[i]), "status_reason": str(grasps.status_reason[i])}
+        | {"hand_pose": grasps.hand_pose[i].tolist(), "joints": grasps.joints[i].tolist(), "rank": i}
+        | ({"energy_total": float(grasps["energy_total"][i])} if "energy_total" in grasps else {})
+        for i in range(len(grasps))
+    ]
 
 
 def _plain(value: Any) -> bool | float | None:

@@ -134,18 +134,21 @@ class SimulateActor:
 
         quiet_xla()
         start_jax()
-        from pipelines.cluster.simulate import SimulateStage
+        from pipelines.cluster.select import SelectStage
+        from sim_eval.select import check_select
         from zdg_jax.hands import load_hand
 
         os.nice(_NICE)
-        self._stage = SimulateStage(load_hand(options.hand), options.keep, options.select, threads=1)
+        self._stage = SelectStage(
+            load_hand(options.hand), options.keep, check_select(options.select), threads=1
+        )
         self._objects = _Objects()
 
     def hello(self) -> dict[str, int]:
         return {"pid": os.getpid()}
 
     def simulate(self, refined: Any, refs: list[Any]) -> Timed[Any]:
-        return timed("simulate", lambda: self._stage.simulate(refined, self._objects.get(refs[0])))
+        return timed("simulate", lambda: self._stage.select(refined, self._objects.get(refs[0])))
 
 
 class GatewayActor:

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder
-from pipelines.dataset import METRICS, MORE_METRICS
+from zdg_jax.columns import stored
 
-MEASURES = (*METRICS, "contact_end", *MORE_METRICS)
 _TASK_COLUMNS = (
     "object", "status", "refined", "simulated", "kept", "good", "failed", "calls_sent", "cost_usd",
     "input_tokens", "output_tokens",
@@ -28,7 +27,7 @@ def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
       manifest: as in manifest.json.
     """
     tasks = _read(folder, "tasks", _TASK_COLUMNS)
-    grasps = _read(folder, "grasps", ("status", "rank", *MEASURES))
+    grasps = _read(folder, "grasps", ("status", "rank", *_measured()))
     statuses = Counter(tasks["status"].to_pylist())
     ok, count = statuses.get("ok", 0), tasks.num_rows
     config = manifest["config"]
@@ -99,10 +98,14 @@ def _yield(name: str, before: int, after: int) -> str:
     return f"| {name} | {before} | {after} | {share} |"
 
 
+def _measured() -> list[str]:
+    return [column.name for column in stored() if column.heading or column.name == "p_score"]
+
+
 def _measures(grasps: pa.Table) -> list[str]:
     kept = [rank is not None for rank in grasps["rank"].to_pylist()]
     lines = []
-    for name in MEASURES:
+    for name in _measured():
         values = np.array(
             [v for v, k in zip(grasps[name].to_pylist(), kept, strict=True) if k and v is not None]
         )

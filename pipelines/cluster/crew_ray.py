@@ -21,7 +21,7 @@ from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from zdg_jax.errors import UserError
-from zdg_jax.refine.result import RefinedGrasps
+from zdg_jax.grasps import Grasps
 
 T = TypeVar("T")
 NAMESPACE = "zdg"
@@ -160,7 +160,7 @@ class RayCrew:
         async with self._reason.one() as actor:
             return await _told(actor.reason.remote(task, [handle]))
 
-    async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[RefinedGrasps]]:
+    async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[Grasps]]:
         async with self._refine.one() as actor:
             return await _told(actor.refine.remote([said for said, _ in batch], [ref for _, ref in batch]))
 

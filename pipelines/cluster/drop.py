@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipelines import rows, selection
-from pipelines.cluster.simulate import finished_task
+from pipelines.cluster.select import finished
 from pipelines.cluster.work import Finished, PreparedObject, Refined
 from sim_eval import backends
 from sim_eval.convex import ConvexParams
 from sim_eval.protocols import gravity
 from sim_eval.simobject import SimObject, sim_object
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.squeeze import opened_and_squeezed
 
 _MADE: dict[tuple[str, ConvexParams], SimObject] = {}
 
@@ -37,35 +37,34 @@ class DropStage:
         """Rows in the order of the batch's grasps, one task after the other; bad ones have a status."""
         objects = list({id(p): p for _, p in batch}.values())
         place = {id(p): i for i, p in enumerate(objects)}
-        index = np.concatenate([np.full(len(r.grasps.status), place[id(p)]) for r, p in batch])
+        index = np.concatenate([np.full(len(r.grasps), place[id(p)]) for r, p in batch])
         pose = np.concatenate([r.grasps.hand_pose for r, _ in batch])
         joints = np.concatenate([r.grasps.joints for r, _ in batch])
         return drop_many(self._hand, objects, index, pose, joints, self._backend)
 
-    def rows(self, batch: Sequence[Refined], dropped: gravity.GravityResult) -> list[Finished]:
-        """The finished tasks, rows and all."""
+    def finish(self, batch: Sequence[Refined], dropped: gravity.GravityResult) -> list[Finished]:
+        """The finished tasks, with the closing of the hand's own rule."""
         begin, done = 0, []
         for each in batch:
-            grasps, said = each.grasps, each.reasoned
-            count = len(grasps.status)
-            part = slice(begin, begin + count)
-            begin += count
-            usable = np.array([s == "ok" for s in grasps.status], bool)
-            order = np.flatnonzero(usable)[np.argsort(grasps.score[usable], kind="stable")]
-            columns = {
-                "sim_dis_cm": 100.0 * dropped.displacement_m[part][order],
-                "contact_end": dropped.contact_end[part][order],
-                "rank": np.arange(len(order)),
-                "status": np.array(dropped.status[part], np.str_)[order],
-                "status_reason": np.array(dropped.status_reason[part], np.str_)[order],
-            }
-            kept, lost = rows.task_rows(said.shared, self._hand, said.grasp, grasps, order, columns)
-            status, reason = "ok", ""
-            if not kept:
-                status, reason = selection.why_none(grasps.status, grasps.status_reason)
-            good = sum(row["status"] == "ok" for row in kept)
-            counts = {"refined": count, "simulated": len(kept), "kept": good, "failed": count - good}
-            done.append(finished_task(said, status, reason, kept + lost, counts))
+            part = slice(begin, begin + len(each.grasps))
+            begin = part.stop
+            usable = np.flatnonzero(each.grasps.ok)
+            order = usable[np.argsort(each.grasps["score"][usable], kind="stable")]
+            kept = each.grasps.take(order)
+            pregrasp, squeeze = opened_and_squeezed(self._hand, kept.joints)
+            kept = kept.with_columns(
+                {
+                    "pregrasp_pose": kept.hand_pose,
+                    "pregrasp_joints": pregrasp,
+                    "squeeze_joints": squeeze,
+                    "sim_dis_cm": 100.0 * dropped.displacement_m[part][order],
+                    "contact_end": dropped.contact_end[part][order],
+                    "rank": np.arange(len(order)),
+                    "status": np.array(dropped.status[part], np.str_)[order],
+                    "status_reason": np.array(dropped.status_reason[part], object)[order],
+                }
+            )
+            done.append(finished(each, kept, len(kept)))
         return done
 
 

@@ -11,12 +11,12 @@ from pipelines.cluster.journal import Journal
 from pipelines.cluster.meter import Meter
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import Output
-from pipelines.cluster.simulate import stumbled, unfinished
+from pipelines.cluster.select import stumbled, unfinished
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
+from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.status import STOPPING, Status
-from zdg_jax.refine.result import RefinedGrasps
 
 T = TypeVar("T")
 READY = 4096  # reasoned tasks that may wait for refinement: some kilobytes each
@@ -37,7 +37,7 @@ class Crew(Protocol):
 
     async def prepare(self, task: TaskSpec) -> Timed[Any]: ...
     async def reason(self, task: TaskSpec, handle: Any) -> Timed[Reasoned]: ...
-    async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[RefinedGrasps]]: ...
+    async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[Grasps]]: ...
     async def simulate(self, refined: Refined, handle: Any) -> Timed[Finished]: ...
     async def gateway(self) -> dict[str, Any]: ...
 
@@ -167,9 +167,9 @@ class Line:
             if said.grasp.status == "ok":
                 await self._ready.put((said, handle))
             else:
-                await self._finish(unfinished(said))
+                await self._finish(unfinished(self._output.hand, said))
         except StageFault as fault:
-            await self._finish(stumbled(task, self._options, fault))
+            await self._finish(self._stumbled(task, fault))
         finally:
             self._admitted.release()
 
@@ -189,13 +189,13 @@ class Line:
             self._meter.begin("refine", len(batch))
             for each, grasps in await self._refined_batch(batch):
                 if isinstance(grasps, StageFault):
-                    await self._finish(stumbled(each[0].task, self._options, grasps, each[0]))
+                    await self._finish(self._stumbled(each[0].task, grasps, each[0]))
                 else:
                     await self._refined.put((Refined(each[0], grasps), each[1]))
 
     async def _refined_batch(
         self, batch: list[tuple[Reasoned, Any]]
-    ) -> list[tuple[tuple[Reasoned, Any], RefinedGrasps | StageFault]]:
+    ) -> list[tuple[tuple[Reasoned, Any], Grasps | StageFault]]:
         """A batch over which the stage stumbles is refined task by task, so that only the culprit is lost."""
         names = [said.task.task_id for said, _ in batch]
         try:
@@ -216,7 +216,10 @@ class Line:
                 done = await self._crew.simulate(refined, handle)
                 await self._finish(self._landed("simulate", [task.task_id], done))
             except StageFault as fault:
-                await self._finish(stumbled(task, self._options, fault, refined.reasoned))
+                await self._finish(self._stumbled(task, fault, refined.reasoned))
+
+    def _stumbled(self, task: TaskSpec, fault: StageFault, reasoned: Reasoned | None = None) -> Finished:
+        return stumbled(task, self._options, self._output.hand, fault, reasoned)
 
     async def _write(self) -> None:
         while shard := await self._finished.take(self._options.shard, SHARD_S):

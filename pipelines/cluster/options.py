@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.rows import config_sha
+from pipelines.provenance import config_sha
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.providers.routing import expand
 
@@ -83,7 +83,7 @@ class GenerateOptions:
             if value is not None and not low <= value <= high:
                 option = "--" + name.replace("_", "-")
                 raise UserError(f"{option} {value}", f"{low} to {high}", f"choose another {option}")
-        from pipelines.keeping import check_select
+        from sim_eval.select import check_select
         from zdg_jax.api import refine_config
         from zdg_jax.hands import load_hand
         from zdg_jax.reasoning.config import parse_view

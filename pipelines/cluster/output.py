@@ -19,9 +19,10 @@ from pipelines.cluster.files import Folder
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished
-from pipelines.dataset import INFO_FILE, rows_to_table
-from pipelines.rows import table_info, versions
+from pipelines.dataset import INFO_FILE, parquet
+from pipelines.provenance import table_info, versions
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import concat
 from zdg_jax.hands.model import HandModel
 
 GRASPS, TASKS, MANIFEST = "grasps", "tasks", "manifest.json"
@@ -62,7 +63,7 @@ class Output:
         options: of the run; a folder belongs to one configuration.
         hand: gives the joints' names.
         """
-        self.folder, self.options, self._hand = folder, options, hand
+        self.folder, self.options, self.hand = folder, options, hand
         self.done: dict[str, str] = {}  # task id to content
         self._next = 0
         self._about: dict[str, Any] = {}
@@ -97,14 +98,14 @@ class Output:
     def write(self, finished: Sequence[Finished]) -> str:
         """One pair of shards, by name; when it returns, these tasks are finished for good."""
         name = f"part-{self._next:05d}.parquet"
-        rows = [row for each in finished for row in each.rows]
-        self.folder.write(f"{GRASPS}/{name}", _parquet(rows_to_table(rows, len(self._hand.active_names))))
+        grasps = concat([each.grasps for each in finished])
+        self.folder.write(f"{GRASPS}/{name}", parquet(grasps.to_table()))
         for each in finished:
             if each.about:
-                self._about[each.rows[0]["object_id"]] = dict(each.about)
+                self._about[each.grasps.tasks[0]["object_id"]] = dict(each.about)
         self._write_info()
         table = pa.Table.from_pylist([_task_row(each) for each in finished], schema=TASK_SCHEMA)
-        self.folder.write(f"{TASKS}/{name}", _parquet(table))
+        self.folder.write(f"{TASKS}/{name}", parquet(table))
         self._next += 1
         self.done.update({each.task.task_id: each.task.content_sha for each in finished})
         return name
@@ -163,15 +164,15 @@ class Output:
         self.folder.write(MANIFEST, _json(self._manifest))
 
     def _write_info(self) -> None:
-        info = table_info(self._about, self._hand, self.options.config(), versions())
+        info = table_info(self._about, self.hand, self.options.config(), versions())
         self.folder.write(INFO_FILE, _json(info))
 
 
 def _task_row(each: Finished) -> dict[str, Any]:
-    calls = [call for row in each.rows[:1] for call in row["calls"]]
+    calls = each.grasps.tasks[0]["calls"]
     sent = [call for call in calls if call["attempts"] and call["provider"] not in UNPAID]
     values = {k: v for k, v in asdict(each.task).items() if k in TASK_SCHEMA.names}
-    about = {each.rows[0]["object_id"]: dict(each.about)} if each.about else {}
+    about = {each.grasps.tasks[0]["object_id"]: dict(each.about)} if each.about else {}
     return {
         **values,
         "content_sha": each.task.content_sha,
@@ -192,12 +193,6 @@ def _total(calls: Sequence[Any], name: str) -> float | int | None:
     """None if any is unknown: a sum of the known ones would look like all."""
     known = [call[name] for call in calls]
     return None if any(value is None for value in known) else sum(known)
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
 
 
 def _json(value: Any) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from pipelines import rows
+from pipelines import provenance
 from pipelines.cluster.files import Folder
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
@@ -53,11 +53,11 @@ class ReasonStage:
         opened = await self._open(task, prepared, config)
         said = await reason(prepared.obj, self._hand, task.task, self._reasoner, config, opened)
         config_row = {**self._options.config(), "seed": task.seed}
-        shared = rows.identity(prepared.obj, self._hand, said.grasp, config_row)
-        shared = {**shared, "task_id": task.task_id, "config_sha": self._options.sha()}
+        columns = provenance.task_columns(prepared.obj, self._hand, said.grasp, config_row)
+        columns = {**columns, "task_id": task.task_id, "config_sha": self._options.sha()}
         pictures = await self._store(said.pictures) if self._out is not None else {}
-        about = rows.object_info(prepared.obj, task.object, task.up)
-        return Reasoned(task, said.grasp, shared, said.trace, pictures, about)
+        about = provenance.object_info(prepared.obj, task.object, task.up)
+        return Reasoned(task, said.grasp, columns, said.trace, pictures, about)
 
     async def _open(self, task: TaskSpec, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
         """The object's views, drawn in a thread: tasks whose answers are in go on meanwhile."""

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.work import PreparedObject, Reasoned
 from zdg_jax.api import refine_config
+from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine import RefineConfig, RefinedGrasps, Task, refine_many
+from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.devices import choose_path, functions
 
 #: Grasps a batch: what keeps the device busy. On a CPU one chunk; more would only wait.
@@ -38,7 +39,7 @@ class RefineStage:
         on_cpu = self._devices[0].platform == "cpu"
         self.slots = max(1, (batch or (BATCH_CPU if on_cpu else BATCH_GPU * len(self._devices))) // num)
 
-    def refine(self, batch: Sequence[tuple[Reasoned, PreparedObject]]) -> list[RefinedGrasps]:
+    def refine(self, batch: Sequence[tuple[Reasoned, PreparedObject]]) -> list[Grasps]:
         """Refine tasks of any objects together.
 
         Args:

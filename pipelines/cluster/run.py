@@ -16,7 +16,7 @@ from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import Output
 from pipelines.cluster.show import Dashboard, Show
 from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
-from pipelines.rows import versions
+from pipelines.provenance import versions
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.protocol import Reasoner

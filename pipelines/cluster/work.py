@@ -8,9 +8,9 @@ from typing import Any
 
 from pipelines.cluster.tasks import TaskSpec
 from sim_eval.convex import ConvexPieces
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.result import RefinedGrasps
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +31,17 @@ class Reasoned:
     """A task after reasoning.
 
     Attributes:
-      task: which.
+      task: which of a table; None outside of one.
       grasp: with its status.
-      shared: the columns that all its rows share.
+      columns: what all its rows share, `provenance.task_columns`.
       trace: JSON-able record of the stages.
       pictures: file name to content hash of every picture that was shown.
-      about: `rows.object_info` of its object.
+      about: `provenance.object_info` of its object.
     """
 
-    task: TaskSpec
+    task: TaskSpec | None
     grasp: ReasonedGrasp
-    shared: Mapping[str, Any]
+    columns: Mapping[str, Any]
     trace: Mapping[str, Any]
     pictures: Mapping[str, str]
     about: Mapping[str, Any]
@@ -52,7 +52,7 @@ class Refined:
     """A task after refinement: all its starts."""
 
     reasoned: Reasoned
-    grasps: RefinedGrasps
+    grasps: Grasps
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Finished:
     Attributes:
       task: which.
       status, reason: of the task as a whole.
-      rows: of `grasps/`: kept grasps, grasps that failed, or one row for a task that came to none.
+      grasps: kept ones, those that failed, or one row for a task that came to none.
       counts: of grasps, by what became of them: refined, simulated, kept, good, failed.
       trace, pictures, about: see `Reasoned`.
     """
@@ -70,7 +70,7 @@ class Finished:
     task: TaskSpec
     status: str
     reason: str
-    rows: list[dict[str, Any]]
+    grasps: Grasps
     counts: Mapping[str, int] = field(default_factory=dict)
     trace: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.dataset import GRASPS_FILE, column_array, read_dataset
+from pipelines.dataset import GRASPS_FILE, load_grasps
 from pipelines.formats.grasp_file import GraspFile, ObjectSource
 from zdg_jax.errors import UserError
 
@@ -24,24 +24,23 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
     Raises:
       UserError: what `read_dataset` refuses, another hand than the file's.
     """
-    table, info = read_dataset(path)
+    grasps, info = load_grasps(path)
     if hand not in (None, info["hand"]):
         raise UserError(f"--hand {hand}", f"{info['hand']}, the file's own", "leave --hand out")
     known = info.get("objects", {})
-    names, shas = table["object_id"].to_pylist(), table["mesh_sha256"].to_pylist()
     objects = {}
-    for name, sha in dict(zip(names, shas, strict=True)).items():
+    for task in grasps.tasks:
+        name = task["object_id"]
         if name not in known:
             raise UserError(f"object {name}", "an entry in dataset_info.json", "synthesize it again")
         entry = known[name]
         up = entry["up"] or ("z" if entry["source"].startswith("ycb:") else "y")
-        objects[name] = ObjectSource(name, entry["source"], entry["scale"], up, sha)
+        objects[name] = ObjectSource(name, entry["source"], entry["scale"], up, task["mesh_sha256"])
+    names = [grasps.tasks[task]["object_id"] for task in grasps.task_index]
     return GraspFile(
-        path=str(path), format=NAME, hand=info["hand"], grasp_id=tuple(table["grasp_id"].to_pylist()),
+        path=str(path), format=NAME, hand=info["hand"], grasp_id=tuple(grasps["grasp_id"]),
         object_key=tuple(names), category=tuple(known[n]["name"] or "" for n in names),
-        hand_pose=column_array(table, "hand_pose"), joints=column_array(table, "joints"),
-        pregrasp=column_array(table, "pregrasp_joints"), squeeze=column_array(table, "squeeze_joints"),
-        status=tuple(table["status"].to_pylist()), status_reason=tuple(table["status_reason"].to_pylist()),
-        objects=objects, turned=True,
-        pregrasp_pose=column_array(table, "pregrasp_pose") if "pregrasp_pose" in table.column_names else None,
+        hand_pose=grasps.hand_pose, joints=grasps.joints, pregrasp=grasps.pregrasp, squeeze=grasps.squeeze,
+        status=tuple(map(str, grasps.status_name)), status_reason=tuple(grasps.status_reason),
+        objects=objects, turned=True, pregrasp_pose=grasps.pregrasp_pose,
     )  # fmt: skip

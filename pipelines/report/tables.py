@@ -7,18 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_METRICS = {
-    "p_dep_cm": ("P.Dep", "cm", 2),
-    "p_vol_cm3": ("P.Vol", "cm³", 2),
-    "sim_dis_cm": ("Sim.Dis", "cm", 2),
-}
-# shown in the table only
-_MORE = {
-    "p_vol_voxel_cm3": ("P.Vol 5 mm", "cm³, by voxels of 5 mm as the literature counts", 2),
-    "self_pen_cm": ("self-pen.", "cm, deepest overlap of two links", 2),
-    "contact_number": ("links", "in contact within 2 mm", 0),
-    "fc_epsilon": ("ε", "Ferrari-Canny quality, 0 without force closure", 3),
-}
+from zdg_jax.columns import shown
+
 _ABSENT = "–"
 
 
@@ -43,11 +33,11 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
     from zdg_jax.refine.energies import TERMS  # here: commands that only ask import no JAX
 
     heads = [("#", "rank"), ("grasp type", "")]
+    measures = shown("report")
     heads += [
-        (name, f"{unit}; good up to {limits[key]:g}" if key in limits else unit)
-        for key, (name, unit, _) in _METRICS.items()
+        (c.short, f"{c.hint}; good up to {limits[c.name]:g}" if c.name in limits else c.hint)
+        for c in measures
     ]
-    heads += [(name, explained) for name, explained, _ in _MORE.values()]
     heads += [
         ("contact", "still touching after the gravity test"),
         ("approach", "free of the object by 5 mm at the pregrasp, and on the way from there"),
@@ -59,9 +49,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
     rows = []
     for place, grasp in enumerate(grasps, 1):
         row = [Cell(str(place)), Cell(str(grasp.get("grasp_type") or _ABSENT))]
-        for key, (_, _, digits) in _METRICS.items():
-            row.append(_judged(grasp.get(key), limits.get(key), digits))
-        row += [Cell(number(grasp.get(key), digits)) for key, (_, _, digits) in _MORE.items()]
+        row += [_judged(grasp.get(c.name), limits.get(c.name), c.digits) for c in measures]
         row.append(_flag(grasp.get("contact_end"), "lost"))
         row.append(_flag(grasp.get("approach_free"), "blocked"))
         row.append(_flag(grasp.get("six_force_suc"), "no"))
@@ -84,9 +72,9 @@ def headline(
     if grasps:
         first = grasps[0]
         figures += [
-            (f"{name} of #1", f"{number(first.get(key), digits)} {unit}")
-            for key, (name, unit, digits) in _METRICS.items()
-            if first.get(key) is not None
+            (f"{c.short} of #1", f"{number(first.get(c.name), c.digits)} {c.hint}")
+            for c in shown("report")
+            if "paper" in c.shown and first.get(c.name) is not None
         ]
     if trace.get("seconds") is not None:
         figures.append(("reasoning", f"{trace['seconds']:.1f} s"))

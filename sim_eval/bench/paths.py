@@ -62,7 +62,7 @@ def run_lookup(
     grasps = sum(len(r.hand_pose) for r in refined)
     figures = {
         **_timed(grasps, config, first, warm, seconds, cpu),
-        "not_ok": sum(status != "ok" for r in refined for status in r.status),
+        "not_ok": sum(int((~r.ok).sum()) for r in refined),
         **_parts(hand, tasks, config, path, tuple(devices)),
         **memory,
     }

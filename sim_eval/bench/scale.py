@@ -68,7 +68,7 @@ def bench_scale(options: RefineBench, say: Callable[[str], None] = lambda _: Non
         refined = refine_many(hand, tasks, config=config, devices=devices, on_chunk=on_chunk)
         wall = time.perf_counter() - begin
     memory = peak_memory(devices)
-    statuses = [status for r in refined for status in r.status]
+    statuses = [str(status) for r in refined for status in r.status_name]
     return {
         "machine": machine(devices),
         "scale": {

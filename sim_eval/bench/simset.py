@@ -98,9 +98,9 @@ def prepare(
     poses: dict[str, list[np.ndarray]] = {}
     joints: dict[str, list[np.ndarray]] = {}
     for task, found in zip(tasks, refine_many(hand, tasks), strict=True):
-        best = [i for i in found.order() if found.status[i] == "ok"][:keep]
-        poses.setdefault(task.obj.object_id, []).append(found.hand_pose[best])
-        joints.setdefault(task.obj.object_id, []).append(found.joints[best])
+        best = found.take(found.ok).best(keep)
+        poses.setdefault(task.obj.object_id, []).append(best.hand_pose)
+        joints.setdefault(task.obj.object_id, []).append(best.joints)
     used = [o for o in objects if o.object_id in poses]
     return pack(
         hand, used, [np.concatenate(poses[o.object_id])[:each] for o in used],

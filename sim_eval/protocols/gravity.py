@@ -19,9 +19,11 @@ from sim_eval.backends import Backend, c
 from sim_eval.backends.jobs import Drop
 from sim_eval.backends.rollout import Rollout, empty
 from sim_eval.convex import ConvexParams
+from sim_eval.protocols import Protocol
 from sim_eval.protocols.rows import row_faults
 from sim_eval.scene import Scene, SceneParams, build_scene, scaled
 from sim_eval.simobject import SimObject, sim_object
+from zdg_jax.grasps import Grasps
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
 
@@ -37,6 +39,7 @@ PARAMS = SceneParams(
     friction=(FRICTION, 0.005, 0.0001),
     contact_tolerance=CONTACT_TOLERANCE,
 )
+SUCCESS_DEPTH_CM = 1.0  # paper IV-A: "continuous contact with penetration depth below 1cm"
 
 
 @dataclass(frozen=True)
@@ -146,3 +149,22 @@ def judged(rollout: Rollout, status: Sequence[str], reason: Sequence[str]) -> Gr
         status=tuple(status),
         status_reason=tuple(reason),
     )
+
+
+def columns(
+    hand: HandModel, objects: tuple[SimObject, ...], grasps: Grasps, simulator: Backend
+) -> dict[str, np.ndarray]:
+    """`run` as columns; sim_suc = touching in every state and P.Dep <= 1 cm (paper IV-A)."""
+    found = run(hand, objects, grasps.object_index, grasps.hand_pose, grasps.joints, simulator)
+    return {
+        "sim_dis_cm": 100.0 * found.displacement_m,
+        "sim_suc": found.contact_every_step & (grasps["p_dep_cm"] <= SUCCESS_DEPTH_CM),
+        "contact_end": found.contact_end,
+        "contact_every_step": found.contact_every_step,
+        "sim_depth_cm": 100.0 * found.sim_depth_m,
+        "status": np.array(found.status, np.str_),
+        "status_reason": np.array(found.status_reason, object),
+    }
+
+
+PROTOCOL = Protocol(("sim_dis_cm", "sim_suc", "contact_end", "contact_every_step", "sim_depth_cm"), columns)

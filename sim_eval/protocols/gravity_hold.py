@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
 from sim_eval.protocols import six_force
-from sim_eval.protocols.hold import HoldResult, poses_of, run_hold, waypoints_of
+from sim_eval.protocols.hold import HoldResult, hold_protocol, poses_of, run_hold, waypoints_of
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
 
@@ -51,3 +51,6 @@ def run(
         float(six_force.MAX_TURN),
     )  # fmt: skip
     return run_hold(job, simulator, six_force.MAX_START_DEPTH, touch_end=True)
+
+
+PROTOCOL = hold_protocol("gravity_hold", run)

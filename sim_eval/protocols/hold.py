@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,11 @@ from jaxtyping import Bool, Float, Int
 from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
 from sim_eval.backends.rollout import SKIPPED, Rollout
+from sim_eval.protocols import Protocol
 from sim_eval.protocols.rows import reachable_targets, row_faults
+from sim_eval.simobject import SimObject
+from zdg_jax.grasps import Grasps
+from zdg_jax.hands.model import HandModel
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,37 @@ def run_hold(job: Hold, simulator: Backend, max_start_depth: float, touch_end: b
     lost = np.array([s != "ok" for s in status], bool)
     success[lost], held[lost], move[lost], turn[lost], depth[lost] = False, 0, np.nan, np.nan, np.nan
     return HoldResult(success, move, turn, depth, held, steps, tuple(status), tuple(reason))
+
+
+def hold_protocol(name: str, run: Callable[..., HoldResult]) -> Protocol:
+    """The protocol of a test with an actuated hand: NAME_suc, NAME_dis_cm and NAME_turn_deg (largest move and
+    turn), NAME_depth_cm (overlap before the hand closes), NAME_held (forces withstood).
+
+    Args:
+      name: begins its columns.
+      run: with the arguments of `six_force.run`.
+    """
+
+    def columns(
+        hand: HandModel, objects: tuple[SimObject, ...], grasps: Grasps, simulator: Backend
+    ) -> dict[str, np.ndarray]:
+        held = run(
+            hand, objects, grasps.object_index, grasps.hand_pose, grasps.pregrasp, grasps.joints,
+            grasps.squeeze, simulator, grasps.pregrasp_pose,
+        )  # fmt: skip
+        return {
+            f"{name}_suc": held.success,
+            f"{name}_dis_cm": 100.0 * held.move_m,
+            f"{name}_turn_deg": np.rad2deg(held.turn_rad),
+            f"{name}_depth_cm": 100.0 * held.start_depth_m,
+            f"{name}_held": held.forces_held,
+            "status": np.array(held.status, np.str_),
+            "status_reason": np.array(held.status_reason, object),
+        }
+
+    return Protocol(
+        tuple(f"{name}_{end}" for end in ("suc", "dis_cm", "turn_deg", "depth_cm", "held")), columns
+    )
 
 
 def _verdicts(job: Hold, rollouts: Sequence[Rollout], rows: int, touch_end: bool):

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from sim_eval.backends import Backend
 from sim_eval.backends.jobs import Hold
-from sim_eval.protocols.hold import HoldResult, poses_of, run_hold, waypoints_of
+from sim_eval.protocols.hold import HoldResult, hold_protocol, poses_of, run_hold, waypoints_of
 from sim_eval.scene import SceneParams
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
@@ -75,3 +75,6 @@ def run(
         float(MAX_TURN),
     )  # fmt: skip
     return run_hold(job, simulator, MAX_START_DEPTH, touch_end=False)
+
+
+PROTOCOL = hold_protocol("six_force", run)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from pipelines.dataset import grasp_schema
 from pipelines.report.tables import grasp_table
 from tests.refine.things import SHORT, grasp_on, shape
+from zdg_jax.arrow import schema
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import TERMS, RefineConfig, Term, refine, register
@@ -38,23 +38,24 @@ def test_a_term_from_outside_reaches_optimiser_file_and_report(toy: Term) -> Non
     assert without.weights[toy.name] == toy.weight
     wanted = replace(without, weights={**without.weights, toy.name: 1000.0})
     out, plain = (refine(hand, rod, grasp_on(rod), num=4, config=c) for c in (wanted, without))
-    np.testing.assert_allclose(out.energy[toy.name], np.sum(out.joints**2, axis=1), rtol=1e-4)
-    assert (out.energy[toy.name] < 0.8 * plain.energy[toy.name]).all()
-    every = sum(w * out.energy[name] for name, w in wanted.weights.items())
-    np.testing.assert_allclose(out.energy_total, every, rtol=1e-6)
+    np.testing.assert_allclose(out[f"energy.{toy.name}"], np.sum(out.joints**2, axis=1), rtol=1e-4)
+    assert (out[f"energy.{toy.name}"] < 0.8 * plain[f"energy.{toy.name}"]).all()
+    every = sum(w * out[f"energy.{name}"] for name, w in wanted.weights.items())
+    np.testing.assert_allclose(out["energy_total"], every, rtol=1e-6)
 
-    assert toy.name in [field.name for field in grasp_schema(16).field("energy").type]
-    row = {"status": "ok", "energy": {name: float(e[0]) for name, e in out.energy.items()}}
+    assert toy.name in [field.name for field in schema(16).field("energy").type]
+    row = {"status": "ok", "energy": {name: float(out[f"energy.{name}"][0]) for name in TERMS}}
     table = grasp_table([row], {})
     column = table.heads.index((toy.name, toy.caption))
-    assert float(table.rows[0][column].text) == pytest.approx(out.energy[toy.name][0], abs=1e-3)
+    assert float(table.rows[0][column].text) == pytest.approx(out[f"energy.{toy.name}"][0], abs=1e-3)
 
 
 def test_without_it_nothing_of_it_is_left() -> None:
     assert "stretched" not in TERMS
     assert "stretched" not in RefineConfig().weights
     hand, rod = load_hand("human16"), shape("rod")
-    assert set(refine(hand, rod, grasp_on(rod), num=4, config=SHORT).energy) == set(TERMS)
+    out = refine(hand, rod, grasp_on(rod), num=4, config=SHORT)
+    assert {n for n in out.columns if n.startswith("energy.")} == {f"energy.{t}" for t in TERMS}
 
 
 def test_bad_terms_say_what_is_valid() -> None:

@@ -13,7 +13,7 @@ from tests.refine.things import SHORT, STARTS, grasp_on, shape, six_tasks
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine import TERMS, RefineConfig, RefinedGrasps, Task, plan, refine_many
+from zdg_jax.refine import TERMS, Grasps, RefineConfig, Task, plan, refine_many
 from zdg_jax.refine.devices import functions
 from zdg_jax.refine.optimise import compiled
 
@@ -22,28 +22,28 @@ FEW = replace(SHORT, steps=8)
 
 
 @cache
-def good() -> tuple[RefinedGrasps, ...]:
+def good() -> tuple[Grasps, ...]:
     """The six tasks in one call, as every test here compares with."""
     return tuple(refine_many(HAND, six_tasks(), config=SHORT))
 
 
-def numbers(out: RefinedGrasps) -> np.ndarray:
+def numbers(out: Grasps) -> np.ndarray:
     """All that refinement computed, one row a start."""
-    single = [*(out.energy[t] for t in TERMS), *(out.init_energy[t] for t in TERMS)]
-    single += [out.energy_total, out.init_energy_total, out.score, out.drift]
+    single = [*(out[f"energy.{t}"] for t in TERMS), *(out[f"init_energy.{t}"] for t in TERMS)]
+    single += [out["energy_total"], out["init_energy_total"], out["score"], out["pose_deviation"]]
     return np.concatenate([out.hand_pose, out.joints, np.stack(single, axis=1)], axis=1)
 
 
-def assert_alike(a: RefinedGrasps, b: RefinedGrasps) -> None:
+def assert_alike(a: Grasps, b: Grasps) -> None:
     """To 1e-5 after FEW steps: XLA sums another shape in another order, and Adam's steps carry that on."""
     np.testing.assert_allclose(numbers(a), numbers(b), rtol=1e-4, atol=1e-5)
-    assert a.status == b.status
+    assert a.status.tolist() == b.status.tolist()
 
 
 def test_a_batch_is_its_tasks_one_by_one() -> None:
     for task, together in zip(six_tasks(), refine_many(HAND, six_tasks(), config=FEW), strict=True):
         (alone,) = refine_many(HAND, [task], config=FEW)
-        assert set(alone.status) == {"ok"}
+        assert alone.ok.all()
         assert_alike(alone, together)
 
 
@@ -75,7 +75,7 @@ def test_chunks_with_a_remainder_are_one_batch(monkeypatch: pytest.MonkeyPatch) 
 def test_tasks_of_different_numbers_share_a_batch() -> None:
     tasks = [replace(task, num=1 + n % STARTS) for n, task in enumerate(six_tasks())]
     for task, out, full in zip(tasks, refine_many(HAND, tasks, config=SHORT), good(), strict=True):
-        assert len(out.status) == task.num
+        assert len(out) == task.num
         if task.num == STARTS:  # fewer starts draw other random numbers, all but the first
             np.testing.assert_array_equal(numbers(out), numbers(full))
         np.testing.assert_array_equal(numbers(out)[0], numbers(full)[0])
@@ -121,31 +121,31 @@ def test_a_bad_task_is_named_and_leaves_the_others_bit_identical(status: str) ->
     tasks = six_tasks()
     tasks[2] = _bad_tasks()[status]
     out = refine_many(HAND, tasks, config=SHORT)
-    assert out[2].status == (status,) * STARTS
+    assert out[2].status_name.tolist() == [status] * STARTS
     assert all(reason.startswith("got ") for reason in out[2].status_reason)
     assert np.isnan(numbers(out[2])).all()
-    assert np.isnan(out[2].score).all()
-    assert np.isnan(out[2].init_pose).all() == (status == "not_reasoned")
+    assert np.isnan(out[2]["score"]).all()
+    assert np.isnan(out[2]["init_pose"]).all() == (status == "not_reasoned")
     for k in (0, 1, 3, 4, 5):
         np.testing.assert_array_equal(numbers(out[k]), numbers(good()[k]))
-        assert out[k].status == ("ok",) * STARTS
+        assert out[k].status_name.tolist() == ["ok"] * STARTS
     (alone,) = refine_many(HAND, [tasks[2]], config=SHORT)
-    assert alone.status == (status,) * STARTS
+    assert alone.status_name.tolist() == [status] * STARTS
 
 
 def test_bad_starts_are_named_and_leave_the_others_bit_identical() -> None:
     tasks, want = six_tasks(), good()[3]
-    pose, joints = want.init_pose.copy(), want.init_joints.copy()
+    pose, joints = want["init_pose"].copy(), want["init_joints"].copy()
     pose[0, 1] = np.nan
     joints[1, 2] = np.inf
     pose[2, 3:] = 0.0  # no rotation: its unit quaternion is 0 / 0
     tasks[3] = Task(tasks[3].obj, tasks[3].grasp, starts=(pose, joints))
     out = refine_many(HAND, tasks, config=SHORT)
-    assert out[3].status == ("nan_start", "nan_start", "refine_nan", "ok")
+    assert out[3].status_name.tolist() == ["nan_start", "nan_start", "refine_nan", "ok"]
     assert [bool(r) for r in out[3].status_reason] == [True, True, True, False]
     assert np.isnan(numbers(out[3])[:2]).all()
     np.testing.assert_array_equal(numbers(out[3])[3], numbers(want)[3])
-    np.testing.assert_array_equal(out[3].init_pose, pose)
+    np.testing.assert_array_equal(out[3]["init_pose"], pose)
     assert out[3].order()[0] == 3
     for k in (0, 1, 2, 4, 5):
         np.testing.assert_array_equal(numbers(out[k]), numbers(good()[k]))
@@ -153,13 +153,13 @@ def test_bad_starts_are_named_and_leave_the_others_bit_identical() -> None:
 
 def test_a_hand_that_never_reached_the_object_is_named() -> None:
     tasks, want = six_tasks(), good()[3]
-    pose = want.init_pose.copy()
+    pose = want["init_pose"].copy()
     pose[1, 0] += 5.0
     pose[2] = [1e30, 0, 0, 1, 0, 0, 0]
-    tasks[3] = Task(tasks[3].obj, tasks[3].grasp, starts=(pose, want.init_joints))
+    tasks[3] = Task(tasks[3].obj, tasks[3].grasp, starts=(pose, want["init_joints"]))
     out = refine_many(HAND, tasks, config=SHORT)[3]
-    assert out.status[1] == "outside_field"
-    assert out.status[2] in ("outside_field", "refine_nan")
+    assert out.status_name[1] == "outside_field"
+    assert out.status_name[2] in ("outside_field", "refine_nan")
     assert np.isfinite(out.hand_pose[1]).all()
     np.testing.assert_array_equal(numbers(out)[[0, 3]], numbers(want)[[0, 3]])
 
@@ -173,17 +173,17 @@ def test_early_stopping_keeps_the_best_and_marks_the_rest() -> None:
     halfway = refine_many(HAND, six_tasks(), config=replace(SHORT, steps=10))
     out = refine_many(HAND, six_tasks(), config=stop)
     for got, half, full in zip(out, halfway, good(), strict=True):
-        order = np.argsort(half.energy_total)
+        order = np.argsort(half["energy_total"])
         best, rest = np.sort(order[:2]), order[2:]
-        assert {got.status[i] for i in best} == {"ok"}
-        assert {got.status[i] for i in rest} == {"stopped"}
+        assert {str(got.status_name[i]) for i in best} == {"ok"}
+        assert {str(got.status_name[i]) for i in rest} == {"stopped"}
         np.testing.assert_array_equal(numbers(got)[rest], numbers(half)[rest])  # as they were then
         np.testing.assert_array_equal(numbers(got)[best], numbers(full)[best])  # as if alone
         assert set(got.order()[:2]) == set(best)
-        assert np.isfinite(got.score).all()
+        assert np.isfinite(got["score"]).all()
 
 
 def test_at_least_one_start_goes_on_through_every_stage() -> None:
     stop = replace(SHORT, early_stop=((5, 0.5), (10, 0.01)))
     for got in refine_many(HAND, six_tasks(), config=stop):
-        assert sorted(got.status) == ["ok", "stopped", "stopped", "stopped"]
+        assert sorted(got.status_name.tolist()) == ["ok", "stopped", "stopped", "stopped"]

@@ -33,7 +33,7 @@ class RefineConfig:
       jitter_position, jitter_angle, jitter_joints: standard deviations of the starts around G'
         (metres, radians, radians); start 0 is G' itself.
       jitter_opening: the fingers but not the thumb start opened by a share of theta' drawn from 0 to this.
-      drift_weight: what `RefinedGrasps.score` adds to the energy for each unit of drift from G'.
+      drift_weight: what the column `score` adds to the energy for each unit of `pose_deviation` from G'.
       skin_tolerance: depth that soft skin gives way before E_pen counts, metres.
       ablation: "contact" (whole object is target), "initial" (random poses), "refine" (starts returned).
 

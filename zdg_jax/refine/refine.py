@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
@@ -18,9 +19,17 @@ from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.engine import Ended, OnChunk, run
 from zdg_jax.refine.frames import to_field, to_object
 from zdg_jax.refine.plan import Device
+from zdg_jax.refine.pose_deviation import pose_deviation
 from zdg_jax.refine.problem import Problem, build_problem
-from zdg_jax.refine.result import REASONS, RefinedGrasps, drift_from
 from zdg_jax.refine.starts import Starts, jittered, random_around
+
+#: Of a row that its task's problem says nothing of; `Status` has what each means.
+_REASONS = {
+    "nan_start": "got a start that is not finite; expected finite numbers in pose and joints",
+    "refine_nan": "refinement became non-finite; expected finite pose, joints and energies",
+    "outside_field": "no skin vertex ended inside the object's field; expected the hand to reach the object",
+    "stopped": "ended early: not among the share of its task's starts that went on",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +59,7 @@ def refine(
     num: int = 64,
     seed: int = 0,
     config: RefineConfig | None = None,
-) -> RefinedGrasps:
+) -> Grasps:
     """Minimise E of eq. 8 from `num` starts around G': `refine_many` of one task.
 
     Args:
@@ -62,7 +71,10 @@ def refine(
       config: weights, schedule, ablation.
 
     Returns:
-      All `num` grasps, in the order of their starts; what went wrong is in their statuses.
+      All `num` grasps, in the order of their starts, with the columns start, init_pose, init_joints,
+      energy.TERM and energy_total (and init_ of both), pose_deviation (how far the palm left G') and
+      score = E + drift_weight pose_deviation. What went wrong is in their statuses; a row that was not
+      refined holds NaN.
 
     Raises:
       ValueError: num < 1.
@@ -77,7 +89,7 @@ def refine_many(
     config: RefineConfig | None = None,
     devices: Sequence[Device] | None = None,
     on_chunk: OnChunk | None = None,
-) -> list[RefinedGrasps]:
+) -> list[Grasps]:
     """Minimise E of eq. 8 for many tasks on many objects at once; nothing is shared between rows.
 
     Args:
@@ -152,7 +164,7 @@ def _finite(hand: HandModel, pose: np.ndarray, joints: np.ndarray) -> Starts:
 
 def _assemble(
     hand: HandModel, task: Task, problem: Problem, starts: Starts, ended: Ended | None, config: RefineConfig
-) -> RefinedGrasps:
+) -> Grasps:
     init_pose, init_joints = starts
     weights = config.lambdas()
     status = np.full(len(init_pose), problem.status, dtype=object)
@@ -174,15 +186,20 @@ def _assemble(
         status[~ran] = "nan_start"
     # no matrix product: its last bits depend on how many rows there are
     total, init_total = ((terms * weights).sum(axis=1) for terms in (end, start))
-    drift = np.full(len(pose), np.nan)
+    deviation = np.full(len(pose), np.nan)
     if task.grasp.initial is not None:
-        drift = drift_from(hand, task.grasp.initial, pose)
-    return RefinedGrasps(
-        hand_pose=pose, joints=joints, init_pose=init_pose, init_joints=init_joints,
-        energy={t: end[:, i] for i, t in enumerate(TERMS)}, energy_total=total,
-        init_energy={t: start[:, i] for i, t in enumerate(TERMS)}, init_energy_total=init_total,
-        drift=drift, score=total + config.drift_weight * drift,
-        status=tuple(status), status_reason=tuple(REASONS.get(s, problem.reason) for s in status),
+        deviation = pose_deviation(hand, task.grasp.initial, pose)
+    return Grasps.of(
+        hand.name, hand.active_names, pose, joints, status=status,
+        status_reason=[problem.reason or _REASONS.get(s, "") for s in status],
+        columns={
+            "start": np.arange(len(pose)), "init_pose": init_pose, "init_joints": init_joints,
+            "energy_total": total, "init_energy_total": init_total, "pose_deviation": deviation,
+            # G' carries the task's meaning: of two grasps of like energy the one nearer to it is kept
+            "score": total + config.drift_weight * deviation,
+            **{f"energy.{t}": end[:, i] for i, t in enumerate(TERMS)},
+            **{f"init_energy.{t}": start[:, i] for i, t in enumerate(TERMS)},
+        },
     )  # fmt: skip
 
 

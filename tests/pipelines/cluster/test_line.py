@@ -22,10 +22,10 @@ from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from tests.pipelines.cluster.made import finished, options, row, spec
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.result import RefinedGrasps
 
 
 class Crew:
@@ -82,12 +82,12 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_module, "SHARD_S", 0.05)
 
 
-def grasps_of(name: str) -> RefinedGrasps:
+def grasps_of(name: str) -> Grasps:
     """One grasp that carries a name."""
     one = np.zeros(1)
     terms = dict.fromkeys(TERMS, one)
     pose, joints = np.zeros((1, 7)), np.zeros((1, 16))
-    return RefinedGrasps(
+    return Grasps(
         pose, joints, pose, joints, terms, one, terms, one, one, one, ("ok",), (f"grasps of {name}",)
     )
 

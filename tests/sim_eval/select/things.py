@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
 from sim_eval.select.contacts import sphere_gaps
 from tests.sim_eval.simulation import human16, shape, wrapped
+from zdg_jax.grasps import Grasps
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import moves_link, posed_spheres
 from zdg_jax.objects.field import build_signed_distance_field
@@ -74,3 +76,18 @@ def _moves(hand: HandModel, active: int, finger: int) -> bool:
 
 
 __all__ = ["around", "field", "held", "shape"]
+
+
+def refined_batch(
+    pose: np.ndarray, joints: np.ndarray, score: Sequence[float], status: Sequence[str]
+) -> Grasps:
+    """Grasps as refinement leaves them."""
+    n = len(pose)
+    names = [f"joint_{k}" for k in range(joints.shape[1])]
+    return Grasps.of(
+        "human16", names, pose, joints, status=status,
+        columns={
+            "start": np.arange(n), "score": np.array(score), "energy_total": np.zeros(n), "init_pose": pose,
+            "init_joints": joints,
+        },
+    )  # fmt: skip

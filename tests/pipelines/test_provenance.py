@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines import rows
+from pipelines import provenance as rows
 from zdg_jax.hands import HAND_NAMES, load_hand
 from zdg_jax.hands.squeeze import opened_and_squeezed
 

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import selection
+from sim_eval.select import rank as selection
+from tests.sim_eval.select.things import refined_batch
 
 NUMBERS = st.floats(0, 10, allow_nan=False, width=32)
 
@@ -51,9 +52,16 @@ def test_among_good_ones_a_pierced_wall_comes_last_but_before_the_others() -> No
     assert selection.rank(table, np.array([0.0, 1.0, 2.0, 0.0])).tolist() == [2, 1, 0, 3]
 
 
+def test_a_way_that_is_not_free_is_not_good() -> None:
+    inside = columns([0.3], [3.0], [2.0], [True])
+    assert not selection.good({**inside, "approach_free": np.array([False])}).any()
+    assert selection.good({**inside, "approach_free": np.array([np.nan])}).all()  # not known
+
+
 def test_shortlist_leaves_out_failures_and_keeps_the_order_of_ties() -> None:
-    energy = np.array([2.0, np.nan, 1.0, 0.5, 1.0])
-    status = ["ok", "ok", "ok", "refine_nan", "ok"]
-    assert selection.shortlist(energy, status, 2).tolist() == [2, 4]
-    assert selection.shortlist(energy, status, 99).tolist() == [2, 4, 0]
-    assert selection.shortlist(energy, ["refine_nan"] * 5, 3).tolist() == []
+    pose, joints = np.zeros((5, 7)), np.zeros((5, 16))
+    energy = [2.0, np.nan, 1.0, 0.5, 1.0]
+    grasps = refined_batch(pose, joints, energy, ["ok", "ok", "ok", "refine_nan", "ok"])
+    assert selection.shortlist(grasps, 2).tolist() == [2, 4]
+    assert selection.shortlist(grasps, 99).tolist() == [2, 4, 0]
+    assert selection.shortlist(refined_batch(pose, joints, energy, ["refine_nan"] * 5), 3).tolist() == []

@@ -1,0 +1,59 @@
+"""What ranks refined grasps before anything is simulated."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import KDTree
+
+from zdg_jax.grasps import Grasps
+from zdg_jax.guidance import ContactGuidance
+from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.field_read import field_values
+from zdg_jax.objects.model import ObjectModel
+
+TOUCH = 0.005  # metres, as in sim_eval.metrics.contact
+# What a hand that touches only other parts adds to its energy (docs/decisions.md).
+OFF_REGION_WEIGHT = 2.0
+
+
+def with_off_region_penalty(
+    hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
+) -> Grasps:
+    """score + `OFF_REGION_WEIGHT` `off_region_ratio`; the grasps themselves where no region was reasoned."""
+    if guidance is None:
+        return grasps
+    off = off_region_ratio(hand, obj, guidance, grasps.hand_pose, grasps.joints)
+    return grasps.with_columns({"score": grasps["score"] + OFF_REGION_WEIGHT * off})
+
+
+def off_region_ratio(
+    hand: HandModel,
+    obj: ObjectModel,
+    guidance: ContactGuidance,
+    hand_pose: Float[np.ndarray, "k 7"],
+    joints: Float[np.ndarray, "k active"],
+) -> Float[np.ndarray, " k"]:
+    """Share of the touching finger vertices v, phi(v) <= 5 mm, next to no sample of M_hand^3d or P_func^3d.
+
+    No energy keeps the other fingers off the parts beside the chosen ones: E_cmap asks which vertices are
+    near the region, not what they touch instead.
+
+    Args:
+      hand, obj: the hand and the object.
+      guidance: the regions that were reasoned.
+      hand_pose, joints: refined grasps, object frame.
+    Returns: 1 where no finger touches or the grasp is not finite.
+    """
+    region = guidance.hand_mask | guidance.func_mask
+    skin = np.asarray(posed_skin(hand, hand_pose, joints))[:, hand.skin_finger >= 0]
+    finite = np.isfinite(skin).all(axis=(1, 2))
+    touch = np.zeros(skin.shape[:2], bool)
+    flat = skin[finite].reshape(-1, 3)
+    touch[finite] = (field_values(obj.field, flat) <= TOUCH).reshape(-1, skin.shape[1])
+    off = np.zeros_like(touch)
+    if touch.any():
+        off[touch] = ~region[KDTree(obj.samples.points).query(skin[touch])[1]]
+    count = touch.sum(axis=1)
+    return np.where(count > 0, off.sum(axis=1) / np.maximum(count, 1), 1.0)

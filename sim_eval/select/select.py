@@ -1,0 +1,207 @@
+"""Which refined grasps of a task are kept, and how the hand comes and presses (DESIGN §1).
+
+Both ways leave the grasps as refinement made them. `gravity` keeps what GraspTTA's test praises and then
+closes the hand on it; `six_force` closes it on all the promising ones first and keeps what withstands six
+forces. Everything is simulated by C MuJoCo, on every machine: a few dozen grasps are done there before an
+accelerator has compiled anything, and what is kept does not depend on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool
+
+from sim_eval import backends
+from sim_eval.evaluate import evaluate
+from sim_eval.measure import measure_shape
+from sim_eval.select import SelectBy
+from sim_eval.select.closing import close_and_test, plan_closing
+from sim_eval.select.rank import good, rank, shortlist
+from sim_eval.select.score import with_off_region_penalty
+from sim_eval.simobject import sim_object
+from zdg_jax.grasps import Grasps, concat
+from zdg_jax.guidance import ContactGuidance
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.model import ObjectModel
+
+BACKEND = "c"
+SHORTLIST = 3  # grasps that a round simulates for every kept one
+ROUNDS = 2
+#: With `six_force` a grasp this deep in the object comes after all that hold and are not, cm.
+DEEP_CM = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """What stays of a task.
+
+    Attributes:
+      kept: best first, with their measures, their closing, `good` and `rank`.
+      simulated: how many were.
+    """
+
+    kept: Grasps
+    simulated: int
+
+
+def select(
+    hand: HandModel,
+    obj: ObjectModel,
+    grasps: Grasps,
+    keep: int,
+    *,
+    by: SelectBy = "gravity",
+    guidance: ContactGuidance | None = None,
+    part: Bool[np.ndarray, " samples"] | None = None,
+    close: bool = True,
+    choose: bool = True,
+    threads: int | None = None,
+) -> Selected:
+    """The best `keep` grasps of a task: score, shortlist, close and test, rank.
+
+    By gravity the 3 keep of least score are simulated, and where fewer than keep / 2 of them are good the
+    next 3 keep too: of a flat thing most grasps slip. By six forces 6 keep are closed on, and the 3 keep that
+    hold best are measured.
+
+    Args:
+      hand, obj: the hand and the object.
+      grasps: all starts of the task, with `score`.
+      keep: how many stay.
+      by: the test.
+      guidance: the regions that were reasoned: what touches other ones is worse (`score.off_region_ratio`).
+      part: the object's samples on the ground-truth part, see `evaluate`.
+      close: whether a closing is planned and tested for grasps kept by gravity.
+      choose: False for the first `keep` usable ones as they come, to see a batch before any choice.
+      threads: of the simulator; by default one a core.
+    """
+    grasps = with_off_region_penalty(hand, obj, grasps, guidance)
+    if by == "six_force":
+        kept, simulated = _by_six_force(hand, obj, grasps, keep, part, threads)
+    else:
+        kept, simulated = _by_gravity(hand, obj, grasps, keep, part, choose, threads)
+        if close:
+            kept = closed(hand, obj, kept, threads)
+    return Selected(_judged(hand, obj, kept), simulated)
+
+
+def measured(
+    hand: HandModel,
+    obj: ObjectModel,
+    grasps: Grasps,
+    part: Bool[np.ndarray, " samples"] | None = None,
+    threads: int | None = None,
+) -> Grasps:
+    """The grasps with the columns of `evaluate` by the gravity test."""
+    return grasps.with_columns(
+        evaluate(hand, obj, grasps.hand_pose, grasps.joints, part=part, threads=threads, backend=BACKEND)
+    )
+
+
+def closed(hand: HandModel, obj: ObjectModel, grasps: Grasps, threads: int | None = None) -> Grasps:
+    """The grasps with the best closing of each, and whether it withstands six forces.
+
+    An object that can't be simulated has a closing all the same, and no verdict.
+
+    Args:
+      hand, obj: the hand and the object.
+      grasps: they stay as they are.
+      threads: of the simulator; by default one a core.
+    """
+    if not len(grasps):
+        return grasps
+    simulator = backends.backend(BACKEND, threads)
+    pose, joints = grasps.hand_pose, grasps.joints
+    try:
+        target = sim_object(obj.mesh, simulator.convex)
+    except ValueError:  # the row's own simulation says so
+        closing = plan_closing(hand, obj.field, pose, joints)
+    else:
+        closing = close_and_test(hand, obj.field, target, pose, joints, simulator)
+    start = closing.pregrasp
+    found = grasps.with_columns(
+        {
+            "pregrasp_gap_cm": 100.0 * start.gap_m,
+            "approach_free": start.free,
+            "approach_reason": np.array(start.reason, object),
+            "squeeze_way": np.array(closing.way, object),
+            "six_force_suc": closing.success,
+            "six_force_held": closing.forces_held,
+        }
+    )
+    return replace(found, pregrasp_pose=start.hand_pose, pregrasp=start.joints, squeeze=closing.squeeze)
+
+
+def ranked(grasps: Grasps) -> Grasps:
+    """The grasps, best first by `rank.rank` within each task, with `good` and `rank`."""
+    order = rank(grasps.columns, grasps["score"])
+    grasps = grasps.take(order)
+    place = np.zeros(len(grasps), np.int64)
+    for task in np.unique(grasps.task_index):
+        mine = grasps.task_index == task
+        place[mine] = np.arange(mine.sum())
+    return grasps.with_columns({"good": good(grasps.columns), "rank": place})
+
+
+def _by_gravity(
+    hand: HandModel,
+    obj: ObjectModel,
+    grasps: Grasps,
+    keep: int,
+    part: Bool[np.ndarray, " samples"] | None,
+    choose: bool,
+    threads: int | None,
+) -> tuple[Grasps, int]:
+    step = SHORTLIST * keep
+    if not choose:  # one round takes them all
+        order = np.sort(shortlist(grasps, len(grasps)))[:keep]
+        return measured(hand, obj, grasps.take(order), part, threads), len(order)
+    order = shortlist(grasps, ROUNDS * step)
+    rounds: list[Grasps] = []
+    while sum(map(len, rounds)) < len(order) and (
+        not rounds or 2 * good(concat(rounds).columns).sum() < keep
+    ):
+        rows = order[sum(map(len, rounds)) :][:step]
+        rounds.append(measured(hand, obj, grasps.take(rows), part, threads))
+    if not rounds:
+        return grasps.take(order), 0
+    done = concat(rounds)
+    done = replace(done, tasks=grasps.tasks, task_index=grasps.task_index[order[: len(done)]])
+    return done.take(rank(done.columns, done["score"])[:keep]), len(done)
+
+
+def _by_six_force(
+    hand: HandModel,
+    obj: ObjectModel,
+    grasps: Grasps,
+    keep: int,
+    part: Bool[np.ndarray, " samples"] | None,
+    threads: int | None,
+) -> tuple[Grasps, int]:
+    """Those that withstand six forces and are not deep, those that do, the others by forces withstood."""
+    step = SHORTLIST * keep
+    listed = grasps.take(shortlist(grasps, ROUNDS * step))
+    if not len(listed):
+        return listed, 0
+    tried = closed(hand, obj, listed, threads)
+    tried = tried.take(np.lexsort((tried["score"], -tried["six_force_held"], ~tried["six_force_suc"]))[:step])
+    tried = measured(hand, obj, tried, part, threads)
+    deep = ~(np.asarray(tried["p_dep_cm"]) <= DEEP_CM)
+    order = np.lexsort((tried["score"], deep, -tried["six_force_held"], ~tried["six_force_suc"]))
+    return tried.take(order[:keep]), len(listed)
+
+
+def _judged(hand: HandModel, obj: ObjectModel, kept: Grasps) -> Grasps:
+    """With their starts' penetration, `good`, and their rank: their place."""
+    if not len(kept):
+        return kept
+    names = ("p_dep_cm", "p_vol_cm3")
+    initial = measure_shape(hand, obj, kept["init_pose"], kept["init_joints"], only=names)
+    return kept.with_columns(
+        {
+            **{f"initial_{name}": initial[name] for name in names},
+            "good": good(kept.columns),
+            "rank": np.arange(len(kept)),
+        }
+    )

@@ -1,0 +1,37 @@
+"""What fingers touch beside the region."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim_eval.metrics import contact
+from sim_eval.select.score import off_region_ratio
+from zdg_jax.guidance import ContactGuidance
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.objects import load_object, signed_distance
+
+
+def test_off_region_ratio_is_the_share_of_touching_fingers_beside_the_region() -> None:
+    hand, obj = load_hand("human16"), load_object("zoo:box/1")
+    grasp = np.r_[obj.mesh.bounds.mean(axis=0), 1.0, 0, 0, 0]
+    far, broken = np.r_[grasp[:3] + 5, grasp[3:]], np.full(7, np.nan)
+    pose, joints = np.stack([grasp, far, broken]), np.tile(hand.open_joints, (3, 1))
+    everything = np.ones(len(obj.samples.points), bool)
+
+    def share(region: np.ndarray) -> np.ndarray:
+        return off_region_ratio(
+            hand, obj, ContactGuidance(region, np.zeros_like(region), None, (1,), (1,)), pose, joints
+        )
+
+    assert share(everything).tolist() == [0, 1, 1]
+    assert share(~everything).tolist() == [1, 1, 1]
+    half = obj.samples.points[:, 1] > np.median(obj.samples.points[:, 1])
+    assert 0 < share(half)[0] < 1
+    # an independent count: the metric's own touch and part
+    skin = np.asarray(posed_skin(hand, pose[:1], joints[:1]))
+    touch = contact.touching(signed_distance(obj.mesh, skin[0])[None])
+    ratio = contact.semantic_contact_ratio(
+        touch, contact.on_part(skin, obj.samples.points, half), hand.skin_finger
+    )
+    assert abs(1 - ratio[0] - share(half)[0]) < 0.02
