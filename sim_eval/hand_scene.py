@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from sim_eval.scene import SceneParams, add_object, add_sphere, new_spec
 from sim_eval.simobject import SimObject
 from sim_eval.solids import Inertial
+from zdg_jax.hands.load import hand_source
 from zdg_jax.hands.model import HandModel
 
 #: Stands for the pieces in models whose contacts a backend finds itself.
@@ -176,9 +177,7 @@ def _add_couplings(spec: mujoco.MjSpec, hand: HandModel, active: dict[str, int],
 
 @lru_cache(maxsize=8)
 def _dynamics(hand: HandModel) -> _Dynamics:
-    spec = mujoco.MjSpec.from_file(hand.mjcf)
-    spec.compiler.balanceinertia = True  # inertias at the bound A + B = C pass it when they are read as text
-    model = spec.compile()
+    model = hand_source(hand).model  # as the hand was read: a URDF is not compiled as it stands
     body = [model.body(name).id for name in hand.link_names]
     dof = [int(model.joint(name).dofadr[0]) for name in hand.joint_names]
     damping = np.asarray(model.dof_damping).reshape(model.nv, -1)[:, 0]
