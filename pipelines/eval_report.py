@@ -70,7 +70,9 @@ class EvalReport:
     def table(self, by: str | None = None) -> tables.Table:
         """All metrics of all grasps, or one line an object or category (`by` names the column)."""
         if by is None:
-            return tables.table({"all grasps": self.columns()}, known=(*shown("paper"), *shown("eval")), clusters="object_id")
+            return tables.table(
+                {"all grasps": self.columns()}, known=(*shown("paper"), *shown("eval")), clusters="object_id"
+            )
         names = dict.fromkeys(str(row[by]) for row in self.rows if row[by])
         lines = {name: self.columns([row for row in self.rows if str(row[by]) == name]) for name in names}
         return tables.table(lines, known=shown("paper"), clusters="object_id")

@@ -101,10 +101,11 @@ class _Rows:
         n, name = len(self.index), column.name
         if column.kind == "terms":
             return _struct(self.given, name, kind, n)
+        if name == "grasp_id" and "start" in self.given:
+            own = self.given.get(name, np.full(n, None, object))
+            return pc.coalesce(pa.array(list(own), kind), self.ids())
         if name in self.given:
             return _values(self.given[name], column, kind)
-        if name == "grasp_id":
-            return self.ids()
         if name in TASK_COLUMNS:
             return self.shared(column, kind)
         if pa.types.is_fixed_size_list(kind):
@@ -122,7 +123,7 @@ class _Rows:
 
     def ids(self) -> pa.Array:
         """TASK-SEED-START, START "none" for a task that came to no grasp."""
-        start = np.asarray(self.given["start"], np.int64)
+        start = np.nan_to_num(np.asarray(self.given["start"], np.float64), nan=-1).astype(np.int64)
         task, seed = (
             pa.array([str(t.get(name)) for t in self.tasks]).take(pa.array(self.index))
             for name in ("task_id", "seed")
@@ -197,7 +198,9 @@ def read(
     tasks, index = _tasks(made)
     if "calls" in made.column_names and made.num_rows:
         size = pc.list_value_length(_whole(made["calls"])).to_numpy(zero_copy_only=False)
-        if (size != np.array([len(task["calls"]) for task in tasks])[index]).any():  # a judge asked about some
+        if (
+            size != np.array([len(task["calls"]) for task in tasks])[index]
+        ).any():  # some were judged
             columns["calls"] = _read(made, "calls", COLUMNS["calls"])
     return columns, tasks, index, about
 

@@ -220,14 +220,14 @@ class Grasps:
 
         Args:
           table: as read.
-          hand, joint_names: for files whose metadata do not say it.
+          hand, joint_names: those of its metadata by default.
         """
         given, tasks, index, about = arrow.read(table)
         fields = {field: given.pop(file) for field, file in _FIELDS.items() if file in given}
         own = {name: given.pop(name) for name in ("status", "status_reason")}
         given.pop("hand", None)
         return cls.of(
-            about.get("hand", hand), about.get("joint_names", joint_names), fields.pop("hand_pose"),
+            hand or about.get("hand", ""), joint_names or about.get("joint_names", ()), fields.pop("hand_pose"),
             fields.pop("joints"), **own, columns=given, tasks=tasks, task_index=index, **fields,
         )  # fmt: skip
 

@@ -49,8 +49,10 @@ def line(title: str, units: Sequence[Unit], instructions: Mapping[str, Instructi
         counted = [
             u for u in units if not (name in SIMULATED and instructions[u["id"]].affordance == "twist")
         ]
-        if "paper" not in COLUMNS[name].shown and not any(name in grasp for unit in counted for grasp in unit["grasps"]):
-            mean[name] = half[name] = float("nan")  # not asked for
+        if "paper" not in COLUMNS[name].shown and not any(
+            name in grasp for unit in counted for grasp in unit["grasps"]
+        ):
+            mean[name] = half[name] = float("nan")
             continue
         values = np.array([_of_task(unit, name) for unit in counted], dtype=np.float64)
         objects = np.array([instructions[u["id"]].object for u in counted])

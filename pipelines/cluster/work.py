@@ -67,7 +67,7 @@ class Finished:
       trace, pictures, about: see `Reasoned`.
     """
 
-    task: TaskSpec
+    task: TaskSpec | None
     status: str
     reason: str
     grasps: Grasps

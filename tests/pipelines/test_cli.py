@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import trimesh
 
 from pipelines import cli
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps, concat
 from zdg_jax.hands import HAND_NAMES
 from zdg_jax.objects import ycb_names
 
@@ -123,23 +125,28 @@ def test_eval_of_bad_input(
 
 @pytest.mark.parametrize(
     ("kept", "good", "code"),
-    [([{"status": "ok"}], 1, 0), ([{"status": "ok"}], 0, 4), ([{"status": "bad_object"}], 0, 1), ([], 0, 1)],
+    [("ok", True, 0), ("ok", False, 4), ("bad_object", False, 1), (None, False, 1)],
 )
 def test_exit_status_says_whether_any_grasp_succeeded(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    kept: list,
-    good: int,
+    kept: str | None,
+    good: bool,
     code: int,
 ) -> None:
     from pipelines import synth
 
-    result = synth.SynthResult(tmp_path, "refused", "no answer", kept, 3, good, 0, {})
+    lost = Grasps.of("human16", ("a",), np.zeros((3, 7)), np.zeros((3, 1)), status=["refine_nan"] * 3)
+    columns = {"rank": np.zeros(1), "good": np.array([good])}
+    one = np.zeros((1, 7)), np.zeros((1, 1))
+    first = Grasps.of("human16", ("a",), *one, status=[kept or "ok"], columns=columns)
+    grasps = lost if kept is None else concat([first, lost])
+    result = synth.SynthResult(tmp_path, "refused", "no answer", grasps, {})
     monkeypatch.setattr(synth, "synth", lambda options: result)
     assert cli.main(["synth", "ycb:025_mug", "drink", "--out", str(tmp_path)]) == code
     said = capsys.readouterr().out
-    assert "3 failed" in said
+    assert f"{3 + (kept == 'bad_object')} failed" in said
     assert ("no kept grasp is good" in said) == (code == 4)
 
 

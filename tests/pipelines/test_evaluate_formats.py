@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from pipelines.evaluate import evaluate_file
 from pipelines.formats import read_grasps
 from sim_eval.measure import measure_shape
 from tests.pipelines.formats import writers
+from tests.pipelines.rows_as_grasps import grasps_of
 from tests.sim_eval.helpers import grasps as some_grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.checks import check_mesh
@@ -39,8 +38,7 @@ def evaluate(hand: Any, obj: Any, pose: np.ndarray, joints: np.ndarray, protocol
 
 @pytest.fixture(autouse=True)
 def _no_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(evaluate=evaluate, PROTOCOLS=("gravity",))
-    monkeypatch.setitem(sys.modules, "sim_eval.evaluate", fake)
+    monkeypatch.setattr("pipelines.evaluate.evaluate", evaluate)
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +60,10 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
          "pregrasp_joints": 0.8 * q, "squeeze_joints": q}
         for i, (p, q) in enumerate(zip(pose, joints, strict=True))
     ]  # fmt: skip
-    rows.append({**shared, "grasp_id": "t-none", "status": "refused", "status_reason": "no answer"})
+    rows.append({**shared, "grasp_id": "t-none", "status": "empty_region", "status_reason": "no answer"})
     source = {"source": str(folder / "rod.stl"), "scale": 1.0, "up": None, "name": "rod"}
     info = {"hand": "human16", "joint_names": list(hand.active_names), "objects": {"rod": source}}
-    write_dataset(folder, rows, info)
+    write_dataset(folder, grasps_of(rows, hand.active_names), info)
     return folder
 
 
@@ -73,7 +71,7 @@ def test_every_way_to_write(ours: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert cli.main(["eval", str(ours), "--out", str(tmp_path / "m")]) == 0
     said = capsys.readouterr().out
     assert "P.Dep (cm)" in said
-    assert "refused: no answer" in said
+    assert "empty_region: no answer" in said
     assert said.strip().splitlines()[-1].startswith("4 grasps measured, 1 failed")
     report = json.loads((tmp_path / "m/metrics.json").read_text())
     assert (report["measured"], report["failed"], report["format"]) == (COUNT, 1, "zdg")
@@ -83,7 +81,7 @@ def test_every_way_to_write(ours: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert report["diversity"]["rod"]["count"] == COUNT
     table = pq.read_table(tmp_path / "m/metrics.parquet")
     assert table.num_rows == COUNT + 1
-    assert table["status"].to_pylist()[-1] == "refused"
+    assert table["status"].to_pylist()[-1] == "empty_region"
     assert table["p_dep_cm"].to_pylist()[-1] is None
     page = (tmp_path / "m/metrics.md").read_text()
     assert "| P.Dep (cm) ↓ |" in page
@@ -127,7 +125,7 @@ def named(folder: Path, mesh: trimesh.Trimesh, word: str | None, file: str = "si
     }  # fmt: skip
     source = {"source": str(folder / f"{file}.stl"), "scale": 1.0, "up": None, "name": word}
     info = {"hand": "human16", "joint_names": list(hand.active_names), "objects": {file: source}}
-    write_dataset(folder, [row], info)
+    write_dataset(folder, grasps_of([row], hand.active_names), info)
     return folder
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines import provenance as rows
+from pipelines import provenance
 from zdg_jax.hands import HAND_NAMES, load_hand
 from zdg_jax.hands.squeeze import opened_and_squeezed
 
@@ -28,12 +28,12 @@ def test_squeeze_mirrors_pregrasp_at_the_grasp(name: str) -> None:
 
 def test_config_sha_ignores_order_and_sees_every_value() -> None:
     one = {"a": 1, "b": None}
-    assert rows.config_sha(one) == rows.config_sha({"b": None, "a": 1})
-    assert rows.config_sha(one) != rows.config_sha({"a": 2, "b": None})
+    assert provenance.config_sha(one) == provenance.config_sha({"b": None, "a": 1})
+    assert provenance.config_sha(one) != provenance.config_sha({"a": 2, "b": None})
 
 
 def test_sources_are_stored_so_that_they_can_be_read_again(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert rows.stored_source("zoo:mug/3") == "zoo:mug/3"
-    assert rows.stored_source("ycb:025_mug") == "ycb:025_mug"
-    assert rows.stored_source("a/mug.stl") == str(tmp_path / "a/mug.stl")
+    assert provenance.stored_source("zoo:mug/3") == "zoo:mug/3"
+    assert provenance.stored_source("ycb:025_mug") == "ycb:025_mug"
+    assert provenance.stored_source("a/mug.stl") == str(tmp_path / "a/mug.stl")

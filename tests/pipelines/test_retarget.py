@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import cli, rows
+from pipelines import cli, provenance
 from pipelines.dataset import read_dataset, write_dataset
+from tests.pipelines.rows_as_grasps import grasps_of
 from tests.pipelines.test_dataset import row
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed
@@ -35,10 +36,14 @@ def grasps(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for i in range(2)
     ]  # fmt: skip
-    info = rows.table_info({obj.object_id: rows.object_info(obj, SCAN, None)}, hand, {}, rows.versions())
+    info = provenance.table_info(
+        {obj.object_id: provenance.object_info(obj, SCAN, None)}, hand, {}, provenance.versions()
+    )
     info["joint_names"] = [hand.active_names[k] for k in order]
     return write_dataset(
-        tmp_path_factory.mktemp("grasps"), [*given, row("refused", grasp_id="g-none")], info
+        tmp_path_factory.mktemp("grasps"),
+        grasps_of([*given, row("empty_region", grasp_id="g-none")], info["joint_names"]),
+        info,
     ).parent
 
 
@@ -52,6 +57,7 @@ def test_rows_of_the_new_hand_are_refined_and_simulated(
     shadow, found = load_hand("shadow"), table.to_pylist()
     assert info["hand"] == "shadow"
     assert info["joint_names"] == list(shadow.active_names)
+    found.sort(key=lambda r: r["grasp_id"])
     assert [r["grasp_id"] for r in found] == ["g-0-shadow", "g-1-shadow"]
     for r in found:
         assert r["status"] == "ok"

@@ -9,9 +9,10 @@ import mujoco
 import numpy as np
 import pytest
 
-from pipelines import cli, rows
+from pipelines import cli, provenance
 from pipelines.dataset import write_dataset
-from pipelines.trajectory import joint_path, write_trajectories
+from pipelines.trajectory import base_path, joint_path, write_trajectories
+from tests.pipelines.rows_as_grasps import grasps_of
 from tests.pipelines.test_dataset import row
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
@@ -40,9 +41,11 @@ def grasps(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for i, (p, g, s) in enumerate(zip(*_poses(hand), strict=True))
     ]  # fmt: skip
-    info = rows.table_info({}, hand, {}, {}) | {"joint_names": [hand.active_names[k] for k in order]}
+    info = provenance.table_info({}, hand, {}, {}) | {"joint_names": [hand.active_names[k] for k in order]}
     return write_dataset(
-        tmp_path_factory.mktemp("grasps"), [*written, row("lost", grasp_id="t-lost", hand="shadow")], info
+        tmp_path_factory.mktemp("grasps"),
+        grasps_of([*written, row("refine_nan", grasp_id="t-lost")], info["joint_names"], "shadow"),
+        info,
     )
 
 
@@ -78,6 +81,17 @@ def test_npz_holds_all_joints_in_the_models_own_order(grasps: Path, tmp_path: Pa
             np.testing.assert_allclose(found["positions"][:, at][:, active], pose, atol=1e-6)
         assert not found["positions"][:, :, [names.index("rh_WRJ1"), names.index("rh_WRJ2")]].any()
         np.testing.assert_allclose(found["hand_pose"][:, 2], [0, 1])
+        np.testing.assert_allclose(found["base_poses"], np.repeat(found["hand_pose"][:, None], 9, axis=1))
+
+
+def test_the_base_comes_straight_to_the_grasp_and_then_stays() -> None:
+    turn = np.array([np.cos(0.4), 0, 0, np.sin(0.4)])  # by 0.8 about z
+    before, at = np.array([[0.0, 0.1, 0, 1, 0, 0, 0]]), np.array([[0.0, 0, 0, *turn]])
+    path = base_path(before, at, 4)
+    assert path.shape == (1, 9, 7)
+    np.testing.assert_allclose(path[0, 0], before[0])
+    np.testing.assert_allclose(path[0, 2], [0, 0.05, 0, np.cos(0.2), 0, 0, np.sin(0.2)], atol=1e-12)
+    np.testing.assert_allclose(path[0, 4:], np.repeat(at, 5, axis=0), atol=1e-12)
 
 
 def test_json_holds_the_same(grasps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

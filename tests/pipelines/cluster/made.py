@@ -7,6 +7,8 @@ from typing import Any
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished
+from tests.pipelines.rows_as_grasps import grasps_of
+from zdg_jax.hands import load_hand
 
 
 def options(out: str = "", **more: Any) -> GenerateOptions:
@@ -33,7 +35,7 @@ def row(task: TaskSpec, number: int, status: str = "ok") -> dict[str, Any]:
 
 def finished(task: TaskSpec, grasps: int = 2) -> Finished:
     counts = {"refined": 4, "simulated": 4, "kept": grasps, "good": 1, "failed": 0}
-    rows = [row(task, number) for number in range(grasps)]
+    rows = grasps_of([row(task, number) for number in range(grasps)], load_hand("human16").active_names)
     trace = {"stages": [{"stage": "view"}]}
     about = {"source": task.object, "scale": 1.0, "up": None, "name": None, "mesh_sha256": "abc"}
     return Finished(task, "ok", "", rows, counts, trace, {"01_view.png": "f" * 64}, about)

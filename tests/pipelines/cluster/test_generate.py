@@ -8,11 +8,12 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pyarrow.dataset as ds
 import pytest
 
-from pipelines.keeping import SELECT
+from sim_eval.select import SelectBy
 from tests.pipelines.cluster.things import Running, cluster, generate, sticks, table
 from tests.reasoning.providers.fakes import Local, point_at, running, settings_file
 
@@ -165,6 +166,6 @@ def test_a_small_table_on_a_cluster(address: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("select", SELECT)
+@pytest.mark.parametrize("select", get_args(SelectBy))
 def test_offline_on_a_cluster(address: str, tmp_path: Path, select: str) -> None:
     check_offline(address, tmp_path, sticks(tmp_path), select)

@@ -25,7 +25,6 @@ from tests.pipelines.cluster.made import finished, options, row, spec
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.refine.energies import TERMS
 
 
 class Crew:
@@ -84,11 +83,9 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def grasps_of(name: str) -> Grasps:
     """One grasp that carries a name."""
-    one = np.zeros(1)
-    terms = dict.fromkeys(TERMS, one)
-    pose, joints = np.zeros((1, 7)), np.zeros((1, 16))
-    return Grasps(
-        pose, joints, pose, joints, terms, one, terms, one, one, one, ("ok",), (f"grasps of {name}",)
+    joints = load_hand("human16").active_names
+    return Grasps.of(
+        "human16", joints, np.zeros((1, 7)), np.zeros((1, 16)), status_reason=[f"grasps of {name}"]
     )
 
 
