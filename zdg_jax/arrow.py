@@ -198,9 +198,7 @@ def read(
     tasks, index = _tasks(made)
     if "calls" in made.column_names and made.num_rows:
         size = pc.list_value_length(_whole(made["calls"])).to_numpy(zero_copy_only=False)
-        if (
-            size != np.array([len(task["calls"]) for task in tasks])[index]
-        ).any():  # some were judged
+        if (size != np.array([len(task["calls"]) for task in tasks])[index]).any():  # some were judged
             columns["calls"] = _read(made, "calls", COLUMNS["calls"])
     return columns, tasks, index, about
 

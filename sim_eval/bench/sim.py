@@ -15,8 +15,7 @@ from sim_eval import backends
 from sim_eval.bench.agree import compare, outcome
 from sim_eval.bench.monitor import Compilations, machine, peak_memory
 from sim_eval.bench.simset import GraspSet
-from sim_eval.protocols import PROTOCOLS
-from sim_eval.protocols import gravity, gravity_hold, six_force
+from sim_eval.protocols import PROTOCOLS, gravity, gravity_hold, six_force
 from zdg_jax.errors import UserError
 
 _TESTS = {"gravity_hold": gravity_hold, "six_force": six_force}
