@@ -7,11 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 # Before anything imports jax or reads the environment; subprocesses inherit it.
-_CACHE = Path(tempfile.mkdtemp(prefix="zdg-tests-"))
+# pytest-xdist's workers share their parent's: a hand or an object is built once.
+_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+_CACHE = Path(os.environ["ZDG_CACHE_DIR"] if _WORKER else tempfile.mkdtemp(prefix="zdg-tests-"))
 os.environ["ZDG_CACHE_DIR"] = str(_CACHE)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
@@ -66,7 +69,16 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_CACHE, ignore_errors=True)
+    if not _WORKER:
+        shutil.rmtree(_CACHE, ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Plain `-n` deals whole stretches of tests, so that few modules' fixtures are made on every worker."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,7 @@ for used in (devices[:2], devices):
 """
 
 
+@pytest.mark.slow
 def test_two_and_three_devices_give_the_rows_of_one() -> None:
     """Seven slots: 4 + 3 on two devices, 4 + 3 + 0 on three."""
     env = dict(os.environ, XLA_FLAGS="--xla_force_host_platform_device_count=3", PYTHONPATH=str(ROOT))

@@ -63,7 +63,7 @@ def test_mjx_pulls_as_c_does() -> None:
         qpos=jnp.asarray(qpos, jnp.float32), ctrl=jnp.asarray(physics.scene.targets(targets), jnp.float32)
     )
     model = physics.with_object(physics.model, own)
-    seen = traced(lambda d: physics.forward(model, d, own, None)[0])(data)
+    seen = jax.jit(traced(lambda d: physics.forward(model, d, own, None)[0]))(data)
     got = np.asarray(seen.qfrc_actuator)[_hinges(hand, physics.scene)]
     np.testing.assert_allclose(got, _torques(hand, joints, targets), atol=2e-5)
 

@@ -15,7 +15,7 @@ from zdg_jax.hands.card import HandCard
 from zdg_jax.hands.covering import candidates, cover_all, surface_points
 from zdg_jax.hands.geoms import area, bounds, solid_distance, solid_geoms
 from zdg_jax.hands.implicit import mesh_implicit
-from zdg_jax.hands.palmar import palmar_side
+from zdg_jax.hands.palmar import palmar_directions, palmar_side
 
 Spheres = tuple[np.ndarray, np.ndarray, np.ndarray]
 #: Skin vertices a hand should have in all; DESIGN §4.
@@ -33,7 +33,7 @@ def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Seque
     if card.skin == "collision":
         names = ("collision.py", "covering.py", "geoms.py", "implicit.py", "palmar.py")
         sources = tuple(Path(__file__).with_name(n) for n in names)
-        key = _key(card, model, keep)
+        key = _key(card, model, keep, links)
         d = cached_arrays("hands", key, lambda: _from_geoms(card, model, keep, links), sources)
         found = d["vertices"], d["faces"], d["link"], (d["center"], d["radius"], d["sphere_link"])
     else:
@@ -57,17 +57,21 @@ def _prepared(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequenc
         raise UserError(
             f"skin {card.skin} ({e})", "`collision`, or a prepared npz beside the card", "mend `skin`"
         ) from None
-    data = mujoco.MjData(model)
-    data.qpos[:] = 0.0
-    mujoco.mj_kinematics(model, data)
+    data = _at_rest(model)
     R, p = data.xmat[keep].reshape(-1, 3, 3), data.xpos[keep]
     local = np.einsum("sji,sj->si", R[sphere_link], center - p[sphere_link])
     return vertices, faces, link, (local, radius, sphere_link)
 
 
-def _key(card: HandCard, model: mujoco.MjModel, keep: Sequence[int]) -> str:
-    """Everything that the solids depend on: the compiled geometry, not the files that it came from."""
-    told = (card.skin_exclude, card.palm, card.pads, card.fingers, list(keep), mujoco.__version__)
+def _key(card: HandCard, model: mujoco.MjModel, keep: Sequence[int], links: list[str]) -> str:
+    """Everything that the solids depend on: the compiled geometry, not the files that it came from.
+
+    Of palm, pads and fingers only where links look and which are phalanges: a pad that moves costs nothing.
+    """
+    facing = palmar_directions(card, _at_rest(model).xmat[list(keep)].reshape(-1, 3, 3), links)
+    excluded = [links.index(name) for name in card.skin_exclude if name in links]
+    phalanges = sorted(links.index(name) for name in _phalanges(card))
+    told = (excluded, facing.round(9).tolist(), phalanges, list(keep), mujoco.__version__)
     digest = hashlib.sha256(repr(told).encode())
     names = ("geom_type", "geom_size", "geom_pos", "geom_quat", "geom_bodyid", "geom_contype", "geom_group",
              "geom_conaffinity", "body_pos", "body_quat", "mesh_vert", "mesh_face")  # fmt: skip
@@ -79,9 +83,7 @@ def _key(card: HandCard, model: mujoco.MjModel, keep: Sequence[int]) -> str:
 def _from_geoms(
     card: HandCard, model: mujoco.MjModel, keep: Sequence[int], links: list[str]
 ) -> dict[str, np.ndarray]:
-    data = mujoco.MjData(model)
-    data.qpos[:] = 0.0
-    mujoco.mj_kinematics(model, data)
+    data = _at_rest(model)
     solids = [
         (keep.index(body), body, geoms)
         for body, geoms in solid_geoms(model, keep).items()
@@ -94,8 +96,7 @@ def _from_geoms(
     least = np.array([24 + 6 * (len(gs) - 1) for _, _, gs in solids])
     share = np.maximum(least, SKIN_VERTICES * areas / areas.sum())
     share = np.maximum(24, share * min(1.0, 1.1 * SKIN_VERTICES / share.sum())).astype(int)
-    # knuckles and metacarpals are the palm's
-    phalanges = {name for members in card.fingers.values() for name in members[-3:]}
+    phalanges = _phalanges(card)
     vs, fs, ls, shapes, offset = [], [], [], [], 0
     for (i, body, geoms), n in zip(solids, share, strict=True):
         distance = solid_distance(model, geoms)
@@ -118,6 +119,19 @@ def _from_geoms(
         "radius": np.concatenate([shape.radius[k] for (_, shape), k in zip(shapes, chosen, strict=True)]),
         "sphere_link": np.concatenate([np.full(len(k), i) for (i, _), k in zip(shapes, chosen, strict=True)]),
     }  # fmt: skip
+
+
+def _at_rest(model: mujoco.MjModel) -> mujoco.MjData:
+    """All joints at zero."""
+    data = mujoco.MjData(model)
+    data.qpos[:] = 0.0
+    mujoco.mj_kinematics(model, data)
+    return data
+
+
+def _phalanges(card: HandCard) -> set[str]:
+    """Links of the fingers; knuckles and metacarpals are the palm's."""
+    return {name for members in card.fingers.values() for name in members[-3:]}
 
 
 def _facing(normals: np.ndarray, link: int, card: HandCard, rest: np.ndarray, links: list[str]) -> np.ndarray:

@@ -29,6 +29,14 @@ def palmar_side(
       R_world_link: of the hand at rest.
       links: their names.
     """
+    facing = palmar_directions(card, R_world_link, links)
+    return np.sqrt(np.clip((n_link * facing[link]).sum(axis=1), 0.0, 1.0))
+
+
+def palmar_directions(
+    card: HandCard, R_world_link: Float[np.ndarray, "links 3 3"], links: Sequence[str]
+) -> Float[np.ndarray, "links 3"]:
+    """Where each link's palmar side looks, in its own frame, unit length; arguments as of `palmar_side`."""
     palm = links.index(card.palm.link)
     # D_palm in each link's own frame at rest
     facing = np.einsum("lji,jk,k->li", R_world_link, R_world_link[palm], np.array(card.palm.d_palm, float))
@@ -39,5 +47,4 @@ def palmar_side(
         n = R_world_link[links.index(pad.link)] @ (np.array(pad.normal) / np.linalg.norm(pad.normal))
         for m in members:
             facing[links.index(m)] = R_world_link[links.index(m)].T @ n
-    facing /= np.linalg.norm(facing, axis=1, keepdims=True)
-    return np.sqrt(np.clip((n_link * facing[link]).sum(axis=1), 0.0, 1.0))
+    return facing / np.linalg.norm(facing, axis=1, keepdims=True)

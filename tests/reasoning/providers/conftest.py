@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.caches import share_cache
 from tests.reasoning.providers.fakes import KEY, Local, TimeLimit, point_at, running, settings_file
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.providers import factory, retry
@@ -25,6 +26,7 @@ Waits = Callable[[], list[float]]
 def _own_world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[None]:
+    share_cache(tmp_path / "cache")
     monkeypatch.setenv("ZDG_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("ZDG_PROVIDERS", str(settings_file(tmp_path)))
     with caplog.at_level(logging.DEBUG):

@@ -93,6 +93,7 @@ def kept_answers() -> int:
         return cache.execute("SELECT count(*) FROM answers").fetchone()[0]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_no_answered_question_is_asked_again(start: Start, tmp_path: Path) -> None:
     tasks, in_flight, answered = 12, 8, 24
     settings_file(tmp_path, settings={"concurrency": in_flight})
