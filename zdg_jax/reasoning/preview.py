@@ -13,8 +13,8 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.facts import PartChoiceFacts
 from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.stages.hand_part import PartChoiceObservations
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -64,7 +64,7 @@ class _StopAt:
             self.question = question
             raise ReasonerError("shown", "the question is only shown")
         answer = await self.inner.ask(question)
-        if self.stage == prompts.Stage.POINTS and isinstance(answer.value, FuncPartAnswer):
+        if self.stage == "points" and isinstance(answer.value, FuncPartAnswer):
             elsewhere = _elsewhere(question, answer.value)
             return answer if elsewhere is None else Answer(elsewhere, call=answer.call)
         return answer
@@ -72,11 +72,11 @@ class _StopAt:
 
 def _elsewhere(question: Question[A], said: FuncPartAnswer) -> A | None:
     """An answer that makes the point stage run; each refusal (out of reach) moves on to the next part."""
-    facts = question.facts
-    assert isinstance(facts, PartChoiceFacts)
-    if said.needs_points and set(said.parts) != set(facts.hand_parts):
+    observed = question.observations
+    assert isinstance(observed, PartChoiceObservations)
+    if said.needs_points and set(said.parts) != set(observed.hand_parts):
         return None
-    others = [n for n in map(int, question.candidates) if n not in facts.hand_parts]
+    others = [n for n in map(int, question.candidates) if n not in observed.hand_parts]
     tried = len(question.feedback)
     if tried >= len(others):
         return None

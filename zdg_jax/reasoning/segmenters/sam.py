@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from zdg_jax.reasoning.providers.local_model import model_place, no_model, require_torch
-from zdg_jax.reasoning.segmenters.source import MaskSource, Proposals
+from zdg_jax.reasoning.models.local_wire import model_place, no_model, require_torch
+from zdg_jax.reasoning.segmenters.automatic import MaskSource, Proposals
 
 
 @lru_cache(maxsize=1)

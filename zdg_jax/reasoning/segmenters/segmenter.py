@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Int
 
-from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig, automatic_masks, boxes_of, label_map
-from zdg_jax.reasoning.segmenters.source import MaskSource
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.segmenters.automatic import (
+    AutomaticConfig,
+    MaskSource,
+    automatic_masks,
+    boxes_of,
+    label_map,
+)
 from zdg_jax.render.frame import Frame
 
 _LEAST_AGREEMENT = 0.3
@@ -55,3 +61,23 @@ class Segmenter:
         mask = (said.logits[0, int(np.argmax(said.iou[0]))] > 0) & frame.mask
         agreement = (mask & chosen).sum() / max(int((mask | chosen).sum()), 1)
         return mask if agreement >= _LEAST_AGREEMENT else None
+
+
+GEOMETRIC = "geometric"
+NAMES = (GEOMETRIC, "sam:PATH_OR_ID")
+
+
+def make_segmenter(name: str) -> Segmenter | None:
+    """The segmenter of that name; None for the object's geometric parts.
+
+    Raises:
+      UserError: unknown name, torch missing, no such model.
+    """
+    kind, _, path = name.partition(":")
+    if name == GEOMETRIC:
+        return None
+    if kind != "sam" or not path:
+        raise UserError(f"segmenter {name!r}", f"one of {', '.join(NAMES)}", "choose one with --segmenter")
+    from zdg_jax.reasoning.segmenters.sam import load_sam
+
+    return Segmenter(load_sam(path))
