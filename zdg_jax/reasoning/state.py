@@ -61,6 +61,8 @@ class ReasonState:
     grasp_type: str = ""
     # rotation
     rotation_index: int | None = None
+    # further stages, by the names in their `gives`
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def frame(self) -> Frame:
@@ -142,7 +144,9 @@ class ReasonState:
 
     def missing(self, fields: tuple[str, ...]) -> list[str]:
         """Those of some fields that no stage has filled in."""
-        values = {name: getattr(self, name) for name in fields}
+        values = {
+            name: self.more[name] if name in self.more else getattr(self, name, None) for name in fields
+        }
         return [n for n, v in values.items() if v is None or (isinstance(v, str | tuple) and not v)]
 
     def part_rows(self) -> list[dict[str, object]]:
@@ -178,7 +182,7 @@ def for_task(opened: ReasonState, task: str) -> ReasonState:
       task: S, the sentence.
     """
     shared = {} if opened.config.segmenter is None else {"marked": {}, "drawn": {}}
-    return replace(opened, task=task, pictures={}, warnings=[], completed={}, **shared)
+    return replace(opened, task=task, pictures={}, warnings=[], completed={}, more={}, **shared)
 
 
 def part_neighbours(obj: ObjectModel) -> dict[int, tuple[int, ...]]:

@@ -100,7 +100,7 @@ class Budget:
         with self._lock:
             self._stopped = self._stopped or reason
 
-    def ask_until_valid(self, reserved: float | int, cost: float | int) -> None:
+    def settle(self, reserved: float | int, cost: float | int) -> None:
         """Replace what was set aside by what it was."""
         with self._lock:
             self._reserved -= reserved
