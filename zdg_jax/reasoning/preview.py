@@ -43,9 +43,11 @@ async def question_of(
     if stage not in prompts.STAGES:
         raise UserError(f"stage {stage!r}", f"one of {', '.join(prompts.STAGES)}", "choose one of them")
     stop = _StopAt(stage, reasoner)
-    said = await reason(obj, hand, task, stop, config)
+    reasoning = await reason(obj, hand, task, stop, config)
     if stop.question is None:
-        why = said.grasp.status_reason or "thumb and index need no points on any part in the hand's reach"
+        why = (
+            reasoning.grasp.status_reason or "thumb and index need no points on any part in the hand's reach"
+        )
         raise UserError(
             f"a task that never comes to stage {stage!r} ({why})", "one that does", "choose another"
         )
@@ -70,11 +72,11 @@ class _StopAt:
         return answer
 
 
-def _elsewhere(question: Question[A], said: FuncPartAnswer) -> A | None:
+def _elsewhere(question: Question[A], answer: FuncPartAnswer) -> A | None:
     """An answer that makes the point stage run; each refusal (out of reach) moves on to the next part."""
     observed = question.observations
     assert isinstance(observed, PartChoiceObservations)
-    if said.needs_points and set(said.parts) != set(observed.hand_parts):
+    if answer.needs_points and set(answer.parts) != set(observed.hand_parts):
         return None
     others = [n for n in map(int, question.candidates) if n not in observed.hand_parts]
     tried = len(question.feedback)

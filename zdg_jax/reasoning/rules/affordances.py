@@ -178,7 +178,7 @@ def load_table() -> AffordanceTable:
 
 Intent = Literal["use", "handover", "move"]
 INTENTS: tuple[Intent, ...] = ("use", "handover", "move")
-# Features of a part, 0..1 each; computed in shape.py.
+# Features of a part, 0..1 each; computed in roles.py.
 FEATURES = (
     "elongated",
     "flat",
@@ -202,7 +202,7 @@ FEATURES = (
     "tall_hole",
     "concave",
 )
-# Terms that score one unit direction d; computed in geometry.py. A term that a region does not
+# Terms that score one unit direction d; computed in scoring.py. A term that a region does not
 # define (no rest of the object, no long axis) is left out.
 TERMS = (
     "up",  # d . y

@@ -49,8 +49,8 @@ def inflections(form: str) -> frozenset[str]:
         return frozenset({form, form[:-1] + "ies", form[:-1] + "ied", form + "ing"})
     if re.search(r"[^aeiou][aeiou][bdgklmnprt]$", form):
         stems.add(form + form[-1])
-    made = {form, form + ("es" if re.search(r"(s|x|z|ch|sh)$", form) else "s")}
-    return frozenset(made | {stem + end for stem in stems for end in ("ing", "ed")})
+    forms = {form, form + ("es" if re.search(r"(s|x|z|ch|sh)$", form) else "s")}
+    return frozenset(forms | {stem + end for stem in stems for end in ("ing", "ed")})
 
 
 def plurals(noun: str) -> frozenset[str]:

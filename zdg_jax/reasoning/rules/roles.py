@@ -74,7 +74,7 @@ def _apart(obj: ObservedObject) -> dict[int, float]:
 
 
 def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
-    """Features of every part (the names in terms.FEATURES), 0..1 each.
+    """Features of every part (the names in affordances.FEATURES), 0..1 each.
 
     Args:
       obj: the object's numbers, metres, +y up.
@@ -88,7 +88,7 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
     apart = _apart(obj)
     shares = {p.number: p.area_share for p in obj.parts}
     aside = _aside(obj, max(obj.parts, key=lambda p: bulk[p.number]))
-    made: dict[int, dict[str, float]] = {}
+    rows: dict[int, dict[str, float]] = {}
     for p in obj.parts:
         y = p.relative_center[1]
         size = grip_size(p)
@@ -116,8 +116,8 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
             "concave": float(p.concave),
         }
         assert tuple(row) == FEATURES
-        made[p.number] = row
-    return made
+        rows[p.number] = row
+    return rows
 
 
 def family_fit(obj: ObservedObject) -> dict[str, float]:
@@ -236,13 +236,13 @@ def assign_roles(
         best = int(np.where(many, scores[i], -1.0).argmax())
         if i not in taken and scores[i, best] >= _MIN_SCORE:
             taken[i] = best
-    made: dict[str, tuple[int, ...]] = {}
+    assigned: dict[str, tuple[int, ...]] = {}
     for j, role in enumerate(roles):
         members = range(len(obj.parts)) if spec[role].every else [i for i, k in taken.items() if k == j]
-        mine = sorted(members, key=lambda i: (-scores[i, j], i))
-        if mine:
-            made[role] = tuple(obj.parts[i].number for i in mine)
-    return made
+        ranked = sorted(members, key=lambda i: (-scores[i, j], i))
+        if ranked:
+            assigned[role] = tuple(obj.parts[i].number for i in ranked)
+    return assigned
 
 
 def reach(a: ObservedPart, b: ObservedPart) -> float:

@@ -134,13 +134,13 @@ Term = Callable[[np.ndarray, str], float]
 
 
 def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> dict[str, Term]:
-    """The terms that this region defines (see terms.TERMS): (unit direction, label) -> value.
+    """The terms that this region defines (see affordances.TERMS): (unit direction, label) -> value.
 
     Args:
       region: the hand region.
       broadside: label -> mean max(0, n . D) over the region, where known.
     """
-    made: dict[str, Term] = {
+    terms: dict[str, Term] = {
         "up": lambda d, _: float(d @ _UP),
         "up_line": lambda d, _: abs(float(d @ _UP)),
         "side": lambda d, _: float(np.sqrt(max(0.0, 1 - (d @ _UP) ** 2))),
@@ -148,26 +148,26 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
     ref, level, forward = region.ref, region.level_ref, region.forward
     axis, spine, slim = region.axis, region.spine, region.slim
     if ref is not None:
-        made["ref"] = lambda d, _: float(d @ ref)
-        made["ref_line"] = lambda d, _: abs(float(d @ ref))
-        made["-ref_line"] = lambda d, _: 1 - abs(float(d @ ref))
+        terms["ref"] = lambda d, _: float(d @ ref)
+        terms["ref_line"] = lambda d, _: abs(float(d @ ref))
+        terms["-ref_line"] = lambda d, _: 1 - abs(float(d @ ref))
     if level is not None:
-        made["level_ref"] = lambda d, _: float(d @ level)
+        terms["level_ref"] = lambda d, _: float(d @ level)
     if forward is not None:
-        made["forward"] = lambda d, _: float(d @ forward)
+        terms["forward"] = lambda d, _: float(d @ forward)
     if axis is not None:
-        made["across"] = lambda d, _: region.long * float(np.sqrt(max(0.0, 1 - (d @ axis) ** 2)))
+        terms["across"] = lambda d, _: region.long * float(np.sqrt(max(0.0, 1 - (d @ axis) ** 2)))
     if spine is not None:
-        made["spine"] = lambda d, _: float(d @ spine)
+        terms["spine"] = lambda d, _: float(d @ spine)
     if slim is not None:
-        made["slim"] = lambda d, _: abs(float(d @ slim))
+        terms["slim"] = lambda d, _: abs(float(d @ slim))
         thin = np.cross(_UP, slim)
-        made["flank"] = lambda d, _: 1 - abs(float(d @ thin))
-        made["-slim"] = lambda d, _: 1 - abs(float(d @ slim))
+        terms["flank"] = lambda d, _: 1 - abs(float(d @ thin))
+        terms["-slim"] = lambda d, _: 1 - abs(float(d @ slim))
     if broadside:
         most = max(broadside.values()) or 1.0
-        made["broadside"] = lambda d, label: broadside.get(label, 0.0) / most
-    return made
+        terms["broadside"] = lambda d, label: broadside.get(label, 0.0) / most
+    return terms
 
 
 def score(

@@ -81,16 +81,16 @@ def _holds(
     rule: Rule, roles: dict[str, tuple[int, ...]], obj: ObservedObject, table: AffordanceTable
 ) -> list[tuple[int, ...]]:
     """Part sets in order of preference: as the rule says, then each single part by how graspable it is."""
-    made: list[tuple[int, ...]] = []
+    sets: list[tuple[int, ...]] = []
     for entry in rule.hold:
         numbers = tuple(dict.fromkeys(n for role in entry.split("+") for n in roles.get(role, ())))
         if numbers and rule.take == "all":
-            made.append(tuple(sorted(numbers)))
-        made += [grow(n, numbers, obj) for n in numbers]
+            sets.append(tuple(sorted(numbers)))
+        sets += [grow(n, numbers, obj) for n in numbers]
     grip = score_matrix(obj, ("handle",), table.roles)[:, 0]
     order = sorted(range(len(obj.parts)), key=lambda i: (-grip[i], i))
-    made += [(obj.parts[i].number,) for i in order]
-    return list(dict.fromkeys(made))
+    sets += [(obj.parts[i].number,) for i in order]
+    return list(dict.fromkeys(sets))
 
 
 @lru_cache(maxsize=1)

@@ -99,8 +99,8 @@ def automatic_masks(
     points = grid_points(on, config.points_per_side)
     kept_masks, kept_scores = [np.zeros((0, *on.shape), bool)], [np.zeros(0)]
     for start in range(0, len(points), _BATCH):
-        said = source.from_points(rgb, points[start : start + _BATCH])
-        logits, iou = said.logits.reshape(-1, *on.shape), said.iou.reshape(-1)
+        proposals = source.from_points(rgb, points[start : start + _BATCH])
+        logits, iou = proposals.logits.reshape(-1, *on.shape), proposals.iou.reshape(-1)
         sure = np.flatnonzero(iou >= config.min_iou)
         sure = sure[stability(logits[sure], config.offset) >= config.min_stability]
         masks = (logits[sure] > 0) & on

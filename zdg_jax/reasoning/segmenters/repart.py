@@ -53,8 +53,8 @@ def repart(
     lost = ~np.isin(labels, face_label) & (labels > 0)
     labels = np.where(lost, face_label[np.maximum(frame.face, 0)], labels)
     parts = _describe(obj, face_label)
-    made = replace(obj, parts=parts, face_part=face_label, sample_part=face_label[obj.samples.faces])
-    return made, labels
+    changed = replace(obj, parts=parts, face_part=face_label, sample_part=face_label[obj.samples.faces])
+    return changed, labels
 
 
 def parts_under(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> tuple[int, ...]:

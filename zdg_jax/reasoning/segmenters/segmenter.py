@@ -42,10 +42,10 @@ class Segmenter:
         Args:
           frame: the view.
         """
-        found = automatic_masks(self.source, frame.rgb, frame.mask, self.config)
-        if len(found.masks) == 0:
+        scored = automatic_masks(self.source, frame.rgb, frame.mask, self.config)
+        if len(scored.masks) == 0:
             return None
-        return label_map(found.masks, frame.mask, self.config.min_pixels)
+        return label_map(scored.masks, frame.mask, self.config.min_pixels)
 
     def complete(self, frame: Frame, chosen: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"] | None:
         """M^2d: the model's mask for the smallest box around the chosen segments, cut to the object.
@@ -57,8 +57,8 @@ class Segmenter:
           frame: the view.
           chosen: union of the chosen segments, not empty.
         """
-        said = self.source.from_box(frame.rgb, boxes_of(chosen[None])[0])
-        mask = (said.logits[0, int(np.argmax(said.iou[0]))] > 0) & frame.mask
+        proposals = self.source.from_box(frame.rgb, boxes_of(chosen[None])[0])
+        mask = (proposals.logits[0, int(np.argmax(proposals.iou[0]))] > 0) & frame.mask
         agreement = (mask & chosen).sum() / max(int((mask | chosen).sum()), 1)
         return mask if agreement >= _LEAST_AGREEMENT else None
 

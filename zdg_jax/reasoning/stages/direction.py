@@ -179,12 +179,12 @@ def candidate_directions(center: Float[np.ndarray, "3"], camera: Camera) -> dict
 def in_words(direction: Float[np.ndarray, "3"], camera: Camera) -> str:
     """Where a direction points in the picture, e.g. "towards you and to the picture's left"."""
     right, down, forward = (float(direction @ camera.R_world_cam[:, i]) for i in range(3))
-    said = [
+    components = [
         (abs(forward), "on your side" if forward < 0 else "on the far side"),
         (abs(right), "to the right in the picture" if right > 0 else "to the left in the picture"),
         (abs(down), "further down in the picture" if down > 0 else "further up in the picture"),
     ]
-    return " and ".join(words for size, words in said if size > 0.45)
+    return " and ".join(words for size, words in components if size > 0.45)
 
 
 def _unit(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
