@@ -32,9 +32,9 @@ def test_an_address_loses_everything_but_its_host() -> None:
 
 
 def test_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ONE_API_KEY", raising=False)
-    monkeypatch.setenv("TWO_API_KEY", " value ")
-    assert key_from_environment("ONE_API_KEY", "TWO_API_KEY") == ("TWO_API_KEY", "value")
-    monkeypatch.setenv("TWO_API_KEY", " ")
-    with pytest.raises(UserError, match="ONE_API_KEY"):
-        key_from_environment("ONE_API_KEY", "TWO_API_KEY")
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", " value ")
+    assert key_from_environment("gemini") == ("GOOGLE_API_KEY", "value")
+    monkeypatch.setenv("GOOGLE_API_KEY", " ")
+    with pytest.raises(UserError, match="GEMINI_API_KEY"):
+        key_from_environment("gemini")
