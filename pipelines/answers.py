@@ -15,7 +15,7 @@ def run(action: str) -> str:
     Raises:
       UserError: another action, or a cache that can't be read.
     """
-    from zdg_jax.reasoning.providers.cache import CacheStats, UnjudgedAnswers, answer_cache
+    from zdg_jax.reasoning.models.answer_cache import CacheStats, UnjudgedAnswers, answer_cache
 
     if action not in ACTIONS:
         raise UserError(f"cache action {action!r}", f"one of {', '.join(ACTIONS)}", "e.g. zdg cache stats")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 if TYPE_CHECKING:
-    from zdg_jax.reasoning.providers.catalogue import Model
+    from zdg_jax.reasoning.models.catalogue import Model
 
 _HEAD = "model,state,successor,in,cached,out,batch,a task,context,output,sent,read".split(",")
 
@@ -41,11 +41,11 @@ def model_rows(options: Models) -> list[dict[str, Any]]:
       UserError: unknown provider, a number of the task below 0, or a wrong file of the user's.
     """
     from zdg_jax.errors import UserError
-    from zdg_jax.reasoning.providers.catalogue import PROVIDERS
-    from zdg_jax.reasoning.providers.settings import tables
+    from zdg_jax.reasoning.models.settings import tables
 
-    if options.provider is not None and options.provider not in PROVIDERS:
-        raise UserError(f"provider {options.provider!r}", f"one of {', '.join(PROVIDERS)}", "choose one")
+    known = tables().provider_names()
+    if options.provider is not None and options.provider not in known:
+        raise UserError(f"provider {options.provider!r}", f"one of {', '.join(known)}", "choose one")
     counts = _counts(options)
     if min(counts) < 0:
         raise UserError(f"a task of {counts}", "numbers of 0 or more", "choose others")
@@ -55,7 +55,7 @@ def model_rows(options: Models) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]], counts: tuple[float, float, float]) -> str:
     """For people: prices in USD per million tokens, a task in USD."""
-    from zdg_jax.reasoning.providers.settings import tables
+    from zdg_jax.reasoning.models.settings import tables
 
     cells = [_HEAD, *map(_cells, rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
@@ -86,9 +86,9 @@ def _counts(options: Models) -> tuple[float, float, float]:
 
 
 def _row(model: Model, counts: tuple[float, float, float]) -> dict[str, Any]:
-    from zdg_jax.reasoning.providers.catalogue import today
-    from zdg_jax.reasoning.providers.costs import task_usd
-    from zdg_jax.reasoning.providers.settings import tables
+    from zdg_jax.reasoning.models.budget import task_usd
+    from zdg_jax.reasoning.models.catalogue import today
+    from zdg_jax.reasoning.models.settings import tables
 
     price = tables().catalogue.price(model.provider, model.id)
     able = tables().abilities_of(model.id)

@@ -18,8 +18,8 @@ from sim_eval.select.rank import LIMITS
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.reasoning.imagine import thumb_side
 from zdg_jax.reasoning.pictures import hand_colors
+from zdg_jax.reasoning.stages.rotation import thumb_side
 from zdg_jax.render.palette import tinted
 from zdg_jax.render.sheet import GraspPicture, grasp_sheet, grasp_views
 from zdg_jax.render.surface import Surface

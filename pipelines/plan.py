@@ -151,7 +151,7 @@ def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:
 def _reasoners(options: Plan) -> list[str]:
     """Who answers each stage; the point stage is asked now and then, and counts as one all the same."""
     import prompts
-    from zdg_jax.reasoning.providers.routing import expand, parse_routes
+    from zdg_jax.reasoning.models.settings import expand, parse_routes
 
     name, given = expand(options.reasoner, options.route)
     routes = parse_routes(given)
@@ -159,15 +159,15 @@ def _reasoners(options: Plan) -> list[str]:
 
 
 def _paid_share(options: Plan) -> float:
-    from zdg_jax.reasoning.providers.factory import is_remote
+    from zdg_jax.reasoning.models.factory import is_remote
 
     names = _reasoners(options)
     return sum(map(is_remote, names)) / len(names)
 
 
 def _cost(options: Plan, calls: int, rates: Rates) -> float | None:
-    from zdg_jax.reasoning.providers.factory import is_remote
-    from zdg_jax.reasoning.providers.settings import tables
+    from zdg_jax.reasoning.models.factory import is_remote
+    from zdg_jax.reasoning.models.settings import tables
 
     names = [name for name in _reasoners(options) if is_remote(name)]
     total = 0.0

@@ -57,8 +57,8 @@ def write_question(question: Question, out: str) -> None:
 
 
 def _judges_question(task: str, object_name: str | None) -> Question:
-    from zdg_jax.reasoning.facts import Facts
+    from zdg_jax.reasoning.observations import Observations
 
     text = prompts.render("judge", task=task, object_name=object_name, candidates=SCORES)
-    facts = Facts(task=task, object_name=object_name)
+    facts = Observations(task=task, object_name=object_name)
     return Question("judge", text, (), SCORES, prompts.answer_schema("judge"), facts)

@@ -15,7 +15,7 @@ from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
-from zdg_jax.reasoning.providers.routing import expand
+from zdg_jax.reasoning.models.settings import expand
 
 if TYPE_CHECKING:
     from zdg_jax.reasoning.protocol import Reasoner
@@ -151,7 +151,7 @@ def check_options(options: SynthOptions) -> Reasoner:
     from zdg_jax.api import make_reasoner, refine_config
     from zdg_jax.hands import load_hand
     from zdg_jax.reasoning.config import parse_view
-    from zdg_jax.reasoning.segmenters.factory import make_segmenter
+    from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 
     parse_view(options.view)
     make_segmenter(options.segmenter)
@@ -183,7 +183,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     from zdg_jax.objects import load_object
     from zdg_jax.reasoning.config import ReasonConfig, parse_view
     from zdg_jax.reasoning.partfield import with_features
-    from zdg_jax.reasoning.segmenters.factory import make_segmenter
+    from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 
     out, config = output_folder(options.out), options.config()
     with (steps or Steps(STEPS)).running() as steps:

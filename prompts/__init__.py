@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from prompts.render import PROMPTS, STAGES, TEMPLATE_FOLDER, Stage, answer_schema, example, render, version
+from prompts.render import TEMPLATE_FOLDER, answer_schema, example, render, version
+from prompts.schemas import PROMPTS, STAGES, Stage
 
 __all__ = [
     "PROMPTS",

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,40 +14,10 @@ import yaml
 from jinja2 import FunctionLoader, StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prompts import schemas
+from prompts.schemas import ANSWERS, StageAnswer
 
 TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 _FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
-
-
-class Stage(StrEnum):
-    """What can be asked: the reasoning stages in the order in which the chain runs them, then the judge."""
-
-    VIEW = "view"
-    HAND_PART = "hand_part"
-    FUNC_PART = "func_part"
-    POINTS = "points"
-    DIRECTION = "direction"
-    GRASP_TYPE = "grasp_type"
-    ROTATION = "rotation"
-    JUDGE = "judge"
-
-
-PROMPTS: tuple[str, ...] = tuple(stage.value for stage in Stage)
-"""Everything that has a template."""
-STAGES: tuple[str, ...] = tuple(name for name in PROMPTS if name != Stage.JUDGE)
-"""The stages of the chain; the judge looks at grasps that are done."""
-
-_ANSWERS: dict[str, type[schemas.StageAnswer]] = {
-    Stage.VIEW: schemas.ViewAnswer,
-    Stage.HAND_PART: schemas.HandPartAnswer,
-    Stage.FUNC_PART: schemas.FuncPartAnswer,
-    Stage.POINTS: schemas.PointsAnswer,
-    Stage.DIRECTION: schemas.DirectionAnswer,
-    Stage.GRASP_TYPE: schemas.GraspTypeAnswer,
-    Stage.ROTATION: schemas.RotationAnswer,
-    Stage.JUDGE: schemas.JudgeAnswer,
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +35,7 @@ class Template:
     example: Mapping[str, Any]
 
 
-def answer_schema(stage: str) -> type[schemas.StageAnswer]:
+def answer_schema(stage: str) -> type[StageAnswer]:
     """The pydantic class that the stage's answer must fit.
 
     Args:
@@ -74,7 +43,7 @@ def answer_schema(stage: str) -> type[schemas.StageAnswer]:
     Raises:
       KeyError: for an unknown stage.
     """
-    return _ANSWERS[stage]
+    return ANSWERS[stage]
 
 
 def version(stage: str) -> int:
@@ -82,7 +51,7 @@ def version(stage: str) -> int:
     return read(f"{stage}.md.j2").version
 
 
-def example(stage: str) -> schemas.StageAnswer:
+def example(stage: str) -> StageAnswer:
     """The worked example's answer, checked against the stage's class.
 
     Raises:

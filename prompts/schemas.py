@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -60,3 +62,34 @@ class JudgeAnswer(StageAnswer):
     """How well a finished grasp serves the task, from 1 to 5 (P.Score, paper IV-A)."""
 
     score: int = Field(ge=1, le=5, description="Whole score from 1 to 5.")
+
+
+class Stage(StrEnum):
+    """What can be asked: the reasoning stages in the order in which the chain runs them, then the judge."""
+
+    VIEW = "view"
+    HAND_PART = "hand_part"
+    FUNC_PART = "func_part"
+    POINTS = "points"
+    DIRECTION = "direction"
+    GRASP_TYPE = "grasp_type"
+    ROTATION = "rotation"
+    JUDGE = "judge"
+
+
+ANSWERS: dict[str, type[StageAnswer]] = {
+    Stage.VIEW: ViewAnswer,
+    Stage.HAND_PART: HandPartAnswer,
+    Stage.FUNC_PART: FuncPartAnswer,
+    Stage.POINTS: PointsAnswer,
+    Stage.DIRECTION: DirectionAnswer,
+    Stage.GRASP_TYPE: GraspTypeAnswer,
+    Stage.ROTATION: RotationAnswer,
+    Stage.JUDGE: JudgeAnswer,
+}
+"""The class of each one's answer; what is not here can't be rendered."""
+
+PROMPTS: tuple[str, ...] = tuple(stage.value for stage in Stage)
+"""Everything that has a template."""
+STAGES: tuple[str, ...] = tuple(name for name in PROMPTS if name != Stage.JUDGE)
+"""The stages of the chain; the judge looks at grasps that are done."""

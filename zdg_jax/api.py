@@ -19,8 +19,8 @@ from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import ReasonConfig
+from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.providers import factory
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import refine

@@ -22,14 +22,13 @@ from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
+from zdg_jax.reasoning.models.settings import tables
 
 T = TypeVar("T")
 NAMESPACE = "zdg"
 #: Restarts are for ever: machines come and go. One call is given up after it has met this many deaths.
 DEATHS = 2
-SECRETS = ("OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY")
 _FORWARDED = ("ZDG_", "JAX_", "XLA_", "HF_", "TF_CPP_")
-_ADDRESSES = ("OPENAI_BASE_URL", "GOOGLE_GEMINI_BASE_URL")
 
 
 def connect(address: str | None) -> bool:
@@ -217,10 +216,11 @@ async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
 
 def environment() -> dict[str, str]:
     """What actors on other machines need of ours; no secrets, since Ray shows it on its dashboard."""
+    addresses = tables().address_names()
     return {
         name: value
         for name, value in os.environ.items()
-        if (name.startswith(_FORWARDED) or name in _ADDRESSES) and name != "JAX_PLATFORMS"
+        if (name.startswith(_FORWARDED) or name in addresses) and name != "JAX_PLATFORMS"
     }
 
 
@@ -229,7 +229,7 @@ def _gateway(options: GenerateOptions) -> Any:
 
     It is detached: it outlives a driver that is killed, takes in what is under way, and ends by itself.
     """
-    secrets = {name: os.environ[name] for name in SECRETS if os.environ.get(name)}
+    secrets = {name: os.environ[name] for name in tables().key_names() if os.environ.get(name)}
     name = actors.gateway_name({**environment(), **secrets}, options)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     return ray.remote(actors.GatewayActor).options(

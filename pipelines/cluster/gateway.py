@@ -12,12 +12,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from zdg_jax.reasoning.models import exchange as asking
+from zdg_jax.reasoning.models import factory
+from zdg_jax.reasoning.models.answer_cache import UnjudgedAnswers, answer_cache
+from zdg_jax.reasoning.models.budget import Budget
+from zdg_jax.reasoning.models.factory import RoutedReasoner
+from zdg_jax.reasoning.models.remote import RemoteReasoner, requests_in_flight
+from zdg_jax.reasoning.models.settings import parse_routes
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError, UnusableAnswer
-from zdg_jax.reasoning.providers import asking, factory
-from zdg_jax.reasoning.providers.cache import UnjudgedAnswers, answer_cache
-from zdg_jax.reasoning.providers.costs import Budget
-from zdg_jax.reasoning.providers.reasoner import RemoteReasoner, requests_in_flight
-from zdg_jax.reasoning.providers.routing import RoutedReasoner, parse_routes
 
 A = TypeVar("A", bound=BaseModel)
 

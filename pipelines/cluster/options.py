@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.provenance import config_sha
 from zdg_jax.errors import UserError
-from zdg_jax.reasoning.providers.routing import expand
+from zdg_jax.reasoning.models.settings import expand
 
 # These say how, how fast and where to, not what; a run may go on with others.
 _HOW = ("tasks", "out", "address", "max_usd", "in_flight", "concurrency", "batch", "shard", "reasoners")

@@ -26,7 +26,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import build_signed_distance_field
 from zdg_jax.objects.load import mesh_sha256
 from zdg_jax.objects.model import ObjectModel, SurfaceSamples
-from zdg_jax.reasoning.offline import OfflineReasoner
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 
 FORMAT = "zdg-jax pack 1"
 CUTS = (ConvexParams(), MJX_TEMPLATE)
@@ -74,7 +74,7 @@ def pack(path: Path, objects: Sequence[str], sentences: Sequence[str], hand_name
         specs = [TaskSpec(sentence, name, sentence) for sentence in sentences]
         prepared = stage.prepare(specs[0])
         stored[specs[0].object_key] = _object(prepared.obj)
-        for said in asyncio.run(_reasoned(ReasonStage(hand, OfflineReasoner(), options), specs, prepared)):
+        for said in asyncio.run(_reasoned(ReasonStage(hand, RulesReasoner(), options), specs, prepared)):
             if said.grasp.status == "ok":
                 reasoned.append(replace(said, trace={}, pictures={}))
     content = {"format": FORMAT, "hand": hand_name, "objects": stored, "reasoned": reasoned}

@@ -18,10 +18,9 @@ from pipelines.cluster.work import PreparedObject, Reasoned
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig, parse_view
-from zdg_jax.reasoning.picture_hash import image_sha
+from zdg_jax.reasoning.models.exchange import png
 from zdg_jax.reasoning.pictures import view_sheet
-from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.providers.asking import png
+from zdg_jax.reasoning.protocol import Reasoner, image_sha
 from zdg_jax.reasoning.state import ReasonState, open_state
 
 PICTURES = "images"

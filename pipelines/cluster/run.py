@@ -19,8 +19,8 @@ from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.provenance import versions
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.hands import load_hand
+from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.providers.reasoner import RemoteReasoner
 
 if TYPE_CHECKING:
     from pipelines.cluster.crew_ray import RayCrew

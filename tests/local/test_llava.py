@@ -18,8 +18,8 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.judge import Exhibit, judge
-from zdg_jax.reasoning.providers import local
-from zdg_jax.reasoning.providers.local_model import load_model
+from zdg_jax.reasoning.models import local_wire as local
+from zdg_jax.reasoning.models.local_wire import load_model
 
 pytestmark = pytest.mark.local
 SMALL = ReasonConfig(image_size=96, min_part_pixels=5, max_attempts=2)

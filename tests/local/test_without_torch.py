@@ -16,10 +16,9 @@ from PIL import Image
 from pipelines import cli
 from zdg_jax import api
 from zdg_jax.errors import UserError
-from zdg_jax.reasoning.providers.json_in_text import last_object
-from zdg_jax.reasoning.providers.local import LocalWire
-from zdg_jax.reasoning.providers.local_model import Said, fingerprint
-from zdg_jax.reasoning.providers.wire import Ending, Fault, FaultKind, Reply, WireRequest
+from zdg_jax.reasoning.models.exchange import last_object
+from zdg_jax.reasoning.models.local_wire import LocalWire, Said, fingerprint
+from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, WireRequest
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,14 @@ import math
 import numpy as np
 
 from prompts import schemas
-from zdg_jax.reasoning.facts import (
-    DirectionFacts,
-    Facts,
-    GraspTypeFacts,
-    ObjectFacts,
-    PartChoiceFacts,
-    PartFacts,
-    PointFacts,
-    RotationFacts,
-    Vec3,
-    ViewFacts,
-)
+from zdg_jax.reasoning.observations import Observations, ObservedObject, ObservedPart, Vec3
 from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.stages.direction import DirectionObservations
+from zdg_jax.reasoning.stages.grasp_type import GraspTypeObservations
+from zdg_jax.reasoning.stages.hand_part import PartChoiceObservations
+from zdg_jax.reasoning.stages.points import PointObservations
+from zdg_jax.reasoning.stages.rotation import RotationObservations
+from zdg_jax.reasoning.stages.view import ViewObservations
 
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 GRASPS = ("handle-grasp", "wrap-grasp", "press", "lift", "twist")
@@ -36,9 +31,9 @@ def part(
     hole: float = 0.0,
     concave: bool = False,
     near: tuple[int, ...] = (),
-) -> PartFacts:
+) -> ObservedPart:
     """A part; positions relative to the object are filled in by `thing`."""
-    return PartFacts(
+    return ObservedPart(
         number=number,
         center=center,
         axis=axis,
@@ -57,7 +52,7 @@ def part(
     )
 
 
-def thing(extents: Vec3, long_axis: Vec3, principal: Vec3, *parts: PartFacts) -> ObjectFacts:
+def thing(extents: Vec3, long_axis: Vec3, principal: Vec3, *parts: ObservedPart) -> ObservedObject:
     """An object about the origin; every part adjoins the next unless it says others."""
     half = np.array(extents) / 2
     numbers = [p.number for p in parts]
@@ -76,7 +71,7 @@ def thing(extents: Vec3, long_axis: Vec3, principal: Vec3, *parts: PartFacts) ->
                 }
             )
         )
-    return ObjectFacts(
+    return ObservedObject(
         extents=extents,
         long_axis=long_axis,
         principal_extents=principal,
@@ -85,7 +80,7 @@ def thing(extents: Vec3, long_axis: Vec3, principal: Vec3, *parts: PartFacts) ->
     )
 
 
-def hammer() -> ObjectFacts:
+def hammer() -> ObservedObject:
     """Lying, handle along +z, head at -z across x."""
     return thing(
         (0.13, 0.03, 0.33),
@@ -96,7 +91,7 @@ def hammer() -> ObjectFacts:
     )
 
 
-def mug() -> ObjectFacts:
+def mug() -> ObservedObject:
     """Standing, loop handle towards +x."""
     return thing(
         (0.12, 0.08, 0.09),
@@ -108,7 +103,7 @@ def mug() -> ObjectFacts:
     )
 
 
-def scissors() -> ObjectFacts:
+def scissors() -> ObservedObject:
     """Lying, blades to -z, two loops at +z."""
     return thing(
         (0.09, 0.015, 0.2),
@@ -120,7 +115,7 @@ def scissors() -> ObjectFacts:
     )
 
 
-def knife() -> ObjectFacts:
+def knife() -> ObservedObject:
     """Lying, blade to -x and dropped 4 mm towards +z, which is therefore the edge side."""
     return thing(
         (0.22, 0.02, 0.03),
@@ -131,7 +126,7 @@ def knife() -> ObjectFacts:
     )
 
 
-def drill() -> ObjectFacts:
+def drill() -> ObservedObject:
     """Lying on its side: body along x with the chuck at -x, grip to +z, trigger in the corner."""
     return thing(
         (0.18, 0.055, 0.19),
@@ -143,7 +138,7 @@ def drill() -> ObjectFacts:
     )
 
 
-def spray_bottle() -> ObjectFacts:
+def spray_bottle() -> ObservedObject:
     """Standing, trigger towards +x."""
     return thing(
         (0.1, 0.27, 0.08),
@@ -155,7 +150,7 @@ def spray_bottle() -> ObjectFacts:
     )
 
 
-def plate() -> ObjectFacts:
+def plate() -> ObservedObject:
     return thing(
         (0.26, 0.025, 0.26),
         X,
@@ -165,7 +160,7 @@ def plate() -> ObjectFacts:
     )
 
 
-def bowl() -> ObjectFacts:
+def bowl() -> ObservedObject:
     return thing(
         (0.16, 0.055, 0.16),
         X,
@@ -175,7 +170,7 @@ def bowl() -> ObjectFacts:
     )
 
 
-def bottle() -> ObjectFacts:
+def bottle() -> ObservedObject:
     """Standing, wider along x."""
     return thing(
         (0.1, 0.19, 0.06),
@@ -186,7 +181,7 @@ def bottle() -> ObjectFacts:
     )
 
 
-def banana() -> ObjectFacts:
+def banana() -> ObservedObject:
     return thing(
         (0.18, 0.037, 0.07),
         X,
@@ -220,7 +215,7 @@ def eighteen(front: Vec3 = Z) -> dict[str, Vec3]:
 
 
 def question(
-    stage: str, facts: Facts, candidates: tuple[str, ...], feedback: tuple[str, ...] = ()
+    stage: str, facts: Observations, candidates: tuple[str, ...], feedback: tuple[str, ...] = ()
 ) -> Question:
     schema = {
         "view": schemas.ViewAnswer,
@@ -234,20 +229,20 @@ def question(
     return Question(stage, "a prompt", (), candidates, schema, facts, feedback)
 
 
-def numbers(obj: ObjectFacts) -> tuple[str, ...]:
+def numbers(obj: ObservedObject) -> tuple[str, ...]:
     return tuple(str(p.number) for p in obj.parts)
 
 
-def by_number(obj: ObjectFacts, n: int) -> PartFacts:
+def by_number(obj: ObservedObject, n: int) -> ObservedPart:
     return next(p for p in obj.parts if p.number == n)
 
 
 def view_question(
-    obj: ObjectFacts, task: str, name: str | None = None, feedback: tuple[str, ...] = ()
+    obj: ObservedObject, task: str, name: str | None = None, feedback: tuple[str, ...] = ()
 ) -> Question:
     """View 2 shows every part best."""
     seen = tuple({p.number: int(1000 * p.area_share * s) for p in obj.parts} for s in (0.5, 0.2, 1.0, 0.1))
-    facts = ViewFacts(
+    facts = ViewObservations(
         task=task,
         object_name=name,
         object=obj,
@@ -258,7 +253,7 @@ def view_question(
 
 
 def part_question(
-    obj: ObjectFacts,
+    obj: ObservedObject,
     task: str,
     stage: str = "hand_part",
     name: str | None = None,
@@ -266,7 +261,7 @@ def part_question(
     offered: tuple[str, ...] = (),
     feedback: tuple[str, ...] = (),
 ) -> Question:
-    facts = PartChoiceFacts(
+    facts = PartChoiceObservations(
         task=task,
         object_name=name,
         object=obj,
@@ -278,7 +273,7 @@ def part_question(
 
 
 def direction_question(
-    obj: ObjectFacts,
+    obj: ObservedObject,
     task: str,
     held: int,
     name: str | None = None,
@@ -287,7 +282,7 @@ def direction_question(
 ) -> Question:
     p, ds = by_number(obj, held), eighteen()
     away = {k: math.sqrt(max(0.0, 1 - float(np.dot(d, p.axis)) ** 2)) / 2 for k, d in ds.items()}
-    facts = DirectionFacts(
+    facts = DirectionObservations(
         task=task,
         object_name=name,
         object=obj,
@@ -305,16 +300,17 @@ def direction_question(
 
 
 def grasp_question(
-    obj: ObjectFacts, task: str, held: int, name: str | None = None, feedback: tuple[str, ...] = ()
+    obj: ObservedObject, task: str, held: int, name: str | None = None, feedback: tuple[str, ...] = ()
 ) -> Question:
     p = by_number(obj, held)
-    facts = GraspTypeFacts(
+    facts = GraspTypeObservations(
         task=task,
         object_name=name,
         object=obj,
         hand_parts=(held,),
         func_parts=(held,),
         direction="above",
+        center=p.center,
         direction_vector=Y,
         region_extents=p.extents,
         region_axis=p.axis,
@@ -324,7 +320,7 @@ def grasp_question(
 
 
 def rotation_question(
-    obj: ObjectFacts,
+    obj: ObservedObject,
     task: str,
     held: int,
     direction: Vec3,
@@ -338,7 +334,7 @@ def rotation_question(
     turn = [first, np.cross(palm, first), -first, -np.cross(palm, first)]
     fingers = {k: vec3(d) for k, d in enumerate(turn)}
     thumbs = {k: vec3(np.cross(d, palm)) for k, d in enumerate(turn)}
-    facts = RotationFacts(
+    facts = RotationObservations(
         task=task,
         object_name=name,
         object=obj,
@@ -370,7 +366,7 @@ def point_question(feedback: tuple[str, ...] = ()) -> Question:
         6: (0.02, 0.05, 0.0),
     }
     out = {1: X, 2: (-1.0, 0.0, 0.0), 3: Y, 4: (-1.0, 0.0, 0.0), 5: Y, 6: X}
-    facts = PointFacts(
+    facts = PointObservations(
         task="spray the window",
         object_name=None,
         object=obj,

@@ -14,14 +14,14 @@ from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.reasoning import position, verification
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
-from zdg_jax.reasoning.directions import NAMES
-from zdg_jax.reasoning.facts import DirectionFacts, PointFacts, RotationFacts
-from zdg_jax.reasoning.offline import OfflineReasoner
 from zdg_jax.reasoning.preview import question_of
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
+from zdg_jax.reasoning.stages.direction import NAMES, DirectionObservations, expanded_hull, hand_position
+from zdg_jax.reasoning.stages.points import PointObservations, contact_agrees, force_directions
+from zdg_jax.reasoning.stages.rotation import RotationObservations
 from zdg_jax.reasoning.state import open_state
 from zdg_jax.render.cameras import best_view
 
@@ -66,16 +66,16 @@ def test_initial_grasp_obeys_equations_1_and_2(held: tuple[Scripted, Reasoning])
     up = np.array([0.0, 1.0, 0.0])
     np.testing.assert_allclose(initial.R_obj_palm[:, 2], -up, atol=1e-12)
     center = OBJ.samples.points[guidance.hand_mask].mean(axis=0)
-    hull = position.expanded_hull(np.asarray(OBJ.mesh.vertices), ReasonConfig().hull_expansion)
-    np.testing.assert_allclose(initial.p_obj_palm, position.hand_position(center, up, hull), atol=1e-9)
+    hull = expanded_hull(np.asarray(OBJ.mesh.vertices), ReasonConfig().hull_expansion)
+    np.testing.assert_allclose(initial.p_obj_palm, hand_position(center, up, hull), atol=1e-9)
     assert initial.direction == "above"
 
 
 def test_equation_3_leaves_the_two_rotations_across_the_handle(held: tuple[Scripted, Reasoning]) -> None:
     question = held[0].asked[-1]
     assert question.candidates == ("2", "4")
-    assert isinstance(question.facts, RotationFacts)
-    for finger in question.facts.finger_directions.values():
+    assert isinstance(question.observations, RotationObservations)
+    for finger in question.observations.finger_directions.values():
         assert abs(finger[0]) < 0.05  # the handle lies along x
     assert parts_of(held[1])[0].rotation_index == 1
 
@@ -104,11 +104,11 @@ def test_trace_and_pictures(held: tuple[Scripted, Reasoning]) -> None:
 
 
 def test_facts_name_every_candidate(held: tuple[Scripted, Reasoning]) -> None:
-    facts = next(q.facts for q in held[0].asked if isinstance(q.facts, DirectionFacts))
-    for table in (facts.directions, facts.exit_distance, facts.blocked, facts.normal_alignment):
+    seen = next(q.observations for q in held[0].asked if isinstance(q.observations, DirectionObservations))
+    for table in (seen.directions, seen.exit_distance, seen.blocked, seen.normal_alignment):
         assert tuple(table) == NAMES
-    assert all(0 <= share <= 1 for share in facts.blocked.values())
-    rotation = next(q.facts for q in held[0].asked if isinstance(q.facts, RotationFacts))
+    assert all(0 <= share <= 1 for share in seen.blocked.values())
+    rotation = next(q.observations for q in held[0].asked if isinstance(q.observations, RotationObservations))
     for k, finger in rotation.finger_directions.items():
         thumb = np.array(rotation.thumb_directions[k])
         np.testing.assert_allclose([thumb @ finger, thumb @ rotation.direction_vector], 0, atol=1e-9)
@@ -126,21 +126,21 @@ def test_same_seed_same_result(held: tuple[Scripted, Reasoning]) -> None:
 
 
 def opposed(question: Question[Any]) -> dict[str, Any]:
-    """The last pair that the facts say can press against each other."""
-    assert isinstance(question.facts, PointFacts)
-    thumb, index = question.facts.opposed[-1]
+    """The last pair that the seen say can press against each other."""
+    assert isinstance(question.observations, PointObservations)
+    thumb, index = question.observations.opposed[-1]
     return {"thumb": thumb, "index": index}
 
 
 def same_side(question: Question[Any]) -> dict[str, Any]:
     """A pair that eq. 5 must refuse."""
-    facts = question.facts
-    assert isinstance(facts, PointFacts)
+    seen = question.observations
+    assert isinstance(seen, PointObservations)
     return next(
         {"thumb": a, "index": b}
-        for a in facts.points
-        for b in facts.points
-        if a < b and (a, b) not in facts.opposed
+        for a in seen.points
+        for b in seen.points
+        if a < b and (a, b) not in seen.opposed
     )
 
 
@@ -163,9 +163,9 @@ def test_points_run_and_eq5_asks_again() -> None:
     points = guidance.p_obj_points
     assert points is not None
     # By eq. 4 the fingers press towards each other, and by eq. 5 on surfaces that face away.
-    for point, force in zip(points, verification.force_directions(points), strict=True):
+    for point, force in zip(points, force_directions(points), strict=True):
         normals = OBJ.samples.normals[np.linalg.norm(OBJ.samples.points - point, axis=1) < 0.012]
-        assert verification.contact_agrees(force, normals, 0.7)
+        assert contact_agrees(force, normals, 0.7)
     distance = np.linalg.norm(OBJ.samples.points[guidance.func_mask][:, None] - points, axis=-1).min(axis=1)
     assert distance.max() < 0.02
     # Eq. 3 is skipped where the point stage ran: all K are offered.
@@ -264,9 +264,9 @@ def test_the_reasoner_chooses_among_four_numbered_panels(held: tuple[Scripted, R
 def test_the_offline_reasoner_chooses_a_view_too() -> None:
     config = ReasonConfig(**SMALL)
     question = asyncio.run(question_of("view", OBJ, HAND, "hammer a nail", Scripted(), config))
-    answer = asyncio.run(OfflineReasoner().ask(question))
+    answer = asyncio.run(RulesReasoner().ask(question))
     assert str(answer.value.view) in question.candidates
-    again = asyncio.run(OfflineReasoner().ask(replace(question, feedback=("Not that one.",))))
+    again = asyncio.run(RulesReasoner().ask(replace(question, feedback=("Not that one.",))))
     assert again.value.view != answer.value.view
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning.things import camera_from, hammer, turn_about_y
-from zdg_jax.reasoning.directions import CARDINALS, NAMES, OPPOSITE, candidate_directions, in_words
+from zdg_jax.reasoning.stages.direction import CARDINALS, NAMES, OPPOSITE, candidate_directions, in_words
 
 OBJ = hammer(200)
 C = np.array([0.01, 0.02, -0.01])

@@ -1,4 +1,4 @@
-"""Regions, rays, contours, corridors and neighbours."""
+"""Regions, rays, contours, clearance and neighbours."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.reasoning.things import HANDLE, HEAD, hammer, random_rotation
-from zdg_jax.reasoning import corridor, rays
-from zdg_jax.reasoning.contour import contour_points
-from zdg_jax.reasoning.object_facts import object_facts, part_neighbours
 from zdg_jax.reasoning.region import measure
+from zdg_jax.reasoning.stages.direction import blocked_share, normal_alignment
+from zdg_jax.reasoning.stages.points import contour_points
+from zdg_jax.reasoning.stages.rotation import ray_hits
+from zdg_jax.reasoning.state import observe_object, part_neighbours
 
 OBJ = hammer(3000)
 X, Y, Z = np.eye(3)
@@ -41,7 +42,7 @@ def test_rays_agree_with_trimesh() -> None:
         origin = rng.uniform(-0.2, 0.2, 3)
         direction = OBJ.samples.points[rng.integers(3000)] - origin
         direction /= np.linalg.norm(direction)
-        t, _ = rays.hits(origin, direction, triangles)
+        t, _ = ray_hits(origin, direction, triangles)
         where, _, _ = OBJ.mesh.ray.intersects_location(origin[None], direction[None])
         expected = np.sort((where - origin) @ direction)
         assert (np.diff(t) >= 0).all()
@@ -75,25 +76,25 @@ def test_contour_ignores_specks_and_survives_thin_masks() -> None:
     assert len(contour_points(np.zeros((9, 9), bool), 4)) == 0
 
 
-def test_corridor_is_blocked_by_the_head_only() -> None:
+def test_the_way_in_is_blocked_by_the_head_only() -> None:
     share = {
-        name: corridor.blocked_share(np.zeros(3), d, OBJ.samples, HANDLE_MASK)
+        name: blocked_share(np.zeros(3), d, OBJ.samples, HANDLE_MASK)
         for name, d in {"head": X, "butt": -X, "top": Y, "side": Z}.items()
     }
     assert share["head"] > 0.6
     assert share["butt"] == share["top"] == share["side"] == 0.0
     everything = np.ones_like(HANDLE_MASK)
-    assert corridor.blocked_share(np.zeros(3), X, OBJ.samples, everything) == 0.0
+    assert blocked_share(np.zeros(3), X, OBJ.samples, everything) == 0.0
 
 
 def test_normal_alignment_of_a_cylinder() -> None:
     side = OBJ.samples.normals[HANDLE_MASK & (np.abs(OBJ.samples.points[:, 0]) < 0.09)]
-    assert corridor.normal_alignment(Y, side) == pytest.approx(1 / np.pi, abs=0.02)
-    assert corridor.normal_alignment(X, side) == pytest.approx(0, abs=1e-9)
+    assert normal_alignment(Y, side) == pytest.approx(1 / np.pi, abs=0.02)
+    assert normal_alignment(X, side) == pytest.approx(0, abs=1e-9)
 
 
 def test_facts_of_the_object() -> None:
-    facts = object_facts(OBJ)
+    facts = observe_object(OBJ)
     np.testing.assert_allclose(facts.extents, OBJ.mesh.extents)
     assert [part.number for part in facts.parts] == [HANDLE, HEAD]
     assert abs(facts.long_axis[0]) > 0.99

@@ -9,7 +9,7 @@ import trimesh
 from tests.reasoning.things import random_rotation
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import build_signed_distance_field
-from zdg_jax.reasoning import imagine
+from zdg_jax.reasoning.stages import rotation
 
 HAND = load_hand("human16")
 T = np.array([0.1, 0.2, -0.1])
@@ -18,12 +18,12 @@ T = np.array([0.1, 0.2, -0.1])
 @pytest.mark.parametrize("seed", range(3))
 def test_skin_moves_with_the_palm(seed: int) -> None:
     R = random_rotation(seed)
-    at_origin = imagine.imagined_skin(HAND, np.zeros(3), np.eye(3))
-    np.testing.assert_allclose(imagine.imagined_skin(HAND, T, R), at_origin @ R.T + T, atol=1e-5)
+    at_origin = rotation.imagined_skin(HAND, np.zeros(3), np.eye(3))
+    np.testing.assert_allclose(rotation.imagined_skin(HAND, T, R), at_origin @ R.T + T, atol=1e-5)
 
 
 def test_fingers_point_along_x_and_the_hand_is_behind_its_palm() -> None:
-    skin = imagine.imagined_skin(HAND, np.zeros(3), np.eye(3))
+    skin = rotation.imagined_skin(HAND, np.zeros(3), np.eye(3))
     middle = HAND.skin_finger == HAND.finger_names.index("middle")
     reach = skin[middle].mean(axis=0)
     assert reach[0] > 0.5 * np.linalg.norm(reach)
@@ -33,8 +33,8 @@ def test_fingers_point_along_x_and_the_hand_is_behind_its_palm() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_thumb_side_is_square_to_fingers_and_palm(seed: int) -> None:
     R = random_rotation(seed)
-    skin = imagine.imagined_skin(HAND, T, R)
-    side = imagine.thumb_side(HAND, skin, T, R)
+    skin = rotation.imagined_skin(HAND, T, R)
+    side = rotation.thumb_side(HAND, skin, T, R)
     np.testing.assert_allclose([side @ R[:, 0], side @ R[:, 2], side @ side], [0, 0, 1], atol=1e-9)
     thumb, pinky = (
         skin[HAND.skin_finger == HAND.finger_names.index(name)].mean(axis=0) for name in ("thumb", "ring")
@@ -45,9 +45,9 @@ def test_thumb_side_is_square_to_fingers_and_palm(seed: int) -> None:
 def test_overlap_share_of_a_ball() -> None:
     ball = build_signed_distance_field(trimesh.creation.icosphere(subdivisions=3, radius=0.05))
     points = np.asarray(trimesh.creation.icosphere(subdivisions=2).vertices)
-    assert imagine.overlap_share(0.045 * points, ball) == 1.0
-    assert imagine.overlap_share(0.055 * points, ball) == 0.0
-    assert imagine.overlap_share(np.concatenate([0.04 * points, 5 * points]), ball) == 0.5
+    assert rotation.overlap_share(0.045 * points, ball) == 1.0
+    assert rotation.overlap_share(0.055 * points, ball) == 0.0
+    assert rotation.overlap_share(np.concatenate([0.04 * points, 5 * points]), ball) == 0.5
 
 
 def test_open_joints_respect_limits() -> None:

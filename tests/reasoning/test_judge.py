@@ -11,7 +11,7 @@ from PIL import Image
 
 import prompts
 from tests.reasoning.things import Scripted
-from zdg_jax.reasoning.judge import SCORES, Exhibit, Verdict, inquire, judge, summarize
+from zdg_jax.reasoning.judge import SCORES, Exhibit, Verdict, build_query, judge, summarize
 from zdg_jax.reasoning.protocol import ReasonerError
 
 
@@ -24,7 +24,7 @@ def judged(reasoner: Scripted, count: int = 1) -> list[Verdict]:
 
 
 def test_the_question_shows_the_picture_and_hides_the_id() -> None:
-    question = inquire(exhibit("grasp-7")).question
+    question = build_query(exhibit("grasp-7")).question
     assert question.stage == "judge"
     assert question.candidates == SCORES
     assert [image.size for image in question.images] == [(12, 4)]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from tests.reasoning import offline_things as t
-from zdg_jax.reasoning.facts import DirectionFacts, RotationFacts
-from zdg_jax.reasoning.offline import OfflineReasoner
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
+from zdg_jax.reasoning.stages.direction import DirectionObservations
+from zdg_jax.reasoning.stages.rotation import RotationObservations
 
 TASKS = {
     "hammer": ("hammer a nail", "hand it over"),
@@ -29,7 +30,7 @@ PAIRS = [(thing, task) for thing, tasks in TASKS.items() for task in tasks]
 
 
 def ask(question: Question):
-    return asyncio.run(OfflineReasoner().ask(question)).value
+    return asyncio.run(RulesReasoner().ask(question)).value
 
 
 def questions(thing: str, task: str, feedback: tuple[str, ...] = ()) -> list[Question]:
@@ -63,7 +64,7 @@ def test_answers_are_candidates_and_refused_ones_never_come_back(thing: str, tas
     for q in questions(thing, task):
         seen: set[tuple[str, ...]] = set()
         for n in itertools.count():
-            again = Question(q.stage, q.prompt, q.images, q.candidates, q.schema, q.facts, ("no",) * n)
+            again = Question(q.stage, q.prompt, q.images, q.candidates, q.schema, q.observations, ("no",) * n)
             try:
                 given = labels(ask(again))
             except ReasonerError as error:
@@ -81,24 +82,24 @@ def test_only_what_is_offered_is_answered() -> None:
     assert ask(t.part_question(obj, "hammer a nail", offered=("2",))).parts == [2]
     full = t.direction_question(obj, "hammer a nail", 1)
     for name in full.candidates:
-        one = Question(full.stage, full.prompt, (), (name,), full.schema, full.facts)
+        one = Question(full.stage, full.prompt, (), (name,), full.schema, full.observations)
         assert ask(one).direction == name
 
 
 def test_pictures_and_prompt_are_not_read() -> None:
     q = t.part_question(t.mug(), "drink from it")
-    other = Question(q.stage, "048_hammer.stl, hold part 3", (), q.candidates, q.schema, q.facts)
+    other = Question(q.stage, "048_hammer.stl, hold part 3", (), q.candidates, q.schema, q.observations)
     assert ask(q) == ask(other)
 
 
 def test_unknown_stage_is_an_error_with_the_known_ones() -> None:
     q = t.part_question(t.mug(), "drink from it")
     with pytest.raises(ReasonerError, match="hand_part"):
-        asyncio.run(OfflineReasoner().ask(Question("taste", "", (), ("1",), q.schema, q.facts)))
+        asyncio.run(RulesReasoner().ask(Question("taste", "", (), ("1",), q.schema, q.observations)))
 
 
 def test_a_call_costs_nothing_and_names_its_table() -> None:
-    answer = asyncio.run(OfflineReasoner().ask(t.part_question(t.mug(), "drink from it")))
+    answer = asyncio.run(RulesReasoner().ask(t.part_question(t.mug(), "drink from it")))
     assert (answer.call.provider, answer.call.cost_usd, answer.call.stage) == ("offline", 0.0, "hand_part")
     assert answer.call.model
 
@@ -172,14 +173,14 @@ def test_points_press_the_trigger_against_the_back_of_the_neck() -> None:
     assert (answer.index, answer.thumb) == (1, 2)
 
 
-def direction_facts(q: Question) -> DirectionFacts:
-    assert isinstance(q.facts, DirectionFacts)
-    return q.facts
+def direction_facts(q: Question) -> DirectionObservations:
+    assert isinstance(q.observations, DirectionObservations)
+    return q.observations
 
 
-def rotation_facts(q: Question) -> RotationFacts:
-    assert isinstance(q.facts, RotationFacts)
-    return q.facts
+def rotation_facts(q: Question) -> RotationObservations:
+    assert isinstance(q.observations, RotationObservations)
+    return q.observations
 
 
 def direction(thing: str, task: str, held: int, **kw: object) -> np.ndarray:

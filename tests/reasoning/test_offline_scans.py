@@ -1,6 +1,6 @@
 """The offline reasoner on YCB scans: the 16 pairs of scan and task, from the sentence and the geometry alone.
 
-The fast tests read facts that `object_facts(load_object(...))` once gave (offline_scans.json); the slow ones
+The fast tests read what `observe_object(load_object(...))` once gave (offline_scans.json); the slow ones
 segment the scans anew and run the whole chain.
 """
 
@@ -16,28 +16,28 @@ import numpy as np
 import pytest
 
 from tests.reasoning import offline_things as t
-from zdg_jax.reasoning.facts import ObjectFacts, PartFacts, Vec3
-from zdg_jax.reasoning.offline import OfflineReasoner
+from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, Vec3
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 
 UP, DOWN = t.Y, (0.0, -1.0, 0.0)
 EAST, WEST, SOUTH, NORTH = t.X, (-1.0, 0.0, 0.0), t.Z, (0.0, 0.0, -1.0)
 
 
-def at(axis: int, low: float, high: float) -> Callable[[PartFacts], bool]:
+def at(axis: int, low: float, high: float) -> Callable[[ObservedPart], bool]:
     """Whether a part's centre lies between two places of the object's box, -1..1 along x, y or z."""
     return lambda p: low <= p.relative_center[axis] <= high
 
 
-def loop(p: PartFacts) -> bool:
+def loop(p: ObservedPart) -> bool:
     return p.is_loop
 
 
-def outside(p: PartFacts) -> bool:
+def outside(p: ObservedPart) -> bool:
     return not p.concave and not p.is_loop
 
 
 # scan, task, name, what every held part must be, where the hand comes from, where the thumb side points
-PAIRS: list[tuple[str, str, str, Callable[[PartFacts], bool], Vec3 | None, Vec3 | None]] = [
+PAIRS: list[tuple[str, str, str, Callable[[ObservedPart], bool], Vec3 | None, Vec3 | None]] = [
     ("048_hammer", "hammer a nail", "hammer", at(2, 0.0, 1.0), UP, NORTH),
     ("048_hammer", "hand it over", "hammer", at(2, -1.0, -0.5), None, None),
     ("025_mug", "drink from it", "mug", loop, EAST, UP),
@@ -55,7 +55,7 @@ PAIRS: list[tuple[str, str, str, Callable[[PartFacts], bool], Vec3 | None, Vec3 
     ("052_extra_large_clamp", "clamp two boards", "clamp", at(0, 0.2, 1.0), UP, WEST),
     ("029_plate", "carry it", "plate", lambda p: p.extents[0] > 0.24, None, None),
 ]
-MORE: list[tuple[str, str, str, Callable[[PartFacts], bool]]] = [
+MORE: list[tuple[str, str, str, Callable[[ObservedPart], bool]]] = [
     ("037_scissors", "hand it over", "scissors", at(2, -1.0, -0.2)),
     ("032_knife", "hand it over", "knife", at(0, -1.0, 0.0)),
     ("035_power_drill", "hand it over", "drill", at(2, -1.0, -0.5)),
@@ -67,21 +67,21 @@ MORE: list[tuple[str, str, str, Callable[[PartFacts], bool]]] = [
 
 
 @cache
-def scans() -> dict[str, ObjectFacts]:
+def scans() -> dict[str, ObservedObject]:
     raw = json.loads((Path(__file__).parent / "offline_scans.json").read_text(encoding="utf-8"))
-    return {name: ObjectFacts.model_validate(facts) for name, facts in raw.items()}
+    return {name: ObservedObject.model_validate(facts) for name, facts in raw.items()}
 
 
-def held(obj: ObjectFacts, task: str, name: str | None) -> list[PartFacts]:
+def held(obj: ObservedObject, task: str, name: str | None) -> list[ObservedPart]:
     q = t.part_question(obj, task, name=name)
-    parts = asyncio.run(OfflineReasoner().ask(q)).value.parts
+    parts = asyncio.run(RulesReasoner().ask(q)).value.parts
     return [t.by_number(obj, n) for n in parts]
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["sentence-only", "named"])
 @pytest.mark.parametrize(("scan", "task", "name", "right"), [p[:4] for p in PAIRS] + MORE)
 def test_held_part_of_a_scan(
-    scan: str, task: str, name: str, right: Callable[[PartFacts], bool], named: bool
+    scan: str, task: str, name: str, right: Callable[[ObservedPart], bool], named: bool
 ) -> None:
     parts = held(scans()[scan], task, name if named else None)
     assert all(right(p) for p in parts), [p.number for p in parts]
@@ -97,19 +97,24 @@ def test_both_loops_and_both_levers_are_held() -> None:
     ("scan", "task", "name", "right", "side", "thumb"), PAIRS, ids=[f"{p[0]}-{p[1]}" for p in PAIRS]
 )
 def test_whole_chain(
-    scan: str, task: str, name: str, right: Callable[[PartFacts], bool], side: Vec3 | None, thumb: Vec3 | None
+    scan: str,
+    task: str,
+    name: str,
+    right: Callable[[ObservedPart], bool],
+    side: Vec3 | None,
+    thumb: Vec3 | None,
 ) -> None:
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
     from zdg_jax.reasoning.chain import reason
-    from zdg_jax.reasoning.object_facts import object_facts
+    from zdg_jax.reasoning.state import observe_object
 
     obj = load_object(f"ycb:{scan}")
-    result = asyncio.run(reason(obj, load_hand("human16"), task, OfflineReasoner())).grasp
+    result = asyncio.run(reason(obj, load_hand("human16"), task, RulesReasoner())).grasp
     assert result.status == "ok", result.status_reason
     assert result.initial is not None
     assert result.guidance is not None
-    assert all(right(p) for p in object_facts(obj).parts if p.number in result.guidance.part_ids)
+    assert all(right(p) for p in observe_object(obj).parts if p.number in result.guidance.part_ids)
     rotation = result.initial.R_obj_palm
     if side is not None:
         assert -rotation[:, 2] @ np.array(side) > 0.7

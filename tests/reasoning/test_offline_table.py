@@ -9,13 +9,12 @@ import yaml
 from pydantic import ValidationError
 
 from tests.reasoning.offline_things import THINGS
-from zdg_jax.reasoning.offline.language import Lexicon, inflections, plurals, read_task
-from zdg_jax.reasoning.offline.plan import make_plan
-from zdg_jax.reasoning.offline.table import AffordanceTable, load_table
-from zdg_jax.reasoning.offline.terms import INTENTS
+from zdg_jax.reasoning.rules.affordances import INTENTS, AffordanceTable, load_table
+from zdg_jax.reasoning.rules.language import Lexicon, inflections, plurals, read_task
+from zdg_jax.reasoning.rules.task_plan import make_plan
 
 TABLE = load_table()
-DATA_FILES = sorted(p.name for p in files("zdg_jax.reasoning.offline").iterdir() if p.name.endswith(".yaml"))
+DATA_FILES = sorted(p.name for p in files("zdg_jax.reasoning.rules").iterdir() if p.name.endswith(".yaml"))
 LEXICON = Lexicon.of(TABLE)
 
 
@@ -50,7 +49,7 @@ def test_no_key_is_written_twice(name: str) -> None:
         return loader.construct_mapping(node, deep=True)
 
     Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
-    text = (files("zdg_jax.reasoning.offline") / name).read_text(encoding="utf-8")
+    text = (files("zdg_jax.reasoning.rules") / name).read_text(encoding="utf-8")
     assert yaml.load(text, Strict)
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from zdg_jax.reasoning.offline.part_words import acted_on, part_rule
-from zdg_jax.reasoning.offline.table import load_table
+from zdg_jax.reasoning.rules.affordances import load_table
+from zdg_jax.reasoning.rules.task_plan import acted_on, part_rule
 
 TABLE = load_table()
 

@@ -12,9 +12,9 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.facts import PointFacts
 from zdg_jax.reasoning.preview import question_of
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.stages.points import PointObservations
 
 OBJ, HAND = hammer(1500), load_hand("human16")
 CONFIG = ReasonConfig(image_size=160, min_part_pixels=10)
@@ -37,15 +37,15 @@ def test_same_question_as_in_the_chain(stage: str) -> None:
 
 def test_points_are_shown_though_the_task_needs_none() -> None:
     question = shown("points", Scripted(hand_part=[{"parts": [HANDLE]}]))
-    assert isinstance(question.facts, PointFacts)
-    assert (question.facts.hand_parts, question.facts.func_parts) == ((HANDLE,), (HEAD,))
+    assert isinstance(question.observations, PointObservations)
+    assert (question.observations.hand_parts, question.observations.func_parts) == ((HANDLE,), (HEAD,))
 
 
 def test_points_that_the_task_needs_are_left_alone() -> None:
     chosen = {"parts": [HANDLE, HEAD], "needs_points": True}
     question = shown("points", Scripted(hand_part=[{"parts": [HANDLE]}], func_part=[chosen]))
-    assert isinstance(question.facts, PointFacts)
-    assert question.facts.func_parts == (HANDLE, HEAD)
+    assert isinstance(question.observations, PointObservations)
+    assert question.observations.func_parts == (HANDLE, HEAD)
 
 
 def test_unknown_stage_and_a_stage_that_is_never_reached() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning.things import random_rotation
-from zdg_jax.reasoning.rotation import palm_rotations
+from zdg_jax.reasoning.stages.rotation import palm_rotations
 
 UNIT = [np.array(v) / np.linalg.norm(v) for v in ([0, 1, 0], [0, 0, 1], [1, 2, 3], [-1, 0.2, 0.1], [1, 0, 0])]
 AXIS = np.array([1.0, 0.0, 0.0])

@@ -12,11 +12,12 @@ from PIL import Image
 
 import prompts
 from prompts.schemas import JudgeAnswer
-from zdg_jax.reasoning.facts import Facts
-from zdg_jax.reasoning.inquiry import Inquiry, outside, settle
+from zdg_jax.reasoning.observations import Observations
 from zdg_jax.reasoning.protocol import Question, Reasoner
+from zdg_jax.reasoning.query import Query, ask_until_valid, outside
 from zdg_jax.reasoning.status import StageFailed
 
+STAGE = prompts.Stage.JUDGE.value
 SCORES = ("1", "2", "3", "4", "5")
 
 
@@ -75,17 +76,17 @@ class Summary:
     spread: float | None
 
 
-def inquire(exhibit: Exhibit) -> Inquiry[JudgeAnswer]:
+def build_query(exhibit: Exhibit) -> Query[JudgeAnswer]:
     """Candidates are the whole scores of the rubric."""
     question = Question(
-        stage=prompts.Stage.JUDGE.value,
-        prompt=prompts.render("judge", task=exhibit.task, object_name=exhibit.object_name, candidates=SCORES),
+        stage=STAGE,
+        prompt=prompts.render(STAGE, task=exhibit.task, object_name=exhibit.object_name, candidates=SCORES),
         images=(exhibit.picture,),
         candidates=SCORES,
         schema=JudgeAnswer,
-        facts=Facts(task=exhibit.task, object_name=exhibit.object_name),
+        observations=Observations(task=exhibit.task, object_name=exhibit.object_name),
     )
-    return Inquiry(
+    return Query(
         question, lambda answer: outside([str(answer.score)], SCORES, "score"), (f"{exhibit.name}.png",)
     )
 
@@ -118,10 +119,10 @@ async def _judge_one(exhibit: Exhibit, reasoner: Reasoner, max_attempts: int) ->
     stages: list[dict[str, Any]] = []
     score, said, status, reason = None, "", "ok", ""
     try:
-        answer = await settle(inquire(exhibit), reasoner, max_attempts, stages)
+        answer = await ask_until_valid(build_query(exhibit), reasoner, max_attempts, stages)
         score, said = answer.score, answer.reasoning
     except StageFailed as failure:
         status, reason = failure.status, failure.reason
-    trace = {**stages[0], "prompt_version": prompts.version(prompts.Stage.JUDGE.value)}
+    trace = {**stages[0], "prompt_version": prompts.version(STAGE)}
     calls = tuple(attempt["call"] for attempt in trace["attempts"] if attempt["call"] is not None)
     return Verdict(exhibit.name, score, said, status, reason, trace, calls)

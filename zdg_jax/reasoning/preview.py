@@ -13,8 +13,8 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.facts import PartChoiceFacts
 from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.stages.hand_part import PartChoiceObservations
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -43,9 +43,11 @@ async def question_of(
     if stage not in prompts.STAGES:
         raise UserError(f"stage {stage!r}", f"one of {', '.join(prompts.STAGES)}", "choose one of them")
     stop = _StopAt(stage, reasoner)
-    said = await reason(obj, hand, task, stop, config)
+    reasoning = await reason(obj, hand, task, stop, config)
     if stop.question is None:
-        why = said.grasp.status_reason or "thumb and index need no points on any part in the hand's reach"
+        why = (
+            reasoning.grasp.status_reason or "thumb and index need no points on any part in the hand's reach"
+        )
         raise UserError(
             f"a task that never comes to stage {stage!r} ({why})", "one that does", "choose another"
         )
@@ -64,19 +66,19 @@ class _StopAt:
             self.question = question
             raise ReasonerError("shown", "the question is only shown")
         answer = await self.inner.ask(question)
-        if self.stage == prompts.Stage.POINTS and isinstance(answer.value, FuncPartAnswer):
+        if self.stage == "points" and isinstance(answer.value, FuncPartAnswer):
             elsewhere = _elsewhere(question, answer.value)
             return answer if elsewhere is None else Answer(elsewhere, call=answer.call)
         return answer
 
 
-def _elsewhere(question: Question[A], said: FuncPartAnswer) -> A | None:
+def _elsewhere(question: Question[A], answer: FuncPartAnswer) -> A | None:
     """An answer that makes the point stage run; each refusal (out of reach) moves on to the next part."""
-    facts = question.facts
-    assert isinstance(facts, PartChoiceFacts)
-    if said.needs_points and set(said.parts) != set(facts.hand_parts):
+    observed = question.observations
+    assert isinstance(observed, PartChoiceObservations)
+    if answer.needs_points and set(answer.parts) != set(observed.hand_parts):
         return None
-    others = [n for n in map(int, question.candidates) if n not in facts.hand_parts]
+    others = [n for n in map(int, question.candidates) if n not in observed.hand_parts]
     tried = len(question.feedback)
     if tried >= len(others):
         return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
@@ -9,9 +12,45 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 from PIL import Image
 from pydantic import BaseModel
 
-from zdg_jax.reasoning.facts import Facts
-from zdg_jax.reasoning.picture_hash import EncodedPicture
+from zdg_jax.reasoning.observations import Observations
 
+_MOST_KNOWN = 64
+
+
+@dataclass(frozen=True)
+class EncodedPicture:
+    """A picture on its way to the process that sends it out.
+
+    Attributes:
+      sha: of its pixels, see `image_sha`.
+      png: the file.
+    """
+
+    sha: str
+    png: bytes = field(repr=False)
+
+
+def image_sha(image: Image.Image | EncodedPicture) -> str:
+    """SHA-256 of size, mode and pixels: the same picture has one name whatever wrote its file."""
+    if isinstance(image, EncodedPicture):
+        return image.sha
+    with _lock:
+        known = _known.get(id(image))
+    if known is not None and known[0] is image:
+        return known[1]
+    digest = hashlib.sha256(f"{image.mode} {image.width} {image.height} ".encode())
+    digest.update(image.tobytes())
+    with _lock:
+        while len(_known) >= _MOST_KNOWN:
+            _known.popitem(last=False)
+        _known[id(image)] = (image, digest.hexdigest())
+    return digest.hexdigest()
+
+
+# A picture of a question is named three times on its way, and none is drawn upon once it is shown. Holding
+# the picture keeps its id its own.
+_lock = threading.Lock()
+_known: OrderedDict[int, tuple[Image.Image, str]] = OrderedDict()
 A = TypeVar("A", bound=BaseModel)
 
 
@@ -25,7 +64,7 @@ class Question(Generic[A]):
       images: the visual prompts, in the order in which the text speaks of them.
       candidates: the only labels an answer may use.
       schema: the pydantic class of the answer, its reasoning field first.
-      facts: the structured numbers behind the pictures.
+      observations: the structured numbers behind the pictures.
       feedback: why earlier answers to this question were refused, oldest first.
       judge: None if an answer will do, else why not; who keeps answers keeps only those that pass.
     """
@@ -35,7 +74,7 @@ class Question(Generic[A]):
     images: tuple[Image.Image | EncodedPicture, ...]
     candidates: tuple[str, ...]
     schema: type[A]
-    facts: Facts
+    observations: Observations
     feedback: tuple[str, ...] = ()
     judge: Callable[[A], str | None] | None = None
 

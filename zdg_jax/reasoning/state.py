@@ -11,11 +11,9 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.model import ObjectModel, Part
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.facts import ObjectFacts
-from zdg_jax.reasoning.object_facts import object_facts
-from zdg_jax.reasoning.position import expanded_hull
+from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, vec3
 from zdg_jax.reasoning.region import Region, measure
 from zdg_jax.render import cameras, marks, raycast
 from zdg_jax.render.frame import Camera, Frame
@@ -27,7 +25,7 @@ _MOST_DRAWN = 256  # of one object
 
 @dataclass
 class ReasonState:
-    """Given: obj ... hull. Each stage adds the fields below its name, and its pictures."""
+    """Given: obj ... observed. Each stage adds the fields below its name, and its pictures."""
 
     obj: ObjectModel
     hand: HandModel
@@ -35,8 +33,7 @@ class ReasonState:
     config: ReasonConfig
     frames: tuple[Frame, ...]
     part_maps: tuple[Int[np.ndarray, "h w"], ...]  # part number of each pixel, 0 on the background
-    facts: ObjectFacts
-    hull: Float[np.ndarray, "planes 4"]
+    observed: ObservedObject
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     marked: dict[int, Image.Image] = field(default_factory=dict)  # by view, drawn once
@@ -51,15 +48,21 @@ class ReasonState:
     func_parts: tuple[int, ...] = ()
     hand_mask: Bool[np.ndarray, " samples"] | None = None
     func_mask: Bool[np.ndarray, " samples"] | None = None
+    points_needed: bool = False
     # points
     p_obj_points: Float[np.ndarray, "2 3"] | None = None
     # direction
     direction: str = ""
+    direction_vector: Float[np.ndarray, "3"] | None = None
     p_obj_palm: Float[np.ndarray, "3"] | None = None
     R_candidates: Float[np.ndarray, "k 3 3"] | None = None
     kept_rotations: tuple[int, ...] = ()
     # grasp_type
     grasp_type: str = ""
+    # rotation
+    rotation_index: int | None = None
+    # further stages, by the names in their `gives`
+    more: dict[str, Any] = field(default_factory=dict)
 
     @property
     def frame(self) -> Frame:
@@ -122,8 +125,29 @@ class ReasonState:
         return large or seen
 
     def common(self) -> dict[str, object]:
-        """Values that every prompt names."""
+        """Values that every prompt and all observations name."""
         return {"task": self.task, "object_name": self.obj.name}
+
+    def chosen_parts(self) -> dict[str, object]:
+        """The answers of the part stages, which most later ones repeat."""
+        return {"hand_parts": self.hand_parts, "func_parts": self.func_parts}
+
+    def observed_region(self) -> dict[str, object]:
+        """The fields of `RegionObservations` besides the object's."""
+        region = self.region
+        return {
+            **self.chosen_parts(),
+            "center": vec3(region.center),
+            "region_extents": vec3(region.extents),
+            "region_axis": vec3(region.axis),
+        }
+
+    def missing(self, fields: tuple[str, ...]) -> list[str]:
+        """Those of some fields that no stage has filled in."""
+        values = {
+            name: self.more[name] if name in self.more else getattr(self, name, None) for name in fields
+        }
+        return [n for n, v in values.items() if v is None or (isinstance(v, str | tuple) and not v)]
 
     def part_rows(self) -> list[dict[str, object]]:
         """The parts' table of the prompts, only those that can be chosen in this view."""
@@ -135,7 +159,7 @@ class ReasonState:
                 "share_percent": round(100 * part.area_share),
                 "neighbours": ", ".join(map(str, part.neighbours)) or "none",
             }
-            for part in self.facts.parts
+            for part in self.observed.parts
             if part.number in offered
         ]
 
@@ -147,8 +171,7 @@ def open_state(obj: ObjectModel, hand: HandModel, task: str, config: ReasonConfi
         raycast.render(surface, camera) for camera in cameras.side_views(obj.mesh, size=config.image_size)
     )
     part_maps = tuple(marks.part_map(frame, obj.face_part) for frame in frames)
-    hull = expanded_hull(np.asarray(obj.mesh.vertices), config.hull_expansion)
-    return ReasonState(obj, hand, task, config, frames, part_maps, object_facts(obj), hull)
+    return ReasonState(obj, hand, task, config, frames, part_maps, observe_object(obj))
 
 
 def for_task(opened: ReasonState, task: str) -> ReasonState:
@@ -159,4 +182,49 @@ def for_task(opened: ReasonState, task: str) -> ReasonState:
       task: S, the sentence.
     """
     shared = {} if opened.config.segmenter is None else {"marked": {}, "drawn": {}}
-    return replace(opened, task=task, pictures={}, warnings=[], completed={}, **shared)
+    return replace(opened, task=task, pictures={}, warnings=[], completed={}, more={}, **shared)
+
+
+def part_neighbours(obj: ObjectModel) -> dict[int, tuple[int, ...]]:
+    """For each part number, the parts whose faces share a mesh edge with it, ascending."""
+    pairs = obj.face_part[obj.mesh.face_adjacency]
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    touching: dict[int, set[int]] = {part.number: set() for part in obj.parts}
+    for a, b in pairs.tolist():
+        touching[a].add(b)
+        touching[b].add(a)
+    return {number: tuple(sorted(others)) for number, others in touching.items()}
+
+
+def observe_object(obj: ObjectModel) -> ObservedObject:
+    """Size, axes and parts of the object, metres, object frame."""
+    whole = measure(obj.samples.points)
+    touching = part_neighbours(obj)
+    return ObservedObject(
+        extents=vec3(obj.mesh.extents),
+        long_axis=vec3(whole.axis),
+        principal_extents=vec3(whole.extents),
+        center=vec3(whole.center),
+        parts=tuple(_observe_part(part, touching[part.number]) for part in obj.parts),
+    )
+
+
+def _observe_part(part: Part, neighbours: tuple[int, ...]) -> ObservedPart:
+    d = part.descriptor
+    return ObservedPart(
+        number=part.number,
+        center=vec3(d.center),
+        axis=vec3(d.axis),
+        extents=vec3(d.extents),
+        elongation=float(d.elongation),
+        flatness=float(d.flatness),
+        thickness=float(d.thickness),
+        area_share=float(d.area_share),
+        relative_center=vec3(d.relative_center),
+        axial_position=float(d.axial_position),
+        is_loop=bool(d.is_loop),
+        hole_diameter=float(d.hole_diameter),
+        end_distance=float(d.end_distance),
+        concave=bool(d.concave),
+        neighbours=neighbours,
+    )

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipelines.cluster.gateway import Gateway, needs_gateway, reasoner_at
-from tests.reasoning.providers.fakes import Local, point_at, running, settings_file
-from tests.reasoning.providers.questions import question
+from tests.reasoning.models.fakes import Local, point_at, running, settings_file
+from tests.reasoning.models.questions import question
+from zdg_jax.reasoning.models.answer_cache import answer_cache
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError, UnusableAnswer
-from zdg_jax.reasoning.providers.cache import answer_cache
 
 NAME = "openai-chat:m"
 
@@ -60,7 +60,7 @@ def test_the_same_question_from_many_is_sent_once_and_kept(server: Local) -> Non
 
 def test_an_answer_whose_asker_died_is_judged_later(server: Local) -> None:
     gateway = Gateway()
-    from zdg_jax.reasoning.providers.asking import sealed
+    from zdg_jax.reasoning.models.exchange import sealed
 
     outcome = asyncio.run(gateway.ask(NAME, sealed(question())))
     assert outcome.answer is not None

@@ -15,7 +15,7 @@ import pytest
 
 from sim_eval.select import SelectBy
 from tests.pipelines.cluster.things import Running, cluster, generate, sticks, table
-from tests.reasoning.providers.fakes import Local, point_at, running, settings_file
+from tests.reasoning.models.fakes import Local, point_at, running, settings_file
 
 TASKS = 16
 SMALL = ("--num", "8", "--keep", "2", "--steps", "5", "--batch", "16", "--shard", "4")

@@ -14,12 +14,11 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.offline import OfflineReasoner
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig
-from zdg_jax.reasoning.segmenters.factory import make_segmenter
 from zdg_jax.reasoning.segmenters.repart import parts_under, repart
-from zdg_jax.reasoning.segmenters.segmenter import Segmenter
+from zdg_jax.reasoning.segmenters.segmenter import Segmenter, make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
 
 OBJ, HAND = hammer(1500), load_hand("human16")
@@ -119,7 +118,7 @@ def test_points_lie_on_the_completed_masks_outline() -> None:
     reasoner = Scripted(
         hand_part=[{"parts": [number[HANDLE]]}],
         func_part=[{"parts": [number[3]], "needs_points": True}],
-        points=[lambda q: dict(zip(("thumb", "index"), q.facts.opposed[-1], strict=True))],
+        points=[lambda q: dict(zip(("thumb", "index"), q.observations.opposed[-1], strict=True))],
         direction=[{"direction": "above"}],
     )
     result = run(reasoner, Knows(regions))
@@ -131,7 +130,7 @@ def test_points_lie_on_the_completed_masks_outline() -> None:
 
 
 def test_the_offline_reasoner_reads_segments_too() -> None:
-    result = run(OfflineReasoner(), Knows(STATE.part_maps[0]))
+    result = run(RulesReasoner(), Knows(STATE.part_maps[0]))
     assert result.grasp.status == "ok", result.grasp.status_reason
     assert result.grasp.guidance is not None
     assert result.grasp.guidance.part_ids == (HANDLE,)

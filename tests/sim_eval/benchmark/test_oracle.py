@@ -7,7 +7,7 @@ import pytest
 from prompts.schemas import DirectionAnswer, FuncPartAnswer, HandPartAnswer
 from sim_eval.benchmark.instructions import instructions
 from sim_eval.benchmark.oracle import LabelledParts
-from zdg_jax.reasoning.facts import Facts
+from zdg_jax.reasoning.observations import Observations
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError
 
 DRILL = next(i for i in instructions("zoo") if i.id == "zoo-drill-0")
@@ -23,7 +23,9 @@ class Other:
 
 
 def ask(stage, schema, candidates, feedback=()):
-    question = Question(stage, "?", (), candidates, schema, Facts(task="t", object_name=None), feedback)
+    question = Question(
+        stage, "?", (), candidates, schema, Observations(task="t", object_name=None), feedback
+    )
     return asyncio.run(LabelledParts(DRILL, NAMES, Other()).ask(question)).value
 
 

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 
-from zdg_jax.reasoning.segmenters.source import MaskSource
+
+@dataclass(frozen=True)
+class Proposals:
+    """Masks for n prompts, m a prompt (SAM gives three: whole, part, subpart).
+
+    Attributes:
+      logits: above 0 is mask; picture resolution.
+      iou: the model's own guess of each mask's quality, 0..1.
+    """
+
+    logits: Float[np.ndarray, "n m h w"]
+    iou: Float[np.ndarray, "n m"]
+
+
+@runtime_checkable
+class MaskSource(Protocol):
+    """A promptable segmentation model. It may keep the last picture's embedding."""
+
+    name: str
+
+    def from_points(self, rgb: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "n 2"]) -> Proposals:
+        """Masks at each point (u, v), pixels."""
+        ...
+
+    def from_box(self, rgb: UInt8[np.ndarray, "h w 3"], box: Float[np.ndarray, "4"]) -> Proposals:
+        """Masks (n = 1) of what fills a box (u0, v0, u1, v1), pixels."""
+        ...
+
 
 _BATCH = 16  # points a call; 16 x 3 masks of 512 x 512 logits are 50 MB
 
@@ -71,8 +99,8 @@ def automatic_masks(
     points = grid_points(on, config.points_per_side)
     kept_masks, kept_scores = [np.zeros((0, *on.shape), bool)], [np.zeros(0)]
     for start in range(0, len(points), _BATCH):
-        said = source.from_points(rgb, points[start : start + _BATCH])
-        logits, iou = said.logits.reshape(-1, *on.shape), said.iou.reshape(-1)
+        proposals = source.from_points(rgb, points[start : start + _BATCH])
+        logits, iou = proposals.logits.reshape(-1, *on.shape), proposals.iou.reshape(-1)
         sure = np.flatnonzero(iou >= config.min_iou)
         sure = sure[stability(logits[sure], config.offset) >= config.min_stability]
         masks = (logits[sure] > 0) & on

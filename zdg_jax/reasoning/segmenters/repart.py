@@ -1,7 +1,8 @@
-"""The object with a picture's segments in place of its geometric parts."""
+"""Segments of the chosen view in place of the geometric parts, and their completed masks (paper III-A)."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from zdg_jax.objects.descriptors import describe_part
 from zdg_jax.objects.model import ObjectModel, Part
+from zdg_jax.reasoning.segmenters.segmenter import Segmenter
+from zdg_jax.reasoning.state import ReasonState, observe_object
 from zdg_jax.render.frame import Frame
 
 _NEIGHBOURS = 5
@@ -24,7 +27,7 @@ def repart(
 
     A face takes the segment that most of its pixels have. The samples of seen faces train a KNN classifier
     on the object's features, which labels the other samples, and an unseen face takes the label of its
-    nearest sample. This is what the marks and the facts of one view need; contact regions are lifted from
+    nearest sample. This is what the marks and numbers of one view need; contact regions are lifted from
     the masks themselves.
 
     Args:
@@ -50,8 +53,8 @@ def repart(
     lost = ~np.isin(labels, face_label) & (labels > 0)
     labels = np.where(lost, face_label[np.maximum(frame.face, 0)], labels)
     parts = _describe(obj, face_label)
-    made = replace(obj, parts=parts, face_part=face_label, sample_part=face_label[obj.samples.faces])
-    return made, labels
+    changed = replace(obj, parts=parts, face_part=face_label, sample_part=face_label[obj.samples.faces])
+    return changed, labels
 
 
 def parts_under(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> tuple[int, ...]:
@@ -96,3 +99,44 @@ def _describe(obj: ObjectModel, face_label: Int[np.ndarray, " faces"]) -> tuple[
         described = describe_part(mesh, faces, thickness, bordered, bool(weight @ concave[faces] > 0.5))
         parts.append(Part(int(number), faces, described))
     return tuple(parts)
+
+
+async def segment_view(state: ReasonState, segmenter: Segmenter) -> None:
+    """Make the model's segments the parts of this task; the geometric ones stay if it finds none.
+
+    Args:
+      state: view chosen; `obj`, `part_maps` and `observed` change, `given` keeps the object as it was.
+      segmenter: runs in a thread, so that other tasks go on meanwhile.
+    """
+    labels = await asyncio.to_thread(segmenter.segments, state.frame)
+    if labels is None:
+        state.warnings.append(
+            f"{segmenter.name} found no segment that passes its thresholds; geometric parts were marked"
+        )
+        return
+    state.given = state.obj
+    state.obj, labels = repart(state.obj, state.frame, labels)
+    maps = list(state.part_maps)
+    maps[state.view] = labels
+    state.part_maps = tuple(maps)
+    state.observed = observe_object(state.obj)
+    state.marked.clear()
+
+
+async def complete(state: ReasonState, segmenter: Segmenter, parts: tuple[int, ...]) -> None:
+    """Box around the chosen segments -> box prompt -> M^2d; the union of segments where that fails.
+
+    Args:
+      state: view segmented; `completed` gains the mask.
+      segmenter: as for `segment_view`.
+      parts: the chosen numbers.
+    """
+    chosen = np.isin(state.part_map, parts)
+    mask = await asyncio.to_thread(segmenter.complete, state.frame, chosen)
+    if mask is None:
+        state.warnings.append(
+            f"{segmenter.name}: the mask for the box around part(s) {parts} is of something else; "
+            "the union of their segments was taken"
+        )
+        return
+    state.completed[parts] = mask

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from zdg_jax.reasoning.providers.local_model import model_place, no_model, require_torch
-from zdg_jax.reasoning.segmenters.source import MaskSource, Proposals
+from zdg_jax.reasoning.models.local_wire import model_place, no_model, require_torch
+from zdg_jax.reasoning.segmenters.automatic import MaskSource, Proposals
 
 
 @lru_cache(maxsize=1)
@@ -68,13 +68,13 @@ class Sam:
                 )
                 for name, values in prompt.items()
             }
-            said = self._model(image_embeddings=embedding, multimask_output=True, **sent)
-            logits = said.pred_masks[0].float()
+            output = self._model(image_embeddings=embedding, multimask_output=True, **sent)
+            logits = output.pred_masks[0].float()
             side = int(self._model.config.vision_config.image_size)
             logits = torch.nn.functional.interpolate(logits, (side, side), mode="bilinear")
             logits = logits[..., : inner[0], : inner[1]]
             logits = torch.nn.functional.interpolate(logits, (height, width), mode="bilinear")
-            return Proposals(logits.cpu().numpy(), said.iou_scores[0].float().cpu().numpy())
+            return Proposals(logits.cpu().numpy(), output.iou_scores[0].float().cpu().numpy())
 
     def _embedding(self, rgb: UInt8[np.ndarray, "h w 3"]) -> tuple[Any, tuple[int, int]]:
         """Of the picture, and its (height, width) within the model's padded square."""

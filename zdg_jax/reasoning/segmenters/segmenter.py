@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Int
 
-from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig, automatic_masks, boxes_of, label_map
-from zdg_jax.reasoning.segmenters.source import MaskSource
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.segmenters.automatic import (
+    AutomaticConfig,
+    MaskSource,
+    automatic_masks,
+    boxes_of,
+    label_map,
+)
 from zdg_jax.render.frame import Frame
 
 _LEAST_AGREEMENT = 0.3
@@ -36,10 +42,10 @@ class Segmenter:
         Args:
           frame: the view.
         """
-        found = automatic_masks(self.source, frame.rgb, frame.mask, self.config)
-        if len(found.masks) == 0:
+        scored = automatic_masks(self.source, frame.rgb, frame.mask, self.config)
+        if len(scored.masks) == 0:
             return None
-        return label_map(found.masks, frame.mask, self.config.min_pixels)
+        return label_map(scored.masks, frame.mask, self.config.min_pixels)
 
     def complete(self, frame: Frame, chosen: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"] | None:
         """M^2d: the model's mask for the smallest box around the chosen segments, cut to the object.
@@ -51,7 +57,27 @@ class Segmenter:
           frame: the view.
           chosen: union of the chosen segments, not empty.
         """
-        said = self.source.from_box(frame.rgb, boxes_of(chosen[None])[0])
-        mask = (said.logits[0, int(np.argmax(said.iou[0]))] > 0) & frame.mask
+        proposals = self.source.from_box(frame.rgb, boxes_of(chosen[None])[0])
+        mask = (proposals.logits[0, int(np.argmax(proposals.iou[0]))] > 0) & frame.mask
         agreement = (mask & chosen).sum() / max(int((mask | chosen).sum()), 1)
         return mask if agreement >= _LEAST_AGREEMENT else None
+
+
+GEOMETRIC = "geometric"
+NAMES = (GEOMETRIC, "sam:PATH_OR_ID")
+
+
+def make_segmenter(name: str) -> Segmenter | None:
+    """The segmenter of that name; None for the object's geometric parts.
+
+    Raises:
+      UserError: unknown name, torch missing, no such model.
+    """
+    kind, _, path = name.partition(":")
+    if name == GEOMETRIC:
+        return None
+    if kind != "sam" or not path:
+        raise UserError(f"segmenter {name!r}", f"one of {', '.join(NAMES)}", "choose one with --segmenter")
+    from zdg_jax.reasoning.segmenters.sam import load_sam
+
+    return Segmenter(load_sam(path))

@@ -2,62 +2,87 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scipy.spatial import KDTree
 
-import prompts
 from prompts.schemas import FuncPartAnswer
 from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.facts import PartChoiceFacts
-from zdg_jax.reasoning.inquiry import Inquiry, outside
-from zdg_jax.reasoning.protocol import Question
-from zdg_jax.reasoning.stages.hand_part import PLAIN
+from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.query import Dialogue, Query, Stage, outside
+from zdg_jax.reasoning.rules.task_plan import after_refusals, planned
+from zdg_jax.reasoning.stages.hand_part import (
+    PLAIN,
+    PartChoiceObservations,
+    complete_mask,
+    lift_parts,
+    offered_sets,
+    parts_in_words,
+)
 from zdg_jax.reasoning.state import ReasonState
 
-MARKED = "03_func_part.png"
+MARKED, MASK = "03_func_part.png", "03_func_mask.png"
 FINGER_REACH = 0.12
 """How far from the held part(s) thumb or index can touch anything, metres."""
 
 
-def inquire(state: ReasonState) -> Inquiry[FuncPartAnswer]:
+class FuncPart(Stage[FuncPartAnswer]):
     """Candidates as in the hand stage; a part out of the fingers' reach is refused."""
-    state.pictures[MARKED] = pictures.marked_parts(state)
-    visible = state.visible_pixels(state.view)
-    candidates = tuple(str(number) for number in sorted(visible))
-    question = Question(
-        stage=prompts.Stage.FUNC_PART.value,
-        prompt=prompts.render(
-            "func_part",
-            **state.common(),
-            parts=state.part_rows(),
-            hand_parts=state.hand_parts,
+
+    name, noun, answer, observations = "func_part", "part", FuncPartAnswer, PartChoiceObservations
+    needs, gives = ("hand_parts", "hand_mask"), ("func_parts", "func_mask", "points_needed")
+
+    def needed(self, state: ReasonState) -> bool:
+        return state.config.contact
+
+    def build_query(self, state: ReasonState) -> Query[FuncPartAnswer]:
+        state.pictures[MARKED] = pictures.marked_parts(state)
+        visible = state.visible_pixels(state.view)
+        candidates = tuple(str(number) for number in sorted(visible))
+
+        def check(answer: FuncPartAnswer) -> str | None:
+            refused = outside(self.labels(answer), candidates, self.noun)
+            return refused or _out_of_reach(state, answer.parts)
+
+        return self.query(
+            state,
             candidates=candidates,
-        ),
-        images=(state.pictures[PLAIN], state.pictures[MARKED]),
-        candidates=candidates,
-        schema=FuncPartAnswer,
-        facts=PartChoiceFacts(
-            task=state.task,
-            object_name=state.obj.name,
-            object=state.facts,
-            visible_pixels=visible,
-            role="functional",
-            hand_parts=state.hand_parts,
-        ),
-    )
+            pictures=(PLAIN, MARKED),
+            values={"parts": state.part_rows(), "hand_parts": state.hand_parts},
+            observed={"visible_pixels": visible, "role": "functional", "hand_parts": state.hand_parts},
+            check=check,
+        )
 
-    def check(answer: FuncPartAnswer) -> str | None:
-        refused = outside([str(number) for number in answer.parts], candidates, "part")
-        return refused or _out_of_reach(state, answer.parts)
+    def labels(self, answer: FuncPartAnswer) -> list[str]:
+        return [str(number) for number in answer.parts]
 
-    return Inquiry(question, check, (PLAIN, MARKED))
+    async def run(self, state: ReasonState, dialogue: Dialogue) -> None:
+        answer = await dialogue.ask(self.build_query(state))
+        state.func_parts = tuple(sorted(answer.parts))
+        same = state.func_parts == state.hand_parts
+        if not same:
+            await complete_mask(state, state.func_parts, MASK)
+        # Paper III-A, "Criteria for omitting inference": the reasoner needs none, or one part is for both.
+        state.points_needed = answer.needs_points and set(answer.parts) != set(state.hand_parts)
+        if not state.points_needed:
+            whole = state.known_hand_mask
+            state.func_mask = whole if same else lift_parts(state, state.func_parts, state.region.center)
 
-
-def needs_points(state: ReasonState, answer: FuncPartAnswer) -> bool:
-    """Whether the point stage runs (paper III-A, "Criteria for omitting inference").
-
-    It is omitted if the reasoner says so, or if thumb and index share the hand's part(s).
-    """
-    return answer.needs_points and set(answer.parts) != set(state.hand_parts)
+    def answer_by_rules(self, question: Question[Any]) -> FuncPartAnswer:
+        """The trigger or cap that the rule names, with the hand's part; else the hand's part alone."""
+        observed, plan = planned(question, PartChoiceObservations)
+        hand = observed.hand_parts or plan.holds[0]
+        first = plan.touched(hand)
+        singles = [(n,) for n in first] + [(n,) for n in hand] + [(p.number,) for p in observed.object.parts]
+        ranking = offered_sets([first, hand, *singles], question)
+        if not ranking:
+            raise ReasonerError("exhausted", f"{question.stage}: no part is offered")
+        parts = after_refusals(ranking, question.feedback, question.stage)
+        # One exact spot matters only where a trigger of its own was found.
+        special = any(role != "hold" and role in plan.roles for role in plan.rule.touch)
+        points = plan.rule.points and special and parts == ranking[0]
+        text = parts_in_words(plan, question, parts)
+        return FuncPartAnswer(reasoning=text, parts=list(parts), needs_points=points)
 
 
 def _out_of_reach(state: ReasonState, parts: list[int]) -> str | None:

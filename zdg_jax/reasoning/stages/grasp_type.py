@@ -2,58 +2,96 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-import prompts
 from prompts.schemas import GraspTypeAnswer
-from zdg_jax.reasoning.directions import candidate_directions
-from zdg_jax.reasoning.facts import GraspTypeFacts
-from zdg_jax.reasoning.inquiry import Inquiry, outside
-from zdg_jax.reasoning.object_facts import vec3
+from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.query import Query, Stage
+from zdg_jax.reasoning.rules.roles import plateau, ramp
+from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.direction import MARKED
 from zdg_jax.reasoning.state import ReasonState
 
+_FROM_TABLE = 1.0
 
-def inquire(state: ReasonState) -> Inquiry[GraspTypeAnswer]:
+
+class GraspTypeObservations(RegionObservations):
+    """Grasp types of the hand card."""
+
+    direction: str
+    direction_vector: Vec3
+    region_thickness: float
+
+
+class GraspType(Stage[GraspTypeAnswer]):
     """Candidates are the grasp types of the hand's card."""
-    region = state.region
-    candidates = tuple(state.hand.grasp_types)
-    question = Question(
-        stage=prompts.Stage.GRASP_TYPE.value,
-        prompt=prompts.render(
-            "grasp_type",
-            **state.common(),
-            hand_parts=state.hand_parts,
-            func_parts=state.func_parts,
-            direction=state.direction,
-            region_cm=" x ".join(f"{100 * size:.1f}" for size in region.extents),
-            grasp_types=[
-                {"name": name, "description": kind.description}
-                for name, kind in state.hand.grasp_types.items()
-            ],
-            candidates=candidates,
-        ),
-        images=(state.pictures[MARKED],),
-        candidates=candidates,
-        schema=GraspTypeAnswer,
-        facts=GraspTypeFacts(
-            task=state.task,
-            object_name=state.obj.name,
-            object=state.facts,
-            hand_parts=state.hand_parts,
-            func_parts=state.func_parts,
-            direction=state.direction,
-            direction_vector=vec3(candidate_directions(region.center, state.camera)[state.direction]),
-            region_extents=vec3(region.extents),
-            region_axis=vec3(region.axis),
-            region_thickness=_thickness(state),
-        ),
-    )
-    return Inquiry(question, lambda answer: outside([answer.grasp_type], candidates, "grasp type"), (MARKED,))
+
+    name, noun, answer, observations = "grasp_type", "grasp type", GraspTypeAnswer, GraspTypeObservations
+    needs, gives = ("direction", "direction_vector"), ("grasp_type",)
+
+    def build_query(self, state: ReasonState) -> Query[GraspTypeAnswer]:
+        kinds = state.hand.grasp_types
+        assert state.direction_vector is not None
+        return self.query(
+            state,
+            candidates=tuple(kinds),
+            pictures=(MARKED,),
+            values={
+                **state.chosen_parts(),
+                "direction": state.direction,
+                "region_cm": " x ".join(f"{100 * size:.1f}" for size in state.region.extents),
+                "grasp_types": [{"name": n, "description": kind.description} for n, kind in kinds.items()],
+            },
+            observed={
+                **state.observed_region(),
+                "direction": state.direction,
+                "direction_vector": vec3(state.direction_vector),
+                "region_thickness": _thickness(state),
+            },
+        )
+
+    def take(self, state: ReasonState, answer: GraspTypeAnswer) -> None:
+        state.grasp_type = answer.grasp_type
+
+    def answer_by_rules(self, question: Question[Any]) -> GraspTypeAnswer:
+        """The table's grasp type, checked against the size of the region."""
+        observed, plan = planned(question, GraspTypeObservations)
+        scores = grasp_scores(observed, plan)
+        order = {c: k for k, c in enumerate(question.candidates)}
+        # Types that a card adds and this table does not know come last.
+        ranking = sorted(order, key=lambda c: (-scores.get(c, -1.0), order[c]))
+        best = after_refusals(ranking, question.feedback, question.stage)
+        size = " x ".join(f"{100 * e:.1f}" for e in observed.region_extents)
+        text = (
+            f"{intro(plan)} The held region measures {size} cm and is "
+            f"{100 * observed.region_thickness:.1f} cm thick; {best} suits it "
+            f"(score {scores.get(best, -1.0):.2f})."
+        )
+        return GraspTypeAnswer(reasoning=text, grasp_type=best)
 
 
 def _thickness(state: ReasonState) -> float:
     """Local thickness of the held part(s), metres, weighted by their surface."""
     held = [part.descriptor for part in state.obj.parts if part.number in state.hand_parts]
     return float(np.average([d.thickness for d in held], weights=[max(d.area_share, 1e-9) for d in held]))
+
+
+def grasp_scores(observed: GraspTypeObservations, plan: Plan) -> dict[str, float]:
+    """1 for the table's type, plus how well the region's size suits each type, 0..0.9.
+
+    A size g = the region's second extent: a bar of 1-4 cm suits handle-grasp, 4-9 cm wrap-grasp, under
+    1.5 cm lift; press and twist only ever come from the table.
+    """
+    g = observed.region_extents[1]
+    suits = {
+        "handle-grasp": 0.9 * plateau(g, 0.004, 0.012, 0.040, 0.060),
+        "wrap-grasp": 0.9 * plateau(g, 0.025, 0.045, 0.090, 0.140),
+        "lift": 0.9 * max(1 - ramp(observed.region_extents[2], 0.008, 0.02), 0.3),
+    }
+    return {
+        kind: suits.get(kind, 0.0) + (_FROM_TABLE if kind == plan.rule.grasp else 0.0)
+        for kind in ("handle-grasp", "wrap-grasp", "press", "lift", "twist")
+    }

@@ -1,39 +1,124 @@
-"""Which part(s) the whole hand holds (paper III-A, part level)."""
+"""Which part(s) the whole hand holds (paper III-A, part level), and their region on the object."""
 
 from __future__ import annotations
 
-import prompts
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
 from prompts.schemas import HandPartAnswer
-from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.facts import PartChoiceFacts
-from zdg_jax.reasoning.inquiry import Inquiry, outside
+from zdg_jax.reasoning import lifting, pictures
+from zdg_jax.reasoning.observations import StageObservations
 from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.query import Dialogue, Query, Stage
+from zdg_jax.reasoning.region import one_hand
+from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, part_line, planned
+from zdg_jax.reasoning.segmenters import repart
 from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.reasoning.status import StageFailed, Status
 
-PLAIN, MARKED = "02_object.png", "02_hand_part.png"
+PLAIN, MARKED, MASK = "02_object.png", "02_hand_part.png", "03_hand_mask.png"
 
 
-def inquire(state: ReasonState) -> Inquiry[HandPartAnswer]:
-    """Candidates are the numbers of the parts that show in the chosen view."""
-    state.pictures[PLAIN] = pictures.plain(state)
-    state.pictures[MARKED] = pictures.marked_parts(state)
-    visible = state.visible_pixels(state.view)
-    candidates = tuple(str(number) for number in sorted(visible))
-    question = Question(
-        stage=prompts.Stage.HAND_PART.value,
-        prompt=prompts.render("hand_part", **state.common(), parts=state.part_rows(), candidates=candidates),
-        images=(state.pictures[PLAIN], state.pictures[MARKED]),
-        candidates=candidates,
-        schema=HandPartAnswer,
-        facts=PartChoiceFacts(
-            task=state.task,
-            object_name=state.obj.name,
-            object=state.facts,
-            visible_pixels=visible,
-            role="hand",
-            hand_parts=(),
+class PartChoiceObservations(StageObservations):
+    """Choice of hand part(s) or functional-finger part(s) in the chosen view."""
+
+    visible_pixels: dict[int, int]
+    role: str  # "hand" or "functional"
+    hand_parts: tuple[int, ...]  # the earlier answer, empty in the hand stage
+
+
+class HandPart(Stage[HandPartAnswer]):
+    """Candidates are the numbers of the parts that show in the chosen view.
+
+    Without contact inference (the ablation "W/O Contact") every part and every sample is taken, unasked.
+    """
+
+    name, noun, answer, observations = "hand_part", "part", HandPartAnswer, PartChoiceObservations
+    gives = ("hand_parts", "hand_mask")
+
+    def build_query(self, state: ReasonState) -> Query[HandPartAnswer]:
+        state.pictures[PLAIN] = pictures.plain(state)
+        state.pictures[MARKED] = pictures.marked_parts(state)
+        visible = state.visible_pixels(state.view)
+        return self.query(
+            state,
+            candidates=tuple(str(number) for number in sorted(visible)),
+            pictures=(PLAIN, MARKED),
+            values={"parts": state.part_rows()},
+            observed={"visible_pixels": visible, "role": "hand", "hand_parts": ()},
+        )
+
+    def labels(self, answer: HandPartAnswer) -> list[str]:
+        return [str(number) for number in answer.parts]
+
+    async def run(self, state: ReasonState, dialogue: Dialogue) -> None:
+        if not state.config.contact:
+            state.hand_parts = state.func_parts = tuple(part.number for part in state.obj.parts)
+            state.hand_mask = state.func_mask = np.ones(len(state.obj.samples.points), bool)
+            return
+        if state.config.segmenter is not None:
+            await repart.segment_view(state, state.config.segmenter)
+        answer = await dialogue.ask(self.build_query(state))
+        state.hand_parts = tuple(sorted(answer.parts))
+        await complete_mask(state, state.hand_parts, MASK)
+        state.hand_mask = lift_parts(state, state.hand_parts, state.camera.p_world_cam)
+
+    def answer_by_rules(self, question: Question[Any]) -> HandPartAnswer:
+        """The part(s) that play the role which the rule holds; graspable others after refusals."""
+        _, plan = planned(question, PartChoiceObservations)
+        parts = after_refusals(offered_sets(plan.holds, question), question.feedback, question.stage)
+        return HandPartAnswer(reasoning=parts_in_words(plan, question, parts), parts=list(parts))
+
+
+async def complete_mask(state: ReasonState, parts: tuple[int, ...], picture: str) -> None:
+    """The box prompt of paper III-A, where there is a model to take it.
+
+    Args:
+      state: parts chosen; `completed` and `pictures` gain the mask.
+      parts: the chosen numbers.
+      picture: name of the mask's picture.
+    """
+    segmenter = state.config.segmenter
+    if segmenter is not None and state.given is not None:
+        await repart.complete(state, segmenter, parts)
+        state.pictures[picture] = pictures.completed_mask(state, parts)
+
+
+def lift_parts(
+    state: ReasonState, parts: tuple[int, ...], near: Float[np.ndarray, "3"]
+) -> Bool[np.ndarray, " samples"]:
+    """The part(s) in 3D; of pieces that no hand spans, the one near a point.
+
+    Args:
+      state: view chosen.
+      parts: the chosen numbers.
+      near: metres, object frame.
+    Raises:
+      StageFailed: `empty_region`.
+    """
+    config, samples = state.config, state.obj.samples
+    mask = state.once(
+        ("lift", state.view, parts),
+        lambda: lifting.lift_mask(
+            state.frame, state.mask_2d(parts), samples, state.obj.features, config.neighbors, config.seed
         ),
     )
-    return Inquiry(
-        question, lambda answer: outside([str(n) for n in answer.parts], candidates, "part"), (PLAIN, MARKED)
-    )
+    if not mask.any():
+        raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")
+    return one_hand(samples.points, mask, near)
+
+
+def offered_sets(sets: Iterable[tuple[int, ...]], question: Question[Any]) -> list[tuple[int, ...]]:
+    """Part sets cut down to the candidates, without empty ones and repetitions."""
+    offered = {int(label) for label in question.candidates}
+    cut = [tuple(n for n in s if n in offered) for s in sets]
+    return list(dict.fromkeys(s for s in cut if s))
+
+
+def parts_in_words(plan: Plan, question: Question[Any], parts: tuple[int, ...]) -> str:
+    """The reasoning behind a choice of parts."""
+    observed, _ = planned(question, PartChoiceObservations)
+    return " ".join([intro(plan), *(part_line(n, observed.object, plan) for n in parts)])

@@ -1,0 +1,40 @@
+"""What is hidden, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.models.api_keys import hide, key_from_environment, redact, safe_address
+
+
+def test_keys_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER_API_KEY", "plain-words-here")
+    assert hide("it said plain-words-here,\n  twice: plain-words-here") == "it said [key],\n  twice: [key]"
+    assert redact("a\n  plain-words-here") == "a [key]"
+
+
+@pytest.mark.parametrize(
+    "key", ["sk-proj-abc_DEF-123456", "AIzaSyA1234567890abcdefg", "Bearer abcdefghijk.lmnop"]
+)
+def test_what_looks_like_a_key_is_hidden(key: str) -> None:
+    assert key not in redact(f"Incorrect API key provided: {key}. See ...")
+
+
+def test_words_stay() -> None:
+    text = "Ask the risk-taker: task-oriented masks, 3 sk"
+    assert hide(text) == text
+
+
+def test_an_address_loses_everything_but_its_host() -> None:
+    assert safe_address("https://me:word@host.example:8443/v1?key=abc") == "https://host.example:8443"
+    assert safe_address("nonsense") == "://?"
+
+
+def test_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    monkeypatch.setenv("GOOGLE_API_KEY", " value ")
+    assert key_from_environment("gemini") == ("GOOGLE_API_KEY", "value")
+    monkeypatch.setenv("GOOGLE_API_KEY", " ")
+    with pytest.raises(UserError, match="GEMINI_API_KEY"):
+        key_from_environment("gemini")

@@ -1,0 +1,211 @@
+"""Answers from files: records of earlier runs (`replay:FILE`) and labels that people made (`oracle:FILE`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+import prompts
+from zdg_jax.errors import UserError
+from zdg_jax.reasoning.models.exchange import prompt_sha
+from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, UnusableAnswer, image_sha
+from zdg_jax.reasoning.status import Status
+
+A = TypeVar("A", bound=BaseModel)
+
+
+class ReplayReasoner:
+    """Says again what a trace says: the n-th attempt to the n-th asking of the same prompt and pictures.
+
+    Refusals and truncations are replayed too, so that a replayed run takes the same way. Needs no key and
+    no network. Implements `Reasoner`.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Args: path: `trace.json`, or a JSONL file of traces or of single stages.
+
+        Raises:
+          UserError: it can't be read or holds no recorded stage.
+        """
+        self.name = f"replay:{path}"
+        self._attempts: dict[str, list[dict[str, Any]]] = {}
+        try:
+            for stage in _stages(Path(path).expanduser()):
+                self._attempts.setdefault(_key_of_record(stage), []).extend(stage["attempts"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"replay file {path} ({getattr(error, 'strerror', None) or 'no record of a run'})",
+                "the trace.json of a run, or a JSONL file of traces",
+                "name another file after replay:",
+            ) from None
+        if not self._attempts:
+            raise UserError(f"replay file {path} without any stage", "recorded stages", "name another file")
+
+    async def ask(self, question: Question[A]) -> Answer[A]:
+        """The recorded answer.
+
+        Raises:
+          UnusableAnswer: the recorded attempt was none.
+          ReasonerError: `not_recorded`, or the recorded failure.
+        """
+        started = time.perf_counter()
+        attempts = self._attempts.get(_key(question.stage, prompt_sha(question), _pictures(question)))
+        if attempts is None:
+            attempts = self._attempts.get(_key(question.stage, prompt_sha(question), []), [])
+        place = len(question.feedback)
+        if place >= len(attempts):
+            raise ReasonerError(
+                Status.NOT_RECORDED,
+                f"{self.name} has no answer number {place + 1} to this question of stage {question.stage}: "
+                "the object, the task, the prompts or an earlier answer differ from the recorded run",
+            )
+        record = attempts[place]
+        if record.get("answer") is None:
+            status, why = record.get("status", Status.PROVIDER_INVALID), record.get("refused") or "no answer"
+            kind = UnusableAnswer if place + 1 < len(attempts) else ReasonerError
+            raise kind(status, str(why))
+        try:
+            value = question.schema.model_validate(record["answer"])
+        except ValidationError:
+            raise ReasonerError(
+                Status.NOT_RECORDED, f"{self.name}: the recorded answer has another form"
+            ) from None
+        return Answer(value, call=_call(question, record, self.name, time.perf_counter() - started))
+
+
+def _stages(path: Path) -> Iterator[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        records = [json.loads(text)]
+    except json.JSONDecodeError:
+        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    for record in records:
+        yield from record.get("stages", [record])
+
+
+def _pictures(question: Question[Any]) -> list[str]:
+    return [image_sha(image) for image in question.images]
+
+
+def _key_of_record(stage: dict[str, Any]) -> str:
+    sha = hashlib.sha256(stage["prompt"].encode()).hexdigest()
+    return _key(stage["stage"], sha, stage.get("image_sha", []))
+
+
+def _key(stage: str, sha: str, pictures: list[str]) -> str:
+    return " ".join([stage, sha, *pictures])
+
+
+def _call(question: Question[Any], record: dict[str, Any], name: str, seconds: float) -> Call:
+    kept = record.get("call") or {}
+    known = {
+        field: kept[field]
+        for field in ("provider", "model", "input_tokens", "output_tokens")
+        if field in kept
+    }
+    known |= {field: kept[field] for field in ("cached_tokens", "cost_usd") if field in kept}
+    return Call(
+        **{
+            "stage": question.stage,
+            "provider": "replay",
+            "model": name,
+            "prompt_sha": prompt_sha(question),
+            **known,
+            "attempts": 0,
+            "latency_s": seconds,
+        }
+    )
+
+
+ANY = "*"
+
+
+class OracleReasoner:
+    """Looks answers up by object name, task and stage; `*` stands for any name or any task.
+
+    The file is YAML or JSON: `{object name: {task: {stage: {field: value}}}}`, without `reasoning`. Most
+    often only some stages are labelled and routed here. Implements `Reasoner`.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Args: path: the file.
+
+        Raises:
+          UserError: it can't be read, or is of another form.
+        """
+        self.name = f"oracle:{path}"
+        try:
+            self._labels = _checked(yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValueError) as error:
+            said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise UserError(
+                f"label file {path} ({said})",
+                "YAML or JSON: {object name: {task: {stage: {field: value}}}}",
+                "mend it, or name another file after oracle:",
+            ) from None
+
+    async def ask(self, question: Question[A]) -> Answer[A]:
+        """The label; a label that was refused is not given again.
+
+        Raises:
+          ReasonerError: `not_recorded`, or `invalid_answer` for a label that does not fit.
+        """
+        label = self._label(question)
+        if label is None:
+            raise ReasonerError(
+                Status.NOT_RECORDED,
+                f"{self.name} has no label of stage {question.stage} for "
+                f"{question.observations.object_name!r} and {question.observations.task!r}",
+            )
+        if question.feedback:
+            reason = f"the label {label} was refused: {question.feedback[-1]}"
+            raise ReasonerError(Status.INVALID_ANSWER, reason)
+        try:
+            value = question.schema.model_validate({"reasoning": "label", **label})
+        except ValidationError as error:
+            said = error.errors(include_url=False)[0]
+            reason = f"the label {label} does not fit: {said['loc']}: {said['msg']}"
+            raise ReasonerError(Status.INVALID_ANSWER, reason) from None
+        call = Call(
+            stage=question.stage,
+            provider="oracle",
+            model=self.name,
+            prompt_sha=prompt_sha(question),
+            attempts=0,
+            input_tokens=0,
+            output_tokens=0,
+            cached_tokens=0,
+            cost_usd=0.0,
+        )
+        return Answer(value, call=call)
+
+    def _label(self, question: Question[Any]) -> dict[str, Any] | None:
+        for name in (question.observations.object_name or ANY, ANY):
+            tasks = self._labels.get(name, {})
+            for task in (question.observations.task, ANY):
+                if question.stage in tasks.get(task, {}):
+                    return tasks[task][question.stage]
+        return None
+
+
+def _checked(labels: Any) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    for name, tasks in _mapping(labels, "the file").items():
+        for task, stages in _mapping(tasks, f"object {name!r}").items():
+            for stage, answer in _mapping(stages, f"task {task!r}").items():
+                if stage not in prompts.STAGES:
+                    raise ValueError(f"unknown stage {stage!r}; stages are {', '.join(prompts.STAGES)}")
+                _mapping(answer, f"stage {stage!r}")
+    return labels
+
+
+def _mapping(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} holds {type(value).__name__}, not a mapping")
+    return value

@@ -1,0 +1,1 @@
+"""What the stages' rule answers share: table, sentence, roles of parts, scores of directions (DESIGN §5)."""

@@ -1,0 +1,180 @@
+"""Directions that rules speak of, and how a candidate direction scores on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, RegionObservations, Vec3
+from zdg_jax.reasoning.rules.roles import ramp
+
+_UP = np.array([0.0, 1.0, 0.0])
+
+
+def unit(v: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"] | None:
+    """v / |v|, None where |v| < 1e-6."""
+    norm = float(np.linalg.norm(v))
+    return None if norm < 1e-6 else v / norm
+
+
+def centroid(parts: tuple[ObservedPart, ...]) -> Float[np.ndarray, "3"]:
+    """Area-weighted mean of the parts' centres, metres."""
+    weights = np.array([max(p.area_share, 1e-6) for p in parts])
+    return weights @ np.array([p.center for p in parts]) / weights.sum()
+
+
+@dataclass(frozen=True)
+class Region:
+    """The hand region and what lies around it.
+
+    Attributes:
+      center: C, metres.
+      axis: long axis of the region, None if it has none.
+      long: 0..1, how clearly it is longer than wide.
+      ref: unit vector to the parts that the rule looks towards, None if there are none.
+      spine: unit vector from a blade to its handle's centre line, None if it lies on it.
+      slim: unit horizontal vector along the object's wider horizontal size, None if it is round.
+    """
+
+    center: Float[np.ndarray, "3"]
+    axis: Float[np.ndarray, "3"] | None
+    long: float
+    ref: Float[np.ndarray, "3"] | None
+    spine: Float[np.ndarray, "3"] | None
+    slim: Float[np.ndarray, "3"] | None
+
+    @property
+    def forward(self) -> Float[np.ndarray, "3"] | None:
+        """`ref` without its component along the region's axis, as far as the region is long."""
+        if self.ref is None or self.axis is None:
+            return self.ref
+        return unit(self.ref - self.long * (self.ref @ self.axis) * self.axis)
+
+    @property
+    def level_ref(self) -> Float[np.ndarray, "3"] | None:
+        """`ref` laid into the horizontal plane; None where it is within 15 degrees of upright."""
+        if self.ref is None or abs(self.ref[1]) > 0.966:
+            return None
+        return unit(self.ref * np.array([1.0, 0.0, 1.0]))
+
+
+def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> Float[np.ndarray, "3"] | None:
+    """From the blade's centre square onto the handle's centre line; at least 1.5 mm off it, else None.
+
+    A blade's edge side drops below the line of the handle, so its blunt side looks to that line.
+    """
+    if not held or not toward:
+        return None
+    handle = max(toward, key=lambda p: p.area_share)
+    axis = np.array(handle.axis)
+    off = np.array(handle.center) - centroid(held)
+    off = off - (off @ axis) * axis
+    return unit(off) if float(np.linalg.norm(off)) > 0.0015 else None
+
+
+def _slim(obj: ObservedObject) -> Float[np.ndarray, "3"] | None:
+    """Horizontal direction of the object's wider side, where the two horizontal sizes differ by 15 %."""
+    x, _, z = obj.extents
+    if max(x, z) < 1.15 * min(x, z):
+        return None
+    # A body that stands askew to the world axes: its own wide axis, if some part shows it.
+    flat = [p for p in obj.parts if abs(p.axis[1]) < 0.3 and p.area_share > 0.3]
+    if flat:
+        axis = np.array(max(flat, key=lambda p: p.area_share).axis)
+        return unit(axis * np.array([1.0, 0.0, 1.0]))
+    return np.array([1.0, 0.0, 0.0]) if x > z else np.array([0.0, 0.0, 1.0])
+
+
+def region_of(
+    obj: ObservedObject,
+    held: tuple[int, ...],
+    toward: tuple[int, ...],
+    center: Vec3,
+    axis: Vec3 | None,
+    extents: Vec3 | None,
+) -> Region:
+    """Gathers the reference directions of a hand region.
+
+    Args:
+      obj: the whole object.
+      held, toward: part numbers; an empty `toward` means the rest of the object.
+      center: C, metres.
+      axis, extents: the region's long axis and principal extents in metres, None where not known.
+
+    Returns:
+      The region.
+    """
+    by = {p.number: p for p in obj.parts}
+    held_parts = tuple(by[n] for n in held if n in by)
+    others = tuple(by[n] for n in toward if n in by and n not in held)
+    others = others or tuple(p for p in obj.parts if p.number not in held)
+    c = np.array(center)
+    ref = unit(centroid(others) - c) if others else None
+    long = ramp(extents[0] / max(extents[1], 1e-9), 1.1, 1.6) if extents else 0.0
+    a = unit(np.array(axis)) if axis else None
+    return Region(c, a, long, ref, _spine(held_parts, others), _slim(obj))
+
+
+def held_region(observed: RegionObservations, toward: tuple[int, ...]) -> Region:
+    """`region_of` from the observations of a stage that knows the hand region."""
+    return region_of(
+        observed.object,
+        observed.hand_parts,
+        toward,
+        observed.center,
+        observed.region_axis,
+        observed.region_extents,
+    )
+
+
+Term = Callable[[np.ndarray, str], float]
+
+
+def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> dict[str, Term]:
+    """The terms that this region defines (see affordances.TERMS): (unit direction, label) -> value.
+
+    Args:
+      region: the hand region.
+      broadside: label -> mean max(0, n . D) over the region, where known.
+    """
+    terms: dict[str, Term] = {
+        "up": lambda d, _: float(d @ _UP),
+        "up_line": lambda d, _: abs(float(d @ _UP)),
+        "side": lambda d, _: float(np.sqrt(max(0.0, 1 - (d @ _UP) ** 2))),
+    }
+    ref, level, forward = region.ref, region.level_ref, region.forward
+    axis, spine, slim = region.axis, region.spine, region.slim
+    if ref is not None:
+        terms["ref"] = lambda d, _: float(d @ ref)
+        terms["ref_line"] = lambda d, _: abs(float(d @ ref))
+        terms["-ref_line"] = lambda d, _: 1 - abs(float(d @ ref))
+    if level is not None:
+        terms["level_ref"] = lambda d, _: float(d @ level)
+    if forward is not None:
+        terms["forward"] = lambda d, _: float(d @ forward)
+    if axis is not None:
+        terms["across"] = lambda d, _: region.long * float(np.sqrt(max(0.0, 1 - (d @ axis) ** 2)))
+    if spine is not None:
+        terms["spine"] = lambda d, _: float(d @ spine)
+    if slim is not None:
+        terms["slim"] = lambda d, _: abs(float(d @ slim))
+        thin = np.cross(_UP, slim)
+        terms["flank"] = lambda d, _: 1 - abs(float(d @ thin))
+        terms["-slim"] = lambda d, _: 1 - abs(float(d @ slim))
+    if broadside:
+        most = max(broadside.values()) or 1.0
+        terms["broadside"] = lambda d, label: broadside.get(label, 0.0) / most
+    return terms
+
+
+def score(
+    weights: Mapping[str, float],
+    terms: Mapping[str, Term],
+    d: Float[np.ndarray, "3"],
+    label: str = "",
+) -> float:
+    """sum(w_t * t(d)) over the terms that the region defines."""
+    return float(sum(w * terms[t](d, label) for t, w in weights.items() if t in terms))

@@ -1,0 +1,237 @@
+"""What is to be done with which thing, which of its parts that concerns, and how a choice is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from zdg_jax.reasoning.observations import ObservedObject, StageObservations
+from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
+from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
+from zdg_jax.reasoning.rules.roles import assign_roles, family_fit, grow, score_matrix
+
+_NEUTRAL = 0.3  # fit of a family whose shape says nothing
+_NAMED = 8.0  # a name outweighs every shape
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The understood task.
+
+    Attributes:
+      reading: what the sentence says.
+      thing: the class or, where none is told, the family of shapes.
+      told: how the thing became known: "named", "implied by the verb" or "guessed from its shape".
+      fit: how well the shape agrees with its family, 0..1.
+      rule: how it is held.
+      roles: role -> part numbers, best first.
+      holds: part sets for the whole hand, best first; never empty.
+    """
+
+    reading: Reading
+    thing: str
+    told: str
+    fit: float
+    rule: Rule
+    roles: dict[str, tuple[int, ...]]
+    holds: tuple[tuple[int, ...], ...]
+
+    def parts_of(self, roles: tuple[str, ...]) -> tuple[int, ...]:
+        """Numbers of all parts that play any of the roles."""
+        return tuple(dict.fromkeys(n for r in roles for n in self.roles.get(r, ())))
+
+    def touched(self, hand_parts: tuple[int, ...]) -> tuple[int, ...]:
+        """Parts for thumb and index: every touched role that is present; "hold" means the hand's own."""
+        parts: list[int] = []
+        for role in self.rule.touch:
+            parts += hand_parts if role == "hold" else self.roles.get(role, ())[:1]
+        return tuple(dict.fromkeys(parts)) or hand_parts
+
+    def role_of(self, number: int) -> str:
+        """The role that a part plays, "other part" if none."""
+        return next((r for r, numbers in self.roles.items() if number in numbers), "other part")
+
+
+def _identify(
+    reading: Reading, obj: ObservedObject, table: AffordanceTable
+) -> tuple[ObjectClass | None, str, str, float]:
+    """(class or None, family, how it is told, fit): text weight + 2 * fit, the best wins."""
+    fit = family_fit(obj)
+    options: list[tuple[float, str, str]] = []
+    for k, name in enumerate(reading.named):
+        options.append((_NAMED - k + 0.5 * fit.get(table.classes[name].family, _NEUTRAL), name, "named"))
+    for name, weight in reading.hints.items():
+        agrees = fit.get(table.classes[name].family, _NEUTRAL)
+        # A shape that contradicts the verb's usual tool halves the hint, unless another word backs it.
+        weight = weight if agrees >= 0.15 or weight > 3 else 0.5 * weight
+        options.append((weight + 2 * agrees, name, "implied by the verb"))
+    guess = max(table.families, key=lambda f: fit.get(f, _NEUTRAL))
+    options.append((2 * fit.get(guess, _NEUTRAL), guess, "guessed from its shape"))
+    _, name, told = max(options, key=lambda o: o[0])
+    if told == "guessed from its shape":
+        return None, name, told, fit.get(name, _NEUTRAL)
+    row = table.classes[name]
+    return row, row.family, told, fit.get(row.family, _NEUTRAL)
+
+
+def _holds(
+    rule: Rule, roles: dict[str, tuple[int, ...]], obj: ObservedObject, table: AffordanceTable
+) -> list[tuple[int, ...]]:
+    """Part sets in order of preference: as the rule says, then each single part by how graspable it is."""
+    sets: list[tuple[int, ...]] = []
+    for entry in rule.hold:
+        numbers = tuple(dict.fromkeys(n for role in entry.split("+") for n in roles.get(role, ())))
+        if numbers and rule.take == "all":
+            sets.append(tuple(sorted(numbers)))
+        sets += [grow(n, numbers, obj) for n in numbers]
+    grip = score_matrix(obj, ("handle",), table.roles)[:, 0]
+    order = sorted(range(len(obj.parts)), key=lambda i: (-grip[i], i))
+    sets += [(obj.parts[i].number,) for i in order]
+    return list(dict.fromkeys(sets))
+
+
+@lru_cache(maxsize=1)
+def _lexicon() -> Lexicon:
+    return Lexicon.of(load_table())
+
+
+def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
+    """Reads the sentence, names the thing and gives its parts roles; the same input gives the same plan.
+
+    Args:
+      task: the sentence.
+      object_name: only if the user gave one.
+      obj: the object's numbers.
+
+    Returns:
+      The plan.
+    """
+    lexicon = _lexicon()
+    table = lexicon.table
+    reading = read_task(task, object_name, lexicon)
+    row, family, told, fit = _identify(reading, obj, table)
+    if row is not None:
+        rule, role_names = row.rule(reading.verb, reading.intent), row.roles
+    else:
+        rule, role_names = table.families[family].rules[reading.intent], table.families[family].roles
+    part = acted_on(task, row)
+    if part is not None and part[1] not in rule.hold:
+        more = (part[1], *(r for r in role_names if r != part[1]))
+        if part[1] in assign_roles(obj, more, table.roles):
+            rule, role_names = part_rule(rule, *part), more
+    roles = assign_roles(obj, role_names, table.roles)
+    thing = row.name if row is not None else family
+    return Plan(reading, thing, told, fit, rule, roles, tuple(_holds(rule, roles, obj, table)))
+
+
+# Small parts that stand out; what holds the whole thing (its handle) is the table's business.
+_ROLE = {
+    **dict.fromkeys(("lid", "cap", "cork", "stopper", "pump", "knob"), "cap"),
+    **dict.fromkeys(("button", "switch"), "button"),
+    "trigger": "trigger",
+}
+_ACTS = frozenset("take lift pull press push turn twist flip remove open unscrew squeeze put".split())
+_BETWEEN = frozenset("the a its off down up back on".split())
+_CLAUSE = frozenset("so while leaving".split())
+
+
+def acted_on(task: str, row: ObjectClass | None) -> tuple[str, str] | None:
+    """(word, role) of the part that the sentence's verb acts on.
+
+    The word stands right after the verb, articles and particles aside; what a later clause names ("so that
+    I can take the lid") is left for somebody else. A thing that is itself called so, a pot lid, has no such
+    part.
+
+    Args:
+      task: the sentence.
+      row: the thing's class, if known.
+    """
+    words = tokens(task)
+    own = set() if row is None else {w for name in (row.name, *row.synonyms) for w in name.split()}
+    for at, verb in enumerate(words):
+        if verb in _CLAUSE:
+            return None
+        if verb not in _ACTS:
+            continue
+        end = at + 1
+        while end < len(words) and words[end] in _BETWEEN:
+            end += 1
+        if end < len(words) and words[end] in _ROLE and words[end] not in own:
+            return words[end], _ROLE[words[end]]
+    return None
+
+
+def part_rule(rule: Rule, word: str, role: str) -> Rule:
+    """The rule for taking that part instead of what holds the thing."""
+    pressed = word in ("pump", "button", "switch", "trigger")
+    return rule.model_copy(
+        update={
+            "hold": (role, *rule.hold),
+            "touch": ("hold",),
+            "approach": {"up": 1.5, "across": 0.5},
+            "fingers": {"across": 1.0},
+            "thumb": {},
+            "grasp": "press" if pressed else "lift",
+            "points": False,
+            "why": f"the {word} is what the sentence acts on",
+        }
+    )
+
+
+T = TypeVar("T")
+Observed = TypeVar("Observed", bound=StageObservations)
+
+
+def planned(question: Question[Any], kind: type[Observed]) -> tuple[Observed, Plan]:
+    """What a stage observed, as its own class, and the plan for it."""
+    observed = question.observations
+    assert isinstance(observed, kind)
+    return observed, make_plan(observed.task, observed.object_name, observed.object)
+
+
+def after_refusals(ranking: Sequence[T], feedback: tuple[str, ...], stage: str) -> T:
+    """The best option not refused yet: this reasoner is deterministic, so n refusals were its first n.
+
+    Args:
+      ranking: options without repetition, best first.
+      feedback: one reason for each refused answer.
+      stage: for the error.
+
+    Returns:
+      ranking[len(feedback)].
+
+    Raises:
+      ReasonerError: "exhausted" once every option was refused.
+    """
+    if len(feedback) >= len(ranking):
+        last = feedback[-1] if feedback else "nothing was offered"
+        raise ReasonerError(
+            "exhausted", f"{stage}: all {len(ranking)} options were refused; last reason: {last}"
+        )
+    return ranking[len(feedback)]
+
+
+def intro(plan: Plan) -> str:
+    """What the task is taken to mean, and why it is done as the rule says."""
+    doing = {"use": "be used", "handover": "be handed over", "move": "be picked up and moved"}[
+        plan.reading.intent
+    ]
+    verb = f" ('{plan.reading.verb}')" if plan.reading.verb else ""
+    return (
+        f"The thing ({plan.thing}, {plan.told}; shape agreement {plan.fit:.2f}) is to {doing}{verb}. "
+        f"{plan.rule.why.capitalize()}."
+    )
+
+
+def part_line(number: int, obj: ObservedObject, plan: Plan) -> str:
+    """One part in numbers."""
+    p = next(p for p in obj.parts if p.number == number)
+    size = " x ".join(f"{100 * e:.1f}" for e in p.extents)
+    hole = f", with a {100 * p.hole_diameter:.1f} cm hole" if p.is_loop else ""
+    return (
+        f"Part {number} is its {plan.role_of(number)}: {size} cm, {100 * p.thickness:.1f} cm thick, "
+        f"{100 * p.area_share:.0f} % of the surface{hole}."
+    )
