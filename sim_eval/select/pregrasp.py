@@ -14,6 +14,7 @@ from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.squeeze import opened_and_squeezed
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.pose import rotation_to_wxyz, wxyz_to_rotation
 
 #: Metres between every collision sphere and the object before the hand closes.
 CLEARANCE = 0.005
@@ -133,8 +134,8 @@ def _step(
         A = A * free
         step[i] = np.linalg.solve(A.T @ A + np.diag(cost), A.T @ b)
     step *= np.minimum(1.0, _MOST_TURN / np.maximum(np.abs(step[:, :a]).max(axis=1), 1e-9))[:, None]
-    turned = Rotation.from_rotvec(step[:, a + 3 :]) * Rotation.from_quat(pose[:, 3:], scalar_first=True)
-    pose = np.concatenate([pose[:, :3] + step[:, a : a + 3], turned.as_quat(scalar_first=True)], axis=1)
+    turned = Rotation.from_rotvec(step[:, a + 3 :]) * wxyz_to_rotation(pose[:, 3:])
+    pose = np.concatenate([pose[:, :3] + step[:, a : a + 3], rotation_to_wxyz(turned)], axis=1)
     return pose, np.clip(q + step[:, :a], hand.lower, hand.upper)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from zdg_jax.hands import anatomy as an
 from zdg_jax.hands.implicit import cone_distance, mesh_implicit, smooth_min
+from zdg_jax.pose import matrix_to_wxyz
 
 ASSETS = Path(__file__).parent / "assets" / "human16"
 SKIN_FACES = 1636
@@ -25,8 +25,7 @@ def _num(values) -> str:
 
 
 def _quat(R: np.ndarray) -> str:
-    x, y, z, w = Rotation.from_matrix(R).as_quat()
-    return _num([w, x, y, z])
+    return _num(matrix_to_wxyz(R))
 
 
 def segments() -> list[an.Cone]:

@@ -14,6 +14,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands.geoms import bounds, solid_distance, solid_geoms
 from zdg_jax.hands.implicit import mesh_implicit
 from zdg_jax.hands.tree import Tree, body_name, subtree
+from zdg_jax.pose import unit
 
 #: Names from the thumb's side on.
 FINGERS = ("index", "middle", "ring", "little")
@@ -76,9 +77,9 @@ def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | Non
         )
     thumb = _thumb(tree, fingers)
     rest = [f for i, f in enumerate(fingers) if i != thumb]
-    d_finger = _unit(np.sum([_unit(f.tip - f.root) for f in rest], axis=0))
+    d_finger = unit(np.sum([unit(f.tip - f.root) for f in rest], axis=0))
     bend = np.sum([f.bend for f in rest], axis=0)
-    d_palm = _unit(bend - (bend @ d_finger) * d_finger)
+    d_palm = unit(bend - (bend @ d_finger) * d_finger)
     across = np.cross(d_palm, d_finger)
     origin = _palm_point(model, tree, pose, rest, d_finger, d_palm)
     side = (
@@ -167,12 +168,12 @@ def _finger(model: mujoco.MjModel, tree: Tree, pose: _Pose, path: Sequence[int])
     box = np.stack(np.meshgrid(*np.stack([low, high], 1), indexing="ij"), -1).reshape(-1, 3) @ pose.R[pad].T
     box = box + pose.p[pad]
     center = box.mean(axis=0)
-    outward = _unit(center - pose.anchor[last])
+    outward = unit(center - pose.anchor[last])
     tip = center + outward * max(0.0, float(((box - center) @ outward).max()) * 0.8)
     lower, upper = model.jnt_range[tree.hinges[last]]
     axis = pose.axis[last] * (1.0 if abs(upper) >= abs(lower) else -1.0)
     return Finger(tuple(links), pad, tuple(hinges), pose.anchor[hinges[0]], tip,
-                  _unit(np.cross(axis, tip - pose.anchor[last])), axis)  # fmt: skip
+                  unit(np.cross(axis, tip - pose.anchor[last])), axis)  # fmt: skip
 
 
 def _thumb(tree: Tree, fingers: Sequence[Finger]) -> int:
@@ -185,7 +186,7 @@ def _thumb(tree: Tree, fingers: Sequence[Finger]) -> int:
     # the one whose absence leaves the others' bending directions most alike
     def alike(i: int) -> float:
         rest = [f for k, f in enumerate(fingers) if k != i]
-        along = np.linalg.norm(np.mean([_unit(f.tip - f.root) for f in rest], axis=0))
+        along = np.linalg.norm(np.mean([unit(f.tip - f.root) for f in rest], axis=0))
         return float(np.linalg.norm(np.mean([f.axis for f in rest], axis=0)) + along)
 
     return int(np.argmax([alike(i) for i in range(len(fingers))]))
@@ -239,7 +240,7 @@ def _pad(model: mujoco.MjModel, tree: Tree, pose: _Pose, finger: Finger) -> dict
     hinge = (pose.anchor[finger.hinges[-1]] - p) @ R
     normal = finger.bend @ R
     along = (finger.tip - pose.anchor[finger.hinges[-1]]) @ R
-    along = _unit(along - (along @ normal) * normal)
+    along = unit(along - (along @ normal) * normal)
     side = np.cross(normal, along)
     x = (v - hinge) @ along
     start = max(float(x.min()), 0.0)
@@ -254,10 +255,6 @@ def _pad(model: mujoco.MjModel, tree: Tree, pose: _Pose, finger: Finger) -> dict
     inside = np.flatnonzero(distance(line) < 0)
     point = line[inside[0]] if len(inside) else middle + height * normal
     return {"link": tree.links[finger.pad], "point": _plain(point), "normal": _plain(normal, 4)}
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / max(float(np.linalg.norm(v)), 1e-12)
 
 
 def _plain(v: np.ndarray, digits: int = 5) -> list[float]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import wxyz_to_matrix
 
 #: Segments, and variables, that fit: one a lane.
 LANES = 32
@@ -66,7 +67,7 @@ def segments(hand: HandModel) -> Segments:
         above = hand.link_parent[number]
         at, here = (
             link[above],
-            hang[above] @ _pose(_matrix(hand.q_parent_link[number]), hand.p_parent_link[number]),
+            hang[above] @ _pose(wxyz_to_matrix(hand.q_parent_link[number]), hand.p_parent_link[number]),
         )
         for j in np.flatnonzero(hand.joint_link == number):
             hinge, s = _pose(_onto(hand.joint_axis[j]), hand.p_link_joint[j]), 1 + int(j)
@@ -104,15 +105,6 @@ def _pose(R: np.ndarray, p: np.ndarray) -> np.ndarray:
     T = np.eye(4)
     T[:3, :3], T[:3, 3] = R, p
     return T
-
-
-def _matrix(q: np.ndarray) -> np.ndarray:
-    w, x, y, z = q / np.linalg.norm(q)
-    return np.array([
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ])  # fmt: skip
 
 
 def _onto(axis: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
 
+from zdg_jax.pose import unit
 from zdg_jax.render.frame import Camera
 from zdg_jax.render.surface import Surface
 
@@ -48,7 +49,7 @@ def shade(
         to_eye[:, 0] = (camera.width / 2 - 0.5 - cols) / camera.focal
         to_eye[:, 1] = (camera.height / 2 - 0.5 - rows) / camera.focal
         to_eye[:, 2] = -1.0
-        light, shine = _light(_unit(n), _unit(to_eye), -camera.R_world_cam[1].astype(np.float32))
+        light, shine = _light(unit(n), unit(to_eye), -camera.R_world_cam[1].astype(np.float32))
 
         box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
         depth = np.full(face.shape, np.inf, dtype=np.float32)
@@ -71,11 +72,7 @@ def _light(
     facing = np.einsum("ni,ni->n", n, to_eye)
     n = np.where(facing[:, None] < 0, -n, n)
     diffuse = 0.50 - 0.07 * (n @ down) + 0.33 * np.maximum(n @ _KEY, 0.0) + 0.25 * np.abs(facing)
-    return diffuse, 0.10 * np.maximum(np.einsum("ni,ni->n", n, _unit(to_eye + _KEY)), 0.0) ** 40
-
-
-def _unit(v: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    return v / np.maximum(np.sqrt(np.einsum("ni,ni->n", v, v)), 1e-12)[:, None]
+    return diffuse, 0.10 * np.maximum(np.einsum("ni,ni->n", n, unit(to_eye + _KEY)), 0.0) ** 40
 
 
 def _crease(depth: Float[np.ndarray, "h w"], sigma: float) -> Float[np.ndarray, "h w"]:

@@ -9,6 +9,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 
+from zdg_jax.pose import unit
+
 NEUTRAL = (0.80, 0.79, 0.77)
 _CREASE = 0.8  # cosine; a corner whose vertex normal leaves its face further than this stays sharp
 
@@ -78,7 +80,7 @@ def join(surfaces: Sequence[Surface]) -> tuple[Surface, Int[np.ndarray, " faces"
 def face_normals(surface: Surface) -> Float[np.ndarray, "faces 3"]:
     """Unit normals by winding; zero where a face has no area."""
     a, b, c = (surface.vertices[surface.faces[:, i]] for i in range(3))
-    return _unit(np.cross(b - a, c - a))
+    return unit(np.cross(b - a, c - a))
 
 
 def _corner_normals(
@@ -91,7 +93,7 @@ def _corner_normals(
     normal = np.cross(ahead[:, 0], behind[:, 0])
     sine = np.linalg.norm(np.cross(ahead, behind), axis=2)
     angle = np.arctan2(sine, np.einsum("fci,fci->fc", ahead, behind))
-    flat = np.broadcast_to(_unit(normal)[:, None, :], corners.shape)
+    flat = np.broadcast_to(unit(normal)[:, None, :], corners.shape)
     summed = np.stack(
         [
             np.bincount(faces.ravel(), (angle[:, :, None] * flat)[:, :, i].ravel(), len(vertices))
@@ -99,13 +101,8 @@ def _corner_normals(
         ],
         axis=1,
     )
-    mean = _unit(summed)[faces]
+    mean = unit(summed)[faces]
     if smooth:
         return mean
     near = np.einsum("fci,fci->fc", mean, flat) >= _CREASE
     return np.where(near[:, :, None], mean, flat)
-
-
-def _unit(v: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    length = np.linalg.norm(v, axis=1, keepdims=True)
-    return v / np.where(length > 0, length, 1.0)
