@@ -16,7 +16,7 @@ from pipelines.progress import Steps
 from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 from zdg_jax.pose import compose, make_pose
 
 NO_OBJECT = "no_object"

@@ -20,9 +20,8 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import wxyz_to_matrix
 from zdg_jax.reasoning.imagine import thumb_side
 from zdg_jax.reasoning.pictures import hand_colors
-from zdg_jax.render.palette import tinted
-from zdg_jax.render.sheet import GraspPicture, grasp_sheet, grasp_views
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.sheets import GraspPicture, grasp_sheet, grasp_views
+from zdg_jax.render.surface import Surface, tinted
 
 
 def kept_grasps(

@@ -16,7 +16,7 @@ from jaxtyping import Int
 from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.refine.energies import TERMS

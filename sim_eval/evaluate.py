@@ -13,7 +13,7 @@ from sim_eval.protocols import gravity, gravity_hold, six_force
 from sim_eval.simobject import sim_object
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 
 PROTOCOLS = ("gravity", "gravity_hold", "six_force")
 SUCCESS_DEPTH_CM = 1.0  # paper IV-A: "continuous contact with penetration depth below 1cm"

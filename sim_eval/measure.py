@@ -18,11 +18,11 @@ from sim_eval.metrics.penetration import (
 )
 from sim_eval.metrics.self_penetration import self_penetration
 from sim_eval.solids import as_manifold
-from zdg_jax.hands.collision_points import collision_points
+from zdg_jax.hands.io.link_solids import collision_points
 from zdg_jax.hands.kinematics import posed_points, posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.fields import closest_points, winding_number
 from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.objects.sdf.mesh_distance import closest_points, winding_number
 
 # kind of every column of `measure_shape`, in its order; the tables and the empty batch read it
 COLUMNS = {

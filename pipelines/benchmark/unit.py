@@ -20,7 +20,7 @@ from sim_eval.benchmark.instructions import Instruction
 from sim_eval.evaluate import evaluate
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.objects.named_parts import named_parts
+from zdg_jax.objects.parts.named import named_parts
 
 MEASURES = (
     "p_dep_cm", "p_dep_object_cm", "p_vol_cm3", "p_vol_voxel_cm3", "self_pen_cm", "sim_dis_cm", "sim_suc",

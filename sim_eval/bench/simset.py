@@ -18,7 +18,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 from zdg_jax.objects import load_object, signed_distance, ycb_names
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import YCB_PREFIX

@@ -12,7 +12,7 @@ from sim_eval.protocols.hold import poses_of
 from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.pose import rotation_to_wxyz, wxyz_to_rotation
 

@@ -5,7 +5,7 @@ import pytest
 
 from pipelines import rows
 from zdg_jax.hands import HAND_NAMES, load_hand
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 
 
 @pytest.mark.parametrize("name", HAND_NAMES)

@@ -16,7 +16,7 @@ from tests.pipelines.test_dataset import row
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.load import hand_source
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 
 KINDS = ("lift", "press")
 

@@ -13,9 +13,9 @@ from tests.refine.things import SHORT, STARTS, grasp_on, shape, six_tasks
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine import TERMS, RefineConfig, RefinedGrasps, Task, plan, refine_many
+from zdg_jax.refine import TERMS, RefineConfig, RefinedGrasps, Task, refine_many
 from zdg_jax.refine.devices import functions
-from zdg_jax.refine.optimise import compiled
+from zdg_jax.refine.optimize import compiled
 
 HAND = load_hand("human16")
 FEW = replace(SHORT, steps=8)

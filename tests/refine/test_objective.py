@@ -14,10 +14,10 @@ import pytest
 
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import HAND_NAMES, HandModel, load_hand
-from zdg_jax.objects.lookup import entry_reader, locate, regions, row_reader, signed
+from zdg_jax.objects.sdf.query import entry_reader, locate, regions, row_reader, signed
 from zdg_jax.refine import TERMS, RefineConfig, seams
 from zdg_jax.refine import objective as ob
-from zdg_jax.refine.batch import stack
+from zdg_jax.refine.batching import stack
 from zdg_jax.refine.energies import (
     Fingertips,
     ObjectSamples,
@@ -26,14 +26,11 @@ from zdg_jax.refine.energies import (
     SphereGaps,
     all_terms,
 )
-from zdg_jax.refine.frames import to_field
 from zdg_jax.refine.hand_points import layout, place_all
 from zdg_jax.refine.measure import NORMAL_STEP, nearest_spheres
-from zdg_jax.refine.optimise import gradients
-from zdg_jax.refine.problem import build_problem
-from zdg_jax.refine.starts import jittered
-from zdg_jax.refine.targets import Tables, Targets
-from zdg_jax.refine.variables import Variables, kinematics, to_pose, to_variables
+from zdg_jax.refine.optimize import gradients
+from zdg_jax.refine.problem import Tables, Targets, build_problem, jittered
+from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
 
 
 @cache

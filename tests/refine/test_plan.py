@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import load_hand
-from zdg_jax.refine import RefineConfig, plan
-from zdg_jax.refine.plan import Shape, chunk_shape, seeds_a_slot
+from zdg_jax.refine import RefineConfig, batching
+from zdg_jax.refine.batching import Shape, chunk_shape, seeds_a_slot
 from zdg_jax.refine.problem import Problem, build_problem
 
 
@@ -39,7 +39,7 @@ def test_every_start_is_dealt_once_and_sits_with_its_own_task(
     counts: list[int], devices: int, slots: int, seeds: int
 ) -> None:
     rows = rows_of(counts)
-    chunks = plan.plan(problems()[: len(counts)], rows, Shape(devices, slots, seeds))
+    chunks = batching.plan(problems()[: len(counts)], rows, Shape(devices, slots, seeds))
     dealt = np.concatenate([c.row[c.live] for c in chunks])
     np.testing.assert_array_equal(np.sort(dealt), np.arange(sum(counts)))
     for chunk in chunks:
@@ -51,7 +51,7 @@ def test_every_start_is_dealt_once_and_sits_with_its_own_task(
 def test_a_thousand_starts_in_chunks_of_128() -> None:
     shape = chunk_shape([1000], jax.devices()[:1], seeds_a_slot(1000, 1000))
     assert shape == (1, 2, 64)
-    chunks = plan.plan(problems()[:1], rows_of([1000]), shape)
+    chunks = batching.plan(problems()[:1], rows_of([1000]), shape)
     assert len(chunks) == 8
     assert [int(c.live.sum()) for c in chunks] == [128] * 7 + [104]
     np.testing.assert_array_equal(np.concatenate([c.row[c.live] for c in chunks]), np.arange(1000))
@@ -60,10 +60,10 @@ def test_a_thousand_starts_in_chunks_of_128() -> None:
 def test_a_chunk_holds_no_more_than_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields of two objects do not fit together; two tasks of one object share theirs."""
     most = max(len(p.field.rows) for p in problems())
-    monkeypatch.setattr("zdg_jax.refine.batch.MAX_ROWS", most)
-    monkeypatch.setattr("zdg_jax.refine.batch.MEAN_ROWS", most // 4)
+    monkeypatch.setattr("zdg_jax.refine.batching.MAX_ROWS", most)
+    monkeypatch.setattr("zdg_jax.refine.batching.MEAN_ROWS", most // 4)
     box, _, plate = problems()
-    chunks = plan.plan([box, box, plate], rows_of([4, 4, 4]), Shape(1, 4, 4))
+    chunks = batching.plan([box, box, plate], rows_of([4, 4, 4]), Shape(1, 4, 4))
     assert [c.live.sum() for c in chunks] == [8, 4]
 
 
@@ -75,8 +75,8 @@ def device(memory: int | None, platform: str = "gpu") -> Mock:
 @pytest.mark.parametrize("gigabytes", [8, 24, 80, 141])
 def test_tables_leave_most_of_the_memory(gigabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = gigabytes * 10**9
-    slots = plan.slots_that_fit(device(memory))
-    assert plan.table_bytes(slots) <= 0.4 * memory < plan.table_bytes(2 * slots)
+    slots = batching.slots_that_fit(device(memory))
+    assert batching.table_bytes(slots) <= 0.4 * memory < batching.table_bytes(2 * slots)
     shape = chunk_shape([64] * 100_000, [device(memory)], 64)
     assert shape.slots * shape.seeds <= 32768
     assert shape.slots == min(512, slots)

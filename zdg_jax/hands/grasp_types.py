@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.errors import UserError
-from zdg_jax.hands.card import HandCard
+from zdg_jax.hands.io.hand_spec import HandCard
 from zdg_jax.hands.keypoints import Goal, fit
 from zdg_jax.hands.kinematics import posed, posed_in_palm
 from zdg_jax.hands.model import GraspType, HandModel

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, Int32, UInt32
 from zdg_jax._brax import Transform, math
 from zdg_jax.hands.kinematics import Chain, chain, moves_link, place, rotate
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.lookup import Lattice, entry_reader, locate, row_reader, signed
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.objects.sdf.query import Lattice, entry_reader, locate, row_reader, signed
 
 #: Residuals of positions are counted in centimetres, those of directions in units of 1 (about 57 degrees).
 UNIT = 0.01

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float
 
-from zdg_jax.render.frame import Camera
+from zdg_jax.render.cameras import Camera
 
 CARDINALS = ("front", "behind", "left", "right", "above", "below")
 OPPOSITE = {

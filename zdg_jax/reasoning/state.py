@@ -18,7 +18,7 @@ from zdg_jax.reasoning.object_facts import object_facts
 from zdg_jax.reasoning.position import expanded_hull
 from zdg_jax.reasoning.region import Region, measure
 from zdg_jax.render import cameras, marks, raycast
-from zdg_jax.render.frame import Camera, Frame
+from zdg_jax.render.cameras import Camera, Frame
 from zdg_jax.render.surface import Surface
 
 T = TypeVar("T")

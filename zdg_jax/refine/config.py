@@ -12,7 +12,7 @@ from jaxtyping import Float
 from zdg_jax.errors import UserError
 from zdg_jax.refine.energies import TERMS
 
-#: Who gives the direction of a step; its length is the schedule's. `optimise.OPTIMIZERS` has them.
+#: Who gives the direction of a step; its length is the schedule's. `optimize.OPTIMIZERS` has them.
 Optimizer = Literal["adam", "amsgrad", "nadam", "adabelief", "yogi", "lion", "rmsprop"]
 Ablation = Literal["none", "contact", "initial", "refine"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from zdg_jax._ptx import fma
-from zdg_jax.objects.lookup import Components, Lattice, ReadRow, locate, regions, signed
+from zdg_jax.objects.sdf.query import Components, Lattice, ReadRow, locate, regions, signed
 from zdg_jax.refine.energies import Fingertips, ObjectSamples, SkinDistances, SphereGaps
 from zdg_jax.refine.hand_points import SPHERE_BITS
 from zdg_jax.refine.seams import distance, pair_gaps, with_gradients

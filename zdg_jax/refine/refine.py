@@ -12,15 +12,13 @@ from jaxtyping import Float
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.batch import fits
+from zdg_jax.refine.batching import Device, fits
 from zdg_jax.refine.config import RefineConfig
+from zdg_jax.refine.driver import Ended, OnChunk, run
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.engine import Ended, OnChunk, run
-from zdg_jax.refine.frames import to_field, to_object
-from zdg_jax.refine.plan import Device
-from zdg_jax.refine.problem import Problem, build_problem
+from zdg_jax.refine.problem import Problem, Starts, build_problem, jittered, random_around
 from zdg_jax.refine.result import REASONS, RefinedGrasps, drift_from
-from zdg_jax.refine.starts import Starts, jittered, random_around
+from zdg_jax.refine.variables import to_field, to_object
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from sim_eval.select.pregrasp import CLEARANCE, WAY_SLACK, find_pregrasp
 from tests.sim_eval.helpers import sphere
 from tests.sim_eval.select.things import around, field
 from zdg_jax.hands.kinematics import posed_spheres
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import opened_and_squeezed
 
 
 @pytest.mark.parametrize("hand_name", ["human16", "shadow"])

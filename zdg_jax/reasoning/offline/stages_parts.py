@@ -12,7 +12,7 @@ from zdg_jax.reasoning.offline.plan import Plan, make_plan
 from zdg_jax.reasoning.offline.ranking import after_refusals
 from zdg_jax.reasoning.offline.text import intro, part_line
 from zdg_jax.reasoning.protocol import Question, ReasonerError
-from zdg_jax.render.frame import Camera
+from zdg_jax.render.cameras import Camera
 
 
 def touch_parts(plan: Plan, hand_parts: tuple[int, ...]) -> tuple[int, ...]:

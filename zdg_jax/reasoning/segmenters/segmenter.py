@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 
 from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig, automatic_masks, boxes_of, label_map
 from zdg_jax.reasoning.segmenters.source import MaskSource
-from zdg_jax.render.frame import Frame
+from zdg_jax.render.cameras import Frame
 
 _LEAST_AGREEMENT = 0.3
 
