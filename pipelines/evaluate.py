@@ -16,7 +16,7 @@ from pipelines.progress import Steps
 from pipelines.rows import measured_columns
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError
-from zdg_jax.hands.pregrasp import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.pose import compose, make_pose
 
 NO_OBJECT = "no_object"
@@ -113,7 +113,7 @@ def _measure(
     options = {} if obj.part is None else {"part": obj.part}
     joints = grasps.joints[index]
     # a file need not say how the hand closes: then the hand's own rule does
-    rule = opened_and_squeezed(model, joints)
+    rule = pregrasp_and_squeeze(model, joints)
     before, after = (
         np.where(np.isfinite(given[index]), given[index], own)
         for given, own in zip((grasps.pregrasp, grasps.squeeze), rule, strict=True)

@@ -16,7 +16,7 @@ from jaxtyping import Int
 from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.refine.energies import TERMS
@@ -79,7 +79,7 @@ def grasp_row(
     assert grasp.guidance is not None  # a refined task was reasoned
     assert grasp.initial is not None
     joints = np.asarray(refined.joints[index], dtype=np.float64)
-    pregrasp, squeeze = opened_and_squeezed(hand, joints)
+    pregrasp, squeeze = pregrasp_and_squeeze(hand, joints)
     return {
         **shared,
         "grasp_id": f"{shared['task_id']}-{shared['seed']}-{index:04d}",

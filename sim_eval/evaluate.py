@@ -13,7 +13,7 @@ from sim_eval.protocols import gravity, gravity_hold, six_force
 from sim_eval.simobject import sim_object
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 PROTOCOLS = ("gravity", "gravity_hold", "six_force")
 SUCCESS_DEPTH_CM = 1.0  # paper IV-A: "continuous contact with penetration depth below 1cm"
@@ -76,7 +76,7 @@ def evaluate(
         return _empty(protocol, part is not None)
     columns = measure_shape(hand, obj, hand_pose, joints, part)
     if pregrasp is None or squeeze is None:
-        rule = opened_and_squeezed(hand, joints)
+        rule = pregrasp_and_squeeze(hand, joints)
         pregrasp, squeeze = (
             (rule[0] if pregrasp is None else pregrasp),
             (rule[1] if squeeze is None else squeeze),

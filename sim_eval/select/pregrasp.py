@@ -12,7 +12,7 @@ from sim_eval.protocols.hold import poses_of
 from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.pose import rotation_to_wxyz, wxyz_to_rotation
 
@@ -71,7 +71,7 @@ def find_pregrasp(
     gap = np.full(len(q), np.nan)
     rows = np.flatnonzero(fine)
     if hand.pregrasp_opening is not None:
-        q[rows] = opened_and_squeezed(hand, q[rows])[0]
+        q[rows] = pregrasp_and_squeeze(hand, q[rows])[0]
         gap[rows] = sphere_gaps(hand, field, posed_spheres(hand, pose[rows], q[rows])).min(axis=1)
     elif len(rows):
         pose[rows], q[rows], gap[rows] = _retreat(hand, field, pose[rows], q[rows])

@@ -65,7 +65,7 @@ def test_chunks_with_a_remainder_are_one_batch(monkeypatch: pytest.MonkeyPatch) 
     assert at_once.hand_pose.shape == (18, 7)
     monkeypatch.setattr(plan, "rows_that_fit", lambda device: STARTS)
     seen: list[tuple[int, int]] = []
-    (chunked,) = refine_many(HAND, [task], config=FEW, on_chunk=lambda *x: seen.append(x))
+    (chunked,) = refine_many(HAND, [task], config=FEW, on_batch=lambda *x: seen.append(x))
     assert_alike(chunked, at_once)
     assert seen == [(4, 18), (8, 18), (12, 18), (16, 18), (18, 18)]
     # each row is its own start's, not a neighbour's

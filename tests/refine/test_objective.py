@@ -66,11 +66,11 @@ def plain_readings(hand: HandModel, tables: Tables, target: Targets, v: Variable
     skin, sphere, pad = jnp.split(points, np.cumsum(body.counts)[:-1], axis=1)
 
     def phi(x: jnp.ndarray) -> jnp.ndarray:
-        at = locate(target.lattice, (x[0], x[1], x[2]))
-        return signed(target.lattice, entry_reader(tables.entries), row_reader(tables.rows), at)[0]
+        at = locate(target.grid, (x[0], x[1], x[2]))
+        return signed(target.grid, entry_reader(tables.entries), row_reader(tables.rows), at)[0]
 
-    at = locate(target.lattice, tuple(skin))
-    (to_hand, _), (to_func, _) = regions(target.lattice, row_reader(tables.regions), at)
+    at = locate(target.grid, tuple(skin))
+    (to_hand, _), (to_func, _) = regions(target.grid, row_reader(tables.regions), at)
     few = sphere[:, : len(body.min_distance)]
     away = few[:, :, None] - few[:, None, :]
     gap = jnp.sqrt(jnp.maximum(jnp.sum(away * away, axis=0), 1e-10))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import RefineConfig, batching
-from zdg_jax.refine.batching import Shape, chunk_shape, seeds_a_slot
+from zdg_jax.refine.batching import Shape, batch_shape, starts_per_slot
 from zdg_jax.refine.problem import Problem, build_problem
 
 
@@ -32,29 +32,29 @@ def rows_of(counts: list[int]) -> list[np.ndarray]:
     counts=st.lists(st.integers(1, 40), min_size=1, max_size=3),
     devices=st.integers(1, 3),
     slots=st.sampled_from([1, 2, 4]),
-    seeds=st.sampled_from([1, 4, 8]),
+    num_starts=st.sampled_from([1, 4, 8]),
 )
 @settings(max_examples=40)
 def test_every_start_is_dealt_once_and_sits_with_its_own_task(
-    counts: list[int], devices: int, slots: int, seeds: int
+    counts: list[int], devices: int, slots: int, num_starts: int
 ) -> None:
     rows = rows_of(counts)
-    chunks = batching.plan(problems()[: len(counts)], rows, Shape(devices, slots, seeds))
-    dealt = np.concatenate([c.row[c.live] for c in chunks])
+    batches = batching.plan(problems()[: len(counts)], rows, Shape(devices, slots, num_starts))
+    dealt = np.concatenate([c.row[c.live] for c in batches])
     np.testing.assert_array_equal(np.sort(dealt), np.arange(sum(counts)))
-    for chunk in chunks:
-        assert chunk.row.shape == (devices * slots, seeds)
-        for task, row in zip(chunk.task, chunk.row, strict=True):
+    for batch in batches:
+        assert batch.row.shape == (devices * slots, num_starts)
+        for task, row in zip(batch.task, batch.row, strict=True):
             assert np.isin(row, rows[task]).all()
 
 
 def test_a_thousand_starts_in_chunks_of_128() -> None:
-    shape = chunk_shape([1000], jax.devices()[:1], seeds_a_slot(1000, 1000))
+    shape = batch_shape([1000], jax.devices()[:1], starts_per_slot(1000, 1000))
     assert shape == (1, 2, 64)
-    chunks = batching.plan(problems()[:1], rows_of([1000]), shape)
-    assert len(chunks) == 8
-    assert [int(c.live.sum()) for c in chunks] == [128] * 7 + [104]
-    np.testing.assert_array_equal(np.concatenate([c.row[c.live] for c in chunks]), np.arange(1000))
+    batches = batching.plan(problems()[:1], rows_of([1000]), shape)
+    assert len(batches) == 8
+    assert [int(c.live.sum()) for c in batches] == [128] * 7 + [104]
+    np.testing.assert_array_equal(np.concatenate([c.row[c.live] for c in batches]), np.arange(1000))
 
 
 def test_a_chunk_holds_no_more_than_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,8 +63,8 @@ def test_a_chunk_holds_no_more_than_its_tables(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("zdg_jax.refine.batching.MAX_ROWS", most)
     monkeypatch.setattr("zdg_jax.refine.batching.MEAN_ROWS", most // 4)
     box, _, plate = problems()
-    chunks = batching.plan([box, box, plate], rows_of([4, 4, 4]), Shape(1, 4, 4))
-    assert [c.live.sum() for c in chunks] == [8, 4]
+    batches = batching.plan([box, box, plate], rows_of([4, 4, 4]), Shape(1, 4, 4))
+    assert [c.live.sum() for c in batches] == [8, 4]
 
 
 def device(memory: int | None, platform: str = "gpu") -> Mock:
@@ -77,17 +77,17 @@ def test_tables_leave_most_of_the_memory(gigabytes: int, monkeypatch: pytest.Mon
     memory = gigabytes * 10**9
     slots = batching.slots_that_fit(device(memory))
     assert batching.table_bytes(slots) <= 0.4 * memory < batching.table_bytes(2 * slots)
-    shape = chunk_shape([64] * 100_000, [device(memory)], 64)
-    assert shape.slots * shape.seeds <= 32768
+    shape = batch_shape([64] * 100_000, [device(memory)], 64)
+    assert shape.slots * shape.num_starts <= 32768
     assert shape.slots == min(512, slots)
 
 
 def test_small_calls_get_small_shapes() -> None:
     cpu = [device(None, "cpu")] * 4
-    assert chunk_shape([4], cpu, seeds_a_slot(4, 4)) == (1, 1, 4)
-    assert chunk_shape([3, 4, 4], cpu[:1], seeds_a_slot(4, 4)) == (1, 4, 4)
-    assert chunk_shape([64] * 9, cpu, 64) == (4, 2, 64)
-    assert seeds_a_slot(100, 100) == 64
-    assert seeds_a_slot(64, 16) == 16  # three quarters of the starts will end early
-    assert seeds_a_slot(64, 1) == 8
-    assert seeds_a_slot(2, 1) == 2
+    assert batch_shape([4], cpu, starts_per_slot(4, 4)) == (1, 1, 4)
+    assert batch_shape([3, 4, 4], cpu[:1], starts_per_slot(4, 4)) == (1, 4, 4)
+    assert batch_shape([64] * 9, cpu, 64) == (4, 2, 64)
+    assert starts_per_slot(100, 100) == 64
+    assert starts_per_slot(64, 16) == 16  # three quarters of the starts will end early
+    assert starts_per_slot(64, 1) == 8
+    assert starts_per_slot(2, 1) == 2

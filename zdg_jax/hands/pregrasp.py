@@ -11,7 +11,7 @@ from zdg_jax.hands.model import HandModel
 OPENING = 0.2
 
 
-def opened_and_squeezed(
+def pregrasp_and_squeeze(
     hand: HandModel, joints: Float[np.ndarray, "*rows active"]
 ) -> tuple[Float[np.ndarray, "*rows active"], Float[np.ndarray, "*rows active"]]:
     """Pregrasp and squeeze: pre = q + opening (q_0 - q), squeeze = pre + rule (q - pre), within limits.

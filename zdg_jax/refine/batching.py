@@ -17,7 +17,7 @@ from scipy.spatial import KDTree
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf.build import pack_cells
 from zdg_jax.objects.sdf.mesh_distance import grid_nodes
-from zdg_jax.objects.sdf.query import Lattice
+from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.problem import Problem, Tables, Targets
 
 if TYPE_CHECKING:
@@ -26,25 +26,25 @@ else:
     Device = jax.Device
 
 #: Starts that one slot takes at most.
-SEEDS = 64
-_FEWEST_SEEDS = 8  # below, tables would outweigh the grasps
-#: Grasps a chunk: more are no faster, and on a CPU fewer stay in its cache.
+MAX_STARTS = 64
+_FEWEST_STARTS = 8  # below, tables would outweigh the grasps
+#: Grasps a batch: more are no faster, and on a CPU fewer stay in its cache.
 _MOST_ON_CPU, _MOST = 128, 32768
-#: Tables take at most this share of a device's memory: two chunks are there at a time.
+#: Tables take at most this share of a device's memory: two batches are there at a time.
 _SHARE = 0.4
 _UNTOLD_MEMORY = 2**30  # of a device that does not say, bytes
 
 
 class Shape(NamedTuple):
-    """What one compiled call takes: `slots` tasks on each of `devices` devices, `seeds` starts a slot."""
+    """What one call takes: `slots` tasks on each of `devices` devices, `num_starts` starts a slot."""
 
     devices: int
     slots: int
-    seeds: int
+    num_starts: int
 
 
 @dataclass(frozen=True, eq=False)
-class Chunk:
+class Batch:
     """What goes into one call, device by device.
 
     Attributes:
@@ -54,12 +54,12 @@ class Chunk:
     """
 
     task: Int[np.ndarray, " slots"]
-    row: Int[np.ndarray, "slots seeds"]
-    live: Bool[np.ndarray, "slots seeds"]
+    row: Int[np.ndarray, "slots num_starts"]
+    live: Bool[np.ndarray, "slots num_starts"]
 
 
 def rows_that_fit(device: Device) -> int:
-    """Grasps that one chunk holds on this device."""
+    """Grasps that one batch holds on this device."""
     return _MOST_ON_CPU if device.platform == "cpu" else _MOST
 
 
@@ -78,53 +78,55 @@ def table_bytes(slots: int) -> int:
     return 4 * entries + 16 * rows + 32 * REGION_CELLS * slots
 
 
-def seeds_a_slot(most: int, fewest: int) -> int:
+def starts_per_slot(most: int, fewest: int) -> int:
     """Starts a slot for tasks of at most `most` starts, of which `fewest` are left at the end.
 
-    One figure for all of a run, so that a large one has chunks of one shape before and after starts end.
+    One figure for all of a run, so that a large one has batches of one shape before and after starts end.
     """
-    return min(SEEDS, _power(most), max(_FEWEST_SEEDS, _power(fewest)))
+    return min(MAX_STARTS, _power(most), max(_FEWEST_STARTS, _power(fewest)))
 
 
-def chunk_shape(counts: Sequence[int], devices: Sequence[Device], seeds: int) -> Shape:
+def batch_shape(counts: Sequence[int], devices: Sequence[Device], num_starts: int) -> Shape:
     """The smallest shape, in powers of two, that takes all starts at once, or else as much as fits.
 
     Args:
       counts: starts of each task.
       devices: to be used; no more of them than there are slots to fill.
-      seeds: starts a slot, a power of two.
+      num_starts: starts a slot, a power of two.
     """
-    slots = sum(-(-n // seeds) for n in counts)
+    slots = sum(-(-n // num_starts) for n in counts)
     used = min(len(devices), slots)
-    most = min(min(slots_that_fit(d), max(1, rows_that_fit(d) // seeds)) for d in devices)
-    return Shape(used, min(most, _power(-(-slots // used))), seeds)
+    most = min(min(slots_that_fit(d), max(1, rows_that_fit(d) // num_starts)) for d in devices)
+    return Shape(used, min(most, _power(-(-slots // used))), num_starts)
 
 
-def plan(problems: Sequence[Problem], rows: Sequence[Int[np.ndarray, " _"]], shape: Shape) -> list[Chunk]:
+def plan(problems: Sequence[Problem], rows: Sequence[Int[np.ndarray, " _"]], shape: Shape) -> list[Batch]:
     """Every start in exactly one place, tasks in order, a device's slots filled before the next one's.
 
     Args:
       problems: each small enough that `fits([problem], slots)`.
       rows: numbers of each task's starts.
-      shape: of every chunk.
+      shape: of every batch.
     """
-    devices, slots, seeds = shape
+    devices, slots, num_starts = shape
     parts = [
-        (task, mine[i : i + seeds]) for task, mine in enumerate(rows) for i in range(0, len(mine), seeds)
+        (task, mine[i : i + num_starts])
+        for task, mine in enumerate(rows)
+        for i in range(0, len(mine), num_starts)
     ]
     groups: list[list[tuple[int, np.ndarray]]] = [[]]
     for part in parts:
         if not fits([problems[task] for task, _ in [*groups[-1], part]], slots):
             groups.append([])
         groups[-1].append(part)
-    return [_chunk(groups[i : i + devices], shape) for i in range(0, len(groups), devices)]
+    return [_batch(groups[i : i + devices], shape) for i in range(0, len(groups), devices)]
 
 
-def _chunk(groups: list[list[tuple[int, np.ndarray]]], shape: Shape) -> Chunk:
-    devices, slots, seeds = shape
+def _batch(groups: list[list[tuple[int, np.ndarray]]], shape: Shape) -> Batch:
+    devices, slots, num_starts = shape
     task = np.empty((devices, slots), int)
-    row = np.empty((devices, slots, seeds), int)
-    live = np.zeros((devices, slots, seeds), bool)
+    row = np.empty((devices, slots, num_starts), int)
+    live = np.zeros((devices, slots, num_starts), bool)
     for device in range(devices):
         group = groups[device] if device < len(groups) else []
         for slot in range(slots):
@@ -133,7 +135,7 @@ def _chunk(groups: list[list[tuple[int, np.ndarray]]], shape: Shape) -> Chunk:
             if slot < len(group):
                 row[device, slot, : len(mine)] = mine
                 live[device, slot, : len(mine)] = True
-    return Chunk(task.reshape(-1), row.reshape(-1, seeds), live.reshape(-1, seeds))
+    return Batch(task.reshape(-1), row.reshape(-1, num_starts), live.reshape(-1, num_starts))
 
 
 def _power(n: int) -> int:
@@ -189,7 +191,7 @@ def stack(problems: Sequence[Problem], slots: int, brute: bool) -> tuple[Tables,
     padded = [*problems, *[problems[0]] * (slots - len(problems))]
     numbers = {id(p): slot for slot, p in reversed(list(enumerate(padded)))}
     first = np.array([numbers[id(p)] for p in padded], np.int32)  # a task in several slots has one region
-    lattice = Lattice(
+    grid = Grid(
         _f32([p.field.origin for p in padded]),
         _f32([p.field.spacing for p in padded]),
         _i32([p.field.shape for p in padded]),
@@ -197,25 +199,25 @@ def stack(problems: Sequence[Problem], slots: int, brute: bool) -> tuple[Tables,
         _i32(REGION_CELLS * first),
     )
     targets = Targets(
-        lattice=lattice,
+        grid=grid,
         object_samples=_f32([p.object_samples for p in padded]),
         sample_weight=_f32([p.sample_weight for p in padded]),
         prior=_f32([p.prior for p in padded]),
         weights=_f32([p.weights for p in padded]),
         tolerance=_f32([p.tolerance for p in padded]),
     )
-    return Tables(jnp.asarray(entries), jnp.asarray(rows), _region_rows(padded, first, lattice, brute)), (
+    return Tables(jnp.asarray(entries), jnp.asarray(rows), _region_rows(padded, first, grid, brute)), (
         jax.tree.map(jnp.asarray, targets)
     )
 
 
-def _region_rows(padded: list[Problem], first: np.ndarray, lattice: Lattice, brute: bool) -> jax.Array:
+def _region_rows(padded: list[Problem], first: np.ndarray, grid: Grid, brute: bool) -> jax.Array:
     fresh = first == np.arange(len(padded))
     if brute:
         samples = [_exactly(p, _POINTS) for p in padded]
         points, hand, func = (np.stack(x) for x in zip(*samples, strict=True))
         return region_rows_device(
-            REGION_CELLS, jax.tree.map(jnp.asarray, lattice), _f32(points), hand, func, fresh
+            REGION_CELLS, jax.tree.map(jnp.asarray, grid), _f32(points), hand, func, fresh
         )
     rows = np.zeros((len(padded) * REGION_CELLS, 8), np.uint32)
     for slot in np.flatnonzero(fresh):
@@ -224,7 +226,7 @@ def _region_rows(padded: list[Problem], first: np.ndarray, lattice: Lattice, bru
     return jnp.asarray(rows)
 
 
-@lru_cache(maxsize=1)  # a task that goes on in the next chunk is the last of this one
+@lru_cache(maxsize=1)  # a task that goes on in the next batch is the last of this one
 def _host_rows(p: Problem) -> np.ndarray:
     return region_rows_host(p.field, p.points, p.hand_mask, p.func_mask)
 
@@ -276,7 +278,7 @@ def region_rows_host(
 @partial(jax.jit, static_argnums=0)
 def region_rows_device(
     cells: int,
-    lattice: Lattice,
+    grid: Grid,
     points: Float[Array, "p samples 3"],
     hand: Bool[Array, "p samples"],
     func: Bool[Array, "p samples"],
@@ -285,8 +287,8 @@ def region_rows_device(
     """The same for many tasks by brute force on an accelerator: every node against every sample.
 
     Args:
-      cells: room for each task, at least the nodes of its lattice.
-      lattice, points, hand, func: of p tasks.
+      cells: room for each task, at least the nodes of its grid.
+      grid, points, hand, func: of p tasks.
       fresh: False where the rows are not looked at and stay 0.
     """
 
@@ -295,14 +297,14 @@ def region_rows_device(
         empty = jnp.zeros((cells, 8), jnp.uint32)
         return jax.lax.cond(wanted, lambda: _rows(cells, *given), lambda: empty)
 
-    each = jax.lax.map(one, (lattice, points, hand, func, fresh))
+    each = jax.lax.map(one, (grid, points, hand, func, fresh))
     return each.reshape(-1, 8)
 
 
-def _rows(room: int, lattice: Lattice, points: Array, hand: Array, func: Array) -> Array:
-    nodes = lattice.cells + 1
+def _rows(room: int, grid: Grid, points: Array, hand: Array, func: Array) -> Array:
+    nodes = grid.cells + 1
     i, j, k = _unflat(jnp.arange(-(-room // _AT_ONCE) * _AT_ONCE), nodes)
-    where = lattice.origin[None] + lattice.spacing * jnp.stack([i, j, k], axis=1).astype(jnp.float32)
+    where = grid.origin[None] + grid.spacing * jnp.stack([i, j, k], axis=1).astype(jnp.float32)
 
     def nearest(x: Array) -> Array:
         away = x[:, None, :] - points[None, :, :]
@@ -312,7 +314,7 @@ def _rows(room: int, lattice: Lattice, points: Array, hand: Array, func: Array) 
     square = jax.lax.map(nearest, where.reshape(-1, _AT_ONCE, 3)).reshape(-1, 2)
     half = jax.lax.bitcast_convert_type(jnp.sqrt(square).astype(jnp.float16), jnp.uint16).astype(jnp.uint32)
     # cells are numbered by cells, nodes by nodes
-    a, b, c = _unflat(jnp.arange(room), lattice.cells)
+    a, b, c = _unflat(jnp.arange(room), grid.cells)
     words = []
     for field in range(2):
         for dx, dy in ((0, 0), (0, 1), (1, 0), (1, 1)):

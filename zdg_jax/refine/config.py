@@ -89,7 +89,7 @@ class RefineConfig:
         steps = [0, *(step for step, _ in self.early_stop), self.steps]
         return list(pairwise(steps))
 
-    def going_on(self, starts: int, stages: int) -> int:
+    def survivors(self, starts: int, stages: int) -> int:
         """How many of a task's starts are left after so many stages that were not the last."""
         share = self.early_stop[stages - 1][1] if stages else 1.0
         return max(1, round(share * starts))

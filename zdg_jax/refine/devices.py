@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool
 from zdg_jax._brax import Transform
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.sdf.query import Lattice
+from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.batching import Device, stack
 from zdg_jax.refine.energies import TERMS, Term
 from zdg_jax.refine.gpu.layout import kernel_layout
@@ -113,11 +113,11 @@ def reaches(hand: HandModel, targets: Targets, links: Transform) -> Bool[Array, 
     body = layout(hand)
     placing = body.placing[:, : body.counts[0]]
 
-    def one(lattice: Lattice, links: Transform) -> Array:
-        u = (place_all(links, placing) - lattice.origin[:, None]) / lattice.spacing
-        return jnp.any(jnp.all((u >= 0.0) & (u <= lattice.cells[:, None]), axis=0))
+    def one(grid: Grid, links: Transform) -> Array:
+        u = (place_all(links, placing) - grid.origin[:, None]) / grid.spacing
+        return jnp.any(jnp.all((u >= 0.0) & (u <= grid.cells[:, None]), axis=0))
 
-    return jax.vmap(jax.vmap(one, (None, 0)))(targets.lattice, links)
+    return jax.vmap(jax.vmap(one, (None, 0)))(targets.grid, links)
 
 
 def put(x: Any, devices: tuple[Device, ...]) -> Any:

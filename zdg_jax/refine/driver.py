@@ -1,4 +1,4 @@
-"""Running starts of many tasks through the compiled loop, chunk by chunk; field frames throughout."""
+"""Running starts of many tasks through the compiled loop, batch by batch; field frames throughout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine.batching import Chunk, Device, Shape, chunk_shape, plan, seeds_a_slot
+from zdg_jax.refine.batching import Batch, Device, Shape, batch_shape, plan, starts_per_slot
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.devices import choose_path, functions, put, stack_on
 from zdg_jax.refine.energies import TERMS
@@ -21,12 +21,12 @@ from zdg_jax.refine.optimize import Path, Schedule
 from zdg_jax.refine.problem import Problem, Tables, Targets
 
 #: Called with (starts that have ended, all starts).
-OnChunk = Callable[[int, int], None]
+OnBatch = Callable[[int, int], None]
 Stacked = tuple[list[Problem], Tables, Targets]
 
 
 @dataclass(frozen=True, eq=False)
-class Ended:
+class OptimizerResult:
     """Every start where it ended, all tasks one after the other.
 
     Attributes:
@@ -50,8 +50,8 @@ def run(
     starts: Sequence[tuple[np.ndarray, np.ndarray]],
     config: RefineConfig,
     devices: Sequence[Device],
-    on_chunk: OnChunk | None = None,
-) -> Ended:
+    on_batch: OnBatch | None = None,
+) -> OptimizerResult:
     """Refine every start of every problem.
 
     Args:
@@ -59,15 +59,15 @@ def run(
       problems: one a task.
       starts: (pose, joints) of each task, at least one start each; finite.
       config: schedule, optimiser, path.
-      devices: to spread the chunks over.
-      on_chunk: called after every chunk.
+      devices: to spread the batches over.
+      on_batch: called after every batch.
     """
     begin = np.concatenate([[0], np.cumsum([len(pose) for pose, _ in starts])])
     rows = [np.arange(a, b) for a, b in pairwise(begin)]
     counts = [len(mine) for mine in rows]
     pose, joints = (np.concatenate(x).astype(np.float32) for x in zip(*starts, strict=True))
     n = len(pose)
-    ended = Ended(
+    result = OptimizerResult(
         pose.copy(),
         joints.copy(),
         np.full((n, len(TERMS)), np.nan),
@@ -79,33 +79,37 @@ def run(
     weights = config.lambdas()
     state: Any = None
     done = 0
-    seeds = seeds_a_slot(max(counts), max(config.going_on(k, len(config.early_stop)) for k in counts))
+    num_starts = starts_per_slot(
+        max(counts), max(config.survivors(k, len(config.early_stop)) for k in counts)
+    )
     stages = config.stages()
     for number, (first, last) in enumerate(stages, start=1):
         final = number == len(stages)
         kept: Any = None
-        shape = chunk_shape([len(mine) for mine in rows], devices, seeds)
-        for chunk, got in loop.sweep(rows, shape, (pose, joints), state, first, last, not final):
-            at = chunk.row[chunk.live]
+        shape = batch_shape([len(mine) for mine in rows], devices, num_starts)
+        for batch, got in loop.sweep(rows, shape, (pose, joints), state, first, last, not final):
+            at = batch.row[batch.live]
             end, leaves = got["end"], got.get("state")
-            for have, new in zip((ended.pose, ended.joints, ended.terms, ended.reaches), end, strict=True):
-                have[at] = new[chunk.live]
+            for have, new in zip(
+                (result.pose, result.joints, result.terms, result.reaches), end, strict=True
+            ):
+                have[at] = new[batch.live]
             if first == 0:
-                ended.start_terms[at] = got["start"][2][chunk.live]
+                result.start_terms[at] = got["start"][2][batch.live]
             if leaves is not None:
-                kept = _filled(kept or _room(n, leaves), leaves, at, chunk.live)
+                kept = _filled(kept or _room(n, leaves), leaves, at, batch.live)
             done += final * len(at)
-            if on_chunk is not None:
-                on_chunk(done, n)
+            if on_batch is not None:
+                on_batch(done, n)
         if not final:
-            energy = (ended.terms * weights).sum(axis=1)
-            left = [config.going_on(k, number) for k in counts]
+            energy = (result.terms * weights).sum(axis=1)
+            left = [config.survivors(k, number) for k in counts]
             going = [_best(mine, energy, k) for mine, k in zip(rows, left, strict=True)]
             for mine, on in zip(rows, going, strict=True):
-                ended.stopped[np.setdiff1d(mine, on)] = True
+                result.stopped[np.setdiff1d(mine, on)] = True
             rows, state = going, kept
-            done = int(ended.stopped.sum())
-    return ended
+            done = int(result.stopped.sum())
+    return result
 
 
 class _Loop:
@@ -135,12 +139,12 @@ class _Loop:
         first: int,
         last: int,
         keep_state: bool,
-    ) -> Iterator[tuple[Chunk, dict[str, Any]]]:
-        """Advance all rows; while one chunk runs, the next is stacked.
+    ) -> Iterator[tuple[Batch, dict[str, Any]]]:
+        """Advance all rows; while one batch runs, the next is stacked.
 
         Args:
           rows: numbers of each task's starts.
-          shape: of every chunk.
+          shape: of every batch.
           starts: of all rows.
           state: of all rows after step `first`, or None: begin at `starts`.
           first, last: steps.
@@ -149,31 +153,31 @@ class _Loop:
         devices = self.devices[: shape.devices]
         do = functions(self.hand, self.optimizer, self.path, devices)
         schedule = Schedule(*put(self.schedule, devices))
-        chunks = plan(self.problems, rows, shape)
+        batches = plan(self.problems, rows, shape)
         # a thread: on a GPU a loop of traced length keeps the thread that calls it
         with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self._stack, chunks[0], shape, devices, None)
-            for chunk, following in zip_longest(chunks, chunks[1:]):
-                _, tables, targets = stacked = coming.result()  # lets go of the chunk before this one
+            coming = pool.submit(self._stack, batches[0], shape, devices, None)
+            for batch, following in zip_longest(batches, batches[1:]):
+                _, tables, targets = stacked = coming.result()  # lets go of the batch before this one
                 if following is not None:
                     coming = pool.submit(self._stack, following, shape, devices, stacked)
                 out: dict[str, Any] = {}
                 if state is None:
-                    now = do.start(*(put(x[chunk.row], devices) for x in starts))
+                    now = do.start(*(put(x[batch.row], devices) for x in starts))
                     out["start"] = do.measure(tables, targets, now)
                 else:
-                    now = put(_at(state, chunk.row), devices)
+                    now = put(_at(state, batch.row), devices)
                 now = do.advance(tables, targets, schedule, now, np.int32(first), np.int32(last))
                 out["end"] = do.measure(tables, targets, now)
                 if keep_state:
                     out["state"] = now
-                yield chunk, jax.device_get(out)
+                yield batch, jax.device_get(out)
 
     def _stack(
-        self, chunk: Chunk, shape: Shape, devices: tuple[Device, ...], before: Stacked | None
+        self, batch: Batch, shape: Shape, devices: tuple[Device, ...], before: Stacked | None
     ) -> Stacked:
-        """What a chunk is refined against; that of the chunk before it if its tasks are the same."""
-        problems = [self.problems[t] for t in chunk.task]
+        """What a batch is refined against; that of the batch before it if its tasks are the same."""
+        problems = [self.problems[t] for t in batch.task]
         if before is not None and all(a is b for a, b in zip(before[0], problems, strict=True)):
             return before
         return problems, *stack_on(problems, shape.slots, devices, devices[0].platform != "cpu")

@@ -73,7 +73,7 @@ def readings(
     """What the terms read of one grasp. See `energy`."""
     body = layout(hand)
     fields = measure.Fields(
-        target.lattice, entry_reader(tables.entries), row_reader(tables.rows), row_reader(tables.regions)
+        target.grid, entry_reader(tables.entries), row_reader(tables.rows), row_reader(tables.regions)
     )
     placed = jnp.split(place_all(at.links, body.placing), np.cumsum(body.counts)[:-1], axis=1)
     skin, sphere, pad = ((part[0], part[1], part[2]) for part in placed)

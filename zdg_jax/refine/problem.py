@@ -15,7 +15,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import base_from_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
-from zdg_jax.objects.sdf.query import Lattice
+from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.config import RefineConfig
 
 #: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
@@ -26,7 +26,7 @@ NEIGHBOURS = 32
 
 
 class Tables(NamedTuple):
-    """Fields of all objects and tasks of a batch, laid end to end; a Lattice says where each begins.
+    """Fields of all objects and tasks of a batch, laid end to end; a Grid says where each begins.
 
     Attributes:
       entries, rows: of `SignedDistanceField`.
@@ -42,7 +42,7 @@ class Targets(NamedTuple):
     """One entry a task (a leading axis `p` for many).
 
     Attributes:
-      lattice: of the object's coarse cells, where signed distance and region distances are stored.
+      grid: of the object's coarse cells, where signed distance and region distances are stored.
       object_samples: surface points near the hand region, in batches, by component; field frame, metres.
       sample_weight: how many of the object's 4096 samples one of a batch stands for.
       prior: contact prior C of the chosen grasp type.
@@ -50,7 +50,7 @@ class Targets(NamedTuple):
       tolerance: see `RefineConfig.skin_tolerance`.
     """
 
-    lattice: Lattice
+    grid: Grid
     object_samples: Float[Array, "*p batches 3 samples"]
     sample_weight: Float[Array, "*p"]
     prior: Float[Array, "*p vertices"]

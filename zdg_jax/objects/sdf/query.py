@@ -22,7 +22,7 @@ Components = tuple[Array, ...]
 ReadRow = Callable[[Array], tuple[Array, ...]]
 
 
-class Lattice(NamedTuple):
+class Grid(NamedTuple):
     """Where the coarse cells of one object lie, and where its tables begin in those that a batch shares.
 
     Attributes:
@@ -40,7 +40,7 @@ class Lattice(NamedTuple):
     region: Int[Array, "*b"]
 
 
-class Place(NamedTuple):
+class GridPoint(NamedTuple):
     """One point in a grid.
 
     Attributes:
@@ -57,18 +57,18 @@ class Place(NamedTuple):
     away: Components
 
 
-def locate(lattice: Lattice, point: Components) -> Place:
+def locate(grid: Grid, point: Components) -> GridPoint:
     """Cell floor(q) and position q - floor(q) of q, the point p clamped to the grid, and |p - q|.
 
     Points must be finite: a NaN has no cell.
     """
     index, t, slope, beyond = [], [], [], []
-    per_metre = 1.0 / lattice.spacing
+    per_metre = 1.0 / grid.spacing
     for axis in range(3):
-        top = lattice.cells[axis].astype(jnp.float32)
-        u = (point[axis] - lattice.origin[axis]) * per_metre
+        top = grid.cells[axis].astype(jnp.float32)
+        u = (point[axis] - grid.origin[axis]) * per_metre
         q = jnp.clip(u, 0.0, top)
-        beyond.append((u - q) * lattice.spacing)
+        beyond.append((u - q) * grid.spacing)
         slope.append(jnp.where(u == q, per_metre, 0.0))
         low, cell = cell_below(q, top)
         index.append(cell)
@@ -76,8 +76,8 @@ def locate(lattice: Lattice, point: Components) -> Place:
     x, y, z = beyond
     square = fma(x, x, fma(y, y, z * z))
     shrink = jax.lax.rsqrt(jnp.maximum(square, 1e-20))
-    return Place(
-        (index[0] * lattice.cells[1] + index[1]) * lattice.cells[2] + index[2],
+    return GridPoint(
+        (index[0] * grid.cells[1] + index[1]) * grid.cells[2] + index[2],
         (t[0], t[1], t[2]),
         (slope[0], slope[1], slope[2]),
         square * shrink,
@@ -104,7 +104,7 @@ def interpolate(words: tuple[Array, ...], t: Components) -> tuple[Array, Compone
 
 
 def signed(
-    lattice: Lattice, read_entry: Callable[[Array], Array], read_row: ReadRow, at: Place
+    grid: Grid, read_entry: Callable[[Array], Array], read_row: ReadRow, at: GridPoint
 ) -> tuple[Array, Components]:
     """phi and its gradient in a two-level field (see `SignedDistanceField`), beyond the grid |p - q| more.
 
@@ -112,12 +112,12 @@ def signed(
     the grid that of the distance to the grid.
 
     Args:
-      lattice: of the coarse cells.
+      grid: of the coarse cells.
       read_entry: cell number in the table -> entry.
       read_row: row number -> four words.
       at: from `locate`.
     """
-    entry = read_entry(lattice.entry + at.cell)
+    entry = read_entry(grid.entry + at.cell)
     parts = jnp.where((entry & 1) == 1, SUBDIVISION, 1)
     scale = parts.astype(jnp.float32)
     t, index = [], []
@@ -133,16 +133,16 @@ def signed(
 
 
 def regions(
-    lattice: Lattice, read_row: ReadRow, at: Place
+    grid: Grid, read_row: ReadRow, at: GridPoint
 ) -> tuple[tuple[Array, Components], tuple[Array, Components]]:
     """Distances to M_hand and P_func with their gradients, from a grid on the coarse nodes.
 
     Args:
-      lattice: of the coarse cells.
+      grid: of the coarse cells.
       read_row: cell number in the table -> eight words, four of each field.
       at: from `locate`.
     """
-    words = read_row(lattice.region + at.cell)
+    words = read_row(grid.region + at.cell)
     return _beyond(at, *interpolate(words[:4], at.t)), _beyond(at, *interpolate(words[4:], at.t))
 
 
@@ -166,6 +166,6 @@ def _half(bits: Array) -> Array:
     return jax.lax.bitcast_convert_type(bits.astype(jnp.uint16), jnp.float16).astype(jnp.float32)
 
 
-def _beyond(at: Place, value: Array, slope: Components) -> tuple[Array, Components]:
+def _beyond(at: GridPoint, value: Array, slope: Components) -> tuple[Array, Components]:
     x, y, z = (fma(s, k, a) for s, k, a in zip(slope, at.slope, at.away, strict=True))
     return value + at.far, (x, y, z)

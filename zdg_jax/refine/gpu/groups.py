@@ -20,7 +20,7 @@ from zdg_jax.objects.sdf.query import Components
 from zdg_jax.refine import measure
 from zdg_jax.refine.energies import TERMS, Group, functions_of, group_energy
 from zdg_jax.refine.gpu.layout import LANES, NO_ROW, PHASES, SPHERES, TILE, KernelLayout
-from zdg_jax.refine.gpu.memory import HandRows, TaskRows, View, lattice_of, row_reader
+from zdg_jax.refine.gpu.memory import HandRows, TaskRows, View, grid_of, row_reader
 from zdg_jax.refine.hand_points import SPHERE_BITS
 from zdg_jax.refine.problem import NEIGHBOURS, SAMPLES
 from zdg_jax.refine.seams import square, turning
@@ -88,7 +88,7 @@ def link_gradients(
     """
     entries, rows, regions = tables
     fields = measure.Fields(
-        lattice_of(task.lattice, task.cells),
+        grid_of(task.grid, task.cells),
         lambda cell: entries[cell],
         row_reader(rows, 1),
         row_reader(regions, 2),

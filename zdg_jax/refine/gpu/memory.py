@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.sdf.query import Lattice
+from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.gpu.layout import KernelLayout, kernel_layout
 from zdg_jax.refine.problem import NEIGHBOURS, Tables, Targets
 
@@ -75,7 +75,7 @@ class TaskRows(NamedTuple):
       prior: [p, slots], in the kernel's order of vertices.
       samples: [p, batches, 3, samples], of the object.
       sample_balls: [p, batches, 4, runs], centre and radius of a sphere around each run of NEIGHBOURS.
-      lattice: [p, 4], origin and spacing.
+      grid: [p, 4], origin and spacing.
       cells: [p, 5], cells along each axis, first entry and first region.
       weights: [p, terms], λ in the order of `TERMS`.
       scales: [p, 2], tolerance and sample weight.
@@ -84,7 +84,7 @@ class TaskRows(NamedTuple):
     prior: Any
     samples: Any
     sample_balls: Any
-    lattice: Any
+    grid: Any
     cells: Any
     weights: Any
     scales: Any
@@ -92,7 +92,7 @@ class TaskRows(NamedTuple):
 
 def task_rows(hand: HandModel, targets: Targets) -> TaskRows:
     """Once before a loop, not once a step."""
-    body, lattice = kernel_layout(hand), targets.lattice
+    body, grid = kernel_layout(hand), targets.grid
     tiles = targets.object_samples.reshape(*targets.object_samples.shape[:3], -1, NEIGHBOURS)
     middle = jnp.mean(tiles, axis=4, keepdims=True)
     spread = jnp.sqrt(jnp.max(jnp.sum((tiles - middle) ** 2, axis=2, keepdims=True), axis=4))
@@ -100,8 +100,8 @@ def task_rows(hand: HandModel, targets: Targets) -> TaskRows:
         jnp.where(body.mask[None] > 0, targets.prior[:, body.order], 0.0),
         targets.object_samples,
         jnp.concatenate([middle[..., 0], 1.001 * spread], axis=2),
-        jnp.concatenate([lattice.origin, lattice.spacing[:, None]], axis=1),
-        jnp.concatenate([lattice.cells, lattice.entry[:, None], lattice.region[:, None]], axis=1),
+        jnp.concatenate([grid.origin, grid.spacing[:, None]], axis=1),
+        jnp.concatenate([grid.cells, grid.entry[:, None], grid.region[:, None]], axis=1),
         targets.weights,
         jnp.stack([targets.tolerance, targets.sample_weight], axis=1),
     )
@@ -149,8 +149,8 @@ def row_reader(words: View, fields: int):
     return read
 
 
-def lattice_of(floats: View, ints: View) -> Lattice:
-    return Lattice(
+def grid_of(floats: View, ints: View) -> Grid:
+    return Grid(
         tuple(floats[c] for c in range(3)), floats[3],  # type: ignore[arg-type]
         tuple(ints[c] for c in range(3)), ints[3], ints[4],  # type: ignore[arg-type]
     )  # fmt: skip
