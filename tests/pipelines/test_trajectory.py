@@ -15,7 +15,7 @@ from pipelines.trajectory import joint_path, write_trajectories
 from tests.pipelines.test_dataset import row
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.load import hand_source
+from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 KINDS = ("lift", "press")

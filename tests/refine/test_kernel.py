@@ -13,6 +13,7 @@ from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import TERMS, RefineConfig, Term, register
 from zdg_jax.refine.batching import stack
+from zdg_jax.refine.energies import unregister
 from zdg_jax.refine.gpu import energy_kernel as kernel
 from zdg_jax.refine.gpu.adam_kernel import advance_adam
 from zdg_jax.refine.gpu.layout import TILE, kernel_layout
@@ -56,7 +57,7 @@ def toys() -> Iterator[None]:
         register(term)
     yield
     for term in more:
-        del TERMS[term.name]
+        unregister(term.name)
 
 
 @pytest.mark.usefixtures("toys")

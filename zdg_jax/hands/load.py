@@ -17,7 +17,7 @@ from zdg_jax.hands.io.coupling import couple
 from zdg_jax.hands.io.hand_spec import HandCard, read_card
 from zdg_jax.hands.io.kinematic_tree import Tree, check_size, hand_tree, near_links
 from zdg_jax.hands.io.link_solids import link_solids, palmar_side
-from zdg_jax.hands.io.model_files import Source, compile_model, find_model
+from zdg_jax.hands.io.model_files import compile_model, find_model
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.transmission import transmission_of
 
@@ -93,11 +93,6 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
         finger_links={f: tuple(m) for f, m in card.fingers.items()},
     )  # fmt: skip
     return replace(hand, grasp_types=complete(hand, card, palmar, reference))
-
-
-def hand_source(hand: HandModel) -> Source:
-    """The hand's model compiled again, as it was for `build_hand`."""
-    return compile_model(Path(hand.mjcf))
 
 
 def joint_limits(tree: Tree, model: mujoco.MjModel, card: HandCard) -> np.ndarray:

@@ -16,7 +16,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands.io.covering import candidates, cover_all, surface_points
 from zdg_jax.hands.io.hand_spec import HandCard
 from zdg_jax.hands.io.kinematic_tree import body_name
-from zdg_jax.hands.io.model_files import compile_model
+from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.io.sdf_solids import area, bounds, mesh_implicit, solid_distance, solid_geoms
 from zdg_jax.hands.model import HandModel
 
@@ -177,7 +177,7 @@ def collision_points(hand: HandModel) -> tuple[Float[np.ndarray, "n 3"], Int[np.
       hand: its MJCF or URDF is compiled again.
     Returns: points in link frames, metres; links.
     """
-    model = compile_model(Path(hand.mjcf)).model
+    model = hand_source(hand).model
     bodies = {body_name(model, b): b for b in range(1, model.nbody)}
     links = {bodies[hand.link_names[i]]: int(i) for i in np.unique(hand.sphere_link)}
     found = []

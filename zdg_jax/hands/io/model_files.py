@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import mujoco
 
 from zdg_jax.errors import UserError
+from zdg_jax.hands.model import HandModel
 
 #: Forms of a card's `model`.
 FORMS = "asset:FILE, mjx:FILE, pip:PACKAGE:FILE, robot_descriptions:NAME or a path"
@@ -116,6 +117,11 @@ def compile_model(path: Path) -> Source:
         raise UserError(
             f"{path.name}, which MuJoCo refuses ({why})", "a MJCF or URDF that compiles", "mend that element"
         ) from None
+
+
+def hand_source(hand: HandModel) -> Source:
+    """The hand's model compiled again, as it was when the hand was loaded."""
+    return compile_model(Path(hand.mjcf))
 
 
 #: Mesh formats that MuJoCo reads.

@@ -1,4 +1,4 @@
-"""Local thickness of a solid: the shape diameter function."""
+"""Local thickness of a solid, the shape diameter function, by rays through its inside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 
-from zdg_jax.objects.rays import RayMeshIntersector
+try:  # embree where it has a wheel; trimesh's own, much slower, elsewhere
+    from trimesh.ray.ray_pyembree import RayMeshIntersector
+except ImportError:
+    from trimesh.ray.ray_triangle import RayMeshIntersector
 
 RAYS = 16
 HALF_ANGLE = np.pi / 4
