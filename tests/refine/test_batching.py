@@ -48,7 +48,7 @@ def test_every_start_is_dealt_once_and_sits_with_its_own_task(
             assert np.isin(row, rows[task]).all()
 
 
-def test_a_thousand_starts_in_chunks_of_128() -> None:
+def test_a_thousand_starts_in_batches_of_128() -> None:
     shape = batch_shape([1000], jax.devices()[:1], starts_per_slot(1000, 1000))
     assert shape == (1, 2, 64)
     batches = batching.plan(problems()[:1], rows_of([1000]), shape)
@@ -57,7 +57,7 @@ def test_a_thousand_starts_in_chunks_of_128() -> None:
     np.testing.assert_array_equal(np.concatenate([c.row[c.live] for c in batches]), np.arange(1000))
 
 
-def test_a_chunk_holds_no_more_than_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_holds_no_more_than_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fields of two objects do not fit together; two tasks of one object share theirs."""
     most = max(len(p.field.rows) for p in problems())
     monkeypatch.setattr("zdg_jax.refine.batching.MAX_ROWS", most)
