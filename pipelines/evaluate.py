@@ -10,7 +10,6 @@ import numpy as np
 
 from pipelines.eval_report import EvalReport, check_target
 from pipelines.formats import GraspFile, read_grasps
-from pipelines.formats.grasp_file import compose
 from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
@@ -152,8 +151,6 @@ def _turned(grasps: GraspFile, up: str | None) -> GraspFile:
         return grasps
     import dataclasses
 
-    from scipy.spatial.transform import Rotation
-
     from zdg_jax.objects.load import UP_TO_Y
 
     objects = {k: dataclasses.replace(s, up=up or s.up) for k, s in grasps.objects.items()}
@@ -161,8 +158,7 @@ def _turned(grasps: GraspFile, up: str | None) -> GraspFile:
     before = None if grasps.pregrasp_pose is None else grasps.pregrasp_pose.copy()
     for key, source in objects.items():
         index = np.flatnonzero(np.array(grasps.object_key) == key)
-        wxyz = np.roll(Rotation.from_matrix(UP_TO_Y[source.up]).as_quat(), 1)
-        turn = np.concatenate([np.zeros(3), wxyz])
+        turn = make_pose(np.zeros(3), UP_TO_Y[source.up])
         pose[index] = compose(turn, pose[index])
         if before is not None:
             before[index] = compose(turn, before[index])
@@ -171,12 +167,9 @@ def _turned(grasps: GraspFile, up: str | None) -> GraspFile:
 
 def _diversities(model: Any, grasps: GraspFile) -> dict[str, dict[str, float | int]]:
     """Diversity of the palm's pose and the joints, one set an object."""
-    from scipy.spatial.transform import Rotation
-
     from sim_eval.metrics.diversity import diversity
 
-    turn = np.roll(Rotation.from_matrix(model.R_base_palm).as_quat(), 1)
-    palm = compose(grasps.hand_pose, np.concatenate([model.p_base_palm, turn]))
+    palm = compose(grasps.hand_pose, make_pose(model.p_base_palm, model.R_base_palm))
     keys, usable = np.array(grasps.object_key), np.array([s == "ok" for s in grasps.status])
     return {
         str(key): diversity(

@@ -9,13 +9,12 @@ from pathlib import Path
 from pipelines.hand_pictures import hand_sheet
 from pipelines.runtime import output_folder
 from zdg_jax.errors import UserError
-from zdg_jax.hands.card import HandCard, parse_card, read_card
-from zdg_jax.hands.card_text import card_text, write_types
-from zdg_jax.hands.check import check_card
-from zdg_jax.hands.inspect import first_card
+from zdg_jax.hands.authoring.propose import first_card
+from zdg_jax.hands.authoring.validate import check_card
+from zdg_jax.hands.io.hand_spec import HandCard, card_text, parse_card, read_card, write_types
+from zdg_jax.hands.io.model_files import compile_model, find_model
+from zdg_jax.hands.load import REFERENCE, from_card, load_hand
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.registry import REFERENCE, from_card, load_hand
-from zdg_jax.hands.source import compile_model, find_model
 
 NOTE = """First card, by `zdg hand new`. Look at hand.png, mend what is wrong here, then run `zdg hand fit`.
 Metres; directions and points in the frame of the link named beside them; angles in degrees."""

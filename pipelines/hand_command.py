@@ -40,8 +40,8 @@ class HandCheck:
 
     def run(self) -> int:
         from pipelines.runtime import start_jax
-        from zdg_jax.hands.check import check_card
-        from zdg_jax.hands.registry import card_path
+        from zdg_jax.hands.authoring.validate import check_card
+        from zdg_jax.hands.load import card_path
 
         start_jax()
         path = Path(self.card).expanduser()
@@ -57,7 +57,7 @@ class HandFit:
     def run(self) -> int:
         from pipelines.hand import draw, fit_types
         from pipelines.runtime import start_jax
-        from zdg_jax.hands.registry import card_path
+        from zdg_jax.hands.load import card_path
 
         start_jax()
         path = card_path(self.card)

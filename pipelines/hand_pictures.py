@@ -12,11 +12,10 @@ from PIL import Image
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.pictures import hand_colors
-from zdg_jax.render import tiles
+from zdg_jax.render import sheets
 from zdg_jax.render.cameras import look
-from zdg_jax.render.palette import TARGET
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface, join
+from zdg_jax.render.surface import TARGET, Surface, join
 
 #: x (D_finger), y and z (D_palm).
 AXES = ((0.86, 0.16, 0.14), (0.18, 0.62, 0.22), (0.12, 0.32, 0.86))
@@ -35,9 +34,9 @@ def hand_sheet(hand: HandModel, *, size: int = 320) -> Image.Image:
     poses |= {name: kind.joints for name, kind in hand.grasp_types.items()}
     cards = []
     for name, joints in poses.items():
-        strip = tiles.row(list(_views(hand, joints, size)), gap=3)
-        cards.append(tiles.captioned(strip, (f"{hand.name}: {name}",), text_size=size / 18))
-    return tiles.grid(cards, 2, gap=14)
+        strip = sheets.row(list(_views(hand, joints, size)), gap=3)
+        cards.append(sheets.captioned(strip, (f"{hand.name}: {name}",), text_size=size / 18))
+    return sheets.grid(cards, 2, gap=14)
 
 
 def _views(hand: HandModel, joints: Float[np.ndarray, " active"], size: int):

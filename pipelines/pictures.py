@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy.spatial.transform import Rotation
 
 from pipelines.report.html import build_report, write_report
 from pipelines.report.scene import build_scene, write_scene
@@ -18,11 +17,11 @@ from sim_eval.select.rank import LIMITS
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.pose import wxyz_to_matrix
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.reasoning.stages.rotation import thumb_side
-from zdg_jax.render.palette import tinted
-from zdg_jax.render.sheet import GraspPicture, grasp_sheet, grasp_views
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.sheets import GraspPicture, grasp_sheet, grasp_views
+from zdg_jax.render.surface import Surface, tinted
 
 
 def kept_grasps(
@@ -148,7 +147,7 @@ def caption(row: Mapping[str, Any]) -> tuple[str, str]:
 def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:
     pose, joints = (np.asarray(row[name], dtype=np.float64) for name in ("hand_pose", "joints"))
     skin = posed_skin(hand, pose, joints)
-    R_obj_base = Rotation.from_quat(pose[[4, 5, 6, 3]]).as_matrix()
+    R_obj_base = wxyz_to_matrix(pose[3:])
     R_obj_palm = R_obj_base @ hand.R_base_palm
     p_obj_palm = pose[:3] + R_obj_base @ hand.p_base_palm
     # another method's grasp has none

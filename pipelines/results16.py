@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     from pipelines.runtime import output_folder
-    from zdg_jax.render import tiles
+    from zdg_jax.render import sheets
 
     for number in options.only:
         if not 1 <= number <= len(PAIRS):
@@ -106,7 +106,7 @@ def _run(options: Options) -> int:
     page = markdown(pairs, verdicts, note)
     write_atomic(out / "results.md", page.encode())
     records = [{"slug": p.slug, "status": p.status, "good": p.num_good, "seconds": p.seconds} for p in pairs]
-    tiles.grid(strips, 2, gap=3).quantize(96).save(out / "results16.png", optimize=True)
+    sheets.grid(strips, 2, gap=3).quantize(96).save(out / "results16.png", optimize=True)
     write_atomic(out / "results.json", json.dumps(records, indent=2).encode() + b"\n")
     print(page)
     return 0

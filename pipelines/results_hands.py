@@ -154,7 +154,7 @@ def _sheet(hand: str, pairs: Sequence[int], out: Path) -> None:
     from pipelines.pictures import blank_strip, grasp_strip
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
-    from zdg_jax.render import tiles
+    from zdg_jax.render import sheets
 
     file = out / f"hands_{hand}.png"
     if file.is_file():
@@ -166,8 +166,8 @@ def _sheet(hand: str, pairs: Sequence[int], out: Path) -> None:
         for route in _routes(hand):
             rows = _rows(n, hand, route, out)
             strips.append(grasp_strip(obj, model, rows[0], size=SIDE) if rows else blank_strip(SIDE))
-        cards.append(tiles.captioned(tiles.grid(strips, 1, gap=2), (f"{n} {name}: {task}",), text_size=12))
-    tiles.grid(cards, 4, gap=4).quantize(96).save(file, optimize=True)
+        cards.append(sheets.captioned(sheets.grid(strips, 1, gap=2), (f"{n} {name}: {task}",), text_size=12))
+    sheets.grid(cards, 4, gap=4).quantize(96).save(file, optimize=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
-from scipy.spatial.transform import Rotation
 
 from pipelines import provenance
 from pipelines.dataset import load_grasps, write_atomic, write_dataset
@@ -29,6 +28,7 @@ from zdg_jax.hands.keypoints import obstacle
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.retarget import Retargeted, retarget
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.pose import wxyz_to_matrix
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import Task, refine_many
 
@@ -147,7 +147,7 @@ def _refined(
         for touched in samples.query_ball_point(pads[i, near], TOUCH):
             func_mask[touched] = True
         func_mask = func_mask if func_mask.any() else hand_mask
-        R = Rotation.from_quat(pose[i, [4, 5, 6, 3]]).as_matrix()
+        R = wxyz_to_matrix(pose[i, 3:])
         initial = InitialGrasp(
             p_obj_palm=pose[i, :3] + R @ source.p_base_palm, R_obj_palm=R @ source.R_base_palm,
             grasp_type=row["grasp_type"], direction=row["direction"] or "",

@@ -14,7 +14,7 @@ from sim_eval.protocols import protocol as protocol_of
 from sim_eval.simobject import sim_object
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 
 def evaluate(
@@ -59,7 +59,7 @@ def evaluate(
     simulator = backends.backend(backend, threads)
     hand_pose, joints = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
     columns = measure_shape(hand, obj, hand_pose, joints, part)
-    rule = opened_and_squeezed(hand, joints)
+    rule = pregrasp_and_squeeze(hand, joints)
     before, after = (
         own if given is None else np.where(np.isfinite(given), given, own)
         for given, own in zip((pregrasp, squeeze), rule, strict=True)

@@ -14,11 +14,11 @@ from sim_eval.metrics import contact, contact_links, force_closure
 from sim_eval.metrics.penetration import penetration_volume
 from sim_eval.solids import as_manifold
 from zdg_jax.columns import Column, measured
-from zdg_jax.hands.collision_points import collision_points
+from zdg_jax.hands.io.link_solids import collision_points
 from zdg_jax.hands.kinematics import posed_points, posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.fields import closest_points, winding_number
 from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.objects.sdf.mesh_distance import closest_points, winding_number
 
 # what a row that is not finite holds, and the type of a column of no row
 _NOTHING = {"real": np.nan, "flag": False, "count": 0, "text": ""}

@@ -11,7 +11,7 @@ import trimesh
 from jaxtyping import Float, Int
 from manifold3d import Error, Manifold, Mesh64, OpType
 
-from zdg_jax.objects.fields import grid_nodes, signed_distance
+from zdg_jax.objects.sdf.mesh_distance import grid_nodes, signed_distance
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def _object(spec: str, name: str, out: Path) -> dict[str, Any]:
     import numpy as np
 
     from pipelines.benchmark.meshes import benchmark_mesh
-    from zdg_jax.objects.named_parts import parts_of_mesh
+    from zdg_jax.objects.parts.named import parts_of_mesh
 
     found = benchmark_mesh(spec)
     named = parts_of_mesh(spec, found.mesh)

@@ -24,14 +24,13 @@ from zdg_jax.guidance import ContactGuidance, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.objects.named_parts import named_parts, with_named_parts
+from zdg_jax.objects.parts.named import named_parts, with_named_parts
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.state import ReasonState, open_state
 from zdg_jax.refine import RefineConfig, Task, refine_many
-from zdg_jax.refine.starts import random_around
-from zdg_jax.render.cameras import best_view, visible_pixels
-from zdg_jax.render.frame import Frame
+from zdg_jax.refine.problem import random_around
+from zdg_jax.render.cameras import Frame, best_view, visible_pixels
 
 #: Tasks a refinement call. One shape compiles once; on a CPU a wider one is no faster.
 SLOTS_CPU, SLOTS_GPU = 1, 4

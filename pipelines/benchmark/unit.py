@@ -20,7 +20,7 @@ from zdg_jax.columns import COLUMNS
 from zdg_jax.grasps import Grasps
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.objects.named_parts import named_parts
+from zdg_jax.objects.parts.named import named_parts
 
 FORM = 5  # of the unit files
 

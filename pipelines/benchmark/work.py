@@ -29,7 +29,7 @@ from zdg_jax import api
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
-from zdg_jax.objects.named_parts import with_named_parts
+from zdg_jax.objects.parts.named import with_named_parts
 
 
 def chosen_instructions(

@@ -18,7 +18,7 @@ from sim_eval.convex import ConvexParams
 from sim_eval.protocols import gravity
 from sim_eval.simobject import SimObject, sim_object
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 _MADE: dict[tuple[str, ConvexParams], SimObject] = {}
 
@@ -51,7 +51,7 @@ class DropStage:
             usable = np.flatnonzero(each.grasps.ok)
             order = usable[np.argsort(each.grasps["score"][usable], kind="stable")]
             kept = each.grasps.take(order)
-            pregrasp, squeeze = opened_and_squeezed(self._hand, kept.joints)
+            pregrasp, squeeze = pregrasp_and_squeeze(self._hand, kept.joints)
             kept = kept.with_columns(
                 {
                     "pregrasp_pose": kept.hand_pose,

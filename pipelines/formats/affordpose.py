@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import trimesh
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from pipelines.formats.collect import Rows, each_file, files_of
-from pipelines.formats.grasp_file import GraspFile, ObjectSource, compose, relative_pose
+from pipelines.formats.grasp_file import GraspFile, ObjectSource
 from pipelines.formats.graspit_thumb import graspit_bones, thumb_joints
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import compose, make_pose, relative_pose
 
 NAME = "affordpose"
 KEYS = ("dofs", "rhand_trans", "rhand_quat", "object_mesh")
@@ -134,7 +134,7 @@ def palm_in_graspit() -> Float[np.ndarray, "7"]:
     model = load_hand(HAND)
     ours = np.array([model.p_parent_link[model.link_names.index(f"{f}_proximal")] for f in FINGERS])
     place = KNUCKLES.mean(axis=0) - GRASPIT_FROM_HUMAN16 @ ours.mean(axis=0)
-    return np.concatenate([place, np.roll(Rotation.from_matrix(GRASPIT_FROM_HUMAN16).as_quat(), 1)])
+    return make_pose(place, GRASPIT_FROM_HUMAN16)
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from jaxtyping import Float
 
 from pipelines.formats.collect import Rows, each_file, files_of
 from pipelines.formats.dexgraspnet import category
-from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name, compose, relative_pose
+from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name
 from pipelines.formats.npy import load_npy
 from pipelines.formats.shadow import DEXGRASPBENCH_PALM, palm_in_base
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.kinematics import IDENTITY
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import IDENTITY, compose, inverse, relative_pose
 
 NAME = "dexgraspbench"
 SHADOW_JOINTS = 22
@@ -92,7 +92,7 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> l
     before = np.where(np.isfinite(before).all(axis=1, keepdims=True), before, grasps.hand_pose)
     poses = [pose[index] for pose in (before, grasps.hand_pose, grasps.hand_pose)]
     if grasps.hand == "shadow":
-        poses = [compose(compose(p, palm_in_base(model)), relative_pose(_palm(), IDENTITY)) for p in poses]
+        poses = [compose(compose(p, palm_in_base(model)), inverse(_palm())) for p in poses]
     (folder / name).mkdir(exist_ok=True)
     places = []
     for i, *roots in zip(index, *poses, strict=True):
@@ -166,7 +166,7 @@ def _base(
     if model.name != "shadow":
         return world_root
     palm = compose(world_root, _palm()) if benchmark else world_root
-    return compose(palm, relative_pose(palm_in_base(model), IDENTITY))
+    return compose(palm, inverse(palm_in_base(model)))
 
 
 def _palm() -> np.ndarray:

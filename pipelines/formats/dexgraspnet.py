@@ -11,12 +11,13 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from pipelines.formats.collect import Rows, each_file, files_of
-from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name, compose
+from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name
 from pipelines.formats.npy import load_npy
 from pipelines.formats.shadow import DEXGRASPNET_JOINTS, from_dexgraspnet, palm_in_base
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HAND_NAMES, load_hand
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import compose, rotation_to_wxyz, wxyz_to_rotation
 
 NAME = "dexgraspnet"
 POSITION = ("WRJTx", "WRJTy", "WRJTz")
@@ -83,7 +84,7 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> P
         signs = [sign for _, sign in DEXGRASPNET_JOINTS.values()]
         order = [model.active_names.index(ours) for ours, _ in DEXGRASPNET_JOINTS.values()]
         names, values = list(DEXGRASPNET_JOINTS), values[:, order] * signs
-    euler = Rotation.from_quat(np.roll(pose[:, 3:], -1, axis=1)).as_euler("xyz")
+    euler = wxyz_to_rotation(pose[:, 3:]).as_euler("xyz")
     entries = [
         {
             "scale": 1.0,
@@ -138,7 +139,7 @@ def _poses(
     )
     bad = ~np.isfinite(angles).all(axis=1, keepdims=True)
     turn = Rotation.from_euler("xyz", np.where(bad, 0.0, angles))
-    pose = np.where(bad, np.nan, np.concatenate([place, np.roll(turn.as_quat(), 1, axis=1)], axis=1))
+    pose = np.where(bad, np.nan, np.concatenate([place, rotation_to_wxyz(turn)], axis=1))
     if model.name == "shadow" and any(name.startswith("robot0:") for name in names):
         unknown = [name for name in names if name not in DEXGRASPNET_JOINTS]
         if unknown:

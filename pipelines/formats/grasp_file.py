@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
-from scipy.spatial.transform import Rotation
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
@@ -77,45 +76,6 @@ class GraspFile:
 
     def __len__(self) -> int:
         return len(self.grasp_id)
-
-
-def relative_pose(
-    world_frame: Float[np.ndarray, "*a 7"], world_hand: Float[np.ndarray, "*b 7"]
-) -> Float[np.ndarray, "*c 7"]:
-    """T_frame_hand = T_world_frame^-1 T_world_hand, xyz wxyz, broadcast; NaN without a rotation."""
-    frame, hand = (np.array(x) for x in np.broadcast_arrays(world_frame, world_hand))
-    inverse, turn = rotation(frame[..., 3:]).inv(), rotation(hand[..., 3:])
-    place = inverse.apply((hand[..., :3] - frame[..., :3]).reshape(-1, 3))
-    return _keep_bad(frame, hand, np.concatenate([place, _wxyz(inverse * turn)], axis=1))
-
-
-def compose(a: Float[np.ndarray, "*a 7"], b: Float[np.ndarray, "*b 7"]) -> Float[np.ndarray, "*c 7"]:
-    """T_a T_b of poses xyz wxyz, broadcast; NaN where a quaternion is no rotation."""
-    a, b = (np.array(x) for x in np.broadcast_arrays(a, b))  # scipy wants them writable
-    Ra, Rb = rotation(a[..., 3:]), rotation(b[..., 3:])
-    place = a[..., :3].reshape(-1, 3) + Ra.apply(b[..., :3].reshape(-1, 3))
-    return _keep_bad(a, b, np.concatenate([place, _wxyz(Ra * Rb)], axis=1))
-
-
-def rotation(wxyz: Float[np.ndarray, "*n 4"]) -> Rotation:
-    """Rotations of quaternions; the identity where one is zero or not finite."""
-    q = wxyz.reshape(-1, 4)
-    good = _good(q)
-    return Rotation.from_quat(np.where(good[:, None], np.roll(q, -1, axis=1), [0.0, 0.0, 0.0, 1.0]))
-
-
-def _good(q: np.ndarray) -> np.ndarray:
-    return np.asarray(np.isfinite(q).all(axis=-1) & (np.abs(q) > 1e-9).any(axis=-1))
-
-
-def _keep_bad(a: np.ndarray, b: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    pose = pose.reshape(a.shape)
-    fine = _good(a[..., 3:]) & _good(b[..., 3:])
-    return np.where(fine[..., None], pose, np.nan)
-
-
-def _wxyz(turn: Rotation) -> np.ndarray:
-    return np.roll(turn.as_quat(), 1, axis=-1)
 
 
 def by_name(

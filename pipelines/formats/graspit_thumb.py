@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import wxyz_to_matrix
 
 # ManoHand/hand.xml, the thumb's chain: rotation of its base in the palm, then of each joint theta's offset
 # (degrees), d, a (metres), alpha (degrees), Denavit-Hartenberg
@@ -53,7 +54,7 @@ def human16_bones(hand: HandModel, joints: Float[np.ndarray, "rows active"]) -> 
         step = R @ hand.p_parent_link[link]
         if name != LINKS[0]:
             bones.append(step)
-        R = R @ Rotation.from_quat(np.roll(hand.q_parent_link[link], -1)).as_matrix()
+        R = R @ wxyz_to_matrix(hand.q_parent_link[link])
         for j in np.flatnonzero(hand.joint_link == link):
             R = R @ Rotation.from_rotvec(angles[:, j, None] * hand.joint_axis[j]).as_matrix()
     pad = hand.pad_names.index("thumb")

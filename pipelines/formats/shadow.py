@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from pipelines.formats.grasp_file import compose, relative_pose
-from zdg_jax.hands.kinematics import IDENTITY, posed
+from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import IDENTITY, compose, inverse
 
 PALM = "rh_palm"
 FOREARM_TO_PALM_TURN = (1.0, 0.0, 0.0, 0.0)
@@ -37,7 +37,7 @@ def from_dexgraspnet(
     """
     order = [list(DEXGRASPNET_JOINTS.values()).index(each) for each in _by_ours(hand)]
     signs = np.array([sign for _, sign in _by_ours(hand)])
-    return compose(palm, relative_pose(palm_in_base(hand), IDENTITY)), joints[:, order] * signs
+    return compose(palm, inverse(palm_in_base(hand))), joints[:, order] * signs
 
 
 def _by_ours(hand: HandModel) -> list[tuple[str, float]]:

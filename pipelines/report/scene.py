@@ -10,8 +10,7 @@ import trimesh
 from jaxtyping import Float, Int
 
 from zdg_jax.errors import UserError
-from zdg_jax.render.palette import SKIN, byte
-from zdg_jax.render.surface import NEUTRAL
+from zdg_jax.render.surface import NEUTRAL, SKIN, byte
 
 
 def build_scene(

@@ -27,7 +27,7 @@ from sim_eval.backends.mjx_physics import (
 from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.scene import SceneParams
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine.plan import Device
+from zdg_jax.refine.batching import Device
 
 #: Objects of one chunk; fewer are padded, so that their number compiles nothing anew.
 OBJECTS = 64

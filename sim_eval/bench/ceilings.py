@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from zdg_jax.hands.model import HandModel
+from zdg_jax.refine.batching import Device
 from zdg_jax.refine.hand_points import layout
-from zdg_jax.refine.plan import Device
-from zdg_jax.refine.targets import SAMPLES
+from zdg_jax.refine.problem import SAMPLES
 
 #: Bytes that one look-up of phi and one of both region distances read: entry, row; eight words.
 PHI_BYTES, REGION_BYTES = 4 + 16, 32
 #: float32 operations, an fma as two, roots and comparisons as one; counted from the formulas in
-#: `objects.lookup` and `refine.measure`. A skin vertex: placing 18, cell 27, three interpolations 40 each,
+#: `objects.sdf.query` and `refine.measure`. A skin vertex: placing 18, cell 27, three interpolations 40 each,
 #: energies and their slopes 60, sums by link 30.
 VERTEX_OPS, PAD_OPS, SAMPLE_OPS = 255, 8 * 70 + 60, 60
 #: One sphere against one object sample; one pair of E_spen; one hand point against a sample and both regions.

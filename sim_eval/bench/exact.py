@@ -22,10 +22,9 @@ from sim_eval.bench.pairwise import (
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.frames import to_field
 from zdg_jax.refine.measure import NORMAL_STEP
 from zdg_jax.refine.problem import Problem
-from zdg_jax.refine.variables import to_variables
+from zdg_jax.refine.variables import to_field, to_variables
 
 _STEPS = np.concatenate([np.zeros((1, 3)), NORMAL_STEP * np.eye(3), -NORMAL_STEP * np.eye(3)])
 

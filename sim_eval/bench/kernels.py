@@ -24,16 +24,14 @@ from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.field import build_signed_distance_field
 from zdg_jax.objects.model import ObjectModel, SurfaceSamples
+from zdg_jax.objects.sdf.build import build_signed_distance_field
 from zdg_jax.refine import RefineConfig
-from zdg_jax.refine.batch import stack
-from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.kernel import measure_kernel
-from zdg_jax.refine.optimise import Path, Schedule, State, compiled, gradients, measured
-from zdg_jax.refine.problem import build_problem
-from zdg_jax.refine.starts import jittered
-from zdg_jax.refine.variables import Variables, kinematics, to_pose, to_variables
+from zdg_jax.refine.batching import stack
+from zdg_jax.refine.gpu.energy_kernel import measure_kernel
+from zdg_jax.refine.optimize import Path, Schedule, State, compiled, gradients, measured
+from zdg_jax.refine.problem import build_problem, jittered
+from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
 
 #: What both paths give of a grasp: energies, and dE/dG by its parts.
 COMPARED = ("terms", *Variables._fields)

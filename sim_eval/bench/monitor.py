@@ -16,7 +16,7 @@ from typing import Any
 import jax
 
 from sim_eval.bench.processor import cpu_name
-from zdg_jax.refine.plan import Device
+from zdg_jax.refine.batching import Device
 
 _BUILT = "/jax/core/compile/backend_compile_duration"
 _PACKAGES = ("zdg-jax", "jax", "jaxlib", "numpy")

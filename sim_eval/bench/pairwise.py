@@ -28,7 +28,7 @@ class Cloud(NamedTuple):
     Attributes:
       points, normals: all surface samples with outward unit normals.
       hand, func: which of them are M_hand^3d and P_func^3d.
-      object_samples, sample_weight, prior, weights, tolerance: see `refine.targets.Targets`.
+      object_samples, sample_weight, prior, weights, tolerance: see `refine.problem.Targets`.
     """
 
     points: Float[Array, "*p samples 3"]

@@ -11,7 +11,7 @@ from jaxtyping import Array, Int
 
 from sim_eval.bench.pairwise import SEARCHES, SEARCHES_ON_CPU, Cloud, Search, hand_points, nearest, total
 from zdg_jax.hands.model import HandModel
-from zdg_jax.refine.optimise import OPTIMIZERS, Schedule, State
+from zdg_jax.refine.optimize import OPTIMIZERS, Schedule, State
 from zdg_jax.refine.variables import Variables, to_pose
 
 
@@ -53,7 +53,7 @@ def chosen(hand: HandModel, search: Search, cloud: Cloud, v: Variables) -> Int[A
 
 @lru_cache(maxsize=8)
 def compiled(hand: HandModel, optimizer: str, search: Search):
-    """(advance, finish) for this hand, each jitted: what `optimise.compiled` is for the look-ups.
+    """(advance, finish) for this hand, each jitted: what `optimize.compiled` is for the look-ups.
 
     advance(cloud, schedule, state, first, last) -> State after steps first..last-1
     finish(state) -> (pose, joints within limits) of [p, k] grasps

@@ -18,11 +18,11 @@ from sim_eval.bench.monitor import Compilations, peak_memory
 from sim_eval.bench.pairwise import clouds
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import RefineConfig, Task, refine_many
+from zdg_jax.refine.batching import Batch, Device, Shape, batch_shape, plan, starts_per_slot
 from zdg_jax.refine.devices import functions, put, stack_on
-from zdg_jax.refine.frames import to_field, to_object
-from zdg_jax.refine.optimise import Path, Schedule, compiled
-from zdg_jax.refine.plan import Chunk, Device, Shape, chunk_shape, plan, seeds_a_slot
+from zdg_jax.refine.optimize import Path, Schedule, compiled
 from zdg_jax.refine.problem import Problem, build_problem
+from zdg_jax.refine.variables import to_field, to_object
 
 _LOOP_STEPS = 60  # of the loop timed by itself; a step costs the same at every step
 
@@ -170,11 +170,11 @@ def _parts(
 
 def chunks_of(
     problems: Sequence[Problem], counts: Sequence[int], devices: Sequence[Device]
-) -> tuple[Shape, list[Chunk]]:
+) -> tuple[Shape, list[Batch]]:
     """The chunks that `refine_many` makes of tasks with so many starts each."""
     begin = np.concatenate([[0], np.cumsum(counts)])
     rows = [np.arange(a, a + n) for a, n in zip(begin, counts, strict=False)]
-    shape = chunk_shape(counts, devices, seeds_a_slot(max(counts), max(counts)))
+    shape = batch_shape(counts, devices, starts_per_slot(max(counts), max(counts)))
     return shape, plan(problems, rows, shape)
 
 

@@ -17,8 +17,8 @@ from sim_eval.bench.tasks import bench_objects, bench_specs, bench_tasks
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import RefineConfig, Task
+from zdg_jax.refine.batching import Device
 from zdg_jax.refine.devices import is_cuda
-from zdg_jax.refine.plan import Device
 
 PATHS = ("pairwise", "xla", "kernel")
 #: (objects, grasps, pairwise grasps) where nothing else is asked for.

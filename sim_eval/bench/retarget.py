@@ -20,6 +20,7 @@ from zdg_jax.hands.keypoints import obstacle
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.retarget import Retargeted, retarget
 from zdg_jax.objects import load_object
+from zdg_jax.pose import rotation_to_wxyz
 
 OBJECTS = ("ycb:025_mug", "ycb:048_hammer", "ycb:006_mustard_bottle", "ycb:035_power_drill")
 SPREAD = 0.12  # of joints about their grasp type, radians
@@ -122,8 +123,8 @@ def _astride(
     names = [list(hand.grasp_types)[i % len(hand.grasp_types)] for i in range(count)]
     joints = np.stack([hand.grasp_types[t].joints for t in names])
     joints = np.clip(joints + rng.normal(size=joints.shape) * SPREAD, hand.lower, hand.upper)
-    q = Rotation.random(count, rng=rng).as_quat()
-    pose = np.concatenate([np.zeros((count, 3)), q[:, 3:], q[:, :3]], axis=1)
+    q = rotation_to_wxyz(Rotation.random(count, rng=rng))
+    pose = np.concatenate([np.zeros((count, 3)), q], axis=1)
     pads = posed(hand, pose, joints, "pad")
     between = pads[:, [hand.pad_names.index(f) for f in hand.functional_fingers]].mean(axis=1)
     pose[:, :3] = surface[rng.integers(len(surface), size=count)] - between

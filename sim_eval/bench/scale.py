@@ -59,13 +59,13 @@ def bench_scale(options: RefineBench, say: Callable[[str], None] = lambda _: Non
     before = {name: f._cache_size() for name, f in used.items()}
     done: list[float] = []
 
-    def on_chunk(ended: int, _: int) -> None:
+    def on_batch(ended: int, _: int) -> None:
         done.append(time.perf_counter())
         say(f"{ended} of {grasps} grasps")
 
     with Compilations() as seen:
         begin = time.perf_counter()
-        refined = refine_many(hand, tasks, config=config, devices=devices, on_chunk=on_chunk)
+        refined = refine_many(hand, tasks, config=config, devices=devices, on_batch=on_batch)
         wall = time.perf_counter() - begin
     memory = peak_memory(devices)
     statuses = [str(status) for r in refined for status in r.status_name]

@@ -18,7 +18,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.objects import load_object, signed_distance, ycb_names
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import YCB_PREFIX
@@ -49,7 +49,7 @@ class GraspSet:
 
     def closing(self) -> tuple[Float[np.ndarray, "n active"], Float[np.ndarray, "n active"]]:
         """Pregrasp and squeeze joints by the hand's rule."""
-        return opened_and_squeezed(self.hand, self.joints)
+        return pregrasp_and_squeeze(self.hand, self.joints)
 
     def repeated(self, count: int) -> GraspSet:
         """So many grasps of all objects in turn, again and again if there are not enough."""

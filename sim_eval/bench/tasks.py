@@ -24,11 +24,11 @@ from zdg_jax.objects.model import ObjectModel, SignedDistanceField, SurfaceSampl
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.objects.sources import YCB_PREFIX, quiet
 from zdg_jax.refine import RefineConfig, Task
-from zdg_jax.refine.starts import jittered
+from zdg_jax.refine.problem import jittered
 
 # only what `_arrays` runs: an edit of segmentation need not prepare 200 objects anew
-_MODULES = "boundary checks field field_cells field_nodes fields model samples".split()
-_SOURCES = tuple(Path(zdg_jax.objects.__file__).with_name(f"{name}.py") for name in _MODULES)
+_MODULES = "checks model samples sdf/build sdf/mesh_distance".split()
+_SOURCES = tuple(Path(zdg_jax.objects.__file__).parent / f"{name}.py" for name in _MODULES)
 #: Radii of M_hand^3d and P_func^3d around the task's point, and how far off the palm begins, metres.
 HAND_RADIUS, FUNC_RADIUS, PALM_OFF = 0.045, 0.025, 0.05
 #: Sizes of one mesh that count as different objects.

@@ -9,11 +9,10 @@ import numpy as np
 from PIL import Image
 
 from zdg_jax.objects.zoo import VARIANTS, ZooObject, category_names, zoo_object
-from zdg_jax.render import tiles
+from zdg_jax.render import sheets
 from zdg_jax.render.cameras import look, side_views
-from zdg_jax.render.palette import part_color
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.surface import Surface, part_color
 
 _TURN, _RISE = np.radians(-29.0), 0.43  # a little from the side, at least 26 degrees from above
 
@@ -33,12 +32,12 @@ def portrait(made: ZooObject, size: int = 128) -> Image.Image:
 def contact_sheet(names: Sequence[str], columns: int, size: int = 128) -> Image.Image:
     """A captioned grid of objects."""
     cards = [
-        tiles.captioned(
+        sheets.captioned(
             portrait(zoo_object(name), size), (name.partition("/")[0].replace("_", " "),), text_size=12
         )
         for name in names
     ]
-    return tiles.grid(cards, columns, gap=5)
+    return sheets.grid(cards, columns, gap=5)
 
 
 def main() -> None:

@@ -8,10 +8,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from zdg_jax.pose import rotation_to_wxyz, unit, wxyz_to_rotation
+
 BINS = 100
 CELL = 0.02  # metres
 NO_SPREAD = 1e-18  # of equal grasps, whose mean is rounded
-TURNS = Rotation.create_group("I").as_quat()  # the 60 turns of an icosahedron: equal cells of SO(3)
+TURNS = rotation_to_wxyz(Rotation.create_group("I"))  # the 60 turns of an icosahedron: equal cells of SO(3)
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,7 @@ def rotation_entropy(wxyz: Float[np.ndarray, "n 4"]) -> float:
 
     Nearest by |q·g|, so that q and -q are one turn. The 60 cells are congruent, so uniform turns give ln 60.
     """
-    xyzw = np.roll(wxyz, -1, axis=-1) / np.linalg.norm(wxyz, axis=-1, keepdims=True)
-    return entropy(np.bincount(np.abs(xyzw @ TURNS.T).argmax(axis=1), minlength=len(TURNS)))
+    return entropy(np.bincount(np.abs(unit(wxyz) @ TURNS.T).argmax(axis=1), minlength=len(TURNS)))
 
 
 def first_component_share(
@@ -95,7 +96,7 @@ def first_component_share(
     Returns:
       In [1/dimensions, 1]; NaN for fewer than two grasps or without variance.
     """
-    turns = Rotation.from_quat(np.roll(hand_pose[:, 3:], -1, axis=1)).as_rotvec()
+    turns = wxyz_to_rotation(hand_pose[:, 3:]).as_rotvec()
     table = np.concatenate([hand_pose[:, :3], turns, joints], axis=1)
     if len(table) < 2:
         return float("nan")

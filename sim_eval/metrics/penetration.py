@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from manifold3d import Manifold
 
 from sim_eval.solids import as_manifold
-from zdg_jax.objects.fields import closest_points, winding_number
+from zdg_jax.objects.sdf.mesh_distance import closest_points, winding_number
 
 VOXEL_LITERATURE = 0.005  # metres, the pitch of GraspTTA [36]
 VOXEL_FINE = 0.002

@@ -7,8 +7,8 @@ from jaxtyping import Float
 
 from zdg_jax.hands.kinematics import moves_link, posed
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.field_read import field_values
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.objects.sdf.build import field_values
 
 #: Half a difference of the central difference that gives a normal, metres: smooths the field's cells.
 STEP = 5e-4

@@ -12,8 +12,9 @@ from sim_eval.protocols.hold import poses_of
 from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.pose import rotation_to_wxyz, wxyz_to_rotation
 
 #: Metres between every collision sphere and the object before the hand closes.
 CLEARANCE = 0.005
@@ -70,7 +71,7 @@ def find_pregrasp(
     gap = np.full(len(q), np.nan)
     rows = np.flatnonzero(fine)
     if hand.pregrasp_opening is not None:
-        q[rows] = opened_and_squeezed(hand, q[rows])[0]
+        q[rows] = pregrasp_and_squeeze(hand, q[rows])[0]
         gap[rows] = sphere_gaps(hand, field, posed_spheres(hand, pose[rows], q[rows])).min(axis=1)
     elif len(rows):
         pose[rows], q[rows], gap[rows] = _retreat(hand, field, pose[rows], q[rows])
@@ -133,8 +134,8 @@ def _step(
         A = A * free
         step[i] = np.linalg.solve(A.T @ A + np.diag(cost), A.T @ b)
     step *= np.minimum(1.0, _MOST_TURN / np.maximum(np.abs(step[:, :a]).max(axis=1), 1e-9))[:, None]
-    turned = Rotation.from_rotvec(step[:, a + 3 :]) * Rotation.from_quat(pose[:, 3:], scalar_first=True)
-    pose = np.concatenate([pose[:, :3] + step[:, a : a + 3], turned.as_quat(scalar_first=True)], axis=1)
+    turned = Rotation.from_rotvec(step[:, a + 3 :]) * wxyz_to_rotation(pose[:, 3:])
+    pose = np.concatenate([pose[:, :3] + step[:, a : a + 3], rotation_to_wxyz(turned)], axis=1)
     return pose, np.clip(q + step[:, :a], hand.lower, hand.upper)
 
 

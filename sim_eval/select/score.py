@@ -10,8 +10,8 @@ from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.field_read import field_values
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sdf.build import field_values
 
 TOUCH = 0.005  # metres, as in sim_eval.metrics.contact
 # What a hand that touches only other parts adds to its energy (docs/decisions.md).

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.hands.transmission import actuator_force, drawn_joints
 from zdg_jax.objects.model import SignedDistanceField
 
@@ -35,7 +35,7 @@ _REACH_DAMPING = 1e-4
 
 def rule_torque(hand: HandModel, joints: Float[np.ndarray, "n active"]) -> Float[np.ndarray, "n active"]:
     """T^T clip(T kp (q_rule - q), +-torque): what the servos pull at the grasp by the hand's rule, N m."""
-    squeeze = opened_and_squeezed(hand, joints)[1]
+    squeeze = pregrasp_and_squeeze(hand, joints)[1]
     return _limited(hand, hand.servo_kp * (squeeze - joints) @ hand.transmission.T) @ hand.transmission
 
 

@@ -16,7 +16,7 @@ from zdg_jax.arrow import schema
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import TERMS, RefineConfig, Term, refine, register
-from zdg_jax.refine.energies import Joints
+from zdg_jax.refine.energies import Joints, unregister
 
 
 def stretched(at: Joints) -> Float[Array, ""]:
@@ -29,7 +29,7 @@ def toy() -> Iterator[Term]:
     term = Term("stretched", "straight fingers", 0.0, joints=stretched)
     register(term)
     yield term
-    del TERMS[term.name]
+    unregister(term.name)
 
 
 def test_a_term_from_outside_reaches_optimiser_file_and_report(toy: Term) -> None:

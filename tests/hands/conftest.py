@@ -8,7 +8,7 @@ import pytest
 
 from tests.hands.robots import write_robot
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.card_text import write_types
+from zdg_jax.hands.io.hand_spec import write_types
 
 
 @pytest.fixture(scope="session")

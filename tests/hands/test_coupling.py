@@ -13,10 +13,10 @@ import trimesh
 
 from tests.hands.robots import MJCF, urdf, write_robot
 from zdg_jax.errors import UserError
-from zdg_jax.hands.card import Follow
-from zdg_jax.hands.coupling import couple
-from zdg_jax.hands.source import compile_model, find_model
-from zdg_jax.hands.tree import subtree
+from zdg_jax.hands.io.coupling import couple
+from zdg_jax.hands.io.hand_spec import Follow
+from zdg_jax.hands.io.kinematic_tree import subtree
+from zdg_jax.hands.io.model_files import compile_model, find_model
 
 
 def _coupled(extra: str, **card):

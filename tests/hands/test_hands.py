@@ -8,8 +8,9 @@ import trimesh
 
 from tests.hands.things import EVERY_HAND, hand_or_skip
 from zdg_jax.errors import UserError
-from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, human16_build, load_hand
-from zdg_jax.hands.card import read_card
+from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, load_hand
+from zdg_jax.hands.authoring import build_human16 as human16_build
+from zdg_jax.hands.io.hand_spec import read_card
 from zdg_jax.hands.kinematics import posed, posed_skin
 
 IDENTITY = np.array([0, 0, 0, 1.0, 0, 0, 0])

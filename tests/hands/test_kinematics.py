@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.hands.things import EVERY_HAND, hand_or_skip, slow_but
 from zdg_jax._brax import Transform, math
+from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.kinematics import (
     base_from_palm,
     chain,
@@ -21,7 +22,6 @@ from zdg_jax.hands.kinematics import (
     posed_skin,
     posed_spheres,
 )
-from zdg_jax.hands.load import hand_source
 
 
 def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:

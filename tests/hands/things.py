@@ -8,8 +8,8 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, HandModel, load_hand
-from zdg_jax.hands.card import read_card
-from zdg_jax.hands.registry import card_path
+from zdg_jax.hands.io.hand_spec import read_card
+from zdg_jax.hands.load import card_path
 
 EVERY_HAND = HAND_NAMES + EXTRA_HANDS
 

@@ -6,8 +6,7 @@ import trimesh
 
 from tests.objects.shapes import sphere
 from zdg_jax.errors import UserError
-from zdg_jax.objects.boundary import fill_small_holes, open_edge_count
-from zdg_jax.objects.checks import check_mesh
+from zdg_jax.objects.checks import check_mesh, fill_small_holes, open_edge_count
 
 
 def bare(

@@ -14,9 +14,9 @@ from tests.objects.field_oracle import cell_value, lookup_numpy
 from tests.objects.shapes import sphere
 from tests.objects.test_fields import box_distance
 from zdg_jax.objects import build_signed_distance_field, field_values, signed_distance, ycb_names
-from zdg_jax.objects.field_cells import CORNERS, MIDDLES, interpolation_error
-from zdg_jax.objects.field_nodes import MeshDistance
 from zdg_jax.objects.model import SUBDIVISION, SignedDistanceField
+from zdg_jax.objects.sdf.build import CORNERS, MIDDLES, interpolation_error
+from zdg_jax.objects.sdf.mesh_distance import MeshDistance
 
 RNG = np.random.default_rng(0)
 MARGIN = 0.01
@@ -278,7 +278,7 @@ def test_the_bench_gives_plain_numbers():
 
 def test_a_large_object_stays_within_what_refinement_has_room_for() -> None:
     """A pot of 40 x 30 cm: cells are rounded up to even numbers and must stay below the limit."""
-    from zdg_jax.objects.field import MAX_CELLS
+    from zdg_jax.objects.sdf.build import MAX_CELLS
 
     field = build_signed_distance_field(trimesh.creation.cylinder(radius=0.2, height=0.3, sections=64))
     assert np.prod(np.array(field.shape) + 1) <= MAX_CELLS

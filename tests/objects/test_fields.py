@@ -5,7 +5,7 @@ import trimesh
 
 from tests.objects.shapes import sphere
 from zdg_jax.objects import closest_points, signed_distance
-from zdg_jax.objects.fields import grid_nodes
+from zdg_jax.objects.sdf.mesh_distance import grid_nodes
 
 RNG = np.random.default_rng(0)
 

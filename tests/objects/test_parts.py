@@ -5,11 +5,10 @@ import pytest
 import trimesh
 
 from tests.objects.shapes import dense, dumbbell, mug, sphere
-from zdg_jax.objects.borders import absorb_slivers, clean_borders
-from zdg_jax.objects.facegraph import build_face_graph
-from zdg_jax.objects.loops import find_loops, through_holes
-from zdg_jax.objects.ncut import recursive_ncut
-from zdg_jax.objects.parts import segment
+from zdg_jax.objects.parts.face_graph import build_face_graph
+from zdg_jax.objects.parts.graph_cut import absorb_slivers, clean_borders
+from zdg_jax.objects.parts.segment import recursive_ncut, segment
+from zdg_jax.objects.parts.through_holes import find_loops, through_holes
 
 
 def share(mesh, result, k):

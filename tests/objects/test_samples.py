@@ -5,8 +5,8 @@ import trimesh
 from scipy.spatial import KDTree
 
 from tests.objects.shapes import sphere
-from zdg_jax.objects.fields import closest_points
 from zdg_jax.objects.samples import sample_surface
+from zdg_jax.objects.sdf.mesh_distance import closest_points
 
 
 def test_samples_lie_on_their_faces_with_unit_outward_normals():

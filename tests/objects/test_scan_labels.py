@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from zdg_jax.errors import UserError
 from zdg_jax.objects import load_mesh_source, ycb_names
 from zdg_jax.objects.load import UP_TO_Y
-from zdg_jax.objects.scan_labels import ScanParts, labelled_scans, scan_regions
+from zdg_jax.objects.parts.named import ScanParts, labelled_scans, scan_regions
 
 UP = np.array([0.0, 1.0, 0.0])
 

@@ -10,7 +10,7 @@ import pytest
 from zdg_jax.errors import UserError
 from zdg_jax.objects import load_mesh_source, load_object
 from zdg_jax.objects.checks import check_mesh, component_labels
-from zdg_jax.objects.named_parts import named_parts, with_named_parts
+from zdg_jax.objects.parts.named import named_parts, with_named_parts
 from zdg_jax.objects.zoo import VARIANTS, category_names, zoo_names, zoo_object
 from zdg_jax.objects.zoo.build import _generate
 from zdg_jax.objects.zoo.kit import box, cylinder, loft, tube

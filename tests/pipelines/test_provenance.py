@@ -5,7 +5,7 @@ import pytest
 
 from pipelines import provenance
 from zdg_jax.hands import HAND_NAMES, load_hand
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 
 @pytest.mark.parametrize("name", HAND_NAMES)
@@ -14,7 +14,7 @@ def test_squeeze_mirrors_pregrasp_at_the_grasp(name: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(8):
         joints = rng.uniform(hand.lower, hand.upper)
-        pregrasp, squeeze = opened_and_squeezed(hand, joints)
+        pregrasp, squeeze = pregrasp_and_squeeze(hand, joints)
         assert (pregrasp >= hand.lower - 1e-12).all()
         assert (pregrasp <= hand.upper + 1e-12).all()
         assert (squeeze >= hand.lower).all()

@@ -10,7 +10,7 @@ import trimesh
 
 from pipelines.report.scene import build_scene, write_scene
 from zdg_jax.errors import UserError
-from zdg_jax.render.palette import SKIN, TARGET, tinted
+from zdg_jax.render.surface import SKIN, TARGET, tinted
 
 
 def read_back(scene: trimesh.Scene, path: Path) -> dict[str, trimesh.Trimesh]:

@@ -26,7 +26,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.starts import jittered
+from zdg_jax.refine.problem import jittered
 
 LOST = 2
 real = api.refine_task

@@ -16,15 +16,15 @@ from tests.pipelines.rows_as_grasps import grasps_of
 from tests.pipelines.test_dataset import row
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.load import hand_source
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.io.model_files import hand_source
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 KINDS = ("lift", "press")
 
 
 def _poses(hand):
     grasp = np.stack([hand.grasp_types[k].joints for k in KINDS])
-    pregrasp, squeeze = opened_and_squeezed(hand, grasp)
+    pregrasp, squeeze = pregrasp_and_squeeze(hand, grasp)
     return pregrasp, grasp, squeeze
 
 

@@ -1,4 +1,4 @@
-"""Many tasks at once: the same rows as one by one, whatever their neighbours, chunks and number."""
+"""Many tasks at once: the same rows as one by one, whatever their neighbours, batches and number."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.refine.things import SHORT, STARTS, grasp_on, shape, six_tasks
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine import TERMS, Grasps, RefineConfig, Task, plan, refine_many
+from zdg_jax.refine import TERMS, Grasps, RefineConfig, Task, refine_many
 from zdg_jax.refine.devices import functions
-from zdg_jax.refine.optimise import compiled
+from zdg_jax.refine.optimize import compiled
 
 HAND = load_hand("human16")
 FEW = replace(SHORT, steps=8)
@@ -57,19 +57,19 @@ def test_rows_do_not_know_their_place() -> None:
             np.testing.assert_array_equal(numbers(got), numbers(want))
 
 
-def test_chunks_with_a_remainder_are_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """18 starts: five slots of four at once, the last half empty; or five chunks of one slot."""
-    monkeypatch.setattr(plan, "SEEDS", STARTS)
+def test_batches_with_a_remainder_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """18 starts: five slots of four at once, the last half empty; or five batches of one slot."""
+    monkeypatch.setattr(batching, "MAX_STARTS", STARTS)
     task = Task(shape("rod"), grasp_on(shape("rod")), 18, 1)
     (at_once,) = refine_many(HAND, [task], config=FEW)
     assert at_once.hand_pose.shape == (18, 7)
-    monkeypatch.setattr(plan, "rows_that_fit", lambda device: STARTS)
+    monkeypatch.setattr(batching, "rows_that_fit", lambda device: STARTS)
     seen: list[tuple[int, int]] = []
-    (chunked,) = refine_many(HAND, [task], config=FEW, on_chunk=lambda *x: seen.append(x))
-    assert_alike(chunked, at_once)
+    (batched,) = refine_many(HAND, [task], config=FEW, on_batch=lambda *x: seen.append(x))
+    assert_alike(batched, at_once)
     assert seen == [(4, 18), (8, 18), (12, 18), (16, 18), (18, 18)]
     # each row is its own start's, not a neighbour's
-    assert len(np.unique(chunked.hand_pose[:, 0])) == 18
+    assert len(np.unique(batched.hand_pose[:, 0])) == 18
 
 
 def test_tasks_of_different_numbers_share_a_batch() -> None:

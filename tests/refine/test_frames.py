@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.refine.frames import to_field, to_object
+from zdg_jax.refine.variables import to_field, to_object
 
 
 def poses(seed: int, shape: tuple[int, ...]) -> np.ndarray:

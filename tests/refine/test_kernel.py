@@ -11,15 +11,15 @@ import pytest
 
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import load_hand
-from zdg_jax.refine import TERMS, RefineConfig, Term, kernel, register
-from zdg_jax.refine.batch import stack
-from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.kernel_layout import TILE, kernel_layout
-from zdg_jax.refine.kernel_steps import advance_adam
-from zdg_jax.refine.optimise import Schedule, State, compiled, gradients, measured
-from zdg_jax.refine.problem import build_problem
-from zdg_jax.refine.starts import jittered
-from zdg_jax.refine.variables import Variables, to_pose, to_variables
+from zdg_jax.refine import TERMS, RefineConfig, Term, register
+from zdg_jax.refine.batching import stack
+from zdg_jax.refine.energies import unregister
+from zdg_jax.refine.gpu import energy_kernel as kernel
+from zdg_jax.refine.gpu.adam_kernel import advance_adam
+from zdg_jax.refine.gpu.layout import TILE, kernel_layout
+from zdg_jax.refine.optimize import Schedule, State, compiled, gradients, measured
+from zdg_jax.refine.problem import build_problem, jittered
+from zdg_jax.refine.variables import Variables, to_field, to_pose, to_variables
 
 SCHEDULE = Schedule(jnp.asarray(9), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
 
@@ -57,7 +57,7 @@ def toys() -> Iterator[None]:
         register(term)
     yield
     for term in more:
-        del TERMS[term.name]
+        unregister(term.name)
 
 
 @pytest.mark.usefixtures("toys")

@@ -14,10 +14,10 @@ import pytest
 
 from tests.refine.things import grasp_on, shape
 from zdg_jax.hands import HAND_NAMES, HandModel, load_hand
-from zdg_jax.objects.lookup import entry_reader, locate, regions, row_reader, signed
+from zdg_jax.objects.sdf.query import entry_reader, locate, regions, row_reader, signed
 from zdg_jax.refine import TERMS, RefineConfig, seams
 from zdg_jax.refine import objective as ob
-from zdg_jax.refine.batch import stack
+from zdg_jax.refine.batching import stack
 from zdg_jax.refine.energies import (
     Fingertips,
     ObjectSamples,
@@ -26,14 +26,11 @@ from zdg_jax.refine.energies import (
     SphereGaps,
     all_terms,
 )
-from zdg_jax.refine.frames import to_field
 from zdg_jax.refine.hand_points import layout, place_all
 from zdg_jax.refine.measure import NORMAL_STEP, nearest_spheres
-from zdg_jax.refine.optimise import gradients
-from zdg_jax.refine.problem import build_problem
-from zdg_jax.refine.starts import jittered
-from zdg_jax.refine.targets import Tables, Targets
-from zdg_jax.refine.variables import Variables, kinematics, to_pose, to_variables
+from zdg_jax.refine.optimize import gradients
+from zdg_jax.refine.problem import Tables, Targets, build_problem, jittered
+from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
 
 
 @cache
@@ -69,11 +66,11 @@ def plain_readings(hand: HandModel, tables: Tables, target: Targets, v: Variable
     skin, sphere, pad = jnp.split(points, np.cumsum(body.counts)[:-1], axis=1)
 
     def phi(x: jnp.ndarray) -> jnp.ndarray:
-        at = locate(target.lattice, (x[0], x[1], x[2]))
-        return signed(target.lattice, entry_reader(tables.entries), row_reader(tables.rows), at)[0]
+        at = locate(target.grid, (x[0], x[1], x[2]))
+        return signed(target.grid, entry_reader(tables.entries), row_reader(tables.rows), at)[0]
 
-    at = locate(target.lattice, tuple(skin))
-    (to_hand, _), (to_func, _) = regions(target.lattice, row_reader(tables.regions), at)
+    at = locate(target.grid, tuple(skin))
+    (to_hand, _), (to_func, _) = regions(target.grid, row_reader(tables.regions), at)
     few = sphere[:, : len(body.min_distance)]
     away = few[:, :, None] - few[:, None, :]
     gap = jnp.sqrt(jnp.maximum(jnp.sum(away * away, axis=0), 1e-10))

@@ -19,9 +19,9 @@ from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.refine import TERMS, Grasps, RefineConfig, Task, refine, refine_many
 from zdg_jax.refine.config import Optimizer
-from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.optimise import OPTIMIZERS
+from zdg_jax.refine.optimize import OPTIMIZERS
 from zdg_jax.refine.pose_deviation import pose_deviation
+from zdg_jax.refine.variables import to_field
 
 HAND = load_hand("human16")
 ROD = shape("rod")

@@ -9,10 +9,9 @@ import trimesh
 from tests.render.shapes import box, flat_hand
 from zdg_jax.render.cameras import look
 from zdg_jax.render.composite import fused, oblique, rotation_prompt
-from zdg_jax.render.palette import SKIN, TARGET, tinted
 from zdg_jax.render.raycast import render
-from zdg_jax.render.sheet import GraspPicture, grasp_sheet, viewpoints
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.sheets import GraspPicture, grasp_sheet, viewpoints
+from zdg_jax.render.surface import SKIN, TARGET, Surface, tinted
 
 UP, FORWARD = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
 

@@ -1,4 +1,4 @@
-"""Set-of-Mark, point marks and the placing of labels."""
+"""Set-of-Mark, point marks and the placing of marks."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import pytest
 from PIL import Image
 
 from tests.render.shapes import box
-from zdg_jax.render import labels
+from zdg_jax.render import marks
 from zdg_jax.render.cameras import side_views, visible_pixels
 from zdg_jax.render.marks import inmost_pixel, part_map, part_marks, point_marks
-from zdg_jax.render.palette import byte, part_color
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.surface import Surface, byte, part_color
 
 
 def boxes_overlap(
-    a: labels.Label, at: tuple[float, float], b: labels.Label, bt: tuple[float, float], size: float
+    a: marks.Label, at: tuple[float, float], b: marks.Label, bt: tuple[float, float], size: float
 ) -> bool:
-    half = (np.array(labels.box_size(a.text, size)) + np.array(labels.box_size(b.text, size))) / 2
+    half = (np.array(marks.box_size(a.text, size)) + np.array(marks.box_size(b.text, size))) / 2
     return bool((np.abs(np.subtract(at, bt)) < half).all())
 
 
@@ -26,10 +25,10 @@ def boxes_overlap(
 def test_labels_never_cover_each_other(seed: int) -> None:
     rng = np.random.default_rng(seed)
     anchors = rng.uniform(200, 300, (18, 2))  # crowded: eighteen labels within 100 pixels
-    named = [labels.Label(str(i + 1), (float(u), float(v)), (200, 0, 0)) for i, (u, v) in enumerate(anchors)]
-    spots = labels.place(named, 15.0, (512, 512), dot=4.0)
+    named = [marks.Label(str(i + 1), (float(u), float(v)), (200, 0, 0)) for i, (u, v) in enumerate(anchors)]
+    spots = marks.place(named, 15.0, (512, 512), dot=4.0)
     for i in range(18):
-        half = np.array(labels.box_size(named[i].text, 15.0)) / 2
+        half = np.array(marks.box_size(named[i].text, 15.0)) / 2
         assert (np.subtract(spots[i], half) >= 0).all()
         assert (np.add(spots[i], half) <= 512).all()
         for j in range(i):
@@ -37,9 +36,9 @@ def test_labels_never_cover_each_other(seed: int) -> None:
 
 
 def test_a_label_at_the_rim_stays_inside_the_picture() -> None:
-    named = [labels.Label("12", (1.0, 1.0), (200, 0, 0)), labels.Label("13", (255.0, 120.0), (200, 0, 0))]
-    for spot, label in zip(labels.place(named, 16.0, (128, 256)), named, strict=True):
-        half = np.array(labels.box_size(label.text, 16.0)) / 2
+    named = [marks.Label("12", (1.0, 1.0), (200, 0, 0)), marks.Label("13", (255.0, 120.0), (200, 0, 0))]
+    for spot, label in zip(marks.place(named, 16.0, (128, 256)), named, strict=True):
+        half = np.array(marks.box_size(label.text, 16.0)) / 2
         assert (np.subtract(spot, half) >= 0).all()
         assert (np.add(spot, half) <= [256, 128]).all()
 
@@ -120,8 +119,8 @@ def test_point_marks_refuse_what_they_cannot_draw() -> None:
 
 
 def test_labels_are_drawn_the_same_every_time() -> None:
-    named = [labels.Label("8", (40.0, 40.0), (10, 120, 60))]
+    named = [marks.Label("8", (40.0, 40.0), (10, 120, 60))]
     blank = Image.new("RGB", (96, 96), "white")
-    first, second = (labels.draw(blank, named, [(60.0, 60.0)], 18.0) for _ in range(2))
+    first, second = (marks.draw(blank, named, [(60.0, 60.0)], 18.0) for _ in range(2))
     assert first.tobytes() == second.tobytes()
     assert first.tobytes() != blank.tobytes()

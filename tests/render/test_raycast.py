@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from tests.render.shapes import MESHES, box, clutter, sphere
 from zdg_jax.render import raycast
-from zdg_jax.render.cameras import look, side_views
-from zdg_jax.render.frame import Camera, Frame
+from zdg_jax.render.cameras import Camera, Frame, look, side_views
 from zdg_jax.render.raycast import render
 from zdg_jax.render.surface import Surface
 

@@ -8,8 +8,8 @@ import numpy as np
 import trimesh
 
 from zdg_jax.hands import HandModel, load_hand
-from zdg_jax.objects.field import build_signed_distance_field
 from zdg_jax.objects.model import ObjectModel, SurfaceSamples
+from zdg_jax.objects.sdf.build import build_signed_distance_field
 
 
 def sphere(

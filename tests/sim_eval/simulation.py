@@ -12,7 +12,7 @@ from sim_eval.simobject import SimObject, sim_object
 from tests.sim_eval.helpers import box, sphere
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import base_from_palm
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 
 @cache
@@ -42,7 +42,7 @@ def wrapped(hand: HandModel, names: tuple[str, ...]) -> tuple[np.ndarray, np.nda
 
 
 def closing(hand: HandModel, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return opened_and_squeezed(hand, joints)
+    return pregrasp_and_squeeze(hand, joints)
 
 
 @cache

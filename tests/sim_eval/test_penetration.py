@@ -17,12 +17,13 @@ from sim_eval.metrics.penetration import (
 from sim_eval.solids import as_manifold
 from tests.sim_eval.helpers import box, grasps, hand, sphere
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.collision_points import collision_points
-from zdg_jax.hands.geoms import solid_distance, solid_geoms
-from zdg_jax.hands.kinematics import IDENTITY, posed, posed_points, posed_skin
-from zdg_jax.hands.load import hand_source
+from zdg_jax.hands.io.link_solids import collision_points
+from zdg_jax.hands.io.model_files import hand_source
+from zdg_jax.hands.io.sdf_solids import solid_distance, solid_geoms
+from zdg_jax.hands.kinematics import posed, posed_points, posed_skin
 from zdg_jax.objects import signed_distance
-from zdg_jax.objects.fields import winding_number
+from zdg_jax.objects.sdf.mesh_distance import winding_number
+from zdg_jax.pose import IDENTITY
 
 
 def arrays(mesh: trimesh.Trimesh) -> tuple[np.ndarray, np.ndarray]:

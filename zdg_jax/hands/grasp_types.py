@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.errors import UserError
-from zdg_jax.hands.card import HandCard
+from zdg_jax.hands.io.hand_spec import HandCard
 from zdg_jax.hands.keypoints import Goal, fit
-from zdg_jax.hands.kinematics import IDENTITY, posed, posed_in_palm
+from zdg_jax.hands.kinematics import posed, posed_in_palm
 from zdg_jax.hands.model import GraspType, HandModel
+from zdg_jax.pose import IDENTITY
 
 #: Random starts of the search, besides the open hand.
 STARTS = 63

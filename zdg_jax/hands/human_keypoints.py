@@ -9,13 +9,13 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands.keypoints import Goal, fit
-from zdg_jax.hands.kinematics import IDENTITY, posed
+from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
 from zdg_jax.hands.retarget import nearest_rotation
+from zdg_jax.pose import IDENTITY, make_pose
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 WRIST = "wrist"
@@ -160,5 +160,4 @@ def _aligned(marked: HandModel, joints: np.ndarray, points: np.ndarray) -> np.nd
     there = points[:, palm]
     offset = there - there.mean(axis=1, keepdims=True)
     R = nearest_rotation(np.einsum("nki,kj->nij", offset, here - here.mean(axis=0)))
-    place = there.mean(axis=1) - R @ here.mean(axis=0)
-    return np.concatenate([place, np.roll(Rotation.from_matrix(R).as_quat(), 1, axis=1)], axis=1)
+    return make_pose(there.mean(axis=1) - R @ here.mean(axis=0), R)

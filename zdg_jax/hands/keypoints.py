@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, Int32, UInt32
 from zdg_jax._brax import Transform, math
 from zdg_jax.hands.kinematics import Chain, chain, moves_link, place, rotate
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.lookup import Lattice, entry_reader, locate, row_reader, signed
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.objects.sdf.query import Grid, entry_reader, locate, row_reader, signed
 
 #: Residuals of positions are counted in centimetres, those of directions in units of 1 (about 57 degrees).
 UNIT = 0.01
@@ -48,7 +48,7 @@ class Goal(NamedTuple):
 class Obstacle(NamedTuple):
     """An object's signed distance field as arrays of few shapes, so that a new object seldom compiles."""
 
-    lattice: Lattice
+    grid: Grid
     R_field_obj: Float[Array, "3 3"]
     entries: Int32[Array, " cells"]
     rows: UInt32[Array, "rows 4"]
@@ -62,12 +62,12 @@ def obstacle(field: SignedDistanceField) -> Obstacle:
         return np.concatenate([table, np.zeros((room - len(table), *table.shape[1:]), table.dtype)])
 
     zero = jnp.zeros((), jnp.int32)
-    lattice = Lattice(
+    grid = Grid(
         jnp.asarray(field.origin, jnp.float32), jnp.asarray(field.spacing, jnp.float32),
         jnp.asarray(field.shape, jnp.int32), zero, zero,
     )  # fmt: skip
     return Obstacle(
-        lattice, jnp.asarray(field.R_field_obj, jnp.float32), jnp.asarray(padded(field.entries)),
+        grid, jnp.asarray(field.R_field_obj, jnp.float32), jnp.asarray(padded(field.entries)),
         jnp.asarray(padded(field.rows)),
     )  # fmt: skip
 
@@ -220,8 +220,8 @@ def _residuals(hand, at: Chain, joints, goal: Goal, against, spheres):
         J_center, _ = jacobians(hand, at, link, center, center)
         x, y, z = against.R_field_obj @ center.T
         phi, slope = signed(
-            against.lattice, entry_reader(against.entries), row_reader(against.rows),
-            locate(against.lattice, (x, y, z)),
+            against.grid, entry_reader(against.entries), row_reader(against.rows),
+            locate(against.grid, (x, y, z)),
         )  # fmt: skip
         away = jnp.stack(slope, axis=1) @ against.R_field_obj
         depth = jnp.maximum(jnp.asarray(hand.sphere_radius[spheres], jnp.float32) - phi, 0.0)

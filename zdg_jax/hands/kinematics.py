@@ -9,13 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy.spatial.transform import Rotation
 
 from zdg_jax._brax import Transform, math
 from zdg_jax.hands.model import HandModel
-
-#: The pose of link 0 that leaves it where the object frame is: xyz wxyz.
-IDENTITY = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+from zdg_jax.pose import IDENTITY, make_pose, wxyz_to_matrix
 
 
 def all_joints(hand: HandModel, active: Float[Array, " active"]) -> Float[Array, " joints"]:
@@ -227,7 +224,7 @@ def posed_points(
     lead, at = _linked(hand, hand_pose, joints)
     n = int(np.prod(lead))
     pos, rot = (np.asarray(x, dtype=np.float64)[:n] for x in (at.links.pos, at.links.rot))
-    R = _matrices(rot)
+    R = wxyz_to_matrix(rot)
     out = np.zeros((n, len(points), 3))
     for i in np.unique(link):  # some twenty products instead of a matrix for every point
         (of,) = np.nonzero(link == i)
@@ -245,17 +242,6 @@ def _linked(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> tuple
     size = max(8, 1 << max(len(pose) - 1, 0).bit_length())
     pad = [(0, size - len(pose)), (0, 0)]
     return lead, _chains(hand)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
-
-
-def _matrices(q: Float[np.ndarray, "*b 4"]) -> Float[np.ndarray, "*b 3 3"]:
-    """Of unit quaternions wxyz; NaN stays NaN, so that a bad row stays alone (scipy would raise)."""
-    w, x, y, z = np.moveaxis(q, -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(r, axis=-1) for r in rows], axis=-2)
 
 
 def posed_in_palm(hand: HandModel, joints: np.ndarray, what: str) -> np.ndarray:
@@ -277,6 +263,4 @@ def posed_spheres(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) ->
 def base_from_palm(hand: HandModel, p_obj_palm: np.ndarray, R_obj_palm: np.ndarray) -> np.ndarray:
     """`hand_pose` [..., 7] (xyz wxyz of link 0) that puts the palm frame where T', R' want it."""
     R = R_obj_palm @ hand.R_base_palm.T
-    p = p_obj_palm - np.einsum("...ij,j->...i", R, hand.p_base_palm)
-    xyzw = Rotation.from_matrix(R).as_quat()
-    return np.concatenate([p, xyzw[..., 3:], xyzw[..., :3]], axis=-1)
+    return make_pose(p_obj_palm - R @ hand.p_base_palm, R)

@@ -1,9 +1,10 @@
-"""MJCF or URDF and card to `HandModel`."""
+"""Hands by name or by the path of their card; MJCF or URDF and card to `HandModel`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import mujoco
@@ -11,15 +12,14 @@ import numpy as np
 import trimesh
 
 from zdg_jax.errors import UserError
-from zdg_jax.hands.card import HandCard
-from zdg_jax.hands.collision import link_solids
-from zdg_jax.hands.coupling import couple
 from zdg_jax.hands.grasp_types import complete
+from zdg_jax.hands.io.coupling import couple
+from zdg_jax.hands.io.hand_spec import HandCard, read_card
+from zdg_jax.hands.io.kinematic_tree import Tree, check_size, hand_tree, near_links
+from zdg_jax.hands.io.link_solids import link_solids, palmar_side
+from zdg_jax.hands.io.model_files import compile_model, find_model
 from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.palmar import palmar_side
-from zdg_jax.hands.source import Source, compile_model, find_model
 from zdg_jax.hands.transmission import transmission_of
-from zdg_jax.hands.tree import Tree, check_size, hand_tree, near_links
 
 
 def _link_index(names: list[str], name: str, where: str, card: HandCard) -> int:
@@ -95,11 +95,6 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     return replace(hand, grasp_types=complete(hand, card, palmar, reference))
 
 
-def hand_source(hand: HandModel) -> Source:
-    """The hand's model compiled again, as it was for `build_hand`."""
-    return compile_model(Path(hand.mjcf))
-
-
 def joint_limits(tree: Tree, model: mujoco.MjModel, card: HandCard) -> np.ndarray:
     """[joints, 2] radians: the model's, or the card's where it gives some.
 
@@ -156,3 +151,51 @@ def _sphere_pairs(model, tree: Tree, origin, center, radius, sphere_link) -> np.
     gap = np.linalg.norm(world[i] - world[j], axis=1) - radius[i] - radius[j]
     ok = ~adjacent[sphere_link[i], sphere_link[j]] & (gap > 0)
     return np.stack([i[ok], j[ok]], axis=1)
+
+
+_ASSETS = Path(__file__).parent / "assets"
+REFERENCE = "human16"
+#: Hands that need no other package than ours, and those of the extra `hands`.
+HAND_NAMES = (REFERENCE, "shadow")
+EXTRA_HANDS = tuple(sorted({p.parent.name for p in _ASSETS.glob("*/card.yaml")} - set(HAND_NAMES)))
+
+
+def card_path(name: str) -> Path:
+    """The card of a built-in hand, or `name` itself where it is a card file or a folder that holds one.
+
+    Raises:
+      UserError: neither; the message lists the valid names.
+    """
+    if name in HAND_NAMES + EXTRA_HANDS:
+        return _ASSETS / name / "card.yaml"
+    path = Path(name).expanduser()
+    path = path / "card.yaml" if path.is_dir() else path
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    raise UserError(
+        f"hand {name!r}",
+        f"one of {', '.join(HAND_NAMES)}, or with the extra `hands` {', '.join(EXTRA_HANDS)}, or a card file",
+        "choose one with --hand, or make a card with `zdg hand new MODEL`",
+    )
+
+
+def load_hand(name: str) -> HandModel:
+    """A built-in hand by name, or any hand by its card.
+
+    Raises:
+      UserError: unknown name, a package or file that is missing, or what the card or model lacks.
+    """
+    path = card_path(name)
+    return _load(path.resolve(), path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _load(path: Path, _changed: int) -> HandModel:
+    hand = from_card(read_card(path), path.parent)
+    return hand if path.is_relative_to(_ASSETS.resolve()) else replace(hand, card=str(path))
+
+
+def from_card(card: HandCard, folder: Path) -> HandModel:
+    """A hand from a card that is not (yet) a file; model and skin are looked for in `folder`."""
+    reference = None if card.name == REFERENCE else lambda: load_hand(REFERENCE)
+    return build_hand(card, folder, reference)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial.transform import Rotation
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands.grasp_types import keypoints
 from zdg_jax.hands.keypoints import Goal, Obstacle, fit
-from zdg_jax.hands.kinematics import IDENTITY, posed
+from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import IDENTITY, make_pose, transform_points, wxyz_to_matrix
 
 #: A tip that its finger can't bring nearer to its goal than this is out of reach, metres.
 REACH = 0.005
@@ -83,8 +83,8 @@ def retarget(
         0.0 if f not in shared else FUNCTIONAL if f in hand.functional_fingers else OTHER
         for f in hand.pad_names
     ])  # fmt: skip
-    R_source = Rotation.from_quat(hand_pose[:, [4, 5, 6, 3]]).as_matrix()
-    palm = hand_pose[:, :3] + R_source @ source.p_base_palm
+    R_source = wxyz_to_matrix(hand_pose[:, 3:])
+    palm = transform_points(hand_pose, source.p_base_palm)
     R_palm = R_source @ source.R_base_palm
     rest = np.stack([
         hand.grasp_types[t].joints if t in hand.grasp_types else hand.open_joints for t in grasp_types
@@ -127,6 +127,4 @@ def _aligned(hand: HandModel, joints, goal, weight, R_palm) -> np.ndarray:
     # axes a centimetre long, so that two or three pads in a line do not leave a turn open
     spread = spread + 1e-4 * np.einsum("nik,jk->nij", R_palm, hand.R_base_palm)
     R = nearest_rotation(spread)
-    p = there - np.einsum("nij,nj->ni", R, here)
-    xyzw = Rotation.from_matrix(R).as_quat()
-    return np.concatenate([p, xyzw[:, 3:], xyzw[:, :3]], axis=1)
+    return make_pose(there - np.einsum("nij,nj->ni", R, here), R)

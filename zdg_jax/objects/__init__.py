@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from zdg_jax.objects.field import build_signed_distance_field
-from zdg_jax.objects.field_read import field_values
-from zdg_jax.objects.fields import closest_points, signed_distance
 from zdg_jax.objects.load import load_object
 from zdg_jax.objects.model import (
     ObjectModel,
@@ -13,6 +10,8 @@ from zdg_jax.objects.model import (
     SignedDistanceField,
     SurfaceSamples,
 )
+from zdg_jax.objects.sdf.build import build_signed_distance_field, field_values
+from zdg_jax.objects.sdf.mesh_distance import closest_points, signed_distance
 from zdg_jax.objects.sources import load_mesh_source, ycb_names
 
 __all__ = [

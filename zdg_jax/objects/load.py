@@ -12,16 +12,16 @@ import trimesh
 from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
-from zdg_jax.objects.descriptors import describe_part
-from zdg_jax.objects.features import sample_features
-from zdg_jax.objects.field import build_signed_distance_field
 from zdg_jax.objects.model import ObjectModel, Part, SignedDistanceField, SurfaceSamples
-from zdg_jax.objects.parts import segment
-from zdg_jax.objects.samples import sample_surface
+from zdg_jax.objects.parts.descriptors import describe_part
+from zdg_jax.objects.parts.segment import segment
+from zdg_jax.objects.parts.shape_diameter import shape_diameter
+from zdg_jax.objects.samples import sample_features, sample_surface
+from zdg_jax.objects.sdf.build import build_signed_distance_field
 from zdg_jax.objects.sources import load_mesh_source, quiet
-from zdg_jax.objects.thickness import shape_diameter
 
-_SOURCES = tuple(Path(__file__).parent.glob("*.py"))
+_HERE = Path(__file__).parent
+_SOURCES = tuple(p for folder in (".", "sdf", "parts") for p in (_HERE / folder).glob("*.py"))
 # proper rotations that take the named axis to +y
 UP_TO_Y = {
     "x": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),

@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.reasoning.region import measure
-from zdg_jax.render.frame import Frame
+from zdg_jax.render.cameras import Frame
 
 _SAMPLES_PER_CLUSTER = 24
 _MAX_CLUSTERS = 48

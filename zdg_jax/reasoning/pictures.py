@@ -10,7 +10,7 @@ from PIL import Image
 
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render import composite, labels, marks, palette, tiles
+from zdg_jax.render import composite, marks, sheets, surface
 from zdg_jax.render.surface import Surface
 
 _TEXT = 19.0
@@ -36,7 +36,7 @@ def view_sheet(state: ReasonState) -> Image.Image:
 
     def sheet() -> Image.Image:
         views = range(len(state.frames))
-        return tiles.grid([tiles.badge(marked_parts(state, view), str(view + 1)) for view in views], 2)
+        return sheets.grid([sheets.badge(marked_parts(state, view), str(view + 1)) for view in views], 2)
 
     return state.once("views", sheet)
 
@@ -53,7 +53,7 @@ def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
     """M^2d over the plain view, for people; no stage is shown it."""
     rgb = state.frame.rgb.astype(np.float64)
     mask = state.mask_2d(parts)
-    rgb[mask] = 0.5 * rgb[mask] + 0.5 * 255 * np.array(palette.TARGET)
+    rgb[mask] = 0.5 * rgb[mask] + 0.5 * 255 * np.array(surface.TARGET)
     return Image.fromarray(np.rint(rgb).astype(np.uint8))
 
 
@@ -65,9 +65,9 @@ def marked_center(state: ReasonState) -> Image.Image:
 def _marked_center(state: ReasonState) -> Image.Image:
     picture = marked_parts(state)
     uv, _ = state.camera.project(state.region.center[None])
-    label = labels.Label("C", (float(uv[0, 0]), float(uv[0, 1])), palette.INK)
-    spot = labels.place([label], _TEXT, (picture.height, picture.width), avoid=state.frame.mask, dot=6.0)
-    return labels.draw(picture, [label], spot, _TEXT, dot=6.0)
+    label = marks.Label("C", (float(uv[0, 0]), float(uv[0, 1])), surface.INK)
+    spot = marks.place([label], _TEXT, (picture.height, picture.width), avoid=state.frame.mask, dot=6.0)
+    return marks.draw(picture, [label], spot, _TEXT, dot=6.0)
 
 
 def imagination(
@@ -84,7 +84,7 @@ def imagination(
     """
     held = np.isin(state.obj.face_part, state.hand_parts)
     return composite.rotation_prompt(
-        Surface.of(state.obj.mesh, palette.tinted(held)),
+        Surface.of(state.obj.mesh, surface.tinted(held)),
         list(skins.values()),
         state.hand.skin_faces,
         [str(number) for number in skins],
@@ -96,7 +96,7 @@ def imagination(
 
 def hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
     """Skin colour, with thumb and index (the functional fingers) in colours of their own."""
-    colors = np.tile(np.array(palette.SKIN), (len(hand.skin_finger), 1))
-    for name, color in zip(hand.functional_fingers, (palette.THUMB, palette.INDEX), strict=False):
+    colors = np.tile(np.array(surface.SKIN), (len(hand.skin_finger), 1))
+    for name, color in zip(hand.functional_fingers, (surface.THUMB, surface.INDEX), strict=False):
         colors[hand.skin_finger == hand.finger_names.index(name)] = color
     return colors

@@ -16,7 +16,7 @@ from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, vec3
 from zdg_jax.reasoning.region import Region, measure
 from zdg_jax.render import cameras, marks, raycast
-from zdg_jax.render.frame import Camera, Frame
+from zdg_jax.render.cameras import Camera, Frame
 from zdg_jax.render.surface import Surface
 
 T = TypeVar("T")

@@ -10,9 +10,18 @@ import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.errors import UserError
-from zdg_jax.refine.energies import TERMS
 
-#: Who gives the direction of a step; its length is the schedule's. `optimise.OPTIMIZERS` has them.
+#: λ of eq. 8 by name of the term, in the order of the sum (paper IV-A); `energies.register` adds to it.
+WEIGHTS: dict[str, float] = {
+    "cont_func": 60.0,
+    "cont_unf": 30.0,
+    "cmap": 50.0,
+    "pen": 20.0,
+    "spen": 1.0,
+    "fc": 1.0,
+    "pip": 1.0,
+}
+#: Who gives the direction of a step; its length is the schedule's. `optimize.OPTIMIZERS` has them.
 Optimizer = Literal["adam", "amsgrad", "nadam", "adabelief", "yogi", "lion", "rmsprop"]
 Ablation = Literal["none", "contact", "initial", "refine"]
 
@@ -22,8 +31,8 @@ class RefineConfig:
     """The paper's weights and schedule; numbers are data, so that nothing recompiles for them.
 
     Attributes:
-      weights: λ of eq. 8 by name of the term; for terms without one here, and by default for all, those of
-        `energies.TERMS`, which are the paper's.
+      weights: λ of eq. 8 by name of the term; for terms without one here, and by default for all, `WEIGHTS`,
+        which are the paper's.
       steps: of the optimiser.
       learning_rate, decay, decay_every: 0.005 x 0.98 every 10.
       optimizer: of `Optimizer`; the paper's is "adam".
@@ -42,9 +51,7 @@ class RefineConfig:
         range.
     """
 
-    weights: dict[str, float] = field(
-        default_factory=lambda: {name: term.weight for name, term in TERMS.items()}
-    )
+    weights: dict[str, float] = field(default_factory=WEIGHTS.copy)
     steps: int = 600
     learning_rate: float = 0.005
     decay: float = 0.98
@@ -61,8 +68,10 @@ class RefineConfig:
     ablation: Ablation = "none"
 
     def __post_init__(self) -> None:
-        if unknown := [name for name in self.weights if name not in TERMS]:
-            raise UserError(f"a weight for {unknown[0]!r}", f"terms {', '.join(TERMS)}", "choose among these")
+        if unknown := [name for name in self.weights if name not in WEIGHTS]:
+            raise UserError(
+                f"a weight for {unknown[0]!r}", f"terms {', '.join(WEIGHTS)}", "choose among these"
+            )
         known = get_args(Optimizer)
         if self.optimizer not in known:
             raise UserError(
@@ -79,8 +88,8 @@ class RefineConfig:
             )
 
     def lambdas(self) -> Float[np.ndarray, " terms"]:
-        """λ of eq. 8 in the order of `energies.TERMS`."""
-        return np.array([self.weights.get(name, term.weight) for name, term in TERMS.items()])
+        """λ of eq. 8 in the order of `WEIGHTS`, which is that of `energies.TERMS`."""
+        return np.array([self.weights.get(name, weight) for name, weight in WEIGHTS.items()])
 
     def stages(self) -> list[tuple[int, int]]:
         """First and last step of each stage; between two of them starts end early."""
@@ -89,7 +98,7 @@ class RefineConfig:
         steps = [0, *(step for step, _ in self.early_stop), self.steps]
         return list(pairwise(steps))
 
-    def going_on(self, starts: int, stages: int) -> int:
+    def survivors(self, starts: int, stages: int) -> int:
         """How many of a task's starts are left after so many stages that were not the last."""
         share = self.early_stop[stages - 1][1] if stages else 1.0
         return max(1, round(share * starts))

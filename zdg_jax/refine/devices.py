@@ -15,21 +15,19 @@ from jaxtyping import Array, Bool
 from zdg_jax._brax import Transform
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.lookup import Lattice
-from zdg_jax.refine.batch import stack
+from zdg_jax.objects.sdf.query import Grid
+from zdg_jax.refine.batching import Device, stack
 from zdg_jax.refine.energies import TERMS, Term
+from zdg_jax.refine.gpu.layout import kernel_layout
 from zdg_jax.refine.hand_points import layout, place_all
-from zdg_jax.refine.kernel_layout import kernel_layout
-from zdg_jax.refine.optimise import Path, State, compiled, measured
-from zdg_jax.refine.plan import Device
-from zdg_jax.refine.problem import Problem
-from zdg_jax.refine.targets import Tables, Targets
+from zdg_jax.refine.optimize import Path, State, compiled, measured
+from zdg_jax.refine.problem import Problem, Tables, Targets
 
 _GRASPS = PartitionSpec("grasps")
 
 
 class Functions(NamedTuple):
-    """`optimise.compiled` over all devices, the leading axis split among them.
+    """`optimize.compiled` over all devices, the leading axis split among them.
 
     start(pose, joints) -> state
     advance(tables, targets, schedule, state, first, last) -> state
@@ -69,7 +67,7 @@ def choose_path(hand: HandModel, path: Literal["auto", "xla", "kernel"], devices
 
 
 def functions(hand: HandModel, optimizer: str, path: Path, devices: tuple[Device, ...]) -> Functions:
-    """The functions for these devices, compiled once a shape; see `optimise.compiled`."""
+    """The functions for these devices, compiled once a shape; see `optimize.compiled`."""
     return _functions(hand, optimizer, path, devices, tuple(TERMS.values()))
 
 
@@ -115,11 +113,11 @@ def reaches(hand: HandModel, targets: Targets, links: Transform) -> Bool[Array, 
     body = layout(hand)
     placing = body.placing[:, : body.counts[0]]
 
-    def one(lattice: Lattice, links: Transform) -> Array:
-        u = (place_all(links, placing) - lattice.origin[:, None]) / lattice.spacing
-        return jnp.any(jnp.all((u >= 0.0) & (u <= lattice.cells[:, None]), axis=0))
+    def one(grid: Grid, links: Transform) -> Array:
+        u = (place_all(links, placing) - grid.origin[:, None]) / grid.spacing
+        return jnp.any(jnp.all((u >= 0.0) & (u <= grid.cells[:, None]), axis=0))
 
-    return jax.vmap(jax.vmap(one, (None, 0)))(targets.lattice, links)
+    return jax.vmap(jax.vmap(one, (None, 0)))(targets.grid, links)
 
 
 def put(x: Any, devices: tuple[Device, ...]) -> Any:

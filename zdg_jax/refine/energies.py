@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zdg_jax.errors import UserError
+from zdg_jax.refine.config import WEIGHTS
 
 #: Steepness of the contact map, 1/m: c falls from 1 to 0.24 over one centimetre.
 CONTACT_STEEPNESS = 100.0
@@ -210,13 +211,13 @@ class Term:
 TERMS: dict[str, Term] = {
     term.name: term
     for term in (
-        Term("cont_func", "thumb and index contact (eq. 6)", 60.0, skin=contact_func),
-        Term("cont_unf", "other contact (eq. 7)", 30.0, skin=contact_rest),
-        Term("cmap", "contact map", 50.0, skin=contact_map),
-        Term("pen", "penetration", 20.0, skin=skin_penetration, samples=sample_penetration),
-        Term("spen", "self-penetration", 1.0, spheres=self_penetration),
-        Term("fc", "force closure", 1.0, fingertips=force_closure),
-        Term("pip", "joint limits", 1.0, joints=joint_limits),
+        Term("cont_func", "thumb and index contact (eq. 6)", WEIGHTS["cont_func"], skin=contact_func),
+        Term("cont_unf", "other contact (eq. 7)", WEIGHTS["cont_unf"], skin=contact_rest),
+        Term("cmap", "contact map", WEIGHTS["cmap"], skin=contact_map),
+        Term("pen", "penetration", WEIGHTS["pen"], skin=skin_penetration, samples=sample_penetration),
+        Term("spen", "self-penetration", WEIGHTS["spen"], spheres=self_penetration),
+        Term("fc", "force closure", WEIGHTS["fc"], fingertips=force_closure),
+        Term("pip", "joint limits", WEIGHTS["pip"], joints=joint_limits),
     )
 }
 
@@ -233,6 +234,12 @@ def register(term: Term) -> None:
     if term.name in TERMS:
         raise UserError(f"a second term {term.name!r}", f"none of {', '.join(TERMS)}", "choose another name")
     TERMS[term.name] = term
+    WEIGHTS[term.name] = term.weight
+
+
+def unregister(name: str) -> None:
+    """Take a term out again that `register` added."""
+    del TERMS[name], WEIGHTS[name]
 
 
 def functions_of(group: Group) -> list[tuple[int, Callable[[Any], Array]]]:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from zdg_jax._ptx import fma
-from zdg_jax.objects.lookup import Components, Lattice, ReadRow, locate, regions, signed
+from zdg_jax.objects.sdf.query import Components, Grid, ReadRow, locate, regions, signed
 from zdg_jax.refine.energies import Fingertips, ObjectSamples, SkinDistances, SphereGaps
 from zdg_jax.refine.hand_points import SPHERE_BITS
 from zdg_jax.refine.seams import distance, pair_gaps, with_gradients
@@ -29,7 +29,7 @@ _STEPS = np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3), np.zeros((1, 3
 class Fields(NamedTuple):
     """How to look up one object and one task."""
 
-    lattice: Lattice
+    grid: Grid
     read_entry: Callable[[Array], Array]
     read_row: ReadRow
     read_region: ReadRow
@@ -54,9 +54,9 @@ def skin_distances(fields: Fields, point: Components, rows: SkinRows, tolerance:
       rows: of these vertices.
       tolerance: depth that skin may give way, metres.
     """
-    at = locate(fields.lattice, _constant(point))
-    phi, n_phi = signed(fields.lattice, fields.read_entry, fields.read_row, at)
-    (to_hand, n_hand), (to_func, n_func) = regions(fields.lattice, fields.read_region, at)
+    at = locate(fields.grid, _constant(point))
+    phi, n_phi = signed(fields.grid, fields.read_entry, fields.read_row, at)
+    (to_hand, n_hand), (to_func, n_func) = regions(fields.grid, fields.read_region, at)
     phi, to_hand, to_func = with_gradients((phi, to_hand, to_func), (n_phi, n_hand, n_func), point)
     return SkinDistances(phi, to_hand, to_func, *rows, tolerance)
 
@@ -86,7 +86,7 @@ def fingertips(fields: Fields, pad: Components, mask: Float[Array, " p"]) -> Fin
     step = jnp.arange(8)
     shift = tuple(_pick(step, _STEPS[:, k]) * NORMAL_STEP for k in range(3))
     around = tuple(p[:, None] + s[None, :] for p, s in zip(_constant(pad), shift, strict=True))
-    phi, slope = signed(fields.lattice, fields.read_entry, fields.read_row, locate(fields.lattice, around))
+    phi, slope = signed(fields.grid, fields.read_entry, fields.read_row, locate(fields.grid, around))
     own = (step == 0).astype(phi.dtype)[None, :]
     normal = tuple(jnp.sum(phi * (s / NORMAL_STEP)[None, :], axis=1) for s in shift)
     length = jnp.maximum(jnp.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2), 1e-9)

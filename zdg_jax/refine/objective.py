@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, Int
 
 from zdg_jax.hands.kinematics import Chain
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.lookup import Components, entry_reader, row_reader
+from zdg_jax.objects.sdf.query import Components, entry_reader, row_reader
 from zdg_jax.refine import measure
 from zdg_jax.refine.energies import TERMS, Joints, Readings, all_terms, functions_of, group_energy
 from zdg_jax.refine.hand_points import layout, place_all
+from zdg_jax.refine.problem import Tables, Targets
 from zdg_jax.refine.seams import attached
-from zdg_jax.refine.targets import Tables, Targets
 from zdg_jax.refine.variables import Variables, is_sound, kinematics
 
 
@@ -73,7 +73,7 @@ def readings(
     """What the terms read of one grasp. See `energy`."""
     body = layout(hand)
     fields = measure.Fields(
-        target.lattice, entry_reader(tables.entries), row_reader(tables.rows), row_reader(tables.regions)
+        target.grid, entry_reader(tables.entries), row_reader(tables.rows), row_reader(tables.regions)
     )
     placed = jnp.split(place_all(at.links, body.placing), np.cumsum(body.counts)[:-1], axis=1)
     skin, sphere, pad = ((part[0], part[1], part[2]) for part in placed)

@@ -1,19 +1,62 @@
-"""One reasoned grasp as the arrays that a batch is built from; on the host, nothing of it compiled."""
+"""One reasoned grasp as arrays on the host, its problem and its starts; and the targets of a batch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Bool, Float, Int, UInt32
 from scipy.spatial import KDTree
+from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import ReasonedGrasp
+from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
+from zdg_jax.hands.kinematics import base_from_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
+from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.config import RefineConfig
-from zdg_jax.refine.targets import BATCHES, NEIGHBOURS, SAMPLES
+
+#: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
+#: BATCHES in turn, so that many points cost a step no more than few.
+BATCHES, SAMPLES = 8, 256
+#: So many samples in a row lie close together: what the kernel tests at once against a group of spheres.
+NEIGHBOURS = 32
+
+
+class Tables(NamedTuple):
+    """Fields of all objects and tasks of a batch, laid end to end; a Grid says where each begins.
+
+    Attributes:
+      entries, rows: of `SignedDistanceField`.
+      regions: a row a cell, four words of distance to M_hand^3d, four of distance to P_func^3d.
+    """
+
+    entries: Int[Array, " entries"]
+    rows: UInt32[Array, "rows 4"]
+    regions: UInt32[Array, "cells 8"]
+
+
+class Targets(NamedTuple):
+    """One entry a task (a leading axis `p` for many).
+
+    Attributes:
+      grid: of the object's coarse cells, where signed distance and region distances are stored.
+      object_samples: surface points near the hand region, in batches, by component; field frame, metres.
+      sample_weight: how many of the object's 4096 samples one of a batch stands for.
+      prior: contact prior C of the chosen grasp type.
+      weights: λ in the order of `energies.TERMS`.
+      tolerance: see `RefineConfig.skin_tolerance`.
+    """
+
+    grid: Grid
+    object_samples: Float[Array, "*p batches 3 samples"]
+    sample_weight: Float[Array, "*p"]
+    prior: Float[Array, "*p vertices"]
+    weights: Float[Array, "*p terms"]
+    tolerance: Float[Array, "*p"]
+
 
 #: How far from the hand region the hand may still run into the object, metres.
 REACH = 0.10
@@ -125,3 +168,40 @@ def _neighbours(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
     sorted_ = points[np.argsort(points[:, axis], kind="stable")]
     half = len(points) // 2
     return np.concatenate([_neighbours(sorted_[:half]), _neighbours(sorted_[half:])])
+
+
+Starts = tuple[Float[np.ndarray, "k 7"], Float[np.ndarray, "k active"]]
+
+
+def jittered(hand: HandModel, initial: InitialGrasp, num: int, seed: int, config: RefineConfig) -> Starts:
+    """`num` starts: the first is G', the others G' moved by Gaussian noise in the palm's own frame."""
+    rng = np.random.default_rng(seed)
+    on = np.r_[0.0, np.ones(num - 1)][:, None]
+    R = np.asarray(initial.R_obj_palm)
+    shift = on * rng.normal(size=(num, 3)) * config.jitter_position
+    turn = on * rng.normal(size=(num, 3)) * config.jitter_angle
+    p = initial.p_obj_palm + shift @ R.T
+    R_all = R @ Rotation.from_rotvec(turn).as_matrix()
+    theta = hand.grasp_types[initial.grasp_type].joints
+    opening = 1.0 - on * rng.uniform(size=(num, 1)) * config.jitter_opening * _fingers(hand)
+    joints = theta * opening + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
+    return base_from_palm(hand, p, R_all), np.clip(joints, hand.lower, hand.upper)
+
+
+def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Starts:
+    """W/O Initial (paper Table II): random palms over the bounding sphere, facing its centre, zero joints."""
+    rng = np.random.default_rng(seed)
+    center = obj.mesh.bounds.mean(axis=0)
+    reach = np.linalg.norm(obj.mesh.vertices - center, axis=1).max()
+    z = rng.normal(size=(num, 3))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    x = np.cross(z, rng.normal(size=(num, 3)))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    R = np.stack([x, np.cross(z, x), z], axis=2)
+    return base_from_palm(hand, center - z * reach, R), np.tile(hand.open_joints, (num, 1))
+
+
+def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
+    """1 for active joints of fingers, 0 for those of the thumb: its opposition has to stay."""
+    moves_thumb = (np.abs(hand.coupling) > 0) & (hand.link_finger[hand.joint_link] == hand.thumb)[:, None]
+    return (~moves_thumb.any(axis=0)).astype(float)

@@ -13,15 +13,13 @@ from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.batch import fits
+from zdg_jax.refine.batching import Device, fits
 from zdg_jax.refine.config import RefineConfig
+from zdg_jax.refine.driver import OnBatch, OptimizerResult, run
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.engine import Ended, OnChunk, run
-from zdg_jax.refine.frames import to_field, to_object
-from zdg_jax.refine.plan import Device
 from zdg_jax.refine.pose_deviation import pose_deviation
-from zdg_jax.refine.problem import Problem, build_problem
-from zdg_jax.refine.starts import Starts, jittered, random_around
+from zdg_jax.refine.problem import Problem, Starts, build_problem, jittered, random_around
+from zdg_jax.refine.variables import to_field, to_object
 
 #: Of a row that its task's problem says nothing of; `Status` has what each means.
 _REASONS = {
@@ -88,7 +86,7 @@ def refine_many(
     *,
     config: RefineConfig | None = None,
     devices: Sequence[Device] | None = None,
-    on_chunk: OnChunk | None = None,
+    on_batch: OnBatch | None = None,
 ) -> list[Grasps]:
     """Minimise E of eq. 8 for many tasks on many objects at once; nothing is shared between rows.
 
@@ -97,7 +95,7 @@ def refine_many(
       tasks: what to refine.
       config: weights, schedule, ablation; of all tasks.
       devices: all local ones by default.
-      on_chunk: called now and then with (starts that have ended, all starts).
+      on_batch: called now and then with (starts that have ended, all starts).
 
     Returns:
       For each task all its grasps, in the order of their starts. Whatever is wrong with one task or one
@@ -120,10 +118,10 @@ def refine_many(
         _finite(hand, to_field(p.field.R_field_obj, pose), joints)
         for p, (pose, joints) in zip(problems, starts, strict=True)
     ]
-    ended = run(hand, run_problems, run_starts, config, used, on_chunk)
+    ended = run(hand, run_problems, run_starts, config, used, on_batch)
     cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
-    fields = [np.split(getattr(ended, name), cuts) for name in Ended.__dataclass_fields__]
-    each = [Ended(*parts) for parts in zip(*fields, strict=True)]
+    fields = [np.split(getattr(ended, name), cuts) for name in OptimizerResult.__dataclass_fields__]
+    each = [OptimizerResult(*parts) for parts in zip(*fields, strict=True)]
     return [_assemble(hand, *x, config) for x in zip(tasks, problems, starts, each, strict=True)]
 
 
@@ -163,7 +161,12 @@ def _finite(hand: HandModel, pose: np.ndarray, joints: np.ndarray) -> Starts:
 
 
 def _assemble(
-    hand: HandModel, task: Task, problem: Problem, starts: Starts, ended: Ended | None, config: RefineConfig
+    hand: HandModel,
+    task: Task,
+    problem: Problem,
+    starts: Starts,
+    ended: OptimizerResult | None,
+    config: RefineConfig,
 ) -> Grasps:
     init_pose, init_joints = starts
     weights = config.lambdas()

@@ -18,7 +18,7 @@ from zdg_jax._brax import math
 from zdg_jax._ptx import fma
 from zdg_jax.hands.kinematics import Chain, jacobian_transpose
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.lookup import Components
+from zdg_jax.objects.sdf.query import Components
 from zdg_jax.refine.variables import POSITION_UNIT, Variables
 
 Values = tuple[Array, ...]

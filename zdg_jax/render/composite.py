@@ -9,12 +9,10 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from scipy import ndimage
 
-from zdg_jax.render import tiles
-from zdg_jax.render.cameras import look
-from zdg_jax.render.frame import Frame
-from zdg_jax.render.palette import SKIN
+from zdg_jax.render import sheets
+from zdg_jax.render.cameras import Frame, look
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.surface import SKIN, Surface
 
 _HAND_GHOST = 0.5  # weight of the hand where the object hides it
 _OBJECT_GHOST = 0.3  # weight of the object where the hand hides it
@@ -108,7 +106,7 @@ def rotation_prompt(
         hand = Surface.from_arrays(vertices, hand_faces, hand_rgb, smooth=True)
         alone = render(hand, camera)
         both = Image.fromarray(fused(object_alone, alone, render([obj, hand], camera)))
-        left = tiles.badge(tiles.corner(both, "hand and object"), label)
-        right = tiles.corner(Image.fromarray(alone.rgb), "hand alone")
-        panels.append(tiles.row([left, right], gap=2))
-    return tiles.grid(panels, columns, gap=12)
+        left = sheets.badge(sheets.corner(both, "hand and object"), label)
+        right = sheets.corner(Image.fromarray(alone.rgb), "hand alone")
+        panels.append(sheets.row([left, right], gap=2))
+    return sheets.grid(panels, columns, gap=12)

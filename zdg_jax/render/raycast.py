@@ -1,4 +1,4 @@
-"""Headless rendering by ray casting: depth, face, normal and shaded colour (DESIGN §8)."""
+"""Pictures of surfaces: first hits by embree, elsewhere by a numpy z-buffer, and shading."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
+from scipy import ndimage
 
-from zdg_jax.render import zbuffer
-from zdg_jax.render.frame import Camera, Frame
-from zdg_jax.render.shade import shade
+from zdg_jax.pose import unit
+from zdg_jax.render.cameras import Camera, Frame
 from zdg_jax.render.surface import Surface, face_normals, join
 
 try:
@@ -112,7 +112,7 @@ def _cast(
 ) -> list[Int[np.ndarray, "_h _w"]]:
     """First face behind each pixel centre, for cameras that differ only in resolution."""
     if backend == "numpy" or (backend == "auto" and EmbreeScene is None):
-        return [zbuffer.first_hits(p_cam, faces, c.focal, c.width, c.height) for c in cameras]
+        return [first_hits(p_cam, faces, c.focal, c.width, c.height) for c in cameras]
     if EmbreeScene is None or TriangleMesh is None:
         raise ValueError('backend "embree" is not installed; expected "numpy" or "auto"')
     scene = EmbreeScene(robust=True)
@@ -141,3 +141,150 @@ def _cast(
             ids[low[1] : high[1], low[0] : high[0]] = found.reshape(rays.shape[:2])
         out.append(ids)
     return out
+
+
+_CHUNK = 2_000_000  # pixel-triangle pairs held at once; about 200 MB
+
+
+def first_hits(
+    p_cam: Float[np.ndarray, "vertices 3"],
+    faces: Int[np.ndarray, "faces 3"],
+    focal: float,
+    width: int,
+    height: int,
+) -> Int[np.ndarray, "h w"]:
+    """Nearest face behind every pixel centre, -1 for background.
+
+    With e_i = v_j x v_k over the corners of a face, the ray d = (x, y, 1) hits it where all
+    w_i = d . e_i have one sign, at depth z = v_0 . e_0 / (w_0 + w_1 + w_2).
+
+    Args:
+      p_cam: vertices in the camera frame (z forward), metres. Faces that reach behind the eye are
+        not drawn: cameras stand outside of what they look at.
+      faces: vertex indices.
+      focal, width, height: the camera's, in pixels.
+    """
+    tri = p_cam[faces]
+    ahead = np.flatnonzero((tri[:, :, 2] > 0).all(axis=1))
+    tri = tri[ahead]
+    edges = np.stack(
+        [np.cross(tri[:, 1], tri[:, 2]), np.cross(tri[:, 2], tri[:, 0]), np.cross(tri[:, 0], tri[:, 1])], 1
+    )
+    det = np.einsum("fi,fi->f", tri[:, 0], edges[:, 0])
+    size = np.array([width, height])
+    uv = focal * tri[:, :, :2] / tri[:, :, 2:] + size / 2
+    low = np.clip(np.ceil(uv.min(axis=1) - 0.5), 0, size).astype(np.int64)
+    span = np.clip(np.floor(uv.max(axis=1) - 0.5).astype(np.int64) + 1, 0, size) - low
+    pairs = np.where((span > 0).all(axis=1), span[:, 0] * span[:, 1], 0)
+
+    depth = np.full(height * width, np.inf)
+    hit = np.full(height * width, -1, dtype=np.int64)
+    chunks = np.split(np.arange(len(tri)), np.flatnonzero(np.diff(np.cumsum(pairs) // _CHUNK)) + 1)
+    for chunk in chunks:
+        face = np.repeat(chunk, pairs[chunk])
+        k = np.arange(len(face)) - np.repeat(np.cumsum(pairs[chunk]) - pairs[chunk], pairs[chunk])
+        px = low[face] + np.stack([k % span[face, 0], k // span[face, 0]], axis=1)
+        ray = np.concatenate([(px + 0.5 - size / 2) / focal, np.ones((len(px), 1))], axis=1)
+        w = np.einsum("pci,pi->pc", edges[face], ray)
+        total = w.sum(axis=1)
+        inside = ((w >= 0).all(axis=1) | (w <= 0).all(axis=1)) & (total != 0)
+        face, pixel, z = (
+            face[inside],
+            (px[:, 1] * width + px[:, 0])[inside],
+            (det[face] / np.where(total, total, 1))[inside],
+        )
+        order = np.lexsort((face, z, pixel))
+        pixel, first = np.unique(pixel[order], return_index=True)
+        face, z = face[order][first], z[order][first]
+        nearer = z < depth[pixel]
+        depth[pixel[nearer]], hit[pixel[nearer]] = z[nearer], ahead[face[nearer]]
+    return hit.reshape(height, width)
+
+
+# Camera frame: x right, y down, z forward. Vectors point to the light.
+_KEY = (np.array([-0.42, -0.62, -0.66]) / np.linalg.norm([-0.42, -0.62, -0.66])).astype(np.float32)
+_TOP, _BOTTOM = np.array([0.975, 0.978, 0.982]), np.array([0.895, 0.903, 0.915])
+
+
+def shade(
+    surface: Surface,
+    source: Int[np.ndarray, " faces"],
+    camera: Camera,
+    supersample: int,
+    face: Int[np.ndarray, "fine_h fine_w"],
+    rows: Int[np.ndarray, " hits"],
+    cols: Int[np.ndarray, " hits"],
+    z: Float[np.ndarray, " hits"],
+    weight: Float[np.ndarray, "hits 3"],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Colour of a picture whose hits are known, box-filtered down by `supersample`.
+
+    colour = albedo * (ambient + hemisphere + key + headlight) * crease * outline + highlight, two-sided.
+
+    Args:
+      surface: what was hit.
+      source: for each face the index of the surface it came from; outlines part different ones.
+      camera: the camera at the fine resolution.
+      supersample: fine pixels a final pixel's side.
+      face: face behind each fine pixel, -1 for background.
+      rows, cols: the pixels that hit something.
+      z, weight: their depth in metres and barycentric weights.
+    """
+    ramp = np.linspace(0.0, 1.0, camera.height)[:, None, None]
+    image = np.broadcast_to((_TOP * (1 - ramp) + _BOTTOM * ramp).astype(np.float32), (*face.shape, 3)).copy()
+    if len(rows):
+        hit = face[rows, cols]
+        in_camera = (surface.shading @ camera.R_world_cam).astype(np.float32)
+        n = np.einsum("nc,nci->ni", weight.astype(np.float32), in_camera[hit])
+        to_eye = np.empty_like(n)
+        to_eye[:, 0] = (camera.width / 2 - 0.5 - cols) / camera.focal
+        to_eye[:, 1] = (camera.height / 2 - 0.5 - rows) / camera.focal
+        to_eye[:, 2] = -1.0
+        light, shine = _light(unit(n), unit(to_eye), -camera.R_world_cam[1].astype(np.float32))
+
+        box = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+        depth = np.full(face.shape, np.inf, dtype=np.float32)
+        depth[rows, cols] = z
+        tone = np.ones(face.shape, dtype=np.float32)
+        owner = np.where(face[box] >= 0, source[face[box]], -1)
+        tone[box] = _crease(depth[box], max(face.shape) / 110) * _outline(depth[box], owner)
+        image[rows, cols] = (
+            surface.rgb.astype(np.float32)[hit] * (light * tone[rows, cols])[:, None] + shine[:, None]
+        )
+    s = supersample
+    image = np.sum([image[i::s, j::s] for i in range(s) for j in range(s)], axis=0) / s**2
+    return np.rint(np.clip(image, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _light(
+    n: Float[np.ndarray, "hits 3"], to_eye: Float[np.ndarray, "hits 3"], down: Float[np.ndarray, "3"]
+) -> tuple[Float[np.ndarray, " hits"], Float[np.ndarray, " hits"]]:
+    """Diffuse and specular light on unit normals in the camera frame; a back side is lit like a front."""
+    facing = np.einsum("ni,ni->n", n, to_eye)
+    n = np.where(facing[:, None] < 0, -n, n)
+    diffuse = 0.50 - 0.07 * (n @ down) + 0.33 * np.maximum(n @ _KEY, 0.0) + 0.25 * np.abs(facing)
+    return diffuse, 0.10 * np.maximum(np.einsum("ni,ni->n", n, unit(to_eye + _KEY)), 0.0) ** 40
+
+
+def _crease(depth: Float[np.ndarray, "h w"], sigma: float) -> Float[np.ndarray, "h w"]:
+    """Darken what lies behind its surroundings (depth unsharp masking), so that contact is visible."""
+    hit = np.isfinite(depth)
+    near, far = depth[hit].min(), depth[hit].max()
+    filled = np.where(hit, depth, far)
+    behind = filled - ndimage.gaussian_filter(filled, sigma, truncate=2.5)
+    return 1.0 - np.clip(4.0 * behind / max(far - near, 1e-9), 0.0, 0.45)
+
+
+def _outline(depth: Float[np.ndarray, "h w"], owner: Int[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Dark rims where a surface ends in front of another or of the background."""
+    hit = np.isfinite(depth)
+    jump = max(0.03 * np.ptp(depth[hit]), 1e-6)
+    filled = np.pad(np.where(hit, depth, 2 * depth[hit].max()), 1, mode="edge")
+    owner = np.pad(owner, 1, mode="edge")
+    here, mine = filled[1:-1, 1:-1], owner[1:-1, 1:-1]
+    rim = np.zeros(depth.shape, dtype=bool)
+    for r, c in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        there = filled[r : r + depth.shape[0], c : c + depth.shape[1]]
+        theirs = owner[r : r + depth.shape[0], c : c + depth.shape[1]]
+        rim |= (there - here > jump) | ((theirs != mine) & (there > here))
+    return np.where(rim, np.float32(0.55), np.float32(1.0))

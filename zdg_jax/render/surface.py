@@ -1,4 +1,4 @@
-"""A coloured triangle mesh, as the renderer takes it."""
+"""A coloured triangle mesh, as the renderer takes it, and the colours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+
+from zdg_jax.pose import unit
 
 NEUTRAL = (0.80, 0.79, 0.77)
 _CREASE = 0.8  # cosine; a corner whose vertex normal leaves its face further than this stays sharp
@@ -78,7 +80,7 @@ def join(surfaces: Sequence[Surface]) -> tuple[Surface, Int[np.ndarray, " faces"
 def face_normals(surface: Surface) -> Float[np.ndarray, "faces 3"]:
     """Unit normals by winding; zero where a face has no area."""
     a, b, c = (surface.vertices[surface.faces[:, i]] for i in range(3))
-    return _unit(np.cross(b - a, c - a))
+    return unit(np.cross(b - a, c - a))
 
 
 def _corner_normals(
@@ -91,7 +93,7 @@ def _corner_normals(
     normal = np.cross(ahead[:, 0], behind[:, 0])
     sine = np.linalg.norm(np.cross(ahead, behind), axis=2)
     angle = np.arctan2(sine, np.einsum("fci,fci->fc", ahead, behind))
-    flat = np.broadcast_to(_unit(normal)[:, None, :], corners.shape)
+    flat = np.broadcast_to(unit(normal)[:, None, :], corners.shape)
     summed = np.stack(
         [
             np.bincount(faces.ravel(), (angle[:, :, None] * flat)[:, :, i].ravel(), len(vertices))
@@ -99,13 +101,48 @@ def _corner_normals(
         ],
         axis=1,
     )
-    mean = _unit(summed)[faces]
+    mean = unit(summed)[faces]
     if smooth:
         return mean
     near = np.einsum("fci,fci->fc", mean, flat) >= _CREASE
     return np.where(near[:, :, None], mean, flat)
 
 
-def _unit(v: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    length = np.linalg.norm(v, axis=1, keepdims=True)
-    return v / np.where(length > 0, length, 1.0)
+SKIN = (0.90, 0.69, 0.56)
+TARGET = (0.36, 0.62, 0.86)
+THUMB = (0.30, 0.68, 0.42)
+INDEX = (0.86, 0.30, 0.27)
+INK = (28, 32, 38)
+
+# Hues far apart for neighbours in number; readable over a grey object and under a white label.
+_PARTS = (
+    (0.89, 0.24, 0.22),
+    (0.16, 0.47, 0.84),
+    (0.20, 0.66, 0.33),
+    (0.97, 0.66, 0.12),
+    (0.58, 0.32, 0.76),
+    (0.08, 0.70, 0.72),
+    (0.91, 0.38, 0.65),
+    (0.55, 0.42, 0.30),
+    (0.62, 0.71, 0.14),
+    (0.38, 0.42, 0.50),
+)
+
+
+def part_color(number: int) -> tuple[float, float, float]:
+    """Colour of a part by its number, from 1; repeats after ten."""
+    return _PARTS[(number - 1) % len(_PARTS)]
+
+
+def tinted(
+    chosen: Bool[np.ndarray, " faces"],
+    color: tuple[float, float, float] = TARGET,
+    base: tuple[float, float, float] = NEUTRAL,
+) -> Float[np.ndarray, "faces 3"]:
+    """Face colours: `color` where chosen, `base` elsewhere."""
+    return np.where(chosen[:, None], np.array(color), np.array(base))
+
+
+def byte(color: tuple[float, float, float]) -> tuple[int, int, int]:
+    """0..1 to 0..255."""
+    return round(color[0] * 255), round(color[1] * 255), round(color[2] * 255)

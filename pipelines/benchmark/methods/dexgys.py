@@ -15,6 +15,7 @@ from pipelines.benchmark.methods.loaded import load_json, numbers
 from pipelines.formats.shadow import DEXGRASPNET_JOINTS, from_dexgraspnet
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
+from zdg_jax.pose import rotation_to_wxyz
 
 NAME = "dexgys"
 SUFFIX = ".json"
@@ -46,7 +47,7 @@ def put(rows: Float[np.ndarray, "n 28"], objects: Sequence[str], hand: str) -> P
     model = load_hand(hand)
     center = {spec: benchmark_mesh(spec).mesh.bounds.mean(axis=0) for spec in dict.fromkeys(objects)}
     palm = rows[:, :3] + np.array([center[spec] for spec in objects])
-    wxyz = np.roll(Rotation.from_rotvec(rows[:, 3:6]).as_quat(), 1, axis=1)
+    wxyz = rotation_to_wxyz(Rotation.from_rotvec(rows[:, 3:6]))
     pose, joints = from_dexgraspnet(model, np.concatenate([palm, wxyz], axis=1), rows[:, 6:])
     note = "DexGYS's Shadow hand is an older model than ours: joints differ by about 2 mm (docs/formats.md)"
     return Put(model, pose, joints, (note,))

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from tests.pipelines.formats.writers import DGN_JOINTS, dexgraspnet, poses
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.human_keypoints import NAMES, ORDERS, human_keypoints
+from zdg_jax.pose import wxyz_to_rotation
 
 SUFFIX = {"affordpose": ".json", "dexgys": ".json", "grasptta": ".json", "npy": ".npy"}
 DOFS = [0, 0.336588, 0.399647, 0, 0.544007, 0.377164, 0, 0.342275, 0.501948, -0.108498, 0.275122, 0.290949, 0,
@@ -51,7 +52,7 @@ def dexgys(path: Path, instruction: str, add: float = 0.0) -> Path:
 def dexgys_rows() -> np.ndarray:
     """Palm and joints in the order of its MJCF; the palm turned about axes with angles up to π."""
     palm = poses(3)
-    turn = Rotation.from_quat(np.roll(palm[:, 3:], -1, axis=1)).as_rotvec()
+    turn = wxyz_to_rotation(palm[:, 3:]).as_rotvec()
     return np.concatenate([palm[:, :3], turn, SHADOW], axis=1)
 
 

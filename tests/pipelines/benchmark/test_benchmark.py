@@ -17,7 +17,7 @@ from zdg_jax.api import make_reasoner
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
-from zdg_jax.objects.named_parts import with_named_parts
+from zdg_jax.objects.parts.named import with_named_parts
 from zdg_jax.render.cameras import side_views, visible_pixels
 from zdg_jax.render.raycast import render
 from zdg_jax.render.surface import Surface

@@ -10,7 +10,7 @@ import trimesh
 from pipelines.benchmark.export import main
 from pipelines.benchmark.meshes import benchmark_mesh
 from zdg_jax.objects import load_object
-from zdg_jax.objects.named_parts import named_parts
+from zdg_jax.objects.parts.named import named_parts
 
 
 def test_meshes_points_and_sentences(tmp_path, capsys):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from pipelines.benchmark.meshes import benchmark_mesh
 from pipelines.benchmark.methods import ADAPTERS, MethodGrasps, read_method
@@ -22,6 +21,7 @@ from tests.pipelines.benchmark.method_files import SUFFIX, write
 from tests.pipelines.formats.writers import DGN_JOINTS, poses
 from zdg_jax.errors import UserError
 from zdg_jax.hands.kinematics import posed
+from zdg_jax.pose import wxyz_to_matrix, wxyz_to_rotation
 
 MUGS = [i for i in instructions("zoo") if i.category == "mug"]
 YCB = [i for i in instructions("ycb") if i.object == "ycb:025_mug"]
@@ -124,13 +124,13 @@ def test_affordpose_knuckles_and_fingers(tmp_path: Path) -> None:
     found = read(write("affordpose", tmp_path / "x.json", MUGS[0].id))
     pose, joints = found.grasps[MUGS[0].id]
     hand = found.hand
-    palm = Rotation.from_quat(np.roll([0.747154, -0.625719, -0.087778, -0.206231], -1))
+    palm = wxyz_to_rotation(np.array([0.747154, -0.625719, -0.087778, -0.206231]))
     want = palm.apply(KNUCKLES.mean(axis=0)) + 1e-3 * np.array([24.2139, -6.34088, -60.7976])
     links = posed(hand, pose, joints, "link")[0]
     fingers = ("index", "middle", "ring", "little")
     ours = np.mean([links[hand.link_names.index(f"{f}_proximal")] for f in fingers], axis=0)
     np.testing.assert_allclose(ours, want, atol=1e-5)
-    R = Rotation.from_quat(np.roll(pose[0, 3:], -1)).as_matrix()
+    R = wxyz_to_matrix(pose[0, 3:])
     np.testing.assert_allclose(R, palm.as_matrix() @ GRASPIT_FROM_HUMAN16, atol=1e-6)
     middle = joints[0, hand.active_names.index("middle_mcp")]
     assert middle == pytest.approx(method_files.DOFS[4] - np.deg2rad(3.42))

@@ -12,7 +12,6 @@ import trimesh
 
 from pipelines.formats import FORMATS, read_grasps
 from pipelines.formats.affordpose import human16_joints
-from pipelines.formats.grasp_file import compose, relative_pose
 from pipelines.formats.graspit_thumb import graspit_bones, human16_bones
 from pipelines.formats.npy import load_npy
 from pipelines.formats.shadow import DEXGRASPNET_JOINTS, palm_in_base
@@ -20,6 +19,7 @@ from tests.pipelines.formats import writers
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed
+from zdg_jax.pose import compose, relative_pose, wxyz_to_matrix
 
 JOINTS = np.random.default_rng(1).uniform(-0.1, 0.3, size=(3, 22))
 BOX = trimesh.creation.box((0.06, 0.2, 0.06)).subdivide()
@@ -122,11 +122,9 @@ def test_dexgraspnet_joints_turn_the_same_way() -> None:
 
 def posed_rotation(hand) -> list[np.ndarray]:
     """Each link's rotation at rest in the base, which the palm shares."""
-    from scipy.spatial.transform import Rotation
-
     found: list[np.ndarray] = []
     for parent, q in zip(hand.link_parent, hand.q_parent_link, strict=True):
-        own = Rotation.from_quat(np.roll(q, -1)).as_matrix()
+        own = wxyz_to_matrix(q)
         found.append(own if parent < 0 else found[parent] @ own)
     found = [found[0].T @ R for R in found]
     np.testing.assert_allclose(found[hand.link_names.index("rh_palm")], np.eye(3), atol=1e-9)

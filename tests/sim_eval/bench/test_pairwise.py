@@ -31,12 +31,10 @@ from zdg_jax.objects import build_signed_distance_field, signed_distance
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.refine import TERMS, RefineConfig
-from zdg_jax.refine.batch import stack
-from zdg_jax.refine.frames import to_field
-from zdg_jax.refine.optimise import compiled, measured
-from zdg_jax.refine.problem import Problem, build_problem
-from zdg_jax.refine.starts import jittered
-from zdg_jax.refine.variables import Variables, to_variables
+from zdg_jax.refine.batching import stack
+from zdg_jax.refine.optimize import compiled, measured
+from zdg_jax.refine.problem import Problem, build_problem, jittered
+from zdg_jax.refine.variables import Variables, to_field, to_variables
 
 
 @cache

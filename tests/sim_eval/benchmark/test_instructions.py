@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from sim_eval.benchmark.instructions import SETS, Instruction, half_of, instructions, split
-from zdg_jax.objects.scan_labels import labelled_scans, scan_regions
+from zdg_jax.objects.parts.named import labelled_scans, scan_regions
 from zdg_jax.objects.zoo import category_names, zoo_names, zoo_object
 
 LEAST = {"zoo": 280, "ycb": 60}

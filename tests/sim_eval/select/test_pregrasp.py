@@ -14,7 +14,7 @@ from sim_eval.select.pregrasp import CLEARANCE, WAY_SLACK, find_pregrasp
 from tests.sim_eval.helpers import sphere
 from tests.sim_eval.select.things import around, field
 from zdg_jax.hands.kinematics import posed_spheres
-from zdg_jax.hands.squeeze import opened_and_squeezed
+from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
 
 @pytest.mark.parametrize("hand_name", ["human16", "shadow"])
@@ -80,7 +80,7 @@ def test_a_card_has_the_last_word() -> None:
     hand, pose, joints = around("rod", 2)
     own = dataclasses.replace(hand, pregrasp_opening=0.3)
     found = find_pregrasp(own, field("rod"), pose, joints)
-    np.testing.assert_array_equal(found.joints, opened_and_squeezed(own, joints)[0])
+    np.testing.assert_array_equal(found.joints, pregrasp_and_squeeze(own, joints)[0])
     np.testing.assert_array_equal(found.hand_pose, pose)
 
 

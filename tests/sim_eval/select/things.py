@@ -12,8 +12,8 @@ from tests.sim_eval.simulation import human16, shape, wrapped
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import moves_link, posed_spheres
-from zdg_jax.objects.field import build_signed_distance_field
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.objects.sdf.build import build_signed_distance_field
 
 #: Metres.
 NEAR = 1e-4

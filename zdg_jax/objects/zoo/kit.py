@@ -161,12 +161,6 @@ def loft(rings: Float[np.ndarray, "rings n 3"], part: str, closed: bool = False)
     return Shape.of(solid, part)
 
 
-def arc(radius: Number, start: Number, stop: Number, count: int = 13) -> Float[np.ndarray, "n 2"]:
-    """Points of a circle about the origin, degrees."""
-    t = np.radians(np.linspace(start, stop, count))
-    return radius * np.column_stack([np.cos(t), np.sin(t)])
-
-
 def loop(width: Number, height: Number, wire: Number, part: str, depth: Number | None = None) -> Shape:
     """An upright oval ring in the x-y plane, its middle at the origin; outer size width x height."""
     t = np.radians(np.arange(0, 360, 30))

@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
 from sklearn.neighbors import KNeighborsClassifier
 
-from zdg_jax.objects.descriptors import describe_part
 from zdg_jax.objects.model import ObjectModel, Part
 from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 from zdg_jax.reasoning.state import ReasonState, observe_object
-from zdg_jax.render.frame import Frame
+from zdg_jax.render.cameras import Frame
 
 _NEIGHBOURS = 5
 

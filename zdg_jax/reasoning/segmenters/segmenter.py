@@ -15,7 +15,7 @@ from zdg_jax.reasoning.segmenters.automatic import (
     boxes_of,
     label_map,
 )
-from zdg_jax.render.frame import Frame
+from zdg_jax.render.cameras import Frame
 
 _LEAST_AGREEMENT = 0.3
 

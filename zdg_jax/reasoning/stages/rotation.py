@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from prompts.schemas import RotationAnswer
 from zdg_jax.hands import kinematics
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.field_read import field_values
 from zdg_jax.objects.model import SignedDistanceField, SurfaceSamples
+from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.protocol import Question

@@ -17,8 +17,7 @@ from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, plann
 from zdg_jax.reasoning.stages.direction import candidate_directions
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.reasoning.status import StageFailed, Status
-from zdg_jax.render.cameras import best_view
-from zdg_jax.render.frame import Camera
+from zdg_jax.render.cameras import Camera, best_view
 
 PICTURE = "01_view.png"
 

@@ -1,0 +1,1 @@
+"""Making a hand: propose a card, validate it, build human16."""

@@ -1,0 +1,193 @@
+"""Builds `human16`: its MJCF, skin and sphere chains, from the measures in `anatomy.py`.
+
+Run `python -m zdg_jax.hands.authoring.build_human16` to write the two asset files again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from zdg_jax.hands.authoring import anatomy as an
+from zdg_jax.hands.io.sdf_solids import cone_distance, mesh_implicit, smooth_min
+from zdg_jax.pose import matrix_to_wxyz
+
+ASSETS = Path(__file__).parents[1] / "assets" / "human16"
+SKIN_FACES = 1636
+#: Radius over which neighbouring cones melt into each other, metres.
+BLEND = 0.006
+
+
+def _num(values) -> str:
+    return " ".join(f"{v:.9g}" for v in np.atleast_1d(values))
+
+
+def _quat(R: np.ndarray) -> str:
+    return _num(matrix_to_wxyz(R))
+
+
+def segments() -> list[an.Cone]:
+    """Every tapered capsule of the hand, in the palm frame at the zero pose."""
+    cones = list(an.PALM_CONES)
+    for f in an.FINGERS:
+        x = an.finger_frame(f)[:, 0]
+        p = np.array(f.mcp)
+        for name, length, ra, rb in zip(
+            ("proximal", "middle", "distal"), f.lengths, f.radii, f.radii[1:], strict=False
+        ):
+            q = p + length * x
+            cones.append(an.Cone(f"{f.name}_{name}", tuple(p), tuple(q), ra, rb))
+            p = q
+    x = an.thumb_frame()[:, 0]
+    p = np.array(an.THUMB_CMC)
+    for name, length, ra, rb in zip(
+        ("metacarpal", "proximal", "distal"),
+        an.THUMB_LENGTHS,
+        an.THUMB_RADII,
+        an.THUMB_RADII[1:],
+        strict=False,
+    ):
+        q = p + length * x
+        cones.append(an.Cone(f"thumb_{name}", tuple(p), tuple(q), ra, rb))
+        p = q
+    return cones
+
+
+def mjcf() -> str:
+    """The kinematic tree as MJCF: 20 hinges, DIP coupled to PIP by equality constraints."""
+    out = [
+        '<mujoco model="human16">',
+        '  <compiler angle="radian" autolimits="true" inertiafromgeom="true"/>',
+        "  <worldbody>",
+        '    <body name="palm">',
+    ]
+
+    def geom(link: str, R: np.ndarray, origin: np.ndarray, pad: str) -> None:
+        for c in segments():
+            if c.link != link:
+                continue
+            a, b = (np.array(c.a) - origin) @ R, (np.array(c.b) - origin) @ R
+            out.append(
+                f'{pad}<geom type="capsule" fromto="{_num([*a, *b])}" '
+                f'size="{0.5 * (c.ra + c.rb):.6g}" density="1100"/>'
+            )
+
+    def hinge(name: str, axis, limits, pad: str) -> None:
+        out.append(
+            f'{pad}<joint name={quoteattr(name)} axis="{_num(axis)}" range="{_num(limits)}" '
+            'damping="0.05" armature="0.0002"/>'
+        )
+
+    geom("palm", np.eye(3), np.zeros(3), " " * 6)
+    equalities = []
+    for f in an.FINGERS:
+        R, p = an.finger_frame(f), np.array(f.mcp)
+        x = R[:, 0]
+        out.append(f'      <body name="{f.name}_proximal" pos="{_num(p)}" quat="{_quat(R)}">')
+        hinge(f"{f.name}_spread", (0, 0, 1), (-f.spread_limit, f.spread_limit), " " * 8)
+        hinge(f"{f.name}_mcp", (0, -1, 0), an.FLEXION_LIMITS, " " * 8)
+        geom(f"{f.name}_proximal", R, p, " " * 8)
+        p = p + f.lengths[0] * x
+        out.append(f'        <body name="{f.name}_middle" pos="{_num((f.lengths[0], 0, 0))}">')
+        hinge(f"{f.name}_pip", (0, -1, 0), an.FLEXION_LIMITS, " " * 10)
+        geom(f"{f.name}_middle", R, p, " " * 10)
+        p = p + f.lengths[1] * x
+        out.append(f'          <body name="{f.name}_distal" pos="{_num((f.lengths[1], 0, 0))}">')
+        hinge(f"{f.name}_dip", (0, -1, 0), np.multiply(an.DIP_RATIO, an.FLEXION_LIMITS), " " * 12)
+        geom(f"{f.name}_distal", R, p, " " * 12)
+        out += ["          </body>", "        </body>", "      </body>"]
+        equalities.append((f"{f.name}_dip", f"{f.name}_pip"))
+
+    R, p = an.thumb_frame(), np.array(an.THUMB_CMC)
+    out.append(f'      <body name="thumb_metacarpal" pos="{_num(p)}" quat="{_quat(R)}">')
+    # Opposition turns about the forearm axis, abduction about the palm's normal: both fixed in the palm.
+    hinge("thumb_opposition", R.T @ np.array([-1.0, 0.0, 0.0]), an.THUMB_LIMITS[0], " " * 8)
+    hinge("thumb_adduction", R.T @ np.array([0.0, 0.0, 1.0]), an.THUMB_LIMITS[1], " " * 8)
+    geom("thumb_metacarpal", R, p, " " * 8)
+    p = p + an.THUMB_LENGTHS[0] * R[:, 0]
+    out.append(f'        <body name="thumb_proximal" pos="{_num((an.THUMB_LENGTHS[0], 0, 0))}">')
+    hinge("thumb_mcp", (0, -1, 0), an.THUMB_LIMITS[2], " " * 10)
+    geom("thumb_proximal", R, p, " " * 10)
+    p = p + an.THUMB_LENGTHS[1] * R[:, 0]
+    out.append(f'          <body name="thumb_distal" pos="{_num((an.THUMB_LENGTHS[1], 0, 0))}">')
+    hinge("thumb_ip", (0, -1, 0), an.THUMB_LIMITS[3], " " * 12)
+    geom("thumb_distal", R, p, " " * 12)
+    out += [
+        "          </body>",
+        "        </body>",
+        "      </body>",
+        "    </body>",
+        "  </worldbody>",
+        "  <equality>",
+    ]
+    for child, parent in equalities:
+        out.append(f'    <joint joint1="{child}" joint2="{parent}" polycoef="0 {an.DIP_RATIO} 0 0 0"/>')
+    out += ["  </equality>", "</mujoco>", ""]
+    return "\n".join(out)
+
+
+def skin() -> dict[str, np.ndarray]:
+    """Watertight skin of the smooth union of all cones at the zero pose, each vertex on one link."""
+    cones = segments()
+    names = list(dict.fromkeys(c.link for c in cones))
+
+    def by_link(points: np.ndarray) -> np.ndarray:
+        d = np.stack([cone_distance(points, c.a, c.b, c.ra, c.rb) for c in cones], axis=1)
+        return np.stack([d[:, [c.link == n for c in cones]].min(axis=1) for n in names], axis=1)
+
+    def distance(points: np.ndarray) -> np.ndarray:
+        """Cones of one chain melt together; separate fingers stay separate but for the web."""
+        d = np.stack([cone_distance(points, c.a, c.b, c.ra, c.rb) for c in cones], axis=1)
+        palm = smooth_min(d[:, [c.link == "palm" for c in cones]], BLEND)
+        total = palm
+        for chain in [f.name for f in an.FINGERS] + ["thumb"]:
+            digit = smooth_min(d[:, [c.link.startswith(chain + "_") for c in cones]], 0.002)
+            melted = smooth_min(np.stack([digit, palm], axis=1), 2.0 * BLEND if chain == "thumb" else BLEND)
+            total = np.minimum(total, melted)
+        return total
+
+    corners = np.array([np.add(c.a, s * max(c.ra, c.rb)) for c in cones for s in (-1, 1)]
+                       + [np.add(c.b, s * max(c.ra, c.rb)) for c in cones for s in (-1, 1)])  # fmt: skip
+    vertices, faces = mesh_implicit(
+        distance, corners.min(0) - 0.008, corners.max(0) + 0.008, 0.0022, SKIN_FACES
+    )
+    link = by_link(vertices).argmin(axis=1)
+    return {"vertices": vertices, "faces": faces, "link": link, "link_names": np.array(names)}
+
+
+def spheres() -> dict[str, np.ndarray]:
+    """Sphere chains along the cones, spaced by at most 0.7 of the smaller radius."""
+    centers, radii, links = [], [], []
+    for c in segments():
+        a, b = np.array(c.a), np.array(c.b)
+        n = max(2, int(np.ceil(np.linalg.norm(b - a) / (0.7 * min(c.ra, c.rb)))) + 1)
+        for t in np.linspace(0.0, 1.0, n):
+            centers.append(a + t * (b - a))
+            radii.append(c.ra + t * (c.rb - c.ra))
+            links.append(c.link)
+    return {
+        "sphere_center": np.array(centers),
+        "sphere_radius": np.array(radii),
+        "sphere_link": np.array(links),
+    }
+
+
+def main() -> None:
+    """Write `human16.xml` and `skin.npz` into the package."""
+    ASSETS.mkdir(parents=True, exist_ok=True)
+    (ASSETS / "human16.xml").write_text(mjcf())
+    s = skin()
+    np.savez_compressed(
+        ASSETS / "skin.npz",
+        vertices=s["vertices"].astype(np.float32),
+        faces=s["faces"].astype(np.int32),
+        link=s["link_names"][s["link"]],
+        allow_pickle=False,
+        **spheres(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Reading hands: card, model files, kinematic tree, coupling, skin and spheres."""

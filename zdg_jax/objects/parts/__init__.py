@@ -1,0 +1,1 @@
+"""Parts of an object: segmentation of any mesh, and parts by name."""

@@ -1,0 +1,277 @@
+"""Geometric part segmentation of the whole mesh into 2 to 8 parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+from jaxtyping import Bool, Float, Int
+from scipy.linalg import eigh
+
+from zdg_jax.objects.parts.cavity import find_cavity, rim_band
+from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
+from zdg_jax.objects.parts.face_graph import FaceGraph, build_face_graph, smooth_normals
+from zdg_jax.objects.parts.graph_cut import (
+    absorb_slivers,
+    clean_borders,
+    merge_without_reason,
+    one_piece_each,
+)
+from zdg_jax.objects.parts.shape_diameter import shape_diameter
+from zdg_jax.objects.parts.through_holes import find_loops
+from zdg_jax.objects.parts.visibility import SolidField, inner_points, sight_affinity
+from zdg_jax.objects.samples import sample_surface
+
+MAX_PARTS, MAX_LOOPS = 8, 4
+PLACES = 800  # surface samples among which lines of sight are drawn
+NCUT_LIMIT = 0.76
+MIN_PLACES, MIN_AREA = 0.03, 0.02  # smallest part, as a share of the places and of the surface
+OWN_AREA = 0.05  # a detached piece so large is a part of its own
+BAND = 0.03  # of the diagonal: how far a border may move to a better place
+LONG, DOMINANT = 2.5, 0.9  # a part so long and large is cut into middle and ends
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Result of `segment`.
+
+    Attributes:
+      face_part: part of each face, 0 = the largest.
+      hole_diameters: of each part's through-hole, metres; 0 if it has none.
+      concave: whether each part is the inside of a cavity.
+      thickness: shape diameter of each face, metres.
+    """
+
+    face_part: Int[np.ndarray, " faces"]
+    hole_diameters: Float[np.ndarray, " parts"]
+    concave: Bool[np.ndarray, " parts"]
+    thickness: Float[np.ndarray, " faces"]
+
+
+def segment(mesh: trimesh.Trimesh) -> Segmentation:
+    """Part the surface as a person would name it, from geometry alone.
+
+    In this order: loops around through-holes (`loops`); the inside of vessels (`cavity`); the rest by
+    normalised cuts of the affinity "sees each other through the solid, is as thick and runs the same way"
+    (`sight`, `ncut`). Plates, long convex bodies and lumps have rules of their own (`simple_parts`).
+    Borders then move to concave creases by minimum cuts (`borders`). The same mesh always gives the same
+    parts.
+
+    Args:
+      mesh: checked, metres, +y up, outward faces.
+
+    Returns:
+      2 to 8 parts in order of descending area.
+    """
+    graph = build_face_graph(mesh)
+    normals = smooth_normals(mesh, graph.pairs)
+    diagonal = float(np.linalg.norm(mesh.extents))
+    thickness = np.minimum(shape_diameter(mesh, mesh.triangles_center, normals), diagonal)
+    label = np.full(len(mesh.faces), -1)
+    holes: dict[int, float] = {}
+    for index, loop in enumerate(find_loops(graph)[:MAX_LOOPS]):
+        label[loop.faces] = index
+        holes[index] = loop.diameter
+    cavity = find_cavity(graph, normals, thickness, label >= 0)
+    inside = len(holes) if cavity.any() else -1
+    label[cavity] = len(holes)
+    dish = dish_parts(graph, normals, thickness) if not holes and inside < 0 else None
+    if dish is not None:
+        label = dish
+    else:
+        label = _by_sight(graph, normals, label, cavity)
+        if inside >= 0 and not holes:  # without a handle, the rim is a place to hold
+            rim = rim_band(graph, label == inside, 0.35 * np.sqrt(mesh.area_faces[cavity].sum() / np.pi) / 2)
+            label[rim] = label.max() + 1
+        label = clean_borders(graph, label, BAND * diagonal)
+        label = _with_reserve(mesh, normals, absorb_slivers(graph, label, MIN_AREA))
+    share = MIN_AREA
+    label = absorb_slivers(graph, label, share)
+    while len(np.unique(label)) > MAX_PARTS:
+        share *= 1.25
+        label = absorb_slivers(graph, label, share)
+    return _ordered(mesh, label, holes, inside, thickness)
+
+
+def _by_sight(
+    graph: FaceGraph,
+    normals: Float[np.ndarray, "faces 3"],
+    label: Int[np.ndarray, " faces"],
+    cavity: Bool[np.ndarray, " faces"],
+) -> Int[np.ndarray, " faces"]:
+    """Label the faces that have none yet (-1)."""
+    mesh = graph.mesh
+    first = int(label.max()) + 1
+    share = float(mesh.area_faces[label < 0].sum() / mesh.area_faces.sum())
+    if share < MIN_AREA:
+        return graph.nearest_label(label)
+    places = sample_surface(mesh, int(PLACES / max(share, 0.2)), seed=0)
+    free = label[places.faces] < 0
+    diagonal = float(np.linalg.norm(mesh.extents))
+    field = SolidField(mesh, cavity)
+    inner, size = inner_points(mesh, field, places.points[free], normals[places.faces[free]])
+    affinity = sight_affinity(field, inner, size, diagonal, vessel=bool(cavity.any()))
+    cut = recursive_ncut(affinity, MAX_PARTS - 1 - first, NCUT_LIMIT, MIN_PLACES / max(share, 0.2))
+    seed = np.where(label >= 0, label, -1)
+    seed[places.faces[free]] = first + cut
+    full = graph.nearest_label(seed)
+    full = clean_borders(graph, one_piece_each(graph, full, first, OWN_AREA), BAND * diagonal)
+    thickness = np.full(len(label), np.nan)
+    thickness[places.faces[free]] = size
+    return merge_without_reason(graph, full, thickness, first)
+
+
+def _with_reserve(
+    mesh: trimesh.Trimesh, normals: Float[np.ndarray, "faces 3"], label: Int[np.ndarray, " faces"]
+) -> Int[np.ndarray, " faces"]:
+    """Cut one dominant long part into middle and ends, one lump into side, top and bottom."""
+    values, counts = np.unique(label, return_inverse=True)[0], np.bincount(label, weights=mesh.area_faces)
+    largest = int(np.argmax(counts))
+    if counts[largest] < DOMINANT * mesh.area_faces.sum():
+        return label
+    mine = label == largest
+    centers, area = mesh.triangles_center[mine], mesh.area_faces[mine]
+    extent = np.ptp(centers @ principal_axes(centers, area / area.sum()), axis=0)
+    if extent[0] > LONG * extent[1]:
+        pieces = thirds(mesh, mine)
+    elif len(values) == 1:
+        pieces = top_side_bottom(mesh, normals)
+    else:
+        return label
+    return np.where(mine & (pieces > 0), label.max() + pieces, label)
+
+
+def _ordered(
+    mesh: trimesh.Trimesh,
+    label: Int[np.ndarray, " faces"],
+    holes: dict[int, float],
+    inside: int,
+    thickness: Float[np.ndarray, " faces"],
+) -> Segmentation:
+    values, index = np.unique(label, return_inverse=True)
+    area = np.bincount(index, weights=mesh.area_faces)
+    order = np.argsort(-area, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    ranked = values[order]
+    return Segmentation(
+        face_part=place[index],
+        hole_diameters=np.array([holes.get(int(v), 0.0) for v in ranked]),
+        concave=np.array([int(v) == inside for v in ranked]),
+        thickness=thickness,
+    )
+
+
+UP = np.array([0.0, 1.0, 0.0])
+
+
+def dish_parts(
+    graph: FaceGraph, normals: Float[np.ndarray, "faces 3"], thickness: Float[np.ndarray, " faces"]
+) -> Int[np.ndarray, " faces"] | None:
+    """Rim 0, top of the centre 1 and underside 2 of a plate; None for anything else.
+
+    A plate is thin (below 6 % of its diagonal), about as wide as long (within 30 %) and flat (height below a
+    quarter). The rim starts at the radius r in 0.4..0.85 of the greatest that best parts the faces by slope
+    |n . a|, a the plate's axis: the between-class variance w1 w2 (m1 - m2)^2 is largest.
+    """
+    mesh, area = graph.mesh, graph.mesh.area_faces
+    share = area / area.sum()
+    axes = principal_axes(mesh.triangles_center, share)
+    size = np.ptp(mesh.vertices @ axes, axis=0)
+    thin = weighted_median(thickness, area) < 0.06 * np.linalg.norm(mesh.extents)
+    if not (thin and size[1] > 0.7 * size[0] and size[2] < 0.25 * size[0]):
+        return None
+    axis = axes[:, 2] if axes[:, 2] @ UP >= 0 else -axes[:, 2]
+    local = (mesh.triangles_center - 0.5 * (mesh.bounds[0] + mesh.bounds[1])) @ axes[:, :2]
+    radius = np.linalg.norm(local / (0.5 * size[:2]), axis=1)
+    slope = np.abs(normals @ axis)
+    candidates = np.linspace(0.4, 0.85, 46)
+    scores = []
+    for r in candidates:
+        outer = radius > r
+        w = share[outer].sum()
+        gap = np.average(slope[outer], weights=share[outer]) - np.average(
+            slope[~outer], weights=share[~outer]
+        )
+        scores.append(w * (1 - w) * gap**2)
+    rim = radius > candidates[int(np.argmax(scores))]
+    return np.where(rim, 0, np.where(normals @ axis > 0, 1, 2))
+
+
+def thirds(mesh: trimesh.Trimesh, faces: Bool[np.ndarray, " faces"]) -> Int[np.ndarray, " faces"]:
+    """Cut `faces` across their long axis: 0 the middle half, 1 and 2 the ends; -1 elsewhere."""
+    centers = mesh.triangles_center
+    share = mesh.area_faces[faces] / mesh.area_faces[faces].sum()
+    along = centers @ principal_axes(centers[faces], share)[:, 0]
+    low, high = along[faces].min(), along[faces].max()
+    t = (along - low) / (high - low)
+    return np.where(faces, np.where(t < 0.25, 1, np.where(t > 0.75, 2, 0)), -1)
+
+
+def top_side_bottom(
+    mesh: trimesh.Trimesh, normals: Float[np.ndarray, "faces 3"]
+) -> Int[np.ndarray, " faces"]:
+    """Side 0, top 1, bottom 2 by the angle of the normal to up: 45 degrees part them."""
+    rise = normals @ UP
+    limit = np.cos(np.pi / 4)
+    return np.where(rise > limit, 1, np.where(rise < -limit, 2, 0))
+
+
+def recursive_ncut(
+    affinity: Float[np.ndarray, "n n"], max_parts: int, limit: float, min_share: float
+) -> Int[np.ndarray, " n"]:
+    """Split the set in two at the best normalised cut, again and again, best cut first.
+
+    Ncut(A, B) = cut(A, B) / assoc(A) + cut(A, B) / assoc(B), over the subset being split; the threshold
+    on its two Fiedler vectors is swept. A cut above `limit` isn't made.
+
+    Args:
+      affinity: symmetric, not negative.
+      max_parts: at most so many parts.
+      limit: largest Ncut worth making, 0..2.
+      min_share: smallest part, as a share of n.
+
+    Returns:
+      Labels 0..k-1.
+    """
+    n = len(affinity)
+    label = np.zeros(n, dtype=np.int64)
+    candidates = {0: _best_cut(affinity, np.arange(n), max(2, int(min_share * n)))}
+    while len(candidates) < max_parts:
+        part = min(candidates, key=lambda k: (candidates[k][0], k))
+        value, one, two = candidates[part]
+        if value > limit:
+            break
+        new = len(candidates)
+        label[two] = new
+        for k, members in ((part, one), (new, two)):
+            candidates[k] = _best_cut(affinity, members, max(2, int(min_share * n)))
+    return label
+
+
+def _best_cut(
+    affinity: np.ndarray, members: np.ndarray, smallest: int
+) -> tuple[float, np.ndarray, np.ndarray]:
+    m = len(members)
+    nothing = (np.inf, members, members[:0])
+    if m < 2 * smallest:
+        return nothing
+    w = affinity[np.ix_(members, members)]
+    degree = w.sum(axis=1) + 1e-9
+    root = 1 / np.sqrt(degree)
+    laplacian = np.eye(m) - root[:, None] * w * root[None, :]
+    vectors = eigh(laplacian, subset_by_index=[1, min(2, m - 1)])[1]
+    best = nothing
+    for vector in vectors.T:
+        order = np.argsort(vector * root, kind="stable")
+        wo = w[np.ix_(order, order)]
+        total, inner = degree[order].cumsum(), wo.cumsum(axis=0).cumsum(axis=1).diagonal()
+        cut = total - inner
+        value = cut / total + cut / np.maximum(total[-1] - total, 1e-12)
+        value[: smallest - 1] = np.inf
+        value[m - smallest :] = np.inf
+        k = int(np.argmin(value))
+        if value[k] < best[0]:
+            best = (float(value[k]), members[np.sort(order[: k + 1])], members[np.sort(order[k + 1 :])])
+    return best

@@ -1,0 +1,188 @@
+"""Loops: parts around a through-hole that a finger could pass, found by looking through the object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import trimesh
+from jaxtyping import Bool, Float, Int
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from zdg_jax.objects.parts.face_graph import FaceGraph
+from zdg_jax.objects.parts.shape_diameter import RayMeshIntersector
+
+DIRECTIONS, PIXELS = 60, 96
+MIN_DIAMETER = 0.012  # metres; a child's finger
+COARSE, FINE = 36, 180  # half-planes around a hole
+BULK = 1.8  # a slice this many times larger than the ring's own is bulk, no longer ring
+MIN_ARC = np.deg2rad(75)
+
+
+@dataclass(frozen=True)
+class ThroughHole:
+    """A hole that one can look through: a point in it, the axis of sight, its clear diameter (metres)."""
+
+    center: Float[np.ndarray, "3"]
+    axis: Float[np.ndarray, "3"]
+    diameter: float
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The faces of one loop and the clear diameter of its hole, metres."""
+
+    faces: Bool[np.ndarray, " faces"]
+    diameter: float
+
+
+def find_loops(graph: FaceGraph) -> list[Loop]:
+    """Find the rings or handles around each through-hole, largest hole first.
+
+    Around the hole's axis the object is cut by half-planes. Where the slice nearest to the hole is
+    small (a ring's own cross-section), the slice belongs to the loop; where it is larger than
+    1.8 times the ring's, it is the bulk that the loop hangs on.
+
+    Args:
+      graph: of the mesh.
+
+    Returns:
+      Loops of at least 75 degrees of arc; none for objects without such holes.
+    """
+    loops: list[Loop] = []
+    for hole in through_holes(graph.mesh):
+        rough = _ring_faces(graph, hole, COARSE)
+        taken = np.any([loop.faces for loop in loops], axis=0) if loops else np.zeros_like(rough)
+        if not rough.any() or (rough & taken).sum() > 0.5 * rough.sum():
+            continue
+        faces = _ring_faces(graph, hole, FINE) & ~taken
+        if faces.any():
+            loops.append(Loop(_without_islands(graph, faces), hole.diameter))
+    return loops
+
+
+def through_holes(mesh: trimesh.Trimesh) -> list[ThroughHole]:
+    """Holes seen as background inside the silhouette from 60 sides, largest first, each once."""
+    found: list[ThroughHole] = []
+    tracer = RayMeshIntersector(mesh)
+    for axis in _directions(DIRECTIONS):
+        found += _holes_along(mesh, tracer, axis)
+    unique: list[ThroughHole] = []
+    for hole in sorted(found, key=lambda h: -h.diameter):
+        reach = [0.5 * other.diameter + 0.5 * hole.diameter for other in unique]
+        if all(np.linalg.norm(hole.center - o.center) > r for o, r in zip(unique, reach, strict=True)):
+            unique.append(hole)
+    return unique
+
+
+def _directions(count: int) -> Float[np.ndarray, "n 3"]:
+    """Even half-sphere of directions (spiral), and the three axes."""
+    z = (np.arange(count) + 0.5) / count
+    turn = np.arange(count) * (np.pi * (3 - np.sqrt(5)))
+    flat = np.sqrt(1 - z**2)
+    return np.concatenate([np.eye(3), np.column_stack([flat * np.cos(turn), flat * np.sin(turn), z])])
+
+
+def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.ndarray) -> list[ThroughHole]:
+    right = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
+    right /= np.linalg.norm(right)
+    frame = np.column_stack([right, np.cross(axis, right), axis])
+    local = mesh.vertices @ frame
+    low, high = local.min(axis=0), local.max(axis=0)
+    pixel = float((high - low)[:2].max()) / (PIXELS - 4)
+    shape = tuple(np.ceil((high - low)[:2] / pixel).astype(int) + 4)
+    u, v = np.meshgrid(*(np.arange(n) + 0.5 - 2 for n in shape), indexing="ij")
+    start = np.stack([low[0] + u * pixel, low[1] + v * pixel, np.full(shape, low[2] - 0.01)], axis=-1)
+    origins = (start @ frame.T).reshape(-1, 3)
+    hit = np.asarray(tracer.intersects_first(origins, np.tile(axis, (len(origins), 1)))).reshape(shape)
+    solid = hit >= 0
+    inner = np.asarray(ndimage.binary_fill_holes(solid), dtype=bool) & ~solid
+    if not inner.any():
+        return []
+    label, count = cast(tuple[np.ndarray, int], ndimage.label(inner))
+    radius = np.asarray(ndimage.distance_transform_edt(inner))
+    holes = []
+    for k in range(1, count + 1):
+        here = label == k
+        diameter = 2 * float(radius[here].max()) * pixel - pixel
+        if diameter < MIN_DIAMETER:
+            continue
+        i, j = np.unravel_index(np.argmax(np.where(here, radius, 0)), shape)
+        ring = np.asarray(ndimage.binary_dilation(here, iterations=2), dtype=bool) & solid
+        depth = np.median(local[mesh.faces[hit[ring]]][..., 2])
+        center = frame @ np.array([start[i, j, 0], start[i, j, 1], depth])
+        holes.append(ThroughHole(center, axis, diameter))
+    return holes
+
+
+def _ring_faces(graph: FaceGraph, hole: ThroughHole, angles: int) -> Bool[np.ndarray, " faces"]:
+    """Faces of the ring's own slices around the hole."""
+    mesh = graph.mesh
+    right = np.cross(hole.axis, np.eye(3)[np.argmin(np.abs(hole.axis))])
+    right /= np.linalg.norm(right)
+    frame = np.column_stack([right, np.cross(hole.axis, right), hole.axis])
+    local = (mesh.vertices - hole.center) @ frame
+    centers = (mesh.triangles_center - hole.center) @ frame
+    theta = 2 * np.pi * np.arange(angles) / angles
+    slices = [_nearest_slice(graph, local, centers, angle) for angle in theta]
+    sizes = np.array([size for _, size in slices])
+    finite = np.isfinite(sizes)
+    nothing = np.zeros(len(mesh.faces), dtype=bool)
+    if finite.sum() < 3:
+        return nothing
+    limit = BULK * float(np.percentile(sizes[finite], 15))
+    small = finite & (sizes <= limit)
+    if small.sum() * 2 * np.pi / angles < MIN_ARC:
+        return nothing
+    seed = nothing.copy()
+    for own, ok in zip(slices, _long_runs(small), strict=True):
+        if ok:
+            seed[own[0]] = True
+    return seed
+
+
+def _long_runs(small: Bool[np.ndarray, " angles"]) -> Bool[np.ndarray, " angles"]:
+    """Only runs of at least 20 degrees count: single small slices on the bulk are noise."""
+    n = len(small)
+    twice = ndimage.binary_opening(np.tile(small, 3), np.ones(n // 18, dtype=bool))
+    return twice[n : 2 * n]
+
+
+def _without_islands(graph: FaceGraph, mask: Bool[np.ndarray, " faces"]) -> Bool[np.ndarray, " faces"]:
+    """Take in the small gaps that no slice met, and drop the specks."""
+    area = graph.mesh.area_faces
+    for value, share in ((False, 0.01), (True, 0.1)):
+        piece = graph.pieces(mask == value)
+        size = np.bincount(piece[piece >= 0], weights=area[piece >= 0], minlength=len(area))
+        small = (piece >= 0) & (size[piece] < share * area[mask].sum() * (1 if value else 10))
+        mask = mask ^ small
+    return mask
+
+
+def _nearest_slice(
+    graph: FaceGraph, local: np.ndarray, centers: np.ndarray, angle: float
+) -> tuple[Int[np.ndarray, " n"], float]:
+    """Faces and size of the slice nearest to the hole in the half-plane at `angle`; size inf if none."""
+    along = np.array([np.cos(angle), np.sin(angle)])
+    side = local[:, 1] * along[0] - local[:, 0] * along[1] >= 0
+    faces = graph.mesh.faces
+    s = side[faces]
+    cut = (s.any(axis=1) & ~s.all(axis=1)) & (centers[:, :2] @ along > 0)
+    chosen = np.flatnonzero(cut)
+    if len(chosen) == 0:
+        return chosen, np.inf
+    both = cut[graph.pairs].all(axis=1)
+    place = np.full(len(faces), -1)
+    place[chosen] = np.arange(len(chosen))
+    a, b = place[graph.pairs[both]].T
+    n = len(chosen)
+    _, label = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)), directed=False)
+    flat = np.column_stack([centers[chosen, :2] @ along, centers[chosen, 2]])
+    distance = np.linalg.norm(flat, axis=1)
+    nearest = label[np.argmin(distance)]
+    own = chosen[label == nearest]
+    size = float(np.ptp(flat[label == nearest], axis=0).max())
+    return own, size

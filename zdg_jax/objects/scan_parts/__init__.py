@@ -1,1 +1,0 @@
-"""One file a scan: its parts as named regions."""

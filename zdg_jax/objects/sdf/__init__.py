@@ -1,0 +1,1 @@
+"""The signed distance field of an object: exact distances, building, look-up."""

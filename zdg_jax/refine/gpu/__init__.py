@@ -1,0 +1,1 @@
+"""Refinement in one Pallas (Triton) kernel."""

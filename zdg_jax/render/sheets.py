@@ -1,0 +1,194 @@
+"""Pictures side by side with captions; the contact sheet of the kept grasps, each from three sides."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image, ImageDraw
+
+from zdg_jax.render.cameras import look
+from zdg_jax.render.marks import font
+from zdg_jax.render.raycast import render
+from zdg_jax.render.surface import INK, SKIN, Surface
+
+_PAPER = (255, 255, 255)
+_QUIET = (92, 99, 110)
+
+
+def grid(tiles: Sequence[Image.Image], columns: int, *, gap: int = 10) -> Image.Image:
+    """Tiles of one size in rows, on white; the last row may be shorter."""
+    width, height = tiles[0].size
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), _PAPER)
+    for i, tile in enumerate(tiles):
+        sheet.paste(tile, (gap + i % columns * (width + gap), gap + i // columns * (height + gap)))
+    return sheet
+
+
+def row(tiles: Sequence[Image.Image], *, gap: int = 4) -> Image.Image:
+    """Tiles of one height in one row, without an outer margin."""
+    width = sum(t.width for t in tiles) + gap * (len(tiles) - 1)
+    strip = Image.new("RGB", (width, tiles[0].height), _PAPER)
+    left = 0
+    for tile in tiles:
+        strip.paste(tile, (left, 0))
+        left += tile.width + gap
+    return strip
+
+
+def captioned(picture: Image.Image, lines: Sequence[str], *, text_size: float = 15.0) -> Image.Image:
+    """The picture with lines of text under it, the first one dark, cut where they get too long."""
+    pitch = round(1.4 * text_size)
+    out = Image.new("RGB", (picture.width, picture.height + pitch * len(lines) + pitch // 2), _PAPER)
+    out.paste(picture, (0, 0))
+    pen = ImageDraw.Draw(out)
+    for i, line in enumerate(lines):
+        top = picture.height + pitch // 4 + i * pitch
+        pen.text(
+            (4, top),
+            _fitted(line, text_size, picture.width - 8),
+            font=font(text_size),
+            fill=_QUIET if i else INK,
+        )
+    return out
+
+
+def badge(picture: Image.Image, text: str, *, text_size: float = 26.0) -> Image.Image:
+    """The picture with a number in its top left corner."""
+    out = picture.copy()
+    pen = ImageDraw.Draw(out)
+    height = round(1.45 * text_size)
+    width = max(height, round(pen.textlength(text, font=font(text_size)) + 0.8 * text_size))
+    pen.rounded_rectangle([8, 8, 8 + width, 8 + height], radius=8, fill=INK)
+    pen.text((8 + width / 2, 8 + height / 2), text, font=font(text_size), fill=(255, 255, 255), anchor="mm")
+    return out
+
+
+def corner(picture: Image.Image, text: str, *, text_size: float = 14.0) -> Image.Image:
+    """The picture with a quiet note in its bottom left corner."""
+    out = picture.copy()
+    ImageDraw.Draw(out).text((8, out.height - 8), text, font=font(text_size), fill=_QUIET, anchor="ls")
+    return out
+
+
+def _fitted(line: str, text_size: float, width: int) -> str:
+    line = unicodedata.normalize("NFKC", line)  # the font has no raised digits: cm3
+    f = font(text_size)
+    if f.getlength(line) <= width:
+        return line
+    while line and f.getlength(line + "...") > width:
+        line = line[:-1]
+    return line.rstrip() + "..."
+
+
+_UP = np.array([0.0, 1.0, 0.0])
+
+
+@dataclass(frozen=True)
+class GraspPicture:
+    """One grasp to be drawn, in the object's frame.
+
+    Attributes:
+      vertices: the hand's skin, metres.
+      d_finger, d_palm: x and z axes of the palm frame.
+      d_thumb: unit vector across the palm towards the thumb's side.
+      title: one line, e.g. "#1  kept".
+      caption: lines of metrics.
+    """
+
+    vertices: Float[np.ndarray, "vertices 3"]
+    d_finger: Float[np.ndarray, "3"]
+    d_palm: Float[np.ndarray, "3"]
+    d_thumb: Float[np.ndarray, "3"]
+    title: str
+    caption: tuple[str, ...] = ()
+
+
+def viewpoints(
+    grasp: GraspPicture,
+) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """Directions to three cameras: thumb side, fingertip side, and 45 degrees above the hand's back.
+
+    The first shows thumb and fingers close around the object, the second how fingers wrap it, the
+    third hand and object as a person standing by would see them.
+    """
+    thumb = grasp.d_thumb - 0.35 * grasp.d_palm + 0.25 * _UP
+    wrap = 0.9 * grasp.d_palm + 0.75 * grasp.d_finger + 0.3 * grasp.d_thumb + 0.2 * _UP
+    back = -grasp.d_palm + 0.4 * grasp.d_thumb
+    level = np.array([back[0], 0.0, back[2]])
+    if np.linalg.norm(level) < 0.5:  # palm down: stand where the fingers point; palm up: at the wrist
+        ahead = -np.sign(grasp.d_palm[1]) * grasp.d_finger + 0.4 * grasp.d_thumb
+        level = np.array([ahead[0], 0.0, ahead[2]])
+    above = level / np.linalg.norm(level) + _UP
+    return thumb, wrap, above
+
+
+def grasp_views(
+    obj: Surface,
+    grasp: GraspPicture,
+    hand_faces: Int[np.ndarray, "faces 3"],
+    *,
+    hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
+    size: int = 256,
+) -> Image.Image:
+    """One grasp without a word: two close views of the hand and one of hand and whole object."""
+    hand = Surface.from_arrays(grasp.vertices, hand_faces, hand_rgb, smooth=True)
+    everything = np.concatenate([obj.vertices, grasp.vertices])
+    pictures = []
+    for front, points in zip(viewpoints(grasp), (grasp.vertices, grasp.vertices, everything), strict=True):
+        margin = 0.06 if points is everything else 0.16
+        camera = look(points, front, size=size, margin=margin)
+        pictures.append(Image.fromarray(render([obj, hand], camera).rgb))
+    return row(pictures, gap=3)
+
+
+def grasp_card(
+    obj: Surface,
+    grasp: GraspPicture,
+    hand_faces: Int[np.ndarray, "faces 3"],
+    *,
+    hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
+    size: int = 256,
+) -> Image.Image:
+    """`grasp_views` with the grasp's title and caption below."""
+    views = grasp_views(obj, grasp, hand_faces, hand_rgb=hand_rgb, size=size)
+    return captioned(views, (grasp.title, *grasp.caption), text_size=size / 14)
+
+
+def grasp_sheet(
+    obj: Surface,
+    grasps: Sequence[GraspPicture],
+    hand_faces: Int[np.ndarray, "faces 3"],
+    *,
+    hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
+    size: int = 256,
+    columns: int = 2,
+) -> Image.Image:
+    """`grasps.png`: a card for every grasp.
+
+    Args:
+      obj: the object, its target part tinted by the caller (`surface.tinted`).
+      grasps: what to draw, best first.
+      hand_faces: triangles of the skin.
+      hand_rgb: one colour, or one a vertex or face.
+      size: side of each picture, pixels.
+      columns: cards a row.
+
+    Raises:
+      ValueError: if there is nothing to draw.
+    """
+    if not grasps:
+        raise ValueError("got no grasps; expected at least one to draw")
+    cards = [grasp_card(obj, g, hand_faces, hand_rgb=hand_rgb, size=size) for g in grasps]
+    height = max(card.height for card in cards)
+    even = []
+    for card in cards:
+        tile = Image.new("RGB", (card.width, height), (255, 255, 255))
+        tile.paste(card, (0, 0))
+        even.append(tile)
+    return grid(even, columns, gap=16)
