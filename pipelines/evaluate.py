@@ -20,6 +20,7 @@ from sim_eval.select.rank import LIMITS, good
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
+from zdg_jax.pose import compose, make_pose
 
 NO_OBJECT = "no_object"
 

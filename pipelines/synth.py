@@ -174,6 +174,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     start_jax()
     from pipelines import provenance
     from pipelines.cluster.select import finished, unfinished
+    from pipelines.cluster.tasks import TaskSpec
     from pipelines.cluster.work import Reasoned, Refined
     from pipelines.pictures import write_all
     from sim_eval.select import check_select
@@ -210,7 +211,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
             api.close_reasoner(reasoner)
         grasp = said.grasp
         columns = provenance.task_columns(obj, hand, grasp, config)
-        reasoned = Reasoned(None, grasp, columns, said.trace, {}, {})
+        task = TaskSpec(columns["task_id"], options.object, options.task, seed=options.seed)
+        reasoned = Reasoned(task, grasp, columns, said.trace, {}, {})
         if grasp.status == "ok":
             with steps.step(f"refine {options.num} grasps"):
                 refined = api.refine_task(

@@ -226,8 +226,9 @@ class Grasps:
         fields = {field: given.pop(file) for field, file in _FIELDS.items() if file in given}
         own = {name: given.pop(name) for name in ("status", "status_reason")}
         given.pop("hand", None)
+        names = joint_names or about.get("joint_names", ())
         return cls.of(
-            hand or about.get("hand", ""), joint_names or about.get("joint_names", ()), fields.pop("hand_pose"),
+            hand or about.get("hand", ""), names, fields.pop("hand_pose"),
             fields.pop("joints"), **own, columns=given, tasks=tasks, task_index=index, **fields,
         )  # fmt: skip
 

@@ -30,7 +30,8 @@ class SelectStage:
         by: the test that they are kept by.
         threads: of the simulation; by default one a core.
         """
-        self._hand, self._keep, self._by, self._threads = hand, keep, by, threads
+        self._hand, self._keep, self._threads = hand, keep, threads
+        self._by: SelectBy = by
         self._known: set[str] = set()
 
     def select(self, refined: Refined, prepared: PreparedObject) -> Finished:

@@ -31,7 +31,7 @@ class Reasoned:
     """A task after reasoning.
 
     Attributes:
-      task: which of a table; None outside of one.
+      task: which.
       grasp: with its status.
       columns: what all its rows share, `provenance.task_columns`.
       trace: JSON-able record of the stages.
@@ -39,7 +39,7 @@ class Reasoned:
       about: `provenance.object_info` of its object.
     """
 
-    task: TaskSpec | None
+    task: TaskSpec
     grasp: ReasonedGrasp
     columns: Mapping[str, Any]
     trace: Mapping[str, Any]
@@ -67,7 +67,7 @@ class Finished:
       trace, pictures, about: see `Reasoned`.
     """
 
-    task: TaskSpec | None
+    task: TaskSpec
     status: str
     reason: str
     grasps: Grasps

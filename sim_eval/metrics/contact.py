@@ -27,7 +27,7 @@ def touching(
 
 def in_contact(touch: Bool[np.ndarray, "n vertices"]) -> Bool[np.ndarray, " n"]:
     """Whether any vertex of the hand is in contact."""
-    return touch.any(axis=1)
+    return np.asarray(touch.any(axis=1))
 
 
 def contact_gap(phi: Float[np.ndarray, "n vertices"]) -> Float[np.ndarray, " n"]:

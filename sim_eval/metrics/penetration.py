@@ -62,7 +62,7 @@ def object_depths(
     skins: Float[np.ndarray, "n vertices 3"], faces: Int[np.ndarray, "f 3"], points: Float[np.ndarray, "m 3"]
 ) -> Float[np.ndarray, " n"]:
     """`object_depth` of n grasps; NaN for a skin that is not finite."""
-    fine = np.isfinite(skins).all(axis=(1, 2))
+    fine = np.asarray(np.isfinite(skins).all(axis=(1, 2)))
     return np.array(
         [object_depth(skin, faces, points) if ok else np.nan for skin, ok in zip(skins, fine, strict=True)]
     )

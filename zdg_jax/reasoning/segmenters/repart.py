@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from sklearn.neighbors import KNeighborsClassifier
 
 from zdg_jax.objects.model import ObjectModel, Part
+from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 from zdg_jax.reasoning.state import ReasonState, observe_object
 from zdg_jax.render.cameras import Frame
