@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.report.tables import number
-from sim_eval.select.rank import LIMITS
+from sim_eval.select.rank import LIMITS, good
 
 Row = Mapping[str, Any]
 
@@ -47,7 +47,9 @@ class Pair:
 
 def is_good(row: Row) -> bool:
     """P.Dep, P.Vol and displacement within `LIMITS` and still in contact."""
-    return bool(row["good"])
+    names = (*LIMITS, "contact_end")
+    free = row.get("approach_free") is not False
+    return bool(good({name: np.array([row[name]], float) for name in names})[0]) and free
 
 
 def mean(pairs: Sequence[Pair], column: str) -> float:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from sim_eval.scene import SceneParams, add_object, add_sphere, new_spec
 from sim_eval.simobject import SimObject
 from sim_eval.solids import Inertial
-from zdg_jax.hands.load import hand_source
+from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.model import HandModel
 
 #: Stands for the pieces in models whose contacts a backend finds itself.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Int, Shaped
 
-from zdg_jax.columns import COLUMNS, TASK_COLUMNS, Column, stored
+from zdg_jax.columns import COLUMNS, PAPER_TERMS, TASK_COLUMNS, Column, stored
 
 _METADATA = b"zdg_jax"
 
@@ -33,10 +33,8 @@ _CALL = pa.struct(
 )
 
 
-def arrow_type(column: Column, num_joints: int) -> pa.DataType:
-    """The Arrow type of a column, for a hand of so many active joints."""
-    from zdg_jax.refine.energies import TERMS  # here: commands that only ask import no JAX
-
+def arrow_type(column: Column, num_joints: int, terms: Sequence[str] = PAPER_TERMS) -> pa.DataType:
+    """The Arrow type of a column, for a hand of so many active joints and eq. 8 of these terms."""
     kinds = {
         "text": pa.string(),
         "real": pa.float64(),
@@ -49,14 +47,15 @@ def arrow_type(column: Column, num_joints: int) -> pa.DataType:
         "numbers": pa.list_(pa.int32()),
         "texts": pa.list_(pa.string()),
         "calls": pa.list_(_CALL),
-        "terms": pa.struct([(term, pa.float64()) for term in TERMS]),
+        "terms": pa.struct([(term, pa.float64()) for term in terms]),
     }
     return kinds[column.kind]
 
 
-def schema(num_joints: int) -> pa.Schema:
-    """The schema of `grasps.parquet`."""
-    return pa.schema([pa.field(c.name, arrow_type(c, num_joints), nullable=not c.required) for c in stored()])
+def schema(num_joints: int, terms: Sequence[str] = PAPER_TERMS) -> pa.Schema:
+    """The schema of `grasps.parquet`; arguments as of `arrow_type`."""
+    kinds = [(c, arrow_type(c, num_joints, terms)) for c in stored()]
+    return pa.schema([pa.field(c.name, kind, nullable=not c.required) for c, kind in kinds])
 
 
 def table(
@@ -81,7 +80,8 @@ def table(
     unknown = [name for name in given if name.partition(".")[0] not in COLUMNS]
     if unknown:
         raise KeyError(f"not among the columns: {unknown}")
-    made = schema(num_joints)
+    terms = dict.fromkeys(name.partition(".")[2] for name in given if name.startswith("energy."))
+    made = schema(num_joints, tuple(terms) or PAPER_TERMS)
     rows = _Rows(given, tasks, task_index)
     arrays = {f.name: rows.array(COLUMNS[f.name], f.type) for f in made}
     for f in made:
@@ -163,7 +163,9 @@ def _struct(given: Mapping[str, np.ndarray], name: str, kind: pa.DataType, n: in
     if not any(f"{name}.{term}" in given for term in names):
         return pa.nulls(n, kind)
     values = [np.asarray(given.get(f"{name}.{term}", np.full(n, np.nan)), np.float64) for term in names]
-    return pa.StructArray.from_arrays([pa.array(v, mask=~np.isfinite(v)) for v in values], names)
+    nothing = ~np.isfinite(values).any(axis=0)
+    arrays = [pa.array(v, mask=~np.isfinite(v)) for v in values]
+    return pa.StructArray.from_arrays(arrays, names, mask=pa.array(nothing))
 
 
 def _terms(kind: pa.DataType) -> list[str]:

@@ -243,6 +243,9 @@ def measured() -> tuple[Column, ...]:
     return tuple(column for column in COLUMNS.values() if column.of)
 
 
+#: Terms of eq. 8 of a file whose rows have no energy; else it has those of its rows.
+PAPER_TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip")
+
 #: What all grasps of one task share; a file repeats it in every row.
 TASK_COLUMNS = (
     *("task_id", "object_id", "object_scale", "mesh_sha256", "task", "reasoner", "seed", "config_sha"),

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from pipelines.report.tables import grasp_table
 from tests.refine.things import SHORT, grasp_on, shape
-from zdg_jax.arrow import schema
+from tests.test_grasps import TASK
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import TERMS, RefineConfig, Term, refine, register
@@ -43,7 +43,7 @@ def test_a_term_from_outside_reaches_optimiser_file_and_report(toy: Term) -> Non
     every = sum(w * out[f"energy.{name}"] for name, w in wanted.weights.items())
     np.testing.assert_allclose(out["energy_total"], every, rtol=1e-6)
 
-    assert toy.name in [field.name for field in schema(16).field("energy").type]
+    assert toy.name in [field.name for field in out.with_task(TASK).to_table().schema.field("energy").type]
     row = {"status": "ok", "energy": {name: float(out[f"energy.{name}"][0]) for name in TERMS}}
     table = grasp_table([row], {})
     column = table.heads.index((toy.name, toy.caption))

@@ -11,8 +11,9 @@ from zdg_jax.hands.io.covering import STAND_OUT, candidates, cover_all, reachabl
 from zdg_jax.hands.io.hand_spec import read_card
 from zdg_jax.hands.io.kinematic_tree import hand_tree
 from zdg_jax.hands.io.link_solids import palmar_side
+from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.io.sdf_solids import geom_distance, geom_mesh, solid_distance, solid_geoms
-from zdg_jax.hands.load import card_path, hand_source
+from zdg_jax.hands.load import card_path
 
 GEOMS = """<mujoco><worldbody><body>
 <geom type="sphere" size="0.01"/><geom type="ellipsoid" size="0.01 0.02 0.015"/>

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tests.refine.things import SHORT, STARTS, grasp_on, shape, six_tasks
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine import TERMS, Grasps, RefineConfig, Task, refine_many
+from zdg_jax.refine import TERMS, RefineConfig, Task, batching, refine_many
 from zdg_jax.refine.devices import functions
 from zdg_jax.refine.optimize import compiled
 

@@ -12,12 +12,13 @@ from scipy.spatial.transform import Rotation
 
 from tests.refine.things import SHORT, STARTS, grasp_on, model_of, shape
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed_skin
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import SurfaceSamples
-from zdg_jax.refine import TERMS, Grasps, RefineConfig, Task, refine, refine_many
+from zdg_jax.refine import TERMS, RefineConfig, Task, refine, refine_many
 from zdg_jax.refine.config import Optimizer
 from zdg_jax.refine.optimize import OPTIMIZERS
 from zdg_jax.refine.pose_deviation import pose_deviation
@@ -147,9 +148,8 @@ def assert_same_pose(a: np.ndarray, b: np.ndarray, tolerance: float) -> None:
 
 def test_order_puts_ok_first_then_stopped_then_the_rest() -> None:
     out = run()
-    mixed = replace(
-        out, score=np.array([1.0, 4.0, np.nan, 3.0]), status=("stopped", "ok", "refine_nan", "ok")
-    )
+    status = np.array(["stopped", "ok", "refine_nan", "ok"])
+    mixed = out.with_columns({"score": np.array([1.0, 4.0, np.nan, 3.0]), "status": status})
     assert mixed.order().tolist() == [3, 1, 0, 2]
 
 
