@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.dataset import write_atomic, write_dataset
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
-from zdg_jax.errors import UserError
+from pipelines.synth_options import SynthOptions, check_options
 from zdg_jax.grasps import Grasps
-from zdg_jax.reasoning.models.settings import expand
-
-if TYPE_CHECKING:
-    from zdg_jax.reasoning.protocol import Reasoner
 
 STEPS = 6
-
-
-@dataclass(frozen=True)
-class SynthOptions:
-    """What `zdg synth` was asked; see `zdg synth --help`."""
-
-    object: str
-    task: str
-    out: str
-    hand: str = "human16"
-    reasoner: str = "offline"
-    num: int = 64
-    keep: int = 8
-    seed: int = 0
-    scale: float = 1.0
-    up: str | None = None
-    name: str | None = None
-    ablate: str | None = None
-    optimizer: str = "adam"
-    view: str = "ask"
-    route: tuple[str, ...] = ()
-    max_usd: float | int | None = None
-    segmenter: str = "geometric"
-    features: str = "geometric"
-    select: str = "gravity"
-
-    def __post_init__(self) -> None:
-        # Stored rows say who is asked, not a preset's name, which may stand for others tomorrow.
-        reasoner, route = expand(self.reasoner, self.route)
-        object.__setattr__(self, "reasoner", reasoner)
-        object.__setattr__(self, "route", route)
-
-    def config(self) -> dict[str, Any]:
-        """Everything that can change the result, as it is stored and hashed."""
-        values = asdict(self)
-        del values["out"], values["max_usd"]
-        return values
 
 
 @dataclass(frozen=True)
@@ -81,7 +36,7 @@ class SynthResult:
     @property
     def kept(self) -> Grasps:
         """The kept grasps, best first."""
-        return kept_of(self.grasps)
+        return self.grasps.kept
 
     @property
     def succeeded(self) -> int:
@@ -116,48 +71,8 @@ class SynthResult:
         return f"{line}\nno kept grasp is good: too deep, dropped by the gravity test, or not reached freely"
 
 
-def kept_of(grasps: Grasps) -> Grasps:
-    """Those that have a rank."""
-    if "rank" not in grasps:
-        return grasps.take(np.zeros(0, int))
-    return grasps.take(np.isfinite(np.asarray(grasps["rank"], float)))
-
-
 def _count(grasps: Grasps, flag: str) -> int:
     return int((np.asarray(grasps.columns.get(flag, np.zeros(len(grasps))), float) > 0).sum())
-
-
-def check_options(options: SynthOptions) -> Reasoner:
-    """Refuse what can be refused before any work starts.
-
-    Returns: the reasoner, whose address, key and model were looked at.
-    Raises:
-      UserError: empty task, num or keep out of range, unknown hand, reasoner, ablation or optimiser,
-        bad folder.
-    """
-    if not options.task.strip():
-        raise UserError("an empty task", 'a sentence such as "hammer a nail"', "say what the hand shall do")
-    if not 1 <= options.num <= 65536:
-        raise UserError(f"--num {options.num}", "1 to 65536", "choose another number")
-    if not 1 <= options.keep <= options.num:
-        raise UserError(f"--keep {options.keep}", f"1 to --num ({options.num})", "choose another number")
-    if not 0 <= options.seed < 2**31:
-        raise UserError(f"--seed {options.seed}", "0 to 2147483647", "choose another number")
-    from sim_eval.select import check_select
-
-    check_select(options.select)
-    output_folder(options.out)
-
-    from zdg_jax.api import make_reasoner, refine_config
-    from zdg_jax.hands import load_hand
-    from zdg_jax.reasoning.config import parse_view
-    from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
-
-    parse_view(options.view)
-    make_segmenter(options.segmenter)
-    refine_config(options.ablate, options.optimizer)
-    load_hand(options.hand)
-    return make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
 
 
 def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
@@ -171,74 +86,18 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
       UserError: what the object or an option lacks.
     """
     reasoner = check_options(options)
+    out = output_folder(options.out)
     start_jax()
-    from pipelines import provenance
-    from pipelines.cluster.select import finished, unfinished
-    from pipelines.cluster.tasks import TaskSpec
-    from pipelines.cluster.work import Reasoned, Refined
-    from pipelines.pictures import write_all
-    from sim_eval.select import check_select
-    from sim_eval.select.select import select
-    from zdg_jax import api
-    from zdg_jax.hands import load_hand
-    from zdg_jax.objects import load_object
-    from zdg_jax.reasoning.config import ReasonConfig, parse_view
-    from zdg_jax.reasoning.partfield import with_features
-    from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
+    from pipelines.inline import prepared, run
 
-    out, config = output_folder(options.out), options.config()
     with (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):
-            hand = load_hand(options.hand)
-            obj = load_object(
-                options.object, scale=options.scale, up=options.up, name=options.name, seed=options.seed
-            )
-            obj = with_features(obj, options.features)
+            obj, hand = prepared(options)
         for warning in obj.warnings:
             steps.say(f"note: {warning}")
-        with steps.step("reason"):
-            said = api.reason_task(
-                obj,
-                hand,
-                options.task,
-                reasoner,
-                seed=options.seed,
-                ablate=options.ablate,
-                config=ReasonConfig(
-                    view_index=parse_view(options.view), segmenter=make_segmenter(options.segmenter)
-                ),
-            )
-            api.close_reasoner(reasoner)
-        grasp = said.grasp
-        columns = provenance.task_columns(obj, hand, grasp, config)
-        task = TaskSpec(columns["task_id"], options.object, options.task, seed=options.seed)
-        reasoned = Reasoned(task, grasp, columns, said.trace, {}, {})
-        if grasp.status == "ok":
-            with steps.step(f"refine {options.num} grasps"):
-                refined = api.refine_task(
-                    obj, hand, grasp, num=options.num, seed=options.seed, ablate=options.ablate,
-                    optimizer=options.optimizer,
-                )  # fmt: skip
-            with steps.step("simulate and choose"):
-                by = check_select(options.select)
-                chosen = select(hand, obj, refined, options.keep, by=by, guidance=grasp.guidance)
-            done = finished(Refined(reasoned, refined), chosen.kept, chosen.simulated)
-        else:
-            done = unfinished(hand, reasoned)
+        done = run(options, obj, hand, reasoner, steps.step)
         with steps.step("write the data"):
-            used = provenance.versions()
-            write_dataset(out, done.grasps, provenance.dataset_info(obj, hand, config, used))
-            _write_trace(out, said.trace, said.pictures)
+            done.write(out)
         with steps.step("draw"):
-            notes = [f"seed {options.seed}", *(f"{name} {version}" for name, version in used.items())]
-            kept = kept_of(done.grasps)
-            write_all(out, obj, hand, said.trace, said.pictures, kept.to_table().to_pylist(), notes)
+            done.draw(out)
     return SynthResult(out, done.status, done.reason, done.grasps, steps.seconds)
-
-
-def _write_trace(out: Path, trace: Mapping[str, Any], pictures: Mapping[str, Any]) -> None:
-    views = out / "views"
-    views.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
-        picture.save(views / name if Path(name).suffix else views / f"{name}.png")
-    write_atomic(out / "trace.json", json.dumps(trace, indent=2, ensure_ascii=False).encode() + b"\n")

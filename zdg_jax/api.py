@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, get_args
-
-from PIL import Image
 
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
-from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import ReasonConfig
@@ -29,27 +25,6 @@ Ablation = Literal["contact", "initial", "refine"]
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 REASONER_NAMES = factory.names()
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Synthesis:
-    """All that is known of one task before simulation.
-
-    Attributes:
-      object, hand, task: what was asked.
-      grasp: status, contact guidance and initial grasp; if its status is not "ok", `refined` is None.
-      trace: every question and answer, ready for JSON.
-      pictures: every visual prompt by file name.
-      refined: the batch of refined grasps.
-    """
-
-    object: ObjectModel
-    hand: HandModel
-    task: str
-    grasp: ReasonedGrasp
-    trace: dict[str, Any]
-    pictures: dict[str, Image.Image]
-    refined: Grasps | None
 
 
 def make_reasoner(
@@ -130,45 +105,6 @@ def refine_config(ablate: str | None = None, optimizer: str = "adam") -> RefineC
       UserError: an unknown name; the message lists the valid ones.
     """
     return RefineConfig(ablation=check_ablation(ablate) or "none", optimizer=optimizer)
-
-
-def synthesize(
-    obj: ObjectModel | str,
-    task: str,
-    *,
-    hand: HandModel | str = "human16",
-    reasoner: Reasoner | str = "offline",
-    num: int = 64,
-    seed: int = 0,
-    ablate: str | None = None,
-    optimizer: str = "adam",
-) -> Synthesis:
-    """Task-oriented grasps for one object and one sentence, refined, not yet simulated.
-
-    Args:
-      obj: an object, a mesh file, `ycb:NAME` or `zoo:CATEGORY/VARIANT`.
-      task: S, the sentence.
-      hand: a hand or the name of a built-in one.
-      reasoner: who answers the stages' questions, or a name of `REASONER_NAMES`.
-      num: K, initial grasps in the batch.
-      seed: same seed, same result.
-      ablate: None, or the stage to leave out (paper IV-C): "contact", "initial", "refine".
-      optimizer: a name of `refine.optimise.OPTIMIZERS`.
-    Returns: the reasoned task and the K refined grasps; a task that failed says so in `grasp.status`.
-    Raises:
-      UserError: what the object, the hand, the task or an option lacks.
-    """
-    refine_config(ablate, optimizer)
-    if num < 1:
-        raise UserError(f"num {num}", "1 or more", "choose another --num")
-    reasoner = make_reasoner(reasoner) if isinstance(reasoner, str) else reasoner
-    hand = load_hand(hand) if isinstance(hand, str) else hand
-    obj = load_object(obj, seed=seed) if isinstance(obj, str) else obj
-    said = reason_task(obj, hand, task, reasoner, seed=seed, ablate=ablate)
-    refined = None
-    if said.grasp.status == "ok":
-        refined = refine_task(obj, hand, said.grasp, num=num, seed=seed, ablate=ablate, optimizer=optimizer)
-    return Synthesis(obj, hand, task, said.grasp, said.trace, said.pictures, refined)
 
 
 def check_ablation(ablate: str | None) -> Ablation | None:

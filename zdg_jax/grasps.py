@@ -150,6 +150,12 @@ class Grasps:
         return self.status == statuses.OK
 
     @property
+    def kept(self) -> Grasps:
+        """Those that were kept: they have a rank."""
+        rank = np.asarray(self.columns.get("rank", np.full(len(self), np.nan)), float)
+        return self.take(np.isfinite(rank))
+
+    @property
     def status_name(self) -> Shaped[np.ndarray, " n"]:
         """The statuses as files name them."""
         return statuses.names(self.status)

@@ -22,6 +22,7 @@ from zdg_jax import api
 from zdg_jax.arrow import array
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
+from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
@@ -135,7 +136,7 @@ def test_every_file_is_there_and_agrees(stick: Path, tmp_path: Path) -> None:
     assert {call["stage"] for call in kept[0]["calls"]} == {stage["stage"] for stage in trace["stages"]}
 
     table, info = read_dataset(tmp_path)
-    assert info["joint_names"] == list(api.load_hand("human16").active_names)
+    assert info["joint_names"] == list(load_hand("human16").active_names)
     assert info["objects"][rows[0]["object_id"]]["source"] == str(stick)
     assert array(table, "joints").shape == (3, 16)
 

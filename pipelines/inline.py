@@ -1,0 +1,228 @@
+"""One task from mesh and sentence to kept grasps, in this process: `zdg.synthesize` and `zdg synth`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from pipelines import provenance
+from pipelines.cluster.select import finished, unfinished
+from pipelines.cluster.tasks import TaskSpec
+from pipelines.cluster.work import Reasoned, Refined
+from pipelines.dataset import write_atomic, write_dataset
+from pipelines.runtime import output_folder, start_jax
+from pipelines.synth_options import SynthOptions, check_options
+from sim_eval.select import SelectBy, check_select
+from sim_eval.select.select import select as select_grasps
+from zdg_jax import api
+from zdg_jax.grasps import Grasps
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects import load_object
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.reasoning.config import ReasonConfig, parse_view
+from zdg_jax.reasoning.partfield import with_features
+from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Step = Callable[[str], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Synthesis:
+    """All that came of one task.
+
+    Attributes:
+      object, hand: what was asked about.
+      options: as asked.
+      status, reason: "ok", or why no grasp could be kept.
+      grasps: the kept ones, best first, then those that failed.
+      trace: every question and answer, ready for JSON.
+      pictures: every visual prompt by file name.
+    """
+
+    object: ObjectModel
+    hand: HandModel
+    options: SynthOptions
+    status: str
+    reason: str
+    grasps: Grasps
+    trace: Mapping[str, Any]
+    pictures: Mapping[str, Image.Image]
+
+    @property
+    def kept(self) -> Grasps:
+        """The kept grasps, best first."""
+        return self.grasps.kept
+
+    @property
+    def best(self) -> Grasps:
+        """The best kept grasp: a batch of one, or of none."""
+        return self.kept.best(1)
+
+    def to_table(self) -> pa.Table:
+        """The rows of `grasps.parquet`."""
+        return self.grasps.to_table()
+
+    def save(self, out: str | Path) -> Path:
+        """Write what `zdg synth` writes: the data, the trace, pictures and report.
+
+        Raises:
+          UserError: a folder that can't be written.
+        """
+        folder = output_folder(str(out))
+        self.write(folder)
+        self.draw(folder)
+        return folder
+
+    def show(self) -> Image.Image:
+        """A contact sheet of the kept grasps, each from three sides; notebooks display it.
+
+        Raises:
+          ValueError: none was kept.
+        """
+        from pipelines.pictures import kept_grasps
+
+        if not len(self.kept):
+            raise ValueError(
+                f"got no kept grasp ({self.status}: {self.reason}); expected at least one to show"
+            )
+        return kept_grasps(self.object, self.hand, self.kept.to_table().to_pylist())
+
+    def write(self, out: Path) -> None:
+        """`grasps.parquet`, `dataset_info.json`, `trace.json` and `views/`."""
+        config, used = self.options.config(), provenance.versions()
+        write_dataset(out, self.grasps, provenance.dataset_info(self.object, self.hand, config, used))
+        views = out / "views"
+        views.mkdir(exist_ok=True)
+        for name, picture in self.pictures.items():
+            picture.save(views / name if Path(name).suffix else views / f"{name}.png")
+        trace = json.dumps(self.trace, indent=2, ensure_ascii=False)
+        write_atomic(out / "trace.json", trace.encode() + b"\n")
+
+    def draw(self, out: Path) -> None:
+        """`grasps.png`, `closing.png`, `scene.glb` and `report.html`."""
+        from pipelines.pictures import write_all
+
+        used = provenance.versions()
+        notes = [f"seed {self.options.seed}", *(f"{name} {version}" for name, version in used.items())]
+        rows = self.kept.to_table().to_pylist()
+        write_all(out, self.object, self.hand, self.trace, self.pictures, rows, notes)
+
+
+def synthesize(
+    obj: ObjectModel | str,
+    task: str,
+    *,
+    hand: str = "human16",
+    reasoner: Reasoner | str = "offline",
+    num: int = 64,
+    keep: int = 8,
+    seed: int = 0,
+    select: SelectBy = "gravity",
+    ablate: str | None = None,
+    optimizer: str = "adam",
+    view: str = "ask",
+) -> Synthesis:
+    """Task-oriented grasps for one object and one sentence, simulated and chosen: what `zdg synth` gives.
+
+    Example:
+      >>> import zdg_jax as zdg
+      >>> done = zdg.synthesize("ycb:048_hammer", "hammer a nail")    # doctest: +SKIP
+      >>> done.best.hand_pose, done.best["p_dep_cm"]                  # doctest: +SKIP
+
+    Args:
+      obj: an object, a mesh file, `ycb:NAME` or `zoo:CATEGORY/VARIANT`.
+      task: S, the sentence.
+      hand: a hand by name, or its card.
+      reasoner: who answers the stages' questions: its name, or a reasoner of your own.
+      num: K, initial grasps in the batch.
+      keep: grasps to keep.
+      seed: same seed, same result.
+      select: test that grasps are kept by.
+      ablate: None, or the stage to leave out (paper IV-C): "contact", "initial", "refine".
+      optimizer: a name of `refine.config.Optimizer`.
+      view: who chooses the side view: "ask", "auto", or its number.
+    Returns: the kept grasps and everything that led to them; a task that failed says so in `status`.
+    Raises:
+      UserError: what the object, the hand, the task or an option lacks.
+    """
+    source = obj if isinstance(obj, str) else obj.object_id
+    name = reasoner if isinstance(reasoner, str) else reasoner.name
+    options = SynthOptions(
+        source, task, "", hand=hand, reasoner=name, num=num, keep=keep, seed=seed, ablate=ablate,
+        optimizer=optimizer, view=view, select=select,
+    )  # fmt: skip
+    made = check_options(options, reasoner if not isinstance(reasoner, str) else None)
+    start_jax()
+    if isinstance(obj, str):
+        obj, model = prepared(options)
+    else:
+        model = load_hand(hand)
+    return run(options, obj, model, made)
+
+
+def prepared(options: SynthOptions) -> tuple[ObjectModel, HandModel]:
+    """Object and hand.
+
+    Raises:
+      UserError: what they lack.
+    """
+    hand = load_hand(options.hand)
+    obj = load_object(
+        options.object, scale=options.scale, up=options.up, name=options.name, seed=options.seed
+    )
+    return with_features(obj, options.features), hand
+
+
+def run(
+    options: SynthOptions,
+    obj: ObjectModel,
+    hand: HandModel,
+    reasoner: Reasoner,
+    step: Step = lambda _: nullcontext(),
+) -> Synthesis:
+    """Reason, refine, select.
+
+    Args:
+      options: checked.
+      obj, hand: those of the options.
+      reasoner: is closed when it has answered.
+      step: told what begins, and left when it ends.
+    """
+    with step("reason"):
+        reasoning = api.reason_task(
+            obj, hand, options.task, reasoner, seed=options.seed, ablate=options.ablate,
+            config=ReasonConfig(
+                view_index=parse_view(options.view), segmenter=make_segmenter(options.segmenter)
+            ),
+        )  # fmt: skip
+        api.close_reasoner(reasoner)
+    grasp = reasoning.grasp
+    columns = provenance.task_columns(obj, hand, grasp, options.config())
+    task = TaskSpec(columns["task_id"], options.object, options.task, seed=options.seed)
+    reasoned = Reasoned(task, grasp, columns, reasoning.trace, {}, {})
+    if grasp.status == "ok":
+        with step(f"refine {options.num} grasps"):
+            refined = api.refine_task(
+                obj, hand, grasp, num=options.num, seed=options.seed, ablate=options.ablate,
+                optimizer=options.optimizer,
+            )  # fmt: skip
+        with step("simulate and choose"):
+            by = check_select(options.select)
+            chosen = select_grasps(hand, obj, refined, options.keep, by=by, guidance=grasp.guidance)
+        done = finished(Refined(reasoned, refined), chosen.kept, chosen.simulated)
+    else:
+        done = unfinished(hand, reasoned)
+    return Synthesis(
+        obj, hand, options, done.status, done.reason, done.grasps, reasoning.trace, reasoning.pictures
+    )
