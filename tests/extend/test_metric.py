@@ -50,7 +50,9 @@ def test_a_metric_from_outside_reaches_measure_file_eval_and_report() -> None:
     head = [name for name, _ in table.heads].index("mean")
     assert table.rows[0][head].text == f"{measured[TOY.name][0]:.2f}"
     names = ("grasp_id", "object_id", "status", TOY.name)
-    report = EvalReport("x", "zdg", "human16", "gravity", "c", [{n: r[n] for n in names} for r in rows])
+    report = EvalReport(
+        "x", "zdg", "human16", "gravity", "c", [{n: r[n] for n in names} | {"category": None} for r in rows]
+    )
     assert "mean depth (cm) ↓" in report.markdown()
 
 
