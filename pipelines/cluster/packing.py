@@ -52,8 +52,8 @@ class Packed:
         for number in range(count):
             said = self.reasoned[number % len(self.reasoned)]
             spec = replace(said.task, seed=number // len(self.reasoned), task_id=f"{number:06d}")
-            shared = {**said.shared, "task_id": spec.task_id, "seed": spec.seed}
-            tasks.append((replace(said, task=spec, shared=shared), self.objects[said.task.object_key]))
+            columns = {**said.columns, "task_id": spec.task_id, "seed": spec.seed}
+            tasks.append((replace(said, task=spec, columns=columns), self.objects[said.task.object_key]))
         return tasks
 
 
