@@ -13,7 +13,9 @@ import prompts
 from tests.reasoning.models.conftest import Make, Start
 from tests.reasoning.models.fakes import APIS
 from tests.reasoning.things import Scripted
-from zdg_jax.api import load_hand, load_object, reason_task
+from zdg_jax.api import reason_task
+from zdg_jax.hands import load_hand
+from zdg_jax.objects import load_object
 from zdg_jax.reasoning.chain import Reasoning
 from zdg_jax.reasoning.protocol import Question
 from zdg_jax.reasoning.stages.points import PointObservations
