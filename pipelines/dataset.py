@@ -1,4 +1,4 @@
-"""`grasps.parquet` and `dataset_info.json` : one row a grasp, failed rows included."""
+"""`grasps.parquet` and `dataset_info.json`: one row a grasp, failed rows included."""
 
 from __future__ import annotations
 

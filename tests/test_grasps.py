@@ -164,3 +164,5 @@ def test_every_status_has_a_sentence_and_a_code_of_its_own() -> None:
         "toy", JOINTS, np.zeros((1, 7)), np.zeros((1, 3)), status=["mine"], status_reason=["x"]
     )
     assert (outside.status_name[0], outside.status_reason[0]) == ("other", "mine: x")
+    later = batch(1).with_columns({"status": np.array(["mine"]), "status_reason": np.array(["x"], object)})
+    assert (later.status_name[0], later.status_reason[0]) == ("other", "mine: x")

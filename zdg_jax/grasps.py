@@ -90,11 +90,8 @@ class Grasps:
           fields: other attributes of the class.
         """
         n, active = joints.shape
-        names = np.full(n, "ok") if status is None else np.asarray(status, np.str_)
-        reason = np.full(n, "", object) if status_reason is None else np.array(list(status_reason), object)
-        code = statuses.codes(names)
-        for i in np.flatnonzero(statuses.names(code) != names):
-            reason[i] = f"{names[i]}: {reason[i]}"
+        names = np.full(n, "ok") if status is None else status
+        code, reason = _coded(names, np.full(n, "", object) if status_reason is None else status_reason)
         nothing = {
             "pregrasp_pose": np.full((n, 7), np.nan),
             "pregrasp": np.full((n, active), np.nan),
@@ -179,12 +176,14 @@ class Grasps:
                 raise ValueError(f"got {len(values)} values of {name}; expected {len(self)}")
             if name in places:
                 fields[places[name]] = np.asarray(values, np.float64)
-            elif name == "status":
-                fields["status"] = statuses.codes(values)
-            elif name == "status_reason":
-                fields["status_reason"] = np.asarray(values, object)
-            else:
+            elif name not in ("status", "status_reason"):
                 further[name] = np.asarray(values)
+        if "status" in columns or "status_reason" in columns:
+            names, reasons = (
+                columns.get("status", self.status_name),
+                columns.get("status_reason", self.status_reason),
+            )
+            fields["status"], fields["status_reason"] = _coded(names, reasons)
         return replace(self, **fields, columns=further)
 
     def with_task(self, task: Mapping[str, Any]) -> Grasps:
@@ -292,6 +291,17 @@ def concat(parts: Sequence[Grasps]) -> Grasps:
     rows = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _ROWS}
     rows["task_index"] = np.concatenate([p.task_index + s for p, s in zip(parts, shift, strict=False)])
     return replace(first, **rows, columns=columns, tasks=tuple(t for p in parts for t in p.tasks))
+
+
+def _coded(
+    names: Sequence[str] | Shaped[np.ndarray, " n"], reasons: Sequence[str] | Shaped[np.ndarray, " n"]
+) -> tuple[Int16[np.ndarray, " n"], Shaped[np.ndarray, " n"]]:
+    """Codes and reasons; a name from outside `Status` is "other", and its reason begins with it."""
+    names, reason = np.asarray(names, np.str_), np.array(list(reasons), object)
+    code = statuses.codes(names)
+    for i in np.flatnonzero(statuses.names(code) != names):
+        reason[i] = f"{names[i]}: {reason[i]}"
+    return code, reason
 
 
 def _column(part: Grasps, name: str) -> np.ndarray | int:

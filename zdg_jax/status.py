@@ -117,7 +117,8 @@ OK = _CODES["ok"]
 
 def codes(names: Sequence[str] | Shaped[np.ndarray, " n"]) -> Int16[np.ndarray, " n"]:
     """Places in `Status` of these names; that of `OTHER` for a name from outside."""
-    return np.array([_CODES.get(str(name), _CODES["other"]) for name in names], np.int16)
+    known, place = np.unique(np.asarray(names, np.str_), return_inverse=True)
+    return np.array([_CODES.get(str(name), _CODES["other"]) for name in known], np.int16)[place]
 
 
 def names(codes: Int16[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:

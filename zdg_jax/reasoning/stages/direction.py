@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull, KDTree, QhullError
 
 from prompts.schemas import DirectionAnswer
 from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.protocol import Question
@@ -161,18 +162,18 @@ def candidate_directions(center: Float[np.ndarray, "3"], camera: Camera) -> dict
     Returns:
       name -> unit vector, in the order of `NAMES`.
     """
-    front = _unit(camera.p_world_cam - center)
+    front = unit(camera.p_world_cam - center)
     right = np.cross(front, _UP)
     if np.linalg.norm(right) < _PARALLEL:
         right = -camera.R_world_cam[:, 0]
-    right = _unit(right)
+    right = unit(right)
     base = {"front": front, "behind": -front, "left": -right, "right": right, "above": _UP, "below": -_UP}
     result = {name: vector.copy() for name, vector in base.items()}
     for name in NAMES[len(CARDINALS) :]:
         a, b = (base[part] for part in name.split("-"))
         # Only with a vertical `front` can two different names mean the same or opposite vectors.
         total = a + b if np.linalg.norm(a + b) > _PARALLEL else a
-        result[name] = _unit(total)
+        result[name] = unit(total)
     return result
 
 
@@ -185,10 +186,6 @@ def in_words(direction: Float[np.ndarray, "3"], camera: Camera) -> str:
         (abs(down), "further down in the picture" if down > 0 else "further up in the picture"),
     ]
     return " and ".join(words for size, words in components if size > 0.45)
-
-
-def _unit(vector: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    return vector / np.linalg.norm(vector)
 
 
 def expanded_hull(points: Float[np.ndarray, "n 3"], expansion: float) -> Float[np.ndarray, "planes 4"]:

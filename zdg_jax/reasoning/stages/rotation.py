@@ -12,6 +12,7 @@ from zdg_jax.hands import kinematics
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.sdf.build import field_values
+from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.protocol import Question
@@ -222,12 +223,8 @@ def rotations_that_fit(
     """
     if len(normals) == 0:
         return np.zeros(len(finger_directions), bool)
-    cosine = np.abs(_unit(finger_directions) @ _unit(normals).T)
+    cosine = np.abs(unit(finger_directions) @ unit(normals).T)
     return np.asarray((cosine >= tau_n).any(axis=1))
-
-
-def _unit(vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def ray_hits(
