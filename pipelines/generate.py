@@ -57,7 +57,7 @@ class Generate:
     def run(self) -> int:
         from pipelines.cluster.options import GenerateOptions
         from pipelines.cluster.run import generate
-        from zdg_jax.reasoning.status import STOPPING
+        from zdg_jax.reasoning.status import STOPPING, Status
 
         values = asdict(self)
         pictures = not values.pop("no_pictures")
@@ -69,7 +69,11 @@ class Generate:
         if result.why == "budget":
             print(f"--max-usd reached: {written}; run the same command again to go on", file=sys.stderr)
             return 3
-        if result.why.partition(":")[0] in STOPPING:
+        kind, _, said = result.why.partition(": ")
+        if kind == Status.MACHINE_FAULT:
+            print(f"generate: {said}; {written}", file=sys.stderr)
+            return 2
+        if kind in STOPPING:
             print(f"{result.why}; {written}; run the same command again to go on", file=sys.stderr)
             return 3
         if result.why:
@@ -82,8 +86,8 @@ class Generate:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it.
 
-    Returns: 0 all tasks written (failed ones included), 1 given up, 2 the user must mend something, 3 stopped
-      at `--max-usd` or because a model was there no more, 130 interrupted.
+    Returns: 0 all tasks written (failed ones included), 1 given up, 2 mend something (a full disk too), 3
+      stopped at `--max-usd` or because a model was there no more, 130 interrupted.
     """
     command = tyro.cli(Generate, prog="python -m pipelines.generate", args=argv)
     return program("generate", command.run)

@@ -12,7 +12,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, arg
 
 from pipelines.arguments import ReasonerName, Route, Select
-from pipelines.cluster.files import Folder
+from pipelines.cluster.files import Folder, shards
 from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
@@ -114,7 +114,7 @@ def finished(uri: str) -> set[str]:
 
     folder = Folder(uri, make=False)
     ids: set[str] = set()
-    for name in folder.names(TASKS):
+    for name in shards(folder, TASKS):
         with folder.open(f"{TASKS}/{name}") as file:
             ids.update(pq.read_table(file, columns=["task_id"])["task_id"].to_pylist())
     return ids

@@ -16,6 +16,7 @@ from scipy.spatial import KDTree
 from pipelines import provenance
 from pipelines.dataset import load_grasps, write_atomic, write_dataset
 from pipelines.evaluate import object_again
+from pipelines.lock import locked
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from sim_eval.measure import measure_shape
@@ -105,8 +106,9 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
     config = {**info["config"], "hand": hand_name, "retargeted_from": info["hand"], "refine": refine}
     about = provenance.table_info(info["objects"], hand, config, provenance.versions())
     done = concat(written) if written else Grasps.empty(hand.name, hand.active_names)
-    write_dataset(folder, done, about)
-    write_atomic(folder / REPORT, json.dumps(report, indent=2).encode() + b"\n")
+    with locked(folder, command="zdg retarget"):
+        write_dataset(folder, done, about)
+        write_atomic(folder / REPORT, json.dumps(report, indent=2).encode() + b"\n")
     kept = done.take(done.ok)
     good = int(np.asarray(kept["good"], bool).sum()) if len(kept) else 0
     return RetargetReport(folder, report, len(kept), len(given) - len(usable) + len(done) - len(kept), good)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, machine_error
 
 
 def quiet_xla() -> None:
@@ -23,15 +23,21 @@ def quiet_xla() -> None:
 
 
 def program(name: str, work: Callable[[], int]) -> int:
-    """Do a command's work; a user's error is one line on stderr.
+    """Do a command's work; a user's error, or a disk that is full or closed, is one line on stderr.
 
-    Returns: what `work` returns; 2 after a `UserError`, 130 if it was interrupted.
+    Returns: what `work` returns; 2 after such an error, 130 if it was interrupted.
     """
     quiet_xla()
     try:
         return work()
     except UserError as error:
         print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        machine = machine_error(error)
+        if machine is None:
+            raise
+        print(f"{name}: {machine}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{name}: stopped", file=sys.stderr)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.lock import locked
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from pipelines.synth_options import SynthOptions, check_options
@@ -83,14 +84,14 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
       steps: where progress goes; stderr by default.
     Returns: the result; everything is in `options.out` too.
     Raises:
-      UserError: what the object or an option lacks.
+      UserError: what the object or an option lacks, or another process that writes into `out`.
     """
     reasoner = check_options(options)
     out = output_folder(options.out)
     start_jax()
     from pipelines.inline import prepared, run
 
-    with (steps or Steps(STEPS)).running() as steps:
+    with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):
             obj, hand = prepared(options)
         for warning in obj.warnings:

@@ -10,7 +10,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.settings import expand
 
 # These say how, how fast and where to, not what; a run may go on with others.
-_HOW = ("tasks", "out", "address", "max_usd", "in_flight", "concurrency", "batch", "shard", "reasoners")
+_HOW = ("tasks", "out", "address", "max_usd", "in_flight", "concurrency", "shard", "reasoners")
 _HOW += ("simulators", "preparers", "refiners", "pictures")
 
 
