@@ -13,15 +13,8 @@ from tests.pipelines.cuts import full
 from tests.pipelines.test_synth import fakes, stick
 
 __all__ = ["fakes", "stick"]  # fixtures
-MOMENTS = [
-    "dataset_info.json",
-    "grasps.parquet",
-    "views/",
-    "trace.json",
-    "grasps.png",
-    "scene.glb",
-    "report.html",
-]
+MOMENTS = "dataset_info.json grasps.parquet views/ trace.json grasps.png scene.glb report.html".split()
+SMALL = ["--name", "stick", "--num", "9", "--keep", "2"]
 
 
 @pytest.mark.usefixtures("fakes")
@@ -60,7 +53,7 @@ def test_one_line_and_whole_files(
 
 @pytest.mark.usefixtures("fakes")
 def test_two_at_once_into_one_folder(stick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["synth", str(stick), "lift it", "--num", "9", "--keep", "2", "--out", str(tmp_path)]
+    given = ["synth", str(stick), "lift it", *SMALL, "--out", str(tmp_path)]
     with locked(tmp_path, command="zdg synth"):
         assert cli.main(given) == 2
     assert "is writing" in capsys.readouterr().err

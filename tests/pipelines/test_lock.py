@@ -36,9 +36,9 @@ def folder(
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(folder: Folder) -> None:
-    with folder.lock("generate"):
-        with pytest.raises(UserError, match=rf"process {os.getpid()} of {socket.gethostname()} \(generate"):
-            folder.lock("zdg synth").__enter__()
+    who = rf"process {os.getpid()} of {socket.gethostname()} \(generate"
+    with folder.lock("generate"), pytest.raises(UserError, match=who):
+        folder.lock("zdg synth").__enter__()
     with folder.lock("generate"):
         pass
     assert not [name for name in os.listdir(folder.local) if "lock" in name] if folder.local else True

@@ -138,8 +138,9 @@ def test_errors_travel_between_processes() -> None:
 
 
 MOMENTS = [
-    ("manifest.json", "before"), ("meshes/", "prepare"), ("images/", "reason"), ("grasps/part-00001", "write"),
-    ("tasks/part-00001", "write"), ("dataset_info.json", "write"), ("dataset_card.md", "end"),
+    ("manifest.json", "before"), ("meshes/", "prepare"), ("images/", "reason"),
+    ("grasps/part-00001", "write"), ("tasks/part-00001", "write"), ("dataset_info.json", "write"),
+    ("dataset_card.md", "end"),
 ]  # fmt: skip
 
 
@@ -185,6 +186,32 @@ def test_disk_full_at_any_moment_of_generate(
     assert command.main(given) == 0
     assert set(written(out)) == {f"t{i}" for i in range(8)}
     assert {row["status"] for row in written(out).values()} == {"ok"}
+
+
+def test_two_runs_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pipelines.cluster.files import Folder
+    from tests.pipelines.cluster.things import sticks, table
+
+    rows = [{"object": sticks(tmp_path)[0], "task": "lift it"}]
+    given = ["--tasks", str(table(tmp_path / "tasks.csv", rows)), "--out", str(tmp_path / "out")]
+    with Folder(str(tmp_path / "out")).lock("generate"):
+        assert command.main(given) == 2
+    assert f"process {os.getpid()}" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_shard_is_never_written_over(tmp_path: Path) -> None:
+    crew = Crew()
+
+    class Late(Crew):
+        async def simulate(self, refined: Any, handle: Any) -> Timed[Any]:
+            (tmp_path / "grasps").mkdir(exist_ok=True)
+            (tmp_path / "grasps" / "part-00000.parquet").write_bytes(b"somebody else's")
+            return await crew.simulate(refined, handle)
+
+    with pytest.raises(UserError, match="somebody else has written"):
+        ran(Late(), many(4), tmp_path)
+    assert (tmp_path / "grasps" / "part-00000.parquet").read_bytes() == b"somebody else's"
 
 
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
