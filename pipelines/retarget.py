@@ -96,7 +96,7 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
             obj = object_again(object_id, info, group.tasks[group.task_index[0]]["mesh_sha256"])
             pose, joints = group.hand_pose, group.joints[:, order]
             with steps.step(f"retarget {len(group)} grasps of {object_id}"):
-                types = [group.tasks[t]["grasp_type"] for t in group.task_index]
+                types = [str(kind) for kind in group["grasp_type"]]
                 found = retarget(source, hand, pose, joints, types, obstacle(obj.field))
             with steps.step("refine"):
                 refined = _refined(source, hand, obj, group, pose, joints, found, refine)
@@ -152,7 +152,7 @@ def _refined(
         R = wxyz_to_matrix(pose[i, 3:])
         initial = InitialGrasp(
             p_obj_palm=pose[i, :3] + R @ source.p_base_palm, R_obj_palm=R @ source.R_base_palm,
-            grasp_type=row["grasp_type"], direction=row["direction"] or "",
+            grasp_type=str(group["grasp_type"][i]), direction=row["direction"] or "",
             rotation_index=row["rotation_index"] or 0, view_index=row["view_index"] or 0,
         )  # fmt: skip
         guidance = ContactGuidance(hand_mask, func_mask, None, parts, parts)

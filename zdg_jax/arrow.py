@@ -208,7 +208,7 @@ def read(
 def _tasks(made: pa.Table) -> tuple[list[Mapping[str, Any]], Int[np.ndarray, " n"]]:
     """The distinct tasks and which of them each row is of."""
     shared = [name for name in TASK_COLUMNS if name in made.column_names]
-    keys = [n for n in ("task_id", "seed", "direction", "grasp_type", "rotation_index") if n in shared]
+    keys = [n for n in ("task_id", "seed", "direction", "rotation_index") if n in shared]
     if made.num_rows == 0 or not keys:
         return [{}], np.zeros(made.num_rows, np.int64)
     text = [pc.fill_null(made[name].cast(pa.string()), "") for name in keys]

@@ -249,6 +249,6 @@ PAPER_TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip")
 #: What all grasps of one task share; a file repeats it in every row.
 TASK_COLUMNS = (
     *("task_id", "object_id", "object_scale", "mesh_sha256", "task", "reasoner", "seed", "config_sha"),
-    *("code_version", "part_ids", "contact_points", "direction", "grasp_type", "rotation_index"),
+    *("code_version", "part_ids", "contact_points", "direction", "rotation_index"),
     *("view_index", "calls", "answered_by"),
 )

@@ -31,7 +31,7 @@ def _skin(**given) -> en.SkinDistances:
 
 def _joints(angle) -> en.Joints:
     one = jnp.ones_like(angle)
-    return en.Joints(angle, -one, one, one)
+    return en.Joints(angle, -one, one, one, angle[None] - 0.5, one[None])
 
 
 def _closure(p, n, phi) -> jnp.ndarray:
@@ -165,7 +165,7 @@ def test_self_penetration_of_two_spheres_counts_once() -> None:
     at = lambda x: float(  # noqa: E731
         en.self_penetration(en.SphereGaps(_f32([[0.0, x], [x, 0.0]]), reach))
     )
-    assert at(0.015) == pytest.approx(0.5, rel=1e-4)
+    assert at(0.015) == pytest.approx(2.5, rel=1e-4)
     assert at(0.03) == 0.0
 
 

@@ -19,6 +19,7 @@ from zdg_jax.hands.io.kinematic_tree import Tree, check_size, hand_tree, near_li
 from zdg_jax.hands.io.link_solids import link_solids, palmar_side
 from zdg_jax.hands.io.model_files import compile_model, find_model
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.posture import posture_of
 from zdg_jax.hands.transmission import transmission_of
 
 
@@ -91,6 +92,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
         grasp_types={}, pregrasp_opening=card.pregrasp_opening, squeeze_rule=card.squeeze_rule,
         servo_kp=card.servo.kp, servo_torque=card.servo.torque,
         finger_links={f: tuple(m) for f, m in card.fingers.items()},
+        posture=posture_of([(p.at_most, p.shares) for p in card.posture], coupled.active, card.name),
     )  # fmt: skip
     return replace(hand, grasp_types=complete(hand, card, palmar, reference))
 

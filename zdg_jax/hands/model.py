@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from zdg_jax.hands.posture import Posture
+
 
 @dataclass(frozen=True)
 class GraspType:
@@ -84,6 +86,8 @@ class HandModel:
     squeeze_rule: float = 2.0
     servo_kp: float = 5.0
     servo_torque: float = 3.0
+    #: What joints allow each other.
+    posture: Posture = field(default_factory=Posture)
     #: Links of every finger, root first.
     finger_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Its card, or "" for a built-in hand.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from zdg_jax.errors import UserError
+from zdg_jax.objects.hull import EXPANSION
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 
@@ -49,7 +50,7 @@ class ReasonConfig:
     rotations: int = 4
     tau_n: float = 0.85
     tau_m: float = 0.7
-    hull_expansion: float = 0.01
+    hull_expansion: float = EXPANSION
     hand_reach: float = 0.06
     point_radius: float = 0.01
     neighbors: int = 5

@@ -48,6 +48,7 @@ def run(
     hand: HandModel,
     problems: Sequence[Problem],
     starts: Sequence[tuple[np.ndarray, np.ndarray]],
+    kinds: Sequence[Int[np.ndarray, " _"]],
     config: RefineConfig,
     devices: Sequence[Device],
     on_batch: OnBatch | None = None,
@@ -58,6 +59,7 @@ def run(
       hand: one compilation each.
       problems: one a task.
       starts: (pose, joints) of each task, at least one start each; finite.
+      kinds: the grasp type of each start, by its place in the hand's card.
       config: schedule, optimiser, path.
       devices: to spread the batches over.
       on_batch: called after every batch.
@@ -75,7 +77,7 @@ def run(
         np.zeros(n, bool),
         np.zeros(n, bool),
     )
-    loop = _Loop(hand, problems, config, tuple(devices))
+    loop = _Loop(hand, problems, np.concatenate(kinds), config, tuple(devices))
     weights = config.lambdas()
     state: Any = None
     done = 0
@@ -119,10 +121,12 @@ class _Loop:
         self,
         hand: HandModel,
         problems: Sequence[Problem],
+        kinds: Int[np.ndarray, " n"],
         config: RefineConfig,
         devices: tuple[Device, ...],
     ) -> None:
         self.hand, self.problems, self.devices = hand, problems, devices
+        self.kinds = kinds.astype(np.int32)
         self.optimizer = config.optimizer
         self.path: Path = choose_path(hand, config.path, devices)
         self.schedule = (
@@ -161,6 +165,7 @@ class _Loop:
                 _, tables, targets = stacked = coming.result()  # lets go of the batch before this one
                 if following is not None:
                     coming = pool.submit(self._stack, following, shape, devices, stacked)
+                targets = targets._replace(kind=put(self.kinds[batch.row], devices))
                 out: dict[str, Any] = {}
                 if state is None:
                     now = do.start(*(put(x[batch.row], devices) for x in starts))

@@ -4,7 +4,8 @@ A term is one pure function of what was measured of one grasp; what it reads is 
 function of a group to `TERMS` has a new term, in plain XLA and in the GPU kernel, in the report and in the
 files: both paths differentiate the sum over each group by what the group reads (docs/gradient.md).
 
-The paper defines E_cont (eqs. 6, 7); the other five are ours, in the spirit of GraspTTA and DexGraspNet.
+The paper defines E_cont (eqs. 6, 7) and names the next five, which are ours, in the spirit of GraspTTA and
+DexGraspNet; E_post is not the paper's.
 Lengths are in metres. A kernel hands in a group a tile at a time and adds up what the tiles give, so a term
 of skin, spheres or object samples is a sum over them, and padding must add nothing (`mask`, weights of 0).
 """
@@ -25,7 +26,7 @@ from zdg_jax.refine.config import WEIGHTS
 #: Steepness of the contact map, 1/m: c falls from 1 to 0.24 over one centimetre.
 CONTACT_STEEPNESS = 100.0
 #: Unit of E_spen, metres.
-OVERLAP_UNIT = 0.01
+OVERLAP_UNIT = 0.002
 #: Makes the torque in E_fc comparable to the force, metres.
 TORQUE_ARM = 0.1
 #: Squared sum of pad weights from which on E_fc counts balance.
@@ -105,12 +106,22 @@ class Fingertips(NamedTuple):
 
 
 class Joints(NamedTuple):
-    """Group "joints": angles of the active joints and their limits, radians; mask is 0 for padding."""
+    """Group "joints": the active joints, radians.
+
+    Attributes:
+      angle, lower, upper: and their limits.
+      mask: 0 for padding.
+      excess: of the limits that joints set each other (`HandModel.posture`), by joint; above 0 where one is
+        not kept.
+      share: of each, in the sum: 1/2 for one that stands at two joints, 0 for padding.
+    """
 
     angle: Float[Array, " active"]
     lower: Float[Array, " active"]
     upper: Float[Array, " active"]
     mask: Float[Array, " active"]
+    excess: Float[Array, "rows active"]
+    share: Float[Array, "rows active"]
 
 
 def contact_func(at: SkinDistances) -> Float[Array, ""]:
@@ -151,10 +162,11 @@ def sample_penetration(at: ObjectSamples) -> Float[Array, ""]:
 
 
 def self_penetration(at: SphereGaps) -> Float[Array, ""]:
-    """E_spen = 1/2 sum_{a, b} max(0, r_a + r_b - |x_a - x_b|) / 1 cm over spheres of non-adjacent links.
+    """E_spen = 1/2 sum_{a, b} max(0, r_a + r_b - |x_a - x_b|) / 2 mm over spheres of non-adjacent links.
 
-    In centimetres, so that under the paper's lambda_5 = 1 a finger resists the thumb as strongly as the
-    object does (lambda_4 = 20 over many vertices): in metres thumbs passed through fingers by 1.5 cm.
+    In units of 2 mm, so that under the paper's lambda_5 = 1 a finger resists the thumb as strongly as the
+    object does (lambda_4 = 20 over many vertices): in metres thumbs passed through fingers by 1.5 cm, in
+    centimetres one kept grasp in four stood in itself by over 3 mm.
     Half, for each pair stands both ways.
     """
     return 0.5 * jnp.sum(jax.nn.relu(at.min_distance - at.gap)) / OVERLAP_UNIT
@@ -181,6 +193,15 @@ def force_closure(at: Fingertips) -> Float[Array, ""]:
 def joint_limits(at: Joints) -> Float[Array, ""]:
     """E_pip = sum_j max(0, l_j - q_j) + max(0, q_j - u_j), radians."""
     return jnp.sum(at.mask * (jax.nn.relu(at.lower - at.angle) + jax.nn.relu(at.angle - at.upper)))
+
+
+def posture(at: Joints) -> Float[Array, ""]:
+    """E_post = sum_c max(0, a_c q_i + b_c q_j - m_c), radians, over the card's limits of natural posture.
+
+    Not the paper's. Without it 40 % of kept grasps spread bent fingers, bent a finger back, or curled
+    neighbours apart as no hand does.
+    """
+    return jnp.sum(at.share * jax.nn.relu(at.excess))
 
 
 Group = Literal["skin", "spheres", "samples", "fingertips", "joints"]
@@ -218,6 +239,7 @@ TERMS: dict[str, Term] = {
         Term("spen", "self-penetration", WEIGHTS["spen"], spheres=self_penetration),
         Term("fc", "force closure", WEIGHTS["fc"], fingertips=force_closure),
         Term("pip", "joint limits", WEIGHTS["pip"], joints=joint_limits),
+        Term("post", "natural posture", WEIGHTS["post"], joints=posture),
     )
 }
 

@@ -11,12 +11,13 @@ from jaxtyping import Array, Float, Int
 
 from zdg_jax.hands.kinematics import Chain
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.posture import posture_rows
 from zdg_jax.objects.sdf.query import Components, entry_reader, row_reader
 from zdg_jax.refine import measure
 from zdg_jax.refine.energies import TERMS, Joints, Readings, all_terms, functions_of, group_energy
 from zdg_jax.refine.hand_points import layout, place_all
 from zdg_jax.refine.problem import Tables, Targets
-from zdg_jax.refine.seams import attached
+from zdg_jax.refine.seams import attached, pair_excess
 from zdg_jax.refine.variables import Variables, is_sound, kinematics
 
 
@@ -101,9 +102,14 @@ def readings(
 
 
 def joints(hand: HandModel, v: Variables) -> Joints:
-    """Angles of the active joints and their limits."""
+    """Angles of the active joints, their limits, and those they set each other."""
     lower, upper = (jnp.asarray(x, jnp.float32) for x in (hand.lower, hand.upper))
-    return Joints(v.joints, lower, upper, jnp.ones_like(v.joints))
+    rows = posture_rows(hand.posture, len(hand.active_names))
+    own, other, bound, share = (
+        jnp.asarray(x, jnp.float32) for x in (rows.own, rows.other, rows.bound, rows.weight)
+    )
+    excess = pair_excess(v.joints, v.joints[rows.partner], own, other, bound, share)
+    return Joints(v.joints, lower, upper, jnp.ones_like(v.joints), excess, share)
 
 
 def joints_terms(hand: HandModel, v: Variables) -> Float[Array, " terms"]:

@@ -15,7 +15,7 @@ from zdg_jax.hands.kinematics import Chain
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import objective as ob
 from zdg_jax.refine.energies import TERMS, Term
-from zdg_jax.refine.problem import Tables, Targets
+from zdg_jax.refine.problem import Tables, Targets, by_start, of_start
 from zdg_jax.refine.seams import variables_gradient
 from zdg_jax.refine.variables import Variables, is_sound, kinematics, to_pose, to_variables
 
@@ -96,8 +96,9 @@ def measured(
     if path == "kernel":
         terms = _kernel_terms(hand, tables, targets, v, at)
     else:
-        one = lambda target, v, at: ob.terms(hand, tables, target, v, at)  # noqa: E731
-        terms = jax.vmap(jax.vmap(one, (None, 0, 0)))(targets, v, at)
+        one = lambda target, kind, v, at: ob.terms(hand, tables, of_start(target, kind), v, at)  # noqa: E731
+        kind = by_start(targets, v.joints.shape[1]).kind
+        terms = jax.vmap(jax.vmap(one, (None, 0, 0, 0)))(targets, kind, v, at)
     return _each(to_pose)(v), v.joints, terms, at.links
 
 
@@ -115,8 +116,9 @@ def gradients(
     """
     if path == "kernel":
         return _kernel_gradients(hand, tables, targets, v, batch)
-    one = lambda target, v: ob.gradient(hand, tables, target, v, batch)  # noqa: E731
-    return jax.vmap(jax.vmap(one, (None, 0)))(targets, v)
+    one = lambda target, kind, v: ob.gradient(hand, tables, of_start(target, kind), v, batch)  # noqa: E731
+    kind = by_start(targets, v.joints.shape[1]).kind
+    return jax.vmap(jax.vmap(one, (None, 0, 0)))(targets, kind, v)
 
 
 def _kernel_gradients(hand, tables, targets, v: Variables, batch: Array) -> Variables:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 from scipy.spatial import KDTree
@@ -39,13 +40,14 @@ class Tables(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """One entry a task (a leading axis `p` for many).
+    """One entry a task (a leading axis `p` for many). A single grasp's has the prior of its own type.
 
     Attributes:
       grid: of the object's coarse cells, where signed distance and region distances are stored.
       object_samples: surface points near the hand region, in batches, by component; field frame, metres.
       sample_weight: how many of the object's 4096 samples one of a batch stands for.
-      prior: contact prior C of the chosen grasp type.
+      prior: contact prior C of every grasp type of the hand, of which each start has one.
+      kind: which, of each start.
       weights: λ in the order of `energies.TERMS`.
       tolerance: see `RefineConfig.skin_tolerance`.
     """
@@ -54,8 +56,22 @@ class Targets(NamedTuple):
     object_samples: Float[Array, "*p batches 3 samples"]
     sample_weight: Float[Array, "*p"]
     prior: Float[Array, "*p vertices"]
+    kind: Int[Array, "*k"]
     weights: Float[Array, "*p terms"]
     tolerance: Float[Array, "*p"]
+
+
+def of_start(targets: Targets, kind: Int[Array, ""]) -> Targets:
+    """The targets of one start of a task: the prior is that of its type."""
+    return targets._replace(prior=targets.prior[kind])
+
+
+def by_start(targets: Targets, num_starts: int) -> Targets:
+    """With a type for each of the starts, where only one a task is given."""
+    kind = targets.kind
+    if kind.ndim == 1:
+        kind = jnp.repeat(kind[:, None], num_starts, axis=1)
+    return targets._replace(kind=kind)
 
 
 #: How far from the hand region the hand may still run into the object, metres.
@@ -70,8 +86,9 @@ class Problem:
       status, reason: "empty_region", "field_edge" or "not_reasoned", and one sentence.
       field: of the object; problems of one object share it.
       points, hand_mask, func_mask: surface samples, M_hand^3d and P_func^3d.
-      prior, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`,
-        dealt when first asked for.
+      prior, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`, dealt when first
+        asked for.
+      kind: the type of the reasoned grasp, by its place in the hand's card.
     """
 
     status: str
@@ -80,7 +97,8 @@ class Problem:
     points: Float[np.ndarray, "samples 3"]
     hand_mask: Bool[np.ndarray, " samples"]
     func_mask: Bool[np.ndarray, " samples"]
-    prior: Float[np.ndarray, " vertices"]
+    prior: Float[np.ndarray, "types vertices"]
+    kind: int
     weights: Float[np.ndarray, " terms"]
     tolerance: float
 
@@ -112,12 +130,13 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     points = obj.samples.points @ obj.field.R_field_obj.T
     everything = np.ones(len(points), dtype=bool)
     hand_mask = func_mask = everything
-    prior = np.zeros(len(hand.skin_link))
+    kinds = list(hand.grasp_types)
+    prior, kind = np.stack([hand.grasp_types[name].contact_prior for name in kinds]), 0
     status, reason = _check(obj.field, points)
     if grasp.guidance is None or grasp.initial is None:
         status, reason = "not_reasoned", f"got no grasp to refine ({grasp.status}); expected status ok"
     else:
-        prior = hand.grasp_types[grasp.initial.grasp_type].contact_prior
+        kind = kinds.index(grasp.initial.grasp_type)
         if config.ablation != "contact":
             hand_mask, func_mask = grasp.guidance.hand_mask, grasp.guidance.func_mask
         if not hand_mask.any() or not func_mask.any():
@@ -132,6 +151,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         hand_mask=hand_mask,
         func_mask=func_mask,
         prior=prior,
+        kind=kind,
         weights=config.lambdas(),
         tolerance=config.skin_tolerance,
     )

@@ -52,6 +52,30 @@ def _by_gradients(gradients: tuple[Components, ...], g: Values):
 with_gradients.defvjp(_kept_gradients, _by_gradients)
 
 
+def pair_excess(
+    angle: Float[Array, " n"],
+    partner: Float[Array, "rows n"],
+    own: Float[Array, "rows n"],
+    other: Float[Array, "rows n"],
+    bound: Float[Array, "rows n"],
+    share: Float[Array, "rows n"],
+) -> Float[Array, "rows n"]:
+    """a q_i + b q_j - m at joint i, with the derivative by q_i of all the places where this limit stands.
+
+    A limit on two joints stands at both, each with half of it: what is lost at j comes back as twice the
+    derivative by i. So nothing is sent from joint to joint, as a kernel's lanes could not.
+
+    Args:
+      angle: q_i, radians.
+      partner: q_j, constant.
+      own, other, bound: a, b and m.
+      share: 1/2 where it stands twice, 1 where once, 0 for padding.
+    """
+    times = jnp.where(share > 0.0, 1.0 / jnp.maximum(share, 0.5), 0.0)
+    still = jax.lax.stop_gradient(angle)[None]
+    return own * (still + times * (angle[None] - still)) + other * jax.lax.stop_gradient(partner) - bound
+
+
 @jax.custom_vjp
 def pair_gaps(a: Components, b: Components) -> Float[Array, "a b"]:
     """|x_a - x_b| of spheres `a` against `b`, all spheres: each pair stands both ways.

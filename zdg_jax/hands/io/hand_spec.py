@@ -63,6 +63,13 @@ class Servo(_Strict):
     torque: float = Field(default=3.0, gt=0)
 
 
+class PostureLimit(_Strict):
+    """Sum of shares times angles <= `at_most`, degrees: what one or two joints allow each other."""
+
+    at_most: float
+    shares: Annotated[dict[str, float], Field(min_length=1, max_length=2)]
+
+
 class HandCard(_Strict):
     """One hand. `model` has one of the forms in `model_files.FORMS`.
 
@@ -80,6 +87,7 @@ class HandCard(_Strict):
     follow: dict[str, Follow] = Field(default_factory=dict)
     limits: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
     tendons: dict[str, Annotated[dict[str, float], Field(min_length=1)]] = Field(default_factory=dict)
+    posture: list[PostureLimit] = Field(default_factory=list)
     skin_exclude: list[str] = Field(default_factory=list)
     palm: PalmFrame
     fingers: dict[str, Annotated[list[str], Field(min_length=1)]]

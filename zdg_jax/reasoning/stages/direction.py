@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.spatial import ConvexHull, KDTree, QhullError
+from scipy.spatial import KDTree
 
 from prompts.schemas import DirectionAnswer
+from zdg_jax.objects.hull import exit_distance, expanded_hull, hand_position
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
@@ -186,54 +187,6 @@ def in_words(direction: Float[np.ndarray, "3"], camera: Camera) -> str:
         (abs(down), "further down in the picture" if down > 0 else "further up in the picture"),
     ]
     return " and ".join(words for size, words in components if size > 0.45)
-
-
-def expanded_hull(points: Float[np.ndarray, "n 3"], expansion: float) -> Float[np.ndarray, "planes 4"]:
-    """Half-spaces n . x + d <= 0 of the convex hull, each face moved outward by `expansion`.
-
-    Every point of the expanded surface is then at least `expansion` away from the object, whatever the
-    object's proportions; scaling about a centre would leave a long object's sides bare.
-
-    Args:
-      points: the object's vertices, metres.
-      expansion: metres.
-    Returns:
-      rows (n, d) with unit outward n.
-    """
-    try:
-        hull = ConvexHull(points)
-    except QhullError:  # a flat sheet has no volume; QJ joggles it by a hair
-        hull = ConvexHull(points, qhull_options="QJ Pp")
-    planes = np.unique(hull.equations, axis=0)
-    planes[:, 3] -= expansion
-    return planes
-
-
-def exit_distance(
-    center: Float[np.ndarray, "3"], direction: Float[np.ndarray, "3"], hull: Float[np.ndarray, "planes 4"]
-) -> float:
-    """Distance from a point inside the expanded hull to its surface (eq. 1).
-
-    t = min over faces with n . D > 0 of -(n . C + d) / (n . D)
-
-    Args:
-      center: C, metres, inside the hull (a mean of surface points always is).
-      direction: D*, unit.
-      hull: from `expanded_hull`.
-    Returns:
-      metres, positive.
-    """
-    speed = hull[:, :3] @ direction
-    room = -(hull[:, :3] @ center + hull[:, 3])
-    ahead = speed > 1e-9
-    return float(np.min(room[ahead] / speed[ahead]))
-
-
-def hand_position(
-    center: Float[np.ndarray, "3"], direction: Float[np.ndarray, "3"], hull: Float[np.ndarray, "planes 4"]
-) -> Float[np.ndarray, "3"]:
-    """T' = Intersect(ray(C, D*), H_obj), eq. 1; arguments as in `exit_distance`, metres."""
-    return center + exit_distance(center, direction, hull) * direction
 
 
 def blocked_share(

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from zdg_jax._ptx import fma, fused, sine_cosine
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.posture import posture_rows
 from zdg_jax.refine.energies import Joints, functions_of, group_energy
 from zdg_jax.refine.gpu.groups import barrier, link_gradients, place
 from zdg_jax.refine.gpu.layout import BASE, LANES, NO_SEGMENT, ROWS, KernelLayout, kernel_layout, segments
@@ -34,6 +35,7 @@ from zdg_jax.refine.gpu.memory import (
     views,
 )
 from zdg_jax.refine.problem import Tables, Targets
+from zdg_jax.refine.seams import pair_excess
 from zdg_jax.refine.variables import POSITION_UNIT, Variables
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # optax.scale_by_adam's
@@ -56,6 +58,8 @@ class MoveRows(NamedTuple):
     children: Any
     limits: Any
     joint_mask: Any
+    partner: Any
+    posture: Any
 
 
 def move_rows(hand: HandModel) -> MoveRows:
@@ -65,9 +69,16 @@ def move_rows(hand: HandModel) -> MoveRows:
     limits[:, BASE : BASE + active] = hand.lower, hand.upper
     mask = np.zeros(LANES, np.float32)
     mask[BASE : BASE + active] = 1.0
+    limited = posture_rows(hand.posture, active)
+    number = len(limited.partner)
+    size = 1 << (number - 1).bit_length()  # Triton's arrays are powers of two
+    partner = np.zeros((size, LANES), np.int32)
+    partner[:number, BASE : BASE + active] = BASE + limited.partner
+    posture = np.zeros((4, size, LANES), np.float32)
+    posture[:, :number, BASE : BASE + active] = limited.own, limited.other, limited.bound, limited.weight
     rows = (
         tree.parent, tree.joint, *tree.turns, *tree.turned, tree.offset, tree.children,
-        limits.astype(np.float32), mask,
+        limits.astype(np.float32), mask, partner, posture,
     )  # fmt: skip
     return MoveRows(*(jnp.asarray(x) for x in rows))
 
@@ -98,7 +109,11 @@ def advance_adam(
       Variables and moments after the last step.
     """
     shape, batches = variables.position.shape[:2], targets.object_samples.shape[1]
-    rows = (*task_rows(hand, targets), *table_words(tables), *hand_rows(kernel_layout(hand, moving=True)))
+    rows = (
+        *task_rows(hand, targets, shape[1]),
+        *table_words(tables),
+        *hand_rows(kernel_layout(hand, moving=True)),
+    )
     state = jnp.stack([_lanes(v) for v in (variables, *moments)], axis=1)
 
     def launch(i: Array, state: Array) -> Array:
@@ -155,7 +170,7 @@ def _program(body: KernelLayout, depth: int, seeds: int, cuda: bool, shapes: lis
             )
             move, hand = MoveRows(*given[:moves]), HandRows(*given[hand_at:])
             tables = tuple(rest[tables_at:hand_at])
-            task = TaskRows(*(r.row(grasp // seeds) for r in given[moves:tables_at]))
+            task = TaskRows(*given[moves:tables_at]).of_grasp(grasp, seeds)
             x = state[0, lane]
             sound = jnp.max(jnp.abs(x - x)) == 0.0
             _kinematics(depth, move, pose, told, jnp.asarray(jnp.where(sound, x, 1.0)))
@@ -248,7 +263,7 @@ def _slope(
     x = told[X, lane]
     told[HINGE, lane] = _dot(axis, tuple(m - n for m, n in zip(grad_w, _cross(anchor, grad_p), strict=True)))
     barrier()
-    slope = _joints_slope(move, x, weights)
+    slope = _joints_slope(move, told, x, weights)
     for n in range(move.turned.shape[0]):
         slope = fma(move.turned_share[n, lane], told[HINGE, move.turned[n, lane]], slope)
     f = tuple(told[c, 0] for c in range(3))
@@ -262,15 +277,19 @@ def _slope(
     return slope
 
 
-def _joints_slope(move: MoveRows, x: Array, weights: View) -> Array:
+def _joints_slope(move: MoveRows, told: View, x: Array, weights: View) -> Array:
     """dE/dx of the terms that read the joints themselves; other lanes are padding."""
-    lane = jnp.arange(LANES)
+    lane, number = jnp.arange(LANES), move.posture.shape[1]
     mask, lower, upper = move.joint_mask[lane], move.limits[0, lane], move.limits[1, lane]
     lam = {k: weights[k] for k, _ in functions_of("joints")}
+    row = jnp.arange(number)[:, None]
+    partner = told[X, move.partner[row, lane[None]]]
+    own, other, bound, share = (move.posture[k, row, lane[None]] for k in range(4))
 
     def energy(x: Array) -> Array:
         angle = jnp.asarray(jnp.where(mask > 0.0, x, 0.0))
-        return group_energy("joints", Joints(angle, lower, upper, mask), lam)[0]
+        excess = pair_excess(angle, partner, own, other, bound, share)
+        return group_energy("joints", Joints(angle, lower, upper, mask, excess, share), lam)[0]
 
     total, back = jax.vjp(energy, x)
     return back(jnp.ones_like(total))[0]

@@ -66,7 +66,7 @@ def measure_kernel(
     body, frame = kernel_layout(hand), _frames(hand, links)
     total = frame.shape[0]
     given = (
-        frame, batch.astype(jnp.int32)[None], *task_rows(hand, targets), *table_words(tables),
+        frame, batch.astype(jnp.int32)[None], *task_rows(hand, targets, seeds), *table_words(tables),
         *hand_rows(body),
     )  # fmt: skip
     made = ((total, len(TERMS)), (total, 6, LANES), (total, 3, body.ball.shape[1]), (total, 8, ROWS))
@@ -96,7 +96,7 @@ def _program(body: KernelLayout, seeds: int, cuda: bool, shapes: list, *refs) ->
     tasks, tables = len(TaskRows._fields), 3
     with fused() if cuda else nullcontext():
         grasp = pl.program_id(0)
-        task = TaskRows(*(x.row(grasp // seeds) for x in rest[:tasks]))
+        task = TaskRows(*rest[:tasks]).of_grasp(grasp, seeds)
         scratch = (frame.row(grasp), placed.row(grasp), sums.row(grasp))
         hand = HandRows(*rest[tasks + tables :])
         terms, grad = link_gradients(body, hand, task, tuple(rest[tasks : tasks + tables]), scratch, batch[0])

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.gpu.layout import KernelLayout, kernel_layout
-from zdg_jax.refine.problem import NEIGHBOURS, Tables, Targets
+from zdg_jax.refine.problem import NEIGHBOURS, Tables, Targets, by_start
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class TaskRows(NamedTuple):
     """`Targets` as the kernel reads them: one row a task.
 
     Attributes:
-      prior: [p, slots], in the kernel's order of vertices.
+      prior: [p, types, slots], in the kernel's order of vertices; a grasp's own is [slots].
+      kind: [p, k], the type of each start.
       samples: [p, batches, 3, samples], of the object.
       sample_balls: [p, batches, 4, runs], centre and radius of a sphere around each run of NEIGHBOURS.
       grid: [p, 4], origin and spacing.
@@ -82,6 +83,7 @@ class TaskRows(NamedTuple):
     """
 
     prior: Any
+    kind: Any
     samples: Any
     sample_balls: Any
     grid: Any
@@ -89,15 +91,27 @@ class TaskRows(NamedTuple):
     weights: Any
     scales: Any
 
+    def of_grasp(self, grasp: Array, num_starts: int) -> TaskRows:
+        """The rows of a grasp's task, in the kernel."""
+        task = TaskRows(*(rows.row(grasp // num_starts) for rows in self))
+        return task._replace(prior=task.prior.row(task.kind[grasp % num_starts]))
 
-def task_rows(hand: HandModel, targets: Targets) -> TaskRows:
-    """Once before a loop, not once a step."""
+
+def task_rows(hand: HandModel, targets: Targets, num_starts: int) -> TaskRows:
+    """Once before a loop, not once a step.
+
+    Args:
+      hand: static.
+      targets: of p tasks.
+      num_starts: of each.
+    """
     body, grid = kernel_layout(hand), targets.grid
     tiles = targets.object_samples.reshape(*targets.object_samples.shape[:3], -1, NEIGHBOURS)
     middle = jnp.mean(tiles, axis=4, keepdims=True)
     spread = jnp.sqrt(jnp.max(jnp.sum((tiles - middle) ** 2, axis=2, keepdims=True), axis=4))
     return TaskRows(
-        jnp.where(body.mask[None] > 0, targets.prior[:, body.order], 0.0),
+        jnp.where(body.mask[None, None] > 0, targets.prior[:, :, body.order], 0.0),
+        by_start(targets, num_starts).kind.astype(jnp.int32),
         targets.object_samples,
         jnp.concatenate([middle[..., 0], 1.001 * spread], axis=2),
         jnp.concatenate([grid.origin, grid.spacing[:, None]], axis=1),
