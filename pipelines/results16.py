@@ -44,8 +44,9 @@ SIDE = 236  # pixels of one picture of the overview
 
 def run_pair(number: int, out: Path, *, num: int, keep: int, seed: int) -> tuple[Pair, Image.Image]:
     """Synthesize one pair into a folder of its own, and draw its best grasp; also small, for the overview."""
+    from pipelines.options import SynthOptions
     from pipelines.pictures import blank_strip, grasp_strip, kept_grasps
-    from pipelines.synth import SynthOptions, synth
+    from pipelines.synth import synth
     from zdg_jax.hands import load_hand
     from zdg_jax.objects import load_object
 

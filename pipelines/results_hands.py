@@ -77,7 +77,8 @@ def _run(number: int, hand: str, route: str, out: Path, options: Options) -> Non
         return
     name, task = PAIRS[number - 1]
     if route == "direct":
-        from pipelines.synth import SynthOptions, synth
+        from pipelines.options import SynthOptions
+        from pipelines.synth import synth
 
         result = synth(
             SynthOptions(f"ycb:{name}", task, str(folder), hand=hand, num=options.num, keep=options.keep)

@@ -55,7 +55,8 @@ class Scan:
 
 def run_scan(name: str, hand: str, out: Path, *, num: int, keep: int, seed: int, select: str) -> Scan:
     """Synthesize one scan into a folder of its own, and judge its kept grasps once more."""
-    from pipelines.synth import SynthOptions, synth
+    from pipelines.options import SynthOptions
+    from pipelines.synth import synth
     from sim_eval import backends
     from sim_eval.protocols import six_force
     from sim_eval.simobject import sim_object

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished
 from pipelines.dataset import INFO_FILE, parquet
+from pipelines.options import GenerateOptions, Settings
 from pipelines.provenance import table_info, versions
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import concat
@@ -134,9 +134,11 @@ class Output:
                 "the file as written",
                 "restore it, or choose another --out",
             ) from None
-        if kept.get("config_sha") != self.options.sha():
-            ours, theirs = self.options.config(), kept.get("config", {})
-            other = [k for k in sorted({*ours, *theirs}) if ours.get(k) != theirs.get(k)]
+        # an option that a folder's run did not have yet was at its default
+        theirs = {field.name: field.default for field in fields(Settings)} | kept.get("config", {})
+        ours = self.options.config()
+        if any(theirs.get(name) != value for name, value in ours.items()):
+            other = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
             changes = ", ".join(f"{k} {theirs.get(k)!r} there and {ours.get(k)!r} here" for k in other)
             raise UserError(
                 f"--out {self.folder.uri}, which holds another configuration ({changes})",
@@ -154,7 +156,7 @@ class Output:
             "created": self._manifest.get("created", now),
             "updated": now,
             "config": self.options.config(),
-            "config_sha": self.options.sha(),
+            "config_sha": self.options.config_sha(),
             "versions": versions(),
             "tasks": total,
             "tasks_done": len(self.done),
