@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from zdg_jax.columns import stored
 from zdg_jax.errors import UserError
@@ -48,17 +51,64 @@ def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
 
 
 def write_atomic(path: Path, data: bytes) -> Path:
-    """Write a whole file through a temporary neighbour, so that no reader sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
+    """Write a whole file, in place of an older one: all of it or nothing is seen, after a power cut too."""
+    with _beside(path, data) as temporary:
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
     return path
+
+
+def write_new(path: Path, data: bytes) -> Path:
+    """`write_atomic` of a file that must not be there yet.
+
+    Raises:
+      FileExistsError: it is.
+    """
+    with _beside(path, data) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: claim the name, then fill it
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            os.replace(temporary, path)
+    return path
+
+
+def write_picture(path: Path, picture: Image.Image) -> Path:
+    """`write_atomic` of a PNG file."""
+    data = io.BytesIO()
+    picture.save(data, "PNG")
+    return write_atomic(path, data.getvalue())
+
+
+TEMPORARY = (".zdg-", ".tmp")
+"""How names of half-written files begin and end; a kill may leave one."""
+
+
+@contextlib.contextmanager
+def _beside(path: Path, data: bytes) -> Iterator[Path]:
+    """The data on the disk under another name, for the block to give it its own."""
+    begin, end = TEMPORARY
+    temporary = path.with_name(f"{begin}{secrets.token_hex(8)}{end}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Names are on the disk too; some network file systems know no such thing."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
@@ -93,9 +143,3 @@ def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
             f"{path} without {', '.join(missing)}", "the columns of grasps.parquet", "synthesize it again"
         )
     return table, info
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -14,6 +14,7 @@ import trimesh
 from pipelines.dataset import write_atomic
 from pipelines.formats import GraspFile, dexgraspbench, dexgraspnet, read_grasps
 from pipelines.formats.objects import MeasuredObject, load_measured
+from pipelines.lock import locked
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError, one_of
 
@@ -70,15 +71,16 @@ def export(
     fine = np.isfinite(grasps.hand_pose).all(axis=1) & np.isfinite(grasps.joints).all(axis=1)
     usable = fine & np.array([s == "ok" for s in grasps.status])
     names = object_names(grasps, list(dict.fromkeys(np.array(grasps.object_key)[usable])), name)
-    for key in names:
-        index = np.flatnonzero(usable & (np.array(grasps.object_key) == key))
-        try:
-            obj = load_measured(grasps.objects[key], place, roots)
-        except UserError as error:
-            reason = reason or str(error)
-            continue
-        WRITERS[to](folder, names[key], grasps, index, obj)
-        written += len(index)
+    with locked(folder, command="zdg export"):
+        for key in names:
+            index = np.flatnonzero(usable & (np.array(grasps.object_key) == key))
+            try:
+                obj = load_measured(grasps.objects[key], place, roots)
+            except UserError as error:
+                reason = reason or str(error)
+                continue
+            WRITERS[to](folder, names[key], grasps, index, obj)
+            written += len(index)
     return Exported(folder, written, len(grasps) - written, reason)
 
 

@@ -11,7 +11,7 @@ from pipelines.runtime import program
 
 def _run(options: GenerateOptions) -> int:
     from pipelines.cluster.run import generate
-    from zdg_jax.reasoning.status import STOPPING
+    from zdg_jax.reasoning.status import STOPPING, Status
 
     result = generate(options)
     written = f"{result.done} of {result.total} tasks are written in {result.out}"
@@ -21,7 +21,11 @@ def _run(options: GenerateOptions) -> int:
     if result.why == "budget":
         print(f"--max-usd reached: {written}; run the same command again to go on", file=sys.stderr)
         return 3
-    if result.why.partition(":")[0] in STOPPING:
+    kind, _, said = result.why.partition(": ")
+    if kind == Status.MACHINE_FAULT:
+        print(f"generate: {said}; {written}", file=sys.stderr)
+        return 2
+    if kind in STOPPING:
         print(f"{result.why}; {written}; run the same command again to go on", file=sys.stderr)
         return 3
     if result.why:
@@ -34,8 +38,8 @@ def _run(options: GenerateOptions) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it.
 
-    Returns: 0 all tasks written (failed ones included), 1 given up, 2 the user must mend something, 3 stopped
-      at `--max-usd` or because a model was there no more, 130 interrupted.
+    Returns: 0 all tasks written (failed ones included), 1 given up, 2 mend something (a full disk too), 3
+      stopped at `--max-usd` or because a model was there no more, 130 interrupted.
     """
     return program("pipelines.generate", GenerateOptions, argv, _run)
 

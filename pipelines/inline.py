@@ -15,7 +15,8 @@ from pipelines import provenance
 from pipelines.cluster.select import finished, unfinished
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Reasoned, Refined
-from pipelines.dataset import write_atomic, write_dataset
+from pipelines.dataset import write_atomic, write_dataset, write_picture
+from pipelines.lock import locked
 from pipelines.options import SynthOptions
 from pipelines.runtime import output_folder, start_jax
 from sim_eval.select.select import select as select_grasps
@@ -75,11 +76,12 @@ class Synthesis:
         """Write what `zdg synth` writes: the data, the trace, pictures and report.
 
         Raises:
-          UserError: a folder that can't be written.
+          UserError: a folder that can't be written, or in which somebody else writes.
         """
         folder = output_folder(str(out))
-        self.write(folder)
-        self.draw(folder)
+        with locked(folder):
+            self.write(folder)
+            self.draw(folder)
         return folder
 
     def show(self) -> Image.Image:
@@ -103,7 +105,7 @@ class Synthesis:
         views = out / "views"
         views.mkdir(exist_ok=True)
         for name, picture in self.pictures.items():
-            picture.save(views / name if Path(name).suffix else views / f"{name}.png")
+            write_picture(views / (name if Path(name).suffix else f"{name}.png"), picture)
         trace = json.dumps(self.trace, indent=2, ensure_ascii=False)
         write_atomic(out / "trace.json", trace.encode() + b"\n")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from pipelines.dataset import load_grasps, write_atomic, write_dataset
+from pipelines.dataset import load_grasps, write_atomic, write_dataset, write_picture
 from pipelines.evaluate import object_again
+from pipelines.lock import locked
 from pipelines.pictures import judged_grasp
 from pipelines.progress import Steps
 from pipelines.runtime import start_jax
@@ -78,7 +80,8 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
       grasps: how many of each task, by rank.
       steps: where progress goes; stderr by default.
     Raises:
-      UserError: a judge that sees no pictures, an unreadable file, a mesh that is gone or has changed.
+      UserError: a judge that sees no pictures, an unreadable file, a mesh that is gone or has changed, or
+        another process that writes there.
     """
     if reasoner.name == "offline":
         raise UserError(
@@ -88,10 +91,17 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
         )
     if grasps < 1:
         raise UserError(f"--grasps {grasps}", "1 or more", "choose another number")
-    given, info = load_grasps(Path(path).expanduser())
-    folder = Path(path).expanduser()
-    folder = folder if folder.is_dir() else folder.parent
+    place = Path(path).expanduser()
+    folder = place if place.is_dir() else place.parent
     start_jax()
+    with locked(folder, command="zdg judge") if folder.is_dir() else nullcontext():
+        return _judged(place, folder, str(path), reasoner, grasps, steps)
+
+
+def _judged(
+    place: Path, folder: Path, source: str, reasoner: Reasoner, grasps: int, steps: Steps | None
+) -> JudgeReport:
+    given, info = load_grasps(place)
     chosen = best_of_each_task(given, grasps)
     rows = given.take(chosen).to_table().to_pylist()
     with (steps or Steps(2)).running() as steps:
@@ -99,11 +109,11 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
             exhibits = _exhibits(rows, info)
             (folder / PICTURES).mkdir(exist_ok=True)
             for exhibit in exhibits:
-                exhibit.picture.save(folder / PICTURES / f"{exhibit.name}.png")
+                write_picture(folder / PICTURES / f"{exhibit.name}.png", exhibit.picture)
         with steps.step("judge"):
             verdicts = asyncio.run(judge(exhibits, reasoner))
     write_dataset(folder, _scored(given, chosen, verdicts), info)
-    report = report_of(str(path), reasoner.name, [row["object_id"] for row in rows], verdicts)
+    report = report_of(source, reasoner.name, [row["object_id"] for row in rows], verdicts)
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
     write_atomic(folder / JUDGE_FILE, text.encode() + b"\n")
     return report

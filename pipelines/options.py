@@ -284,8 +284,11 @@ class GenerateOptions(Settings):
     ] = True
 
     def config(self) -> dict[str, Any]:
-        """The settings: everything else says how, how fast and where to, and a run may go on with others."""
-        return self.settings()
+        """The settings and the batch, whose shape shows in the last digits of a folder's rows.
+
+        Everything else says how, how fast and where to, and a run may go on with others.
+        """
+        return {**self.settings(), "batch": self.batch}
 
 
 def values_of(group: type, options: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipelines.dataset import write_picture
 from pipelines.report.html import build_report, write_report
 from pipelines.report.scene import build_scene, write_scene
 from pipelines.report.tables import number
@@ -121,10 +122,10 @@ def write_all(
     sheet = closing = None
     if rows:
         sheet = kept_grasps(obj, hand, rows)
-        sheet.save(out / "grasps.png")
+        write_picture(out / "grasps.png", sheet)
         if np.isfinite(rows[0]["pregrasp_pose"]).all():
             closing = closing_sheet(obj, hand, rows[0])
-            closing.save(out / "closing.png")
+            write_picture(out / "closing.png", closing)
         names = [f"grasp_{row['rank'] + 1}" for row in rows]
         skins = posed_skin(hand, *(np.array([row[key] for row in rows]) for key in ("hand_pose", "joints")))
         target = np.isin(obj.face_part, rows[0]["part_ids"])

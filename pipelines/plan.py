@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from pipelines.cluster.files import Folder
+from pipelines.cluster.files import Folder, shards
 from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
@@ -98,7 +98,7 @@ def finished(uri: str) -> set[str]:
 
     folder = Folder(uri, make=False)
     ids: set[str] = set()
-    for name in folder.names(TASKS):
+    for name in shards(folder, TASKS):
         with folder.open(f"{TASKS}/{name}") as file:
             ids.update(pq.read_table(file, columns=["task_id"])["task_id"].to_pylist())
     return ids

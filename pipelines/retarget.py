@@ -16,6 +16,7 @@ from scipy.spatial import KDTree
 from pipelines import provenance
 from pipelines.dataset import load_grasps, write_atomic, write_dataset
 from pipelines.evaluate import object_again
+from pipelines.lock import locked
 from pipelines.options import LoopOptions, config_sha, values_of
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
@@ -112,8 +113,9 @@ def retarget_file(
             report += [_tips(group, hand, found, i) for i in range(len(group))]
     about = provenance.table_info(info["objects"], hand, {**info["config"], **own}, provenance.versions())
     done = concat(written) if written else Grasps.empty(hand.name, hand.active_names)
-    write_dataset(folder, done, about)
-    write_atomic(folder / REPORT, json.dumps(report, indent=2).encode() + b"\n")
+    with locked(folder, command="zdg retarget"):
+        write_dataset(folder, done, about)
+        write_atomic(folder / REPORT, json.dumps(report, indent=2).encode() + b"\n")
     kept = done.take(done.ok)
     good = int(np.asarray(kept["good"], bool).sum()) if len(kept) else 0
     return RetargetReport(folder, report, len(kept), len(given) - len(usable) + len(done) - len(kept), good)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, machine_error
 
 
 def quiet_xla() -> None:
@@ -30,7 +30,7 @@ def program(
     work: Callable[[Any], int] = lambda options: options.run(),
     description: str | None = None,
 ) -> int:
-    """Read a command line and do what it says; a user's error is one line on stderr.
+    """Read a command line and do what it says; what a person can mend is one line on stderr.
 
     Args:
       name: what the command calls itself.
@@ -38,7 +38,7 @@ def program(
       argv: words; the process's by default.
       work: given the options; their own `run` by default.
       description: of the help; the dataclass's docstring by default.
-    Returns: what `work` returns; 2 after a `UserError`, 130 if it was interrupted.
+    Returns: what `work` returns; 2 after such an error, 130 if it was interrupted.
     """
     import tyro
 
@@ -49,6 +49,12 @@ def program(
         return work(tyro.cli(command, prog=prog, description=description, args=argv))
     except UserError as error:
         print(f"{said}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        machine = machine_error(error)
+        if machine is None:
+            raise
+        print(f"{said}: {machine}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{said}: stopped", file=sys.stderr)

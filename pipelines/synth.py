@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipelines.lock import locked
 from pipelines.options import SynthOptions
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
@@ -83,7 +84,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
       steps: where progress goes; stderr by default.
     Returns: the result; everything is in `options.out` too.
     Raises:
-      UserError: what the object or an option lacks.
+      UserError: what the object or an option lacks, or another process that writes into `out`.
     """
     from pipelines.inline import prepared, ready, run
 
@@ -91,7 +92,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     out = output_folder(options.out)
     start_jax()
 
-    with (steps or Steps(STEPS)).running() as steps:
+    with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):
             obj, hand = prepared(options)
         for warning in obj.warnings:

@@ -1,7 +1,10 @@
-"""Errors that a person caused and a person can mend."""
+"""Errors that a person can mend: a wrong input, or a machine that can't go on."""
 
 from __future__ import annotations
 
+import errno
+import os
+import sqlite3
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -17,6 +20,59 @@ class UserError(ValueError):
     def __init__(self, got: str, expected: str, do: str) -> None:
         self.got, self.expected, self.do = (" ".join(s.split()) for s in (got, expected, do))
         super().__init__(f"got {self.got}; expected {self.expected}; {self.do}")
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, str, str]]:
+        return type(self), (self.got, self.expected, self.do)  # it travels between processes
+
+
+class MachineError(UserError):
+    """The disk, the network or a permission fails: no verdict on any task, and never a row.
+
+    It stops a run, which goes on with the same command once the machine is mended.
+    """
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_BROKEN = {
+    errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK,
+    errno.ETIMEDOUT, errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.ECONNABORTED,
+    errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EREMOTEIO,
+}  # fmt: skip
+
+
+def machine_error(error: BaseException, where: str = "") -> MachineError | None:
+    """What the machine failed at, or None if the error is no fault of the machine.
+
+    Args:
+      error: as caught; what it was raised from counts too, since libraries wrap what the system said.
+      where: the file or folder, if the error does not name it.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, MachineError):
+            return cause
+        if isinstance(cause, sqlite3.Error):
+            return MachineError(f"{where or 'a database'} ({cause})", "a file that can be written", _MEND)
+        if isinstance(cause, OSError) and cause.errno in _FULL | _CLOSED | _BROKEN:
+            return _told(cause, where)
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+_MEND = "mend that and run the same command again"
+
+
+def _told(error: OSError, where: str) -> MachineError:
+    place = where or (str(error.filename) if error.filename else "this machine")
+    said = error.strerror or os.strerror(error.errno or 0)
+    if error.errno in _FULL:
+        return MachineError(f"a full disk ({said}: {place})", "space to write", f"free space: {_MEND}")
+    if error.errno in _CLOSED:
+        return MachineError(f"{place} ({said})", "a place that can be read and written", _MEND)
+    return MachineError(f"{place} ({said})", "a disk and a network that work", _MEND)
 
 
 def one_of(what: str, value: object, valid: Iterable[T], do: str = "choose one of these") -> T:

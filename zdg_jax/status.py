@@ -107,9 +107,15 @@ class Status(StrEnum):
     SELECT_ERROR = "simulate_error", "A fault of ours while the task's grasps were simulated and chosen."
     CRASHED = "crashed", "A fault of ours in the benchmark; the reason names the exception."
     OTHER = "other", "A status of a reasoner or a stage from outside; the reason begins with its name."
+    MACHINE_FAULT = (
+        "machine_fault",
+        "The disk, the network or a permission failed; the same command goes on when that is mended.",
+    )
 
 
-STOPPING = frozenset({Status.PROVIDER_GONE, Status.BUDGET_EXHAUSTED, Status.PRICE_UNKNOWN})
+STOPPING = frozenset(
+    {Status.PROVIDER_GONE, Status.BUDGET_EXHAUSTED, Status.PRICE_UNKNOWN, Status.MACHINE_FAULT}
+)
 """They end the run, not the task: its rows are not finished, and the same command goes on from the cache."""
 
 NAMES = np.array([str(s) for s in Status])

@@ -115,8 +115,8 @@ class RefineActor:
         )
         self._objects = _Objects()
 
-    def hello(self) -> dict[str, int]:
-        return {"pid": os.getpid(), "slots": self._stage.slots}
+    def hello(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "slots": self._stage.slots, "refined_on": self._stage.refined_on}
 
     def refine(self, reasoned: list[Any], refs: list[Any]) -> Timed[Any]:
         done = timed(

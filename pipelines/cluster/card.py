@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.cluster.files import Folder
+from pipelines.cluster.files import Folder, shards
 from zdg_jax.columns import stored
 from zdg_jax.markdown import table
 
@@ -76,7 +76,7 @@ def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
 
 def _read(folder: Folder, below: str, columns: tuple[str, ...]) -> pa.Table:
     tables = []
-    for name in folder.names(below):
+    for name in shards(folder, below):
         with folder.open(f"{below}/{name}") as file:
             tables.append(pq.read_table(file, columns=list(columns)))
     return (

@@ -20,9 +20,10 @@ from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from pipelines.options import GenerateOptions
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.models.settings import tables
+from zdg_jax.status import Status
 
 T = TypeVar("T")
 NAMESPACE = "zdg"
@@ -129,6 +130,7 @@ class RayCrew:
         )
         self._on_actor = on_actor
         self.slots = 1
+        self.refined_on: dict[str, Any] = {}
 
     async def begin(self) -> None:
         """Wait until everybody is there.
@@ -143,6 +145,7 @@ class RayCrew:
                 for told in await asyncio.gather(*(actor.hello.remote() for actor in pool.actors)):
                     self._on_actor(stage, told["pid"])
                     self.slots = told.get("slots", self.slots)
+                    self.refined_on = told.get("refined_on", self.refined_on)
             if self._gateway is not None:
                 self._on_actor("gateway", (await self._gateway.hello.remote())["pid"])
         except RayError as error:
@@ -210,7 +213,12 @@ async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
         said = str(error).strip().splitlines()[0]
         fault = StageFault("actor_died", f"the process died {DEATHS + 1} times over this task: {said}")
     except RayTaskError as error:
-        fault = StageFault("stage_error", str(error).strip().splitlines()[-1])
+        machine = machine_error(error.cause)
+        said = str(machine or str(error).strip().splitlines()[-1])
+        fault = StageFault(Status.MACHINE_FAULT if machine else Status.STAGE_ERROR, said)
+    except RayError as error:  # the object store is full, a node is gone with what it held
+        said = str(error).strip().splitlines()[0]
+        fault = StageFault(Status.MACHINE_FAULT, f"{type(error).__name__}: {said}")
     return Timed(fault, begin, time.time(), 0, {})
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
-from pipelines.dataset import write_atomic
-from zdg_jax.errors import UserError
+from pipelines.dataset import TEMPORARY, write_atomic, write_new
+from pipelines.lock import LOCK, claimed, locked
+from zdg_jax.errors import MachineError, UserError, machine_error
 
 
 class Folder:
@@ -38,15 +42,41 @@ class Folder:
         return (_again, (self.uri,))
 
     def write(self, name: str, data: bytes) -> None:
-        """The whole file, in place of an older one; a reader sees all of it or nothing."""
-        if self.local is not None:
-            path = self.local / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, data)
-            return
-        # An object store shows a file when its upload is complete.
-        with self._fs.open_output_stream(self._path(name)) as stream:
-            stream.write(data)
+        """The whole file, in place of an older one; a reader sees all of it or nothing.
+
+        Raises:
+          MachineError: the disk, the network or a permission.
+        """
+        self._store(name, data, write_atomic)
+
+    def create(self, name: str, data: bytes) -> None:
+        """`write` of a file that must not be there yet.
+
+        Raises:
+          FileExistsError: it is.
+          MachineError: as for `write`.
+        """
+        if self.local is None and self.exists(name):
+            raise FileExistsError(f"{self.uri}/{name}")
+        self._store(name, data, write_new)
+
+    def _store(self, name: str, data: bytes, local_write: Callable[[Path, bytes], Path]) -> None:
+        where = f"{self.uri}/{name}"
+        try:
+            if self.local is not None:
+                path = self.local / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                local_write(path, data)
+                return
+            # An object store shows a file when its upload is complete.
+            with self._fs.open_output_stream(self._path(name)) as stream:
+                stream.write(data)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            # What a bucket says is the network's fault or its own; a local folder says which by number.
+            bucket = MachineError(f"{where} ({_brief(error)})", "a place that can be written", "mend that")
+            raise machine_error(error, where) or bucket from error
 
     def read(self, name: str) -> bytes:
         """Raises FileNotFoundError."""
@@ -74,8 +104,56 @@ class Folder:
     def delete(self, name: str) -> None:
         self._fs.delete_file(self._path(name))
 
+    def move(self, name: str, to: str) -> None:
+        """Within this folder; what lies there is replaced."""
+        self._fs.create_dir(posixpath.dirname(self._path(to)), recursive=True)
+        self._fs.move(self._path(name), self._path(to))
+
+    def sweep(self, below: str = "") -> None:
+        """Delete half-written files that a kill left directly in a folder below this one."""
+        if self.local is not None:
+            for path in (self.local / below).glob("*".join(TEMPORARY)):
+                path.unlink(missing_ok=True)
+
+    def lock(self, command: str) -> AbstractContextManager[Any]:
+        """Hold it against other writers: see `pipelines.lock`."""
+        if self.local is not None:
+            return locked(self.local, command=command)
+        return claimed(_LockRecord(self), self.uri, command=command)
+
     def _path(self, name: str) -> str:
         return posixpath.join(self._root, name) if name else self._root
+
+
+def shard_name(number: int) -> str:
+    return f"part-{number:05d}.parquet"
+
+
+def shards(folder: Folder, below: str) -> list[str]:
+    """Our files in `tasks/` or `grasps/`, in order; what else lies there is somebody's own."""
+    return [name for name in folder.names(below) if re.fullmatch(r"part-\d{5,}\.parquet", name)]
+
+
+class _LockRecord:
+    """See `lock.claimed`, which looks twice: a bucket knows no exclusive creation."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def read(self) -> bytes | None:
+        try:
+            return self._folder.read(LOCK)
+        except FileNotFoundError:
+            return None
+
+    def create(self, data: bytes) -> None:
+        self._folder.create(LOCK, data)
+
+    def replace(self, data: bytes) -> None:
+        self._folder.write(LOCK, data)
+
+    def delete(self) -> None:
+        self._folder.delete(LOCK)
 
 
 def _again(uri: str) -> Folder:

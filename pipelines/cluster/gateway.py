@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from zdg_jax.errors import MachineError
 from zdg_jax.reasoning.models import exchange as asking
 from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.models.answer_cache import UnjudgedAnswers, answer_cache
@@ -20,6 +21,7 @@ from zdg_jax.reasoning.models.factory import RoutedReasoner
 from zdg_jax.reasoning.models.remote import RemoteReasoner, requests_in_flight
 from zdg_jax.reasoning.models.settings import parse_routes
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError, UnusableAnswer
+from zdg_jax.reasoning.status import Status
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -61,13 +63,22 @@ class Gateway:
         self._terms = factory.Terms(self._budget, self._cache, concurrency)
         self._made: dict[str, RemoteReasoner] = {}
         self._answered = self._sent = self._waiting = 0
+        self._broken: MachineError | None = None
 
     async def ask(self, name: str, question: Question[Any]) -> Outcome:
-        """Put a sealed question to the reasoner of that name; never raises what the provider did."""
+        """Put a sealed question to the reasoner of that name; never raises what the provider did.
+
+        Once an answer could not be kept nothing more is paid: every outcome says so.
+        """
         reasoner = self._reasoner(name)
         self._waiting += 1
         try:
+            if self._broken is not None:
+                raise self._broken
             answer = await reasoner.ask(question)
+        except MachineError as error:
+            self._broken = error
+            return Outcome(None, None, "", Status.MACHINE_FAULT, str(error))
         except ReasonerError as error:
             self._count(error.call)
             unusable = isinstance(error, UnusableAnswer)
@@ -80,7 +91,10 @@ class Gateway:
 
     def accept(self, name: str, key: str) -> None:
         """The stage took the answer: keep it for other runs too."""
-        self._cache.accept(key, self._reasoner(name).wire.model)
+        try:
+            self._cache.accept(key, self._reasoner(name).wire.model)
+        except MachineError as error:  # nobody waits for this; the next question says it
+            self._broken = error
 
     def state(self) -> dict[str, Any]:
         """Requests in flight, questions waiting, requests sent, answers given, USD spent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cluster.files import Folder
+from zdg_jax.errors import MachineError, UserError
 
 LOG = "log.jsonl"
 
@@ -34,7 +36,11 @@ class Journal:
             self.path = Path(name)
             if folder.exists(LOG):
                 self.path.write_bytes(folder.read(LOG))
-        self._file = self.path.open("a", encoding="utf-8")
+        try:
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            got = f"{self.path} ({error.strerror})"
+            raise UserError(got, "a log that can be written", "remove it, or choose another --out") from error
 
     def write(self, event: str, **fields: Any) -> None:
         """One record; it is on its way to the disk when this returns."""
@@ -54,8 +60,11 @@ class Journal:
             self._folder.write(LOG, self.path.read_bytes())
 
     def close(self) -> None:
-        self.sync()
-        self._file.close()
+        """What can't be written any more is lost: a log is no data, and must not hide why a run ends."""
+        with contextlib.suppress(OSError, MachineError):
+            self.sync()
+        with contextlib.suppress(OSError):
+            self._file.close()
         if self._folder.local is None:
             self.path.unlink(missing_ok=True)
 

@@ -122,20 +122,20 @@ class Line:
 
         Raises:
           Stopped: what is written stays, and the same tasks may be run again.
+          MachineError: a shard can't be written; of it nothing counts as finished.
         """
         self._left.update(task.object_key for task in tasks)
-        writer = asyncio.create_task(self._write())
+        writing, walking = asyncio.create_task(self._write()), asyncio.create_task(self._walk(tasks))
         try:
-            async with asyncio.TaskGroup() as workers:
-                workers.create_task(self._walk(tasks))
-            await self._finished.close()
-            await writer
-        except BaseExceptionGroup as group:
-            raise _first(group) from None
+            # Whoever ends first says how it goes on: a writer that died must not be fed for ever.
+            await asyncio.wait({writing, walking}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not writer.done():  # stopped: what is finished is still written
-                await self._finished.close()
-                await asyncio.shield(writer)
+            await _ended(walking, *self._prepared.values())
+            await self._finished.close()  # stopped or not: what is finished is written
+            await asyncio.shield(asyncio.wait({writing}))
+        for each in (writing, walking):
+            if not each.cancelled() and (error := each.exception()) is not None:
+                raise _first(error) from None
 
     async def _walk(self, tasks: Sequence[TaskSpec]) -> None:
         """Three groups, each closed when the one before it has ended."""
@@ -246,11 +246,14 @@ class Line:
 
         Raises:
           StageFault: if that is what it is.
+          Stopped: a fault of the machine.
         """
         failed = {"fault": done.value.status} if isinstance(done.value, StageFault) else {}
         self._journal.span(stage, names, done.begin, done.end, done.pid, **done.more, **failed)
         self._meter.end(stage, len(names), done.end - done.begin)
         if isinstance(done.value, StageFault):
+            if done.value.status == Status.MACHINE_FAULT:
+                raise Stopped(_why(done.value.status, done.value.reason))
             raise done.value
         return done.value
 
@@ -259,10 +262,17 @@ def _why(status: str, reason: str) -> str:
     return "budget" if status == Status.BUDGET_EXHAUSTED else f"{status}: {reason}"
 
 
-def _first(group: BaseExceptionGroup) -> BaseException:
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancelled, if they weren't through; what they raised is for others to look at."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _first(error: BaseException) -> BaseException:
     """What a group of groups is about: a wish to stop before anything that followed from it."""
     leaves: list[BaseException] = []
-    heap: list[BaseException] = [group]
+    heap: list[BaseException] = [error]
     while heap:
         error = heap.pop(0)
         if isinstance(error, BaseExceptionGroup):

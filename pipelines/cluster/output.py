@@ -1,31 +1,34 @@
 """The dataset on disk or in a bucket: pairs of shards, and what of them is finished.
 
 `grasps/part-N.parquet` (one row a grasp) is written first, `tasks/part-N.parquet` (one row a task) second. A
-task is finished if and only if it stands in a file of `tasks/`: what is written is the truth, nothing else is
-kept of a run's state. A shard of grasps without its twin is what a killed run left, and is dropped.
+task is finished if and only if it stands in a file of `tasks/` and its grasps in the twin: what is written is
+the truth, nothing else is kept of a run's state. A shard of grasps without its twin is what a kill left, and
+is dropped; a pair of which one is damaged is put into `damaged/`, and its tasks are done again. Files of
+other names are left alone and never read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.cluster.files import Folder
+from pipelines.cluster.files import Folder, shard_name, shards
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished
 from pipelines.dataset import INFO_FILE, parquet
-from pipelines.options import GenerateOptions, Settings
+from pipelines.options import GenerateOptions
 from pipelines.provenance import table_info, versions
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import concat
 from zdg_jax.hands.model import HandModel
 
-GRASPS, TASKS, MANIFEST = "grasps", "tasks", "manifest.json"
+GRASPS, TASKS, DAMAGED, MANIFEST = "grasps", "tasks", "damaged", "manifest.json"
 COUNTS = ("refined", "simulated", "kept", "good", "failed")
 FORMAT = "zdg-jax dataset 1"
 UNPAID = ("offline", "oracle", "replay")
@@ -43,6 +46,7 @@ TASK_SCHEMA = pa.schema(
         ("status", pa.string()),
         ("status_reason", pa.string()),
         *((name, pa.int32()) for name in COUNTS),
+        ("rows", pa.int32()),
         ("calls_sent", pa.int32()),
         ("cost_usd", pa.float64()),
         ("input_tokens", pa.int64()),
@@ -65,9 +69,11 @@ class Output:
         """
         self.folder, self.options, self.hand = folder, options, hand
         self.done: dict[str, str] = {}  # task id to content
+        self.notes: list[str] = []  # what a person should hear
         self._next = 0
         self._about: dict[str, Any] = {}
         self._manifest: dict[str, Any] = {}
+        self._refined_on: dict[str, Any] | None = None
 
     def begin(self, tasks: Sequence[TaskSpec]) -> None:
         """Look at what is there, refuse what does not go together, and drop what a kill left half done.
@@ -75,17 +81,27 @@ class Output:
         Raises:
           UserError: the folder holds another configuration, or one of the ids stands for another task there.
         """
+        for below in (TASKS, GRASPS):
+            if self.folder.exists(below):
+                raise UserError(f"{self.folder.uri}/{below}, a file", "a folder", "choose another --out")
         self._check_manifest()
-        found = [name for name in self.folder.names(TASKS) if name.endswith(".parquet")]
+        for below in ("", GRASPS, TASKS):
+            self.folder.sweep(below)
+        found = shards(self.folder, TASKS)
         for name in found:
-            with self.folder.open(f"{TASKS}/{name}") as file:
-                table = pq.read_table(file, columns=["task_id", "content_sha", "about"])
-            for row in table.to_pylist():
+            rows = self._whole(name)
+            if rows is None:
+                self._set_aside(name)
+                continue
+            for row in rows:
                 self.done[row["task_id"]] = row["content_sha"]
                 self._about.update(json.loads(row["about"]))
-            self._next = max(self._next, int(name[5:-8]) + 1)
-        for name in set(self.folder.names(GRASPS)) - set(found):
-            self.folder.delete(f"{GRASPS}/{name}")
+        self._next = 1 + max((int(name[5:-8]) for name in found), default=-1)
+        for name in set(shards(self.folder, GRASPS)) - set(found):
+            if name == shard_name(self._next):  # the next pair's first half: a kill left it
+                self.folder.delete(f"{GRASPS}/{name}")
+            else:
+                self._set_aside(name)
         for task in tasks:
             if self.done.get(task.task_id, task.content_sha) != task.content_sha:
                 raise UserError(
@@ -95,20 +111,79 @@ class Output:
                 )
         self._write_manifest(len(tasks))
 
+    def agree(self, refined_on: Mapping[str, Any]) -> None:
+        """Record what refinement's rows depend on beside the options, or refuse another than is recorded.
+
+        Args:
+          refined_on: kind of device, and tasks that each is given at a time: sums run in another order
+            at another shape, so the last digits differ.
+
+        Raises:
+          UserError: the folder's rows were made on something else.
+        """
+        before = self._manifest.get("refined_on", refined_on)
+        if before != refined_on:
+            raise UserError(
+                f"{self.folder.uri}, refined with {_plain(before)}, and {_plain(refined_on)} here",
+                "one kind of device and one --batch a folder",
+                "choose another --out, or the same device and --batch",
+            )
+        self._refined_on = dict(refined_on)
+
     def write(self, finished: Sequence[Finished]) -> str:
         """One pair of shards, by name; when it returns, these tasks are finished for good."""
-        name = f"part-{self._next:05d}.parquet"
+        name = shard_name(self._next)
         grasps = concat([each.grasps for each in finished])
-        self.folder.write(f"{GRASPS}/{name}", parquet(grasps.to_table()))
+        self._create(f"{GRASPS}/{name}", parquet(grasps.to_table()))
         for each in finished:
             if each.about:
                 self._about[each.grasps.tasks[0]["object_id"]] = dict(each.about)
         self._write_info()
         table = pa.Table.from_pylist([_task_row(each) for each in finished], schema=TASK_SCHEMA)
-        self.folder.write(f"{TASKS}/{name}", parquet(table))
+        self._create(f"{TASKS}/{name}", parquet(table))
         self._next += 1
         self.done.update({each.task.task_id: each.task.content_sha for each in finished})
         return name
+
+    def _create(self, name: str, data: bytes) -> None:
+        try:
+            self.folder.create(name, data)
+        except FileExistsError:
+            raise UserError(
+                f"{self.folder.uri}/{name}, which somebody else has written during this run",
+                "one writer a folder",
+                "run the same command again",
+            ) from None
+
+    def _whole(self, name: str) -> list[dict[str, Any]] | None:
+        """Rows of a shard of tasks; None if it or its twin is damaged, or the twin lacks grasps of it."""
+        try:
+            with self.folder.open(f"{TASKS}/{name}") as file:
+                read = pq.read_table(file, columns=["task_id", "content_sha", "about", "rows"])
+            with self.folder.open(f"{GRASPS}/{name}") as file:
+                grasps = pq.read_table(file, columns=["task_id"])
+            rows = read.to_pylist()
+            for row in rows:
+                json.loads(row["about"])
+            wanted = {row["task_id"]: row["rows"] for row in rows}
+            return rows if Counter(grasps["task_id"].to_pylist()) == Counter(wanted) else None
+        except FileNotFoundError:
+            return None
+        except (pa.ArrowException, KeyError, TypeError, ValueError):
+            return None
+        except OSError as error:
+            if (fault := machine_error(error, f"{self.folder.uri}/{name}")) is not None:
+                raise fault from None
+            return None  # pyarrow says so of a page that can't be decoded
+
+    def _set_aside(self, name: str) -> None:
+        for below in (TASKS, GRASPS):
+            if self.folder.exists(f"{below}/{name}"):
+                self.folder.move(f"{below}/{name}", f"{DAMAGED}/{below}-{name}")
+        self.notes.append(
+            f"note: {TASKS}/{name} and {GRASPS}/{name} don't belong together or can't be read; they lie in "
+            f"{DAMAGED}/ now, and their tasks are done again"
+        )
 
     def finish(self, total: int) -> None:
         """Say in the manifest how far it is, and write the card."""
@@ -120,22 +195,26 @@ class Output:
     def _check_manifest(self) -> None:
         try:
             kept = json.loads(self.folder.read(MANIFEST))
+            if not isinstance(kept, dict):
+                raise ValueError
         except FileNotFoundError:
-            if self.folder.names(TASKS) or self.folder.names(GRASPS):
+            if shards(self.folder, TASKS) or shards(self.folder, GRASPS):
                 raise UserError(
                     f"{self.folder.uri} with shards and without {MANIFEST}",
                     "an empty folder, or one that this command wrote",
                     "choose another --out",
                 ) from None
             return
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UserError(
-                f"{self.folder.uri}/{MANIFEST}, which is no JSON",
+                f"{self.folder.uri}/{MANIFEST}, which is no manifest",
                 "the file as written",
                 "restore it, or choose another --out",
             ) from None
         # an option that a folder's run did not have yet was at its default
-        theirs = {field.name: field.default for field in fields(Settings)} | kept.get("config", {})
+        told = kept.get("config")
+        theirs = {field.name: field.default for field in fields(GenerateOptions)}
+        theirs |= told if isinstance(told, dict) else dict.fromkeys(theirs)
         ours = self.options.config()
         if any(theirs.get(name) != value for name, value in ours.items()):
             other = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
@@ -146,6 +225,7 @@ class Output:
                 "choose another --out, or the same options",
             )
         self._manifest = kept
+        self._refined_on = kept.get("refined_on")
 
     def _write_manifest(self, total: int) -> None:
         import datetime
@@ -163,6 +243,8 @@ class Output:
             "complete": len(self.done) >= total,
             "shards": self._next,
         }
+        if self._refined_on is not None:
+            self._manifest["refined_on"] = self._refined_on
         self.folder.write(MANIFEST, _json(self._manifest))
 
     def _write_info(self) -> None:
@@ -181,6 +263,7 @@ def _task_row(each: Finished) -> dict[str, Any]:
         "status": each.status,
         "status_reason": each.reason,
         **{name: each.counts.get(name, 0) for name in COUNTS},
+        "rows": len(each.grasps),
         "calls_sent": sum(call["attempts"] for call in sent),
         "cost_usd": _total(sent, "cost_usd"),
         "input_tokens": _total(sent, "input_tokens"),
@@ -189,6 +272,10 @@ def _task_row(each: Finished) -> dict[str, Any]:
         "about": json.dumps(about),
         "trace": json.dumps(each.trace, ensure_ascii=False, default=str),
     }
+
+
+def _plain(fields: Any) -> str:
+    return ", ".join(f"{k} {v}" for k, v in fields.items()) if isinstance(fields, dict) else str(fields)
 
 
 def _total(calls: Sequence[Any], name: str) -> float | int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from pipelines.cluster.work import PreparedObject, Reasoned
 from zdg_jax.grasps import Grasps
@@ -30,6 +32,12 @@ class RefineStage:
         self._devices = jax.local_devices()
         on_cpu = self._devices[0].platform == "cpu"
         self.slots = max(1, (batch or (BATCH_CPU if on_cpu else BATCH_GPU * len(self._devices))) // num)
+
+    @property
+    def refined_on(self) -> dict[str, Any]:
+        """What rows depend on beside the options."""
+        count = len(self._devices)
+        return {"device": self._devices[0].platform, "tasks a call": math.ceil(self.slots / count)}
 
     def refine(self, batch: Sequence[tuple[Reasoned, PreparedObject]]) -> list[Grasps]:
         """Refine tasks of any objects together.

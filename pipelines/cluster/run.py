@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,9 +17,11 @@ from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.options import GenerateOptions
 from pipelines.provenance import versions
 from zdg_jax.api import close_reasoner, make_reasoner
+from zdg_jax.errors import MachineError, machine_error
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.status import Status
 
 if TYPE_CHECKING:
     from pipelines.cluster.crew_ray import RayCrew
@@ -48,13 +49,23 @@ def generate(options: GenerateOptions, show: Show | None = None) -> GenerateResu
     """
     options.check()
     table = read_tasks(options.tasks, options.seed)
-    output = Output(Folder(options.out), options, load_hand(options.hand))
+    folder = Folder(options.out)
+    with folder.lock("generate"):
+        return _generate(options, folder, table, show)
+
+
+def _generate(
+    options: GenerateOptions, folder: Folder, table: TaskTable, show: Show | None
+) -> GenerateResult:
+    output = Output(folder, options, load_hand(options.hand))
     output.begin(table.tasks)
     todo = [task for task in table.tasks if task.task_id not in output.done]
     meter = Meter(len(todo), len({t.object_key for t in todo}), len(table.tasks) - len(todo), options.num)
     show = show or Show(meter)
     if table.ignored:
         show.say(f"note: columns that mean nothing here: {', '.join(table.ignored)}")
+    for note in output.notes:
+        show.say(note)
     if len(todo) < len(table.tasks):
         show.say(f"{len(table.tasks) - len(todo)} of {len(table.tasks)} tasks are there already")
     if not todo:
@@ -65,9 +76,15 @@ def generate(options: GenerateOptions, show: Show | None = None) -> GenerateResu
     admitted = tasks_in_reasoning(options, reasoner)
     close_reasoner(reasoner)
     journal = Journal(output.folder)
+    why = ""
     try:
         why = _with_ray(options, admitted, table, todo, output, journal, meter, show)
         output.finish(len(table.tasks))
+    except (OSError, MachineError) as error:
+        machine = machine_error(error, options.out)
+        if machine is None:
+            raise
+        why = why or f"{Status.MACHINE_FAULT}: {machine}"  # what stopped it, not what followed
     finally:
         journal.close()
     done = sum(task.task_id in output.done for task in table.tasks)
@@ -138,14 +155,16 @@ async def _run(
         starting.cancel()
         return "interrupt"
     starting.result()
+    output.agree(crew.refined_on)
     line = Line(crew, output, options, journal, meter, admitted)
     with show.running():
         ticking = asyncio.create_task(_tick(crew, journal, meter, show))
         working = asyncio.create_task(line.run(todo))
-        await asyncio.wait({working, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        everybody = {working, interrupted, ticking}
+        await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
         why = ""
         if not working.done():
-            why = "interrupt"
+            why = "interrupt" if interrupted.done() else ""
             working.cancel()
         try:
             await working
@@ -155,10 +174,11 @@ async def _run(
             why = stopped.why
         finally:
             ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticking
+            await asyncio.wait({ticking})
             await crew.close(DRAIN_S)
             interrupted.cancel()
+        if not why and not ticking.cancelled() and (error := ticking.exception()) is not None:
+            raise error  # the log can't be written
     show.update(last=True)
     return why
 

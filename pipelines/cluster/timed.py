@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pipelines.cluster.work import StageFault
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, machine_error
+from zdg_jax.status import Status
 
 T = TypeVar("T")
 
@@ -46,7 +47,12 @@ def ended(value: T | StageFault, begin: float, **more: Any) -> Timed[T]:
 
 
 def fault(stage: str, error: Exception) -> StageFault:
-    """An exception as a status; one that the user can't mend is printed into the worker's own log."""
+    """An exception as a status; one that the user can't mend is printed into the worker's own log.
+
+    A fault of the machine is no verdict on the task: its status ends the run.
+    """
+    if (machine := machine_error(error)) is not None:
+        return StageFault(Status.MACHINE_FAULT, str(machine))
     if isinstance(error, UserError):
         return StageFault("bad_object", str(error))
     traceback.print_exception(error)

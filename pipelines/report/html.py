@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 from PIL import Image
 
+from pipelines.dataset import write_atomic
 from pipelines.report.tables import grasp_table, headline
-from zdg_jax.errors import UserError
 
 _TITLES = {
     "view": ("View", "IV-B"),
@@ -78,17 +78,8 @@ def build_report(
 
 
 def write_report(path: Path, page: str) -> None:
-    """Write the page as UTF-8.
-
-    Raises:
-      UserError: if the file can't be written.
-    """
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{path}: {error.strerror}", "a folder that can be written", "choose another --out"
-        ) from error
+    """Write the page as UTF-8."""
+    write_atomic(path, page.encode())
 
 
 def data_uri(picture: Image.Image) -> str:

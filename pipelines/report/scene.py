@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Int
 
-from zdg_jax.errors import UserError
+from pipelines.dataset import write_atomic
 from zdg_jax.render.surface import NEUTRAL, SKIN, byte
 
 
@@ -40,17 +40,8 @@ def build_scene(
 
 
 def write_scene(scene: trimesh.Scene, path: Path) -> None:
-    """Write a binary glTF file.
-
-    Raises:
-      UserError: if the file can't be written.
-    """
-    try:
-        path.write_bytes(bytes(scene.export(file_type="glb")))  # type: ignore[arg-type]
-    except OSError as error:
-        raise UserError(
-            f"{path}: {error.strerror}", "a folder that can be written", "choose another --out"
-        ) from error
+    """Write a binary glTF file."""
+    write_atomic(path, bytes(scene.export(file_type="glb")))  # type: ignore[arg-type]
 
 
 def _paint(mesh: trimesh.Trimesh, face_rgb: Float[np.ndarray, "faces 3"]) -> None:

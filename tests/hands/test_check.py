@@ -100,7 +100,9 @@ def test_a_sound_card_has_no_fault(claw: Path) -> None:
     assert check_card(claw) == []
 
 
-@pytest.mark.parametrize("name", EVERY_HAND)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "shadow" else n for n in EVERY_HAND]
+)
 def test_built_in_cards_have_no_fault(name: str) -> None:
     hand_or_skip(name)
     assert check_card(card_path(name)) == []
@@ -110,7 +112,13 @@ def test_at_least_twenty_faults_are_planted() -> None:
     assert len(PLANTED) >= 20
 
 
-@pytest.mark.parametrize("what", PLANTED)
+# Each of these makes the whole hand; "pad inward" stands for them.
+LONG = ("link in two fingers", "d_palm on the back", "d_palm sideways")
+
+
+@pytest.mark.parametrize(
+    "what", [pytest.param(w, marks=pytest.mark.slow) if w in LONG else w for w in PLANTED]
+)
 def test_planted_fault_is_named_in_one_line(what: str, card: Path) -> None:
     plant, said = PLANTED[what]
     plant(card)

@@ -258,6 +258,7 @@ def check(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HARD)
+@pytest.mark.slow
 def test_hard_scans_are_exact(name):
     check(name)
 

@@ -78,6 +78,7 @@ def test_a_lump_is_parted_into_side_top_and_bottom():
         assert len(np.unique(result.face_part[mesh.face_normals[:, 1] * sign > 0.99])) == 1
 
 
+@pytest.mark.slow
 def test_segmentation_is_deterministic_and_follows_a_shift():
     mesh = dumbbell()
     one, two = segment(mesh), segment(mesh.copy())

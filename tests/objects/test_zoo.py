@@ -57,6 +57,7 @@ def check_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOME)
+@pytest.mark.slow
 def test_every_object_is_a_solid_that_the_checks_leave_alone(name):
     check_contract(name)
 

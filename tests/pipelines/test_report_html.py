@@ -6,15 +6,13 @@ import base64
 import io
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.report.html import build_report, data_uri, write_report
-from zdg_jax.errors import UserError
+from pipelines.report.html import build_report, data_uri
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
@@ -217,10 +215,3 @@ def test_pictures_survive_inlining() -> None:
 def test_a_picture_that_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match=r"direction\.png"):
         build_report(trace(), [GRASP], pictures("view.png", "func_part.png"))
-
-
-def test_unwritable_folder_is_the_users_error(tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", "<p>ü</p>")
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "<p>ü</p>"
-    with pytest.raises(UserError, match="--out"):
-        write_report(tmp_path / "absent" / "report.html", "")

@@ -9,7 +9,6 @@ import pytest
 import trimesh
 
 from pipelines.report.scene import build_scene, write_scene
-from zdg_jax.errors import UserError
 from zdg_jax.render.surface import SKIN, TARGET, tinted
 
 
@@ -59,9 +58,3 @@ def test_the_object_given_is_left_as_it_was() -> None:
     build_scene(obj, {}, np.zeros((0, 3), int), face_rgb=tinted(np.arange(12) < 5))
     np.testing.assert_array_equal(obj.vertices, before[0])
     np.testing.assert_array_equal(obj.faces, before[1])
-
-
-def test_unwritable_folder_is_the_users_error(tmp_path: Path) -> None:
-    scene = build_scene(trimesh.creation.box(), {}, np.zeros((0, 3), int))
-    with pytest.raises(UserError, match="--out"):
-        write_scene(scene, tmp_path / "absent" / "scene.glb")

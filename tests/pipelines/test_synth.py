@@ -142,6 +142,7 @@ def test_every_file_is_there_and_agrees(stick: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("fakes")
+@pytest.mark.slow
 def test_same_seed_same_grasps_and_another_seed_others(stick: Path, tmp_path: Path) -> None:
     tables = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

@@ -110,7 +110,9 @@ def starts(hand_name: str, num: int = 6) -> list[Variables]:
     ]
 
 
-@pytest.mark.parametrize("name", HAND_NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "shadow" else n for n in HAND_NAMES]
+)
 def test_gradient_with_seams_is_that_of_plain_autodiff(name: str) -> None:
     """Up to rounding: thousands of numbers are summed in another order."""
     total, gradient, plain = functions(name)
@@ -122,6 +124,7 @@ def test_gradient_with_seams_is_that_of_plain_autodiff(name: str) -> None:
             np.testing.assert_allclose(mine, auto, rtol=1e-3, atol=2e-4 * float(jnp.abs(auto).max()))
 
 
+@pytest.mark.slow
 def test_gradient_is_that_of_central_differences_in_double_precision() -> None:
     """In a process of its own: what JAX has traced in single precision would be taken again."""
     here = "from tests.refine.test_objective import errors_in_double_precision as e; print(*e())"

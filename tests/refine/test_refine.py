@@ -66,7 +66,7 @@ def test_energies_are_those_of_the_final_pose() -> None:
 
 
 # Each compiles the whole refinement; Adam's kin differ in a line of optax, and one of them stands for them.
-QUICK = ("adam", "lion", "rmsprop")
+QUICK = ("adam",)
 
 
 @pytest.mark.parametrize(

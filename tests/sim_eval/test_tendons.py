@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
+import pytest
 
 from sim_eval.backends.mjx_physics import Bodies, hand_physics, stack_bodies, traced
 from sim_eval.hand_scene import HandScene, build_hand_scene
@@ -51,6 +52,7 @@ def test_a_tendon_pulls_both_of_its_joints_with_one_force() -> None:
     assert np.abs(want).max() == hand.servo_torque  # some are cut off
 
 
+@pytest.mark.slow
 def test_mjx_pulls_as_c_does() -> None:
     hand = load_hand("shadow")
     physics = hand_physics(hand, six_force.PARAMS, six_force.MASS)

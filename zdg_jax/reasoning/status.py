@@ -47,11 +47,15 @@ class Status(StrEnum):
     """The next call could have passed the limit on money; the same command goes on from the cache."""
     PRICE_UNKNOWN = "price_unknown"
     """A model that has no price answered under a limit on money; the same command goes on once it has one."""
+    MACHINE_FAULT = "machine_fault"
+    """The disk, the network or a permission failed; the same command goes on when that is mended."""
     NOT_RECORDED = "not_recorded"
     """A replayed file, or a file of labels, has no answer to this question."""
 
 
-STOPPING = frozenset({Status.PROVIDER_GONE, Status.BUDGET_EXHAUSTED, Status.PRICE_UNKNOWN})
+STOPPING = frozenset(
+    {Status.PROVIDER_GONE, Status.BUDGET_EXHAUSTED, Status.PRICE_UNKNOWN, Status.MACHINE_FAULT}
+)
 """They end the run, not the task: its rows are not finished, and the same command goes on from the cache."""
 
 

@@ -64,6 +64,7 @@ def test_wrong_grasp_files_are_explained(tmp_path, changes, message):
         read_method("theirs=nowhere.npz")
 
 
+@pytest.mark.slow
 def test_other_methods_are_measured_once_and_reported(tmp_path, capsys):
     file = grasp_file(tmp_path / "a.npz")
     given = ["--set", "zoo", "--rows", "", "--methods", f"theirs={file}", "--only", "mug-0", "mug-1"]

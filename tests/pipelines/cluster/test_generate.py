@@ -150,6 +150,7 @@ def check_offline(address: str, folder: Path, objects: list[str], select: str) -
     assert tested == [True] * 2 * len(objects)  # whatever chose them, their closing was tried
 
 
+@pytest.mark.slow
 def test_ray_that_does_not_come_up_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_gcs_server_port_wait_time_s", "0")
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

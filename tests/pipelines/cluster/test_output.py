@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.output import Output
-from pipelines.dataset import read_dataset
+from pipelines.dataset import parquet, read_dataset
 from pipelines.plan import finished as finished_ids
 from tests.pipelines.cluster.made import finished, options, spec
 from zdg_jax.errors import UserError
@@ -69,6 +71,71 @@ def test_a_folder_of_somebody_else_is_refused(uri: str) -> None:
     with pytest.raises(UserError, match=r"without manifest\.json"):
         opened(uri)
     assert Folder(uri).read("grasps/part-00000.parquet") == b"theirs"
+
+
+@pytest.mark.parametrize("part", ["tasks", "grasps"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "another schema", "short"])
+def test_a_pair_with_a_damaged_half_is_put_aside_and_done_again(part: str, damage: str, uri: str) -> None:
+    first = opened(uri)
+    first.write([finished(TASKS[0]), finished(TASKS[1])])
+    first.write([finished(TASKS[2])])
+    name, folder = f"{part}/part-00000.parquet", first.folder
+    data = folder.read(name)
+    if damage == "gone":
+        folder.delete(name)
+    elif damage == "another schema":
+        folder.write(name, parquet(pa.table({"x": [1]})))
+    elif damage == "short":  # one row less than its twin says
+        folder.write(name, parquet(pq.read_table(pa.BufferReader(data)).slice(1)))
+    else:
+        folder.write(name, data[: len(data) // 2] if damage == "cut" else b"")
+    again = opened(uri)
+    assert set(again.done) == {"t2"}
+    (note,) = again.notes
+    assert "part-00000.parquet" in note
+    assert folder.names("damaged")
+    again.write([finished(task) for task in TASKS[:2]])
+    again.finish(3)
+    assert set(opened(uri).done) == {"t0", "t1", "t2"}
+
+
+def test_files_of_the_users_are_neither_read_nor_deleted(uri: str) -> None:
+    opened(uri).write([finished(TASKS[0])])
+    folder = Folder(uri)
+    theirs = ["grasps/merged.parquet", "grasps/part-1.parquet", "tasks/notes.txt", "tasks/backup.parquet"]
+    for name in theirs:
+        folder.write(name, b"theirs")
+    again = opened(uri)
+    assert set(again.done) == finished_ids(uri) == {"t0"}
+    again.write([finished(TASKS[1])])
+    again.finish(2)
+    assert all(folder.read(name) == b"theirs" for name in theirs)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{", '{"config": 7}', "[" * 100_000])
+def test_a_manifest_that_is_none(text: str, uri: str) -> None:
+    opened(uri).write([finished(TASKS[0])])
+    Folder(uri).write("manifest.json", text.encode())
+    with pytest.raises(UserError, match=r"manifest|configuration"):
+        opened(uri)
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "tasks").write_text("")
+    with pytest.raises(UserError, match="tasks, a file"):
+        opened(str(tmp_path))
+
+
+def test_another_batch_or_device_is_refused(uri: str) -> None:
+    first = opened(uri)
+    first.agree({"device": "cpu", "tasks a call": 2})
+    first.write([finished(TASKS[0])])
+    first.finish(6)
+    opened(uri).agree({"device": "cpu", "tasks a call": 2})
+    with pytest.raises(UserError, match="refined with device cpu, tasks a call 2, and device gpu"):
+        opened(uri).agree({"device": "gpu", "tasks a call": 2})
+    with pytest.raises(UserError, match="batch None there and 16 here"):
+        opened(uri, batch=16)
 
 
 def test_every_usual_reader_reads_it(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def _write(path: Path, who: int) -> None:
     cache.close()
 
 
+@pytest.mark.slow
 def test_many_processes_share_one_file(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     context = multiprocessing.get_context("spawn")

@@ -83,6 +83,7 @@ def test_complete_chain(
     assert [call["input_tokens"] for call in again.grasp.calls] == [1000] * 7
 
 
+@pytest.mark.slow
 def test_replay_and_routes(
     thought_out: tuple[Any, Any, Reasoning, dict[str, Any]], start: Start, make: Make, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     assert KEY not in said.out + said.err + said_then.out + said_then.err
 
 
+@pytest.mark.slow
 def test_the_limit_on_money_stops_cleanly_and_the_same_command_goes_on(
     start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

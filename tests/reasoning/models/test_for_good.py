@@ -53,6 +53,7 @@ def test_an_ordinary_429_is_still_tried_again(start: Start, make: Make) -> None:
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("fault", ["404", "no_quota"])
+@pytest.mark.slow
 def test_a_model_that_dies_in_the_middle_stops_the_run_and_the_same_command_goes_on(
     api: str, fault: str, start: Start, make: Make
 ) -> None:

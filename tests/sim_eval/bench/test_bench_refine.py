@@ -37,6 +37,7 @@ def _small(meshes: str, *options: str) -> list[str]:
     return ["bench", "refine", *counts, *options]
 
 
+@pytest.mark.slow
 def test_every_path_that_runs_here_is_measured(
     meshes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

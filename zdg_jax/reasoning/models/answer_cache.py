@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zdg_jax.cache import cache_dir
-from zdg_jax.errors import UserError
+from zdg_jax.errors import MachineError
 from zdg_jax.reasoning.protocol import Call
 
 FILE, UNJUDGED = "answers.sqlite", "unjudged.sqlite"
@@ -64,15 +64,20 @@ class AnswerCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._unreadable: set[str] = set()
         self._connections: dict[int, sqlite3.Connection] = {}  # by process: forks must not share one
 
     def get(self, key: str) -> tuple[dict[str, Any], Call] | None:
         """The answer's fields and the call that paid it, or None."""
         row = self._run("SELECT answer, call FROM answers WHERE key = ?", (key,))
-        return (json.loads(row[0][0]), Call(**json.loads(row[0][1]))) if row else None
+        try:
+            return (dict(json.loads(row[0][0])), Call(**json.loads(row[0][1]))) if row else None
+        except (ValueError, TypeError, RecursionError):  # damaged, or written by another version
+            self._unreadable.add(key)
+            return None
 
     def put(self, keys: list[str], model: str, answer: dict[str, Any], call: Call) -> None:
-        """Keep an answer under several keys; a key that has an answer already keeps it.
+        """Keep an answer under several keys; a key that has one already that can be read keeps it.
 
         Args:
           keys: the question's own first.
@@ -81,6 +86,9 @@ class AnswerCache:
         said, cost = json.dumps(answer, ensure_ascii=False), json.dumps(asdict(call))
         now = time.time()
         rows = [(key, now, call.provider, model, call.stage, said, cost) for key in keys]
+        for key in self._unreadable.intersection(keys):
+            self._run("DELETE FROM answers WHERE key = ?", (key,))
+            self._unreadable.discard(key)
         self._run("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", *rows)
 
     def knows(self, provider: str, model: str) -> bool:
@@ -95,7 +103,7 @@ class AnswerCache:
         paid = self._run("SELECT DISTINCT provider, model, made_at, call FROM answers")
         models: dict[tuple[str, str], list[float | None]] = {}
         for provider, model, _, call in paid:
-            models.setdefault((provider, model), []).append(json.loads(call)["cost_usd"])
+            models.setdefault((provider, model), []).append(_cost(call))
         lines = tuple((p, m, len(costs), _total(costs)) for (p, m), costs in sorted(models.items()))
         return CacheStats(self.path, len(paid), self.path.stat().st_size, lines)
 
@@ -123,7 +131,7 @@ class AnswerCache:
                     return []
                 return connection.execute(statement, *rows).fetchall()
             except sqlite3.Error as error:
-                raise UserError(
+                raise MachineError(
                     f"answer cache {self.path} ({error})",
                     "a file that can be read and written",
                     "set ZDG_CACHE_DIR to another folder, or delete the file",
@@ -184,17 +192,26 @@ def answer_cache() -> AnswerCache:
     """The user's cache, in `ZDG_CACHE_DIR` or the user's cache folder.
 
     Raises:
-      UserError: the folder can't be made.
+      MachineError: the folder can't be made.
     """
     try:
         path = cache_dir("answers") / FILE
     except OSError as error:
-        raise UserError(
+        raise MachineError(
             f"no cache folder ({error.strerror})",
             "a folder in which paid answers are kept",
             "set ZDG_CACHE_DIR to a folder that can be written",
         ) from None
     return _open_caches.setdefault(path, AnswerCache(path))
+
+
+def _cost(call: str) -> float | None:
+    """Null too where the record can't be read."""
+    try:
+        cost = json.loads(call)["cost_usd"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return float(cost) if isinstance(cost, int | float) else None
 
 
 def _total(costs: list[float | None]) -> float | None:

@@ -1,0 +1,109 @@
+"""One writer a folder: a second one is refused, a dead one's place is taken."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipelines import lock as lock_module
+from pipelines.cluster.files import Folder
+from pipelines.lock import LOCK, locked
+from zdg_jax.errors import MachineError, UserError
+
+
+@pytest.fixture(params=["local", "without flock", "memory"])
+def folder(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Folder]:
+    if request.param == "without flock":
+
+        def refuses(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", refuses)
+    yield Folder("memory://zdg-lock/out" if request.param == "memory" else str(tmp_path))
+    fsspec.filesystem("memory").store.clear()
+
+
+def test_a_second_writer_is_refused_and_told_who_writes(folder: Folder) -> None:
+    who = rf"process {os.getpid()} of {socket.gethostname()} \(generate"
+    with folder.lock("generate"), pytest.raises(UserError, match=who):
+        folder.lock("zdg synth").__enter__()
+    with folder.lock("generate"):
+        pass
+    assert not [name for name in os.listdir(folder.local) if "lock" in name] if folder.local else True
+
+
+def test_an_error_inside_gives_the_place_back(folder: Folder) -> None:
+    with pytest.raises(ZeroDivisionError), folder.lock("generate"):
+        _ = 1 / 0
+    with folder.lock("generate"):
+        pass
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from pipelines.lock import locked
+with locked(Path(sys.argv[1]), command="held"):
+    print("holds", flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_a_killed_holders_place_is_free_at_once(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline().strip() == "holds"
+    with pytest.raises(UserError, match=f"process {holder.pid} of .* \\(held"):
+        locked(tmp_path).__enter__()
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert (tmp_path / LOCK).exists()  # what it left, and no hindrance
+    with locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("record", "dead"),
+    [
+        ({"host": socket.gethostname(), "pid": 2**22 + 5, "at": time.time()}, True),  # beyond pid_max
+        ({"host": "another", "pid": 1, "at": time.time()}, False),
+        ({"host": "another", "pid": 1, "at": time.time() - 2 * lock_module.DEAD_S}, True),
+        ({"host": socket.gethostname(), "pid": os.getpid(), "at": time.time()}, False),
+        ({"nonsense": 1}, True),
+    ],
+)
+def test_a_record_of_a_dead_holder_is_taken_over(record: dict[str, object], dead: bool) -> None:
+    folder = Folder("memory://zdg-lock/other")
+    folder.write(LOCK, json.dumps(record).encode())
+    try:
+        if dead:
+            with folder.lock("generate"):
+                pass
+        else:
+            with pytest.raises(UserError, match="is writing"):
+                folder.lock("generate").__enter__()
+    finally:
+        fsspec.filesystem("memory").store.clear()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        with pytest.raises(MachineError):
+            locked(tmp_path / "gone").__enter__()
+        return
+    tmp_path.chmod(0o500)
+    with pytest.raises(MachineError):
+        locked(tmp_path).__enter__()
