@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from pipelines.formats import affordpose, dexgraspbench, dexgraspnet, parquet
 from pipelines.formats.grasp_file import GraspFile
 from zdg_jax.errors import UserError
 
-#: each has NAME, detect(path) and read(path, hand)
-FORMATS: dict[str, ModuleType] = {m.NAME: m for m in (parquet, dexgraspnet, dexgraspbench, affordpose)}
+#: Modules, or objects of yours: each has NAME, detect(path) and read(path, hand).
+FORMATS: dict[str, Any] = {m.NAME: m for m in (parquet, dexgraspnet, dexgraspbench, affordpose)}
+
+
+def register(reader: Any) -> None:
+    """Add a format from outside: every command that reads grasps knows it from then on, asked before ours.
+
+    Args:
+      reader: has NAME, `detect(path)` (whether a path is of it, by its contents) and `read(path, hand)`.
+    Raises:
+      UserError: there is one of that name.
+    """
+    if reader.NAME in FORMATS:
+        raise UserError(f"format {reader.NAME!r}, which exists", "a new name", "choose another")
+    ours = dict(FORMATS)
+    FORMATS.clear()
+    FORMATS.update({reader.NAME: reader, **ours})
 
 
 def read_grasps(path: str, hand: str | None = None) -> GraspFile:
