@@ -140,7 +140,7 @@ def synthesize(
       hand: a hand by name, or its card.
       reasoner: who answers the stages' questions: its name, or a reasoner of your own.
       settings: every other option of `zdg synth` by its name, e.g. `num=64`, `keep=8`, `seed=0`,
-        `select="six_force"`, `ablate="contact"`, `view="auto"`: the fields of `pipelines.options.Settings`.
+        `select="gravity"`, `ablate="contact"`, `view="auto"`: the fields of `pipelines.options.Settings`.
     Returns: the kept grasps and everything that led to them; a task that failed says so in `status`.
     Raises:
       UserError: what the object, the hand, the task or an option lacks.

@@ -57,7 +57,8 @@ Up = Annotated[str | None, arg(metavar="x|y|z", help="Axis of the mesh that poin
 #: Least and greatest value of each number, whichever command has it.
 RANGES: dict[str, tuple[int, int]] = {
     "num": (1, 65536), "keep": (1, 65536), "seed": (0, 2**31 - 1), "steps": (1, 100_000),
-    "grasps": (1, 1 << 40), "batch": (1, 1 << 20), "in_flight": (1, 100_000), "concurrency": (1, 10_000),
+    "grasps": (1, 1 << 40), "hypotheses": (1, 10), "batch": (1, 1 << 20), "in_flight": (1, 100_000),
+    "concurrency": (1, 10_000),
     "shard": (1, 100_000), "reasoners": (1, 1000), "refiners": (1, 1000), "simulators": (1, 10_000),
     "preparers": (1, 10_000), "workers": (1, 10_000), "limit": (1, 1_000_000), "cpus": (1, 1_000_000),
     "gpus": (0, 1_000_000), "points": (1, 1 << 30),
@@ -122,7 +123,12 @@ class LoopOptions:
         from zdg_jax.refine.config import RefineConfig
 
         ablation = getattr(self, "ablate", None) or "none"
-        return RefineConfig(steps=self.steps, optimizer=self.optimizer, ablation=ablation)
+        return RefineConfig(
+            steps=self.steps,
+            optimizer=self.optimizer,
+            ablation=ablation,
+            hypotheses=getattr(self, "hypotheses", 1),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +138,7 @@ class RefineOptions(LoopOptions):
     hand: Hand = "human16"
     num: Num = 64
     seed: Annotated[int, arg(help="Same seed, same result; a task's own seed goes before it.")] = 0
+    hypotheses: Annotated[int, arg(help="Ways to hold that share the initial grasps; the paper's is 1.")] = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +149,10 @@ class ChooseOptions:
     select: Annotated[
         str,
         arg(
-            metavar="gravity|six_force",
-            help="Test that grasps are kept by; six_force also closes the hand on the object in simulation.",
+            metavar="hold|gravity",
+            help="Test that grasps are kept by: what a closed hand withstands, or the paper's drop.",
         ),
-    ] = "gravity"
+    ] = "hold"
 
     def select_by(self) -> SelectBy:
         """The test that grasps are kept by.

@@ -16,7 +16,7 @@ from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
 from pipelines.options import Concurrency, PrintJson, Settings, TaskFile
 from pipelines.runtime import program
-from sim_eval.select.select import SHORTLIST
+from sim_eval.select.select import CLOSED, SHORTLIST
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def predict(options: Plan) -> dict[str, Any]:
     objects = len({task.object_key for task in tasks})
     paid = _paid_share(options)
     calls = round(len(tasks) * rates.calls * paid)
-    work, closed = PAPER_STEPS / options.steps, options.select == "six_force"
+    work, closed = PAPER_STEPS / options.steps, options.select == "hold"
     refine_gpu = grasps / (rates.gpu_grasps * work) if options.gpus else 0.0
     refine_cpu = 0.0 if options.gpus else grasps / (rates.cpu_grasps * work)
     cpu_s = {
@@ -128,7 +128,8 @@ def table(report: dict[str, Any]) -> str:
 
 
 def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:
-    listed = options.num if options.select == "six_force" else min(options.num, SHORTLIST * options.keep)
+    each = CLOSED if options.select == "hold" else SHORTLIST
+    listed = min(options.num, each * options.keep)
     return len(tasks) * options.num, len(tasks) * listed
 
 

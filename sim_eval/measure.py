@@ -59,6 +59,7 @@ class Posed:
         self.mesh, self.points = obj.mesh, obj.samples.points
         self.skin_faces, self.skin_finger, self.skin_link = hand.skin_faces, hand.skin_finger, hand.skin_link
         self.sphere_radius, self.sphere_pairs = hand.sphere_radius, hand.sphere_pairs
+        self.thumb, self.posture = hand.thumb, hand.posture
 
     @cached_property
     def skin(self) -> Float[np.ndarray, "n vertices 3"]:

@@ -86,6 +86,7 @@ _ALL: tuple[Column, ...] = (
     Column("part_ids", "numbers"),
     Column("contact_points", "points"),
     Column("direction", "text"),
+    Column("hypothesis", "text", newer=True),
     Column("grasp_type", "text"),
     Column("rotation_index", "count"),
     Column("view_index", "count"),
@@ -184,6 +185,21 @@ _ALL: tuple[Column, ...] = (
         ),
     ),
     Column(
+        "posture_deg", "real", "unnatural posture (°) ↓", short="posture",
+        hint="degrees beyond what the hand's joints allow each other", shown=("eval", "benchmark", "report"),
+        newer=True, of=("joints", "posture"), measure="sim_eval.metrics.posture:posture_excess",
+    ),
+    Column(
+        "thumb_contact", "flag", "thumb in contact, 5 mm (%) ↑", 100.0, shown=("eval", "benchmark"),
+        newer=True, of=("touch", "skin_finger", "thumb"), measure=_CONTACT + "thumb_touches",
+    ),
+    Column(
+        "opposition", "real", "thumb against fingers (cosine) ↓", short="opposed", digits=1,
+        hint="cosine between the surfaces under thumb and fingers, -1 opposed",
+        shown=("eval", "benchmark", "report"), newer=True,
+        of=("touch", "normal", "skin_finger", "thumb"), measure=_CONTACT + "opposition",
+    ),
+    Column(
         "contact_5mm", "flag", "contact at 5 mm (%) ↑", 100.0, shown=("eval",),
         of=("touch",), measure=_CONTACT + "in_contact", stored=False,
         formula="any_v φ(v) ≤ 5 mm",
@@ -270,6 +286,11 @@ _ALL: tuple[Column, ...] = (
     Column("six_force_dis_cm", "real", "displacement, six forces (cm) ↓", shown=("eval",), stored=False),
     Column("six_force_turn_deg", "real", stored=False),
     Column("six_force_depth_cm", "real", stored=False),
+    Column(
+        "hold_share", "real", "perturbed tests survived (%) ↑", 100.0, short="held", digits=0,
+        hint="% of six-force tests survived with pose, friction and mass a little off",
+        shown=("benchmark", "report"), newer=True,
+    ),
     Column("good", "flag", newer=True),
     # the unrefined start
     Column("initial_p_dep_cm", "real"),

@@ -40,6 +40,7 @@ class UnitOptions(LoopOptions, ChooseOptions):
       choose: whether the best by energy and simulation are kept; else the first ones that refinement did not
         lose, as they come.
       segmenter: who finds parts in pictures.
+      select, hypotheses: the paper's rows are kept by gravity, of one hypothesis.
       six_force: rows whose kept grasps also go through DexGraspBench's test.
     """
 
@@ -53,6 +54,8 @@ class UnitOptions(LoopOptions, ChooseOptions):
     choose: bool = True
     six_force: tuple[str, ...] = ()
     segmenter: str = "geometric"
+    select: str = "gravity"
+    hypotheses: int = 1
 
     @property
     def asked(self) -> str:
@@ -69,7 +72,7 @@ def unit_key(instruction: Instruction, row: str, options: UnitOptions) -> str:
     """Hash of all that a unit's result depends on besides the code."""
     own = asdict(options) | {"six_force": row in options.six_force}
     # these came later; at their defaults they change nothing of what earlier runs have written
-    for name in ("steps", "optimizer", "select", "segmenter"):
+    for name in ("steps", "optimizer", "select", "segmenter", "hypotheses"):
         if own[name] == getattr(UnitOptions, name):
             del own[name]
     said = [FORM, instruction.model_dump(mode="json"), row, own]

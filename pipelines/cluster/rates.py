@@ -107,7 +107,7 @@ def _seconds(log: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str,
     tasks, seconds = _work(spans["simulate"])
     simulated = sum(row["simulated"] for row in rows) / max(1, sum(row["simulated"] > 0 for row in rows))
     if tasks and simulated:
-        closed = start.get("select") == "six_force"
+        closed = start.get("select") == "hold"
         found["close_s" if closed else "simulate_s"] = seconds / tasks / simulated
     tasks, seconds = _work(spans["refine"])
     share = start.get("steps", PAPER_STEPS) / PAPER_STEPS

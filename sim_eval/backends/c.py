@@ -22,6 +22,9 @@ from sim_eval.hand_scene import HandScene, hand_scene
 from sim_eval.scene import OBJECT_BODY, Scene, SceneParams, build_scene, scaled
 from sim_eval.simobject import SimObject
 
+#: `decided` looks from this check on, and lets the object go on as many times as fast.
+FEWEST_CHECKS, RUN = 3, 3.0
+
 
 def drop(job: Drop, threads: int = 1) -> Rollout:
     """See `Drop`.
@@ -216,9 +219,40 @@ def _hold_one(
                 break
             if failed := bool(out.row(row, check + 2).beyond(job.max_move, job.max_turn)[0, -1]):
                 break
+            if job.until_decided and decided(job, out, row, check + 1):
+                _repeat(out, row, check + 1)
+                break
         failed = failed or bool(why)
         reasons.append(why)
     return reasons
+
+
+def decided(job: Hold, out: Rollout, row: int, state: int) -> bool:
+    """Whether an object that goes on as between the last two checks stays within half of both limits.
+
+    d + RUN v r <= limit / 2 for its way and its turn, v what the last check added, r the checks left. Tested
+    against whole runs in tests/sim_eval/test_decided.py.
+    """
+    if state < FEWEST_CHECKS:
+        return False
+    com, q = out.p_world_com[row], out.q_world_obj[row]
+    left = RUN * (job.checks - state)
+    for far, last, limit in (
+        (np.linalg.norm(com[state] - com[0]), np.linalg.norm(com[state] - com[state - 1]), job.max_move),
+        (_turn(q[0], q[state]), _turn(q[state - 1], q[state]), job.max_turn),
+    ):
+        if far + left * last > 0.5 * limit:
+            return False
+    return True
+
+
+def _turn(a: np.ndarray, b: np.ndarray) -> float:
+    return 2.0 * float(np.arccos(min(1.0, abs(float(a @ b)))))
+
+
+def _repeat(out: Rollout, row: int, state: int) -> None:
+    for values in (out.p_world_com, out.q_world_obj, out.contact, out.depth):
+        values[row, state + 1 :] = values[row, state]
 
 
 def _widened(first: Rollout, states: int) -> Rollout:

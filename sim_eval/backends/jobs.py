@@ -53,6 +53,8 @@ class Hold:
       checks, check_steps: the state is looked at `checks` times for each force, every `check_steps` steps.
       max_move, max_turn: metres and radians; a row that was further off at any check is left out of the
         forces that follow.
+      until_decided: C MuJoCo may leave a force once the object rests so well that it can't get that far
+        (`c.decided`); the checks that it spares repeat the last.
     """
 
     hand: HandModel
@@ -68,6 +70,7 @@ class Hold:
     check_steps: int
     max_move: float
     max_turn: float
+    until_decided: bool = False
 
     @property
     def steps(self) -> int:

@@ -104,3 +104,37 @@ def semantic_contact_ratio(
     hits = np.count_nonzero(fingers & correct, axis=1)
     total = np.count_nonzero(fingers, axis=1)
     return np.where(total > 0, hits / np.where(total > 0, total, 1), 0.0)
+
+
+def thumb_touches(
+    touch: Bool[np.ndarray, "n vertices"], skin_finger: Int[np.ndarray, " vertices"], thumb: int
+) -> Bool[np.ndarray, " n"]:
+    """Whether the thumb is in contact.
+
+    Args:
+      touch: from `touching`.
+      skin_finger: finger of each vertex.
+      thumb: which one it is.
+    """
+    return np.asarray(touch[:, skin_finger == thumb].any(axis=1))
+
+
+def opposition(
+    touch: Bool[np.ndarray, "n vertices"],
+    normal: Float[np.ndarray, "n vertices 3"],
+    skin_finger: Int[np.ndarray, " vertices"],
+    thumb: int,
+) -> Float[np.ndarray, " n"]:
+    """Cosine between the object's mean outward normals under the thumb and under the other fingers.
+
+    -1 where they press from opposite sides; NaN where one of them does not touch.
+
+    Args:
+      touch, skin_finger, thumb: as for `thumb_touches`.
+      normal: of the object next to each vertex.
+    """
+    own = touch & (skin_finger == thumb)
+    rest = touch & (skin_finger >= 0) & (skin_finger != thumb)
+    a, b = ((normal * side[..., None]).sum(axis=1) for side in (own, rest))
+    length = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.where(length > 1e-9, (a * b).sum(axis=1) / np.maximum(length, 1e-9), np.nan)

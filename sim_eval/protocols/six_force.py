@@ -15,6 +15,8 @@ implicitfast.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -54,6 +56,10 @@ def run(
     squeeze: Float[np.ndarray, "n active"],
     simulator: Backend,
     pregrasp_pose: Float[np.ndarray, "n 7"] | None = None,
+    *,
+    mass: float = MASS,
+    friction: float = FRICTION[0],
+    until_decided: bool = False,
 ) -> HoldResult:
     """The six-force test of N grasps of any objects.
 
@@ -65,14 +71,17 @@ def run(
       pregrasp, joints, squeeze: active joint angles, radians.
       simulator: see `sim_eval.backends`.
       pregrasp_pose: of link 0 where the hand comes from; None, or NaN in a row, if it closes on the spot.
+      mass, friction: of the object, kg, and sliding; the push is 10 m/s² times the mass.
+      until_decided: see `Hold`; displacements are then those when it was decided.
 
     Returns:
       The result; success = all six within 5 cm and 15 degrees, and at most 1 cm of overlap at the pregrasp.
     """
     poses, waypoints = poses_of(pregrasp_pose, hand_pose), waypoints_of(pregrasp, joints, squeeze)
+    params = replace(PARAMS, friction=(friction, *FRICTION[1:]))
     job = Hold(
-        hand, objects, index, poses, waypoints, MASS, PARAMS, RAMP, FORCES, CHECKS, CHECK_STEPS, MAX_MOVE,
-        float(MAX_TURN),
+        hand, objects, index, poses, waypoints, mass, params, RAMP,
+        FORCES * (mass / MASS), CHECKS, CHECK_STEPS, MAX_MOVE, float(MAX_TURN), until_decided,
     )  # fmt: skip
     return run_hold(job, simulator, MAX_START_DEPTH, touch_end=False)
 

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-SelectBy = Literal["gravity", "six_force"]
+SelectBy = Literal["hold", "gravity"]

@@ -95,7 +95,7 @@ def close_and_test(
             break
         found = six_force.run(
             hand, (target,), np.zeros(len(rows), int), pose[rows], start.joints[rows], q[rows],
-            plans[name].squeeze[rows], simulator, start.hand_pose[rows],
+            plans[name].squeeze[rows], simulator, start.hand_pose[rows], until_decided=True,
         )  # fmt: skip
         better = rows[found.success | (found.forces_held > held[rows])]
         squeeze[better] = plans[name].squeeze[better]

@@ -8,12 +8,21 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
+from zdg_jax.refine.hypotheses import REASONED, TIERS
 
-# A kept grasp is called good if it meets all of these, still touches after the gravity test, and the way to
-# it is free where that is known (docs/results.md).
+# A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
+# the object, is reached freely, and survives at least half of its perturbed tests, as far as each is known.
 LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
+#: Limits that older files do not know.
+NEWER_LIMITS = {"self_pen_cm": 0.05, "posture_deg": 5.0}
+LEAST_SHARE = 0.5
 # P.Dep looks at skin vertices only; a finger through a mug's wall shows in the object's points inside it.
 PIERCING_CM = 0.3
+#: Of grasps that hold, one this deep in the object comes after those that are not, cm.
+DEEP_CM = 0.1
+#: Share of the candidates that the reasoned hypothesis gives, and of the kept ones that any one may give
+#: while others of its tier hold too.
+_OWN_SHARE, _MOST_SHARE = 0.4, 0.75
 
 
 def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
@@ -28,12 +37,57 @@ def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     return order[usable[order]][:count]
 
 
+def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
+    """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
+
+    The reasoned hypothesis gives two fifths, the others as many each, the best of each first: natural before
+    unnatural, then by score. What is left over is filled up with the next ones. Energies of different grasp
+    types are not compared: a pinch, which is asked for fewer contacts, would always win.
+
+    Args:
+      grasps: with `score`, `self_pen_cm` and `posture_deg`.
+      count: at most so many.
+    """
+    names = hypothesis_of(grasps)
+    usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
+    order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable]))]
+    mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
+    others = max(1, len(mine) - (REASONED.name in mine))
+    own = count if len(mine) == 1 else round(_OWN_SHARE * count)
+    quota = {name: own if name == REASONED.name else (count - own) // others for name in mine}
+    chosen = [row for name, rows in mine.items() for row in rows[: max(1, quota[name])]]
+    rest = [row for row in order if row not in set(chosen)]
+    return np.array((chosen + rest)[:count], np.int64)
+
+
+def hypothesis_of(grasps: Grasps) -> np.ndarray:
+    """Name of each grasp's hypothesis; "reasoned" where none is known."""
+    names = grasps.columns.get("hypothesis", np.full(len(grasps), REASONED.name, object))
+    return np.array([REASONED.name if name is None else str(name) for name in names], object)
+
+
+def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
+    """Stands in itself, or in a posture that the hand's joints do not allow each other."""
+    beyond = [np.asarray(columns[name], float) > limit for name, limit in NEWER_LIMITS.items()]
+    return np.logical_or.reduce(beyond)
+
+
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
-    """Meets every limit, still touches the object after the gravity test, and is reached freely if known."""
+    """Meets every limit, touches with the thumb and after the gravity test, is reached freely, and holds.
+
+    What a file does not know is not asked for.
+    """
+    count = len(np.asarray(columns["p_dep_cm"]))
     within = [np.asarray(columns[name], dtype=float) <= limit for name, limit in LIMITS.items()]
+    for name, limit in NEWER_LIMITS.items():
+        within.append(~(np.asarray(columns.get(name, np.zeros(count)), dtype=float) > limit))
     touches = np.asarray(columns["contact_end"], dtype=float) > 0
-    free = np.asarray(columns.get("approach_free", np.ones(len(touches))), dtype=float) != 0.0
-    return np.logical_and.reduce([*within, touches, free])
+    known = {
+        name: np.asarray(columns.get(name, np.full(count, np.nan)), dtype=float)
+        for name in ("approach_free", "thumb_contact", "hold_share")
+    }
+    meets = [~(known[name] == 0.0) for name in ("approach_free", "thumb_contact")]
+    return np.logical_and.reduce([*within, touches, *meets, ~(known["hold_share"] < LEAST_SHARE)])
 
 
 def rank(
@@ -57,3 +111,49 @@ def rank(
     depth = np.nan_to_num(np.asarray(columns["p_dep_object_cm"], dtype=float), nan=np.inf)
     pierces = np.where(depth > PIERCING_CM, depth, 0.0)
     return np.lexsort((score, np.where(meets, pierces, worst), ~meets))
+
+
+def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
+    """Order of grasps that were closed on, best first.
+
+    By, in this order: withstands six forces and is reached freely; natural, with the thumb on the object;
+    not deep; in force closure; the hypothesis' tier; forces withstood; score.
+
+    Args:
+      grasps: with the columns of the closing and of `measure_shape`.
+    """
+    c = grasps.columns
+    holds = np.asarray(c["six_force_suc"], bool) & (np.asarray(c["approach_free"], float) == 1.0)
+    odd = unnatural(c) | (np.asarray(c["thumb_contact"], float) == 0.0)
+    deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
+    tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
+    closure = np.asarray(c["force_closure"], bool)
+    keys = (c["score"], tier, -np.asarray(c["six_force_held"], float), ~closure, deep, odd, ~holds)
+    return np.lexsort(keys)
+
+
+def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
+    """The first `keep` numbers of grasps in order, of which no hypothesis gives more than three quarters.
+
+    Only others of the same grasp type that hold, natural and not deep, take a place from it.
+
+    Args:
+      grasps: in the order of `rank_by_hold`.
+      keep: how many.
+    """
+    names, c = hypothesis_of(grasps), grasps.columns
+    fine = np.asarray(c["six_force_suc"], bool) & (np.asarray(c["approach_free"], float) == 1.0)
+    fine &= ~unnatural(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
+    first = list(range(min(keep, len(grasps))))
+    if not first:
+        return np.zeros(0, np.int64)
+    most = int(np.ceil(_MOST_SHARE * keep))
+    lead = [row for row in first if names[row] == names[0]]
+    spare = [
+        row for row in range(len(grasps))
+        if row not in first and fine[row] and names[row] != names[0]
+        and TIERS.get(names[row], 0) <= max(1, TIERS.get(names[0], 0))
+    ]  # fmt: skip
+    for out, into in zip(reversed(lead[most:]), spare, strict=False):
+        first[first.index(out)] = into
+    return np.array(sorted(first), np.int64)

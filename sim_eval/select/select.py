@@ -1,9 +1,10 @@
 """Which refined grasps of a task are kept, and how the hand comes and presses (DESIGN §1).
 
-Both ways leave the grasps as refinement made them. `gravity` keeps what GraspTTA's test praises and then
-closes the hand on it; `six_force` closes it on all the promising ones first and keeps what withstands six
-forces. Everything is simulated by C MuJoCo, on every machine: a few dozen grasps are done there before an
-accelerator has compiled anything, and what is kept does not depend on it.
+Both ways leave the grasps as refinement made them. `hold` closes the hand on the promising ones of every
+hypothesis, keeps what withstands six forces and says how surely; `gravity` keeps what GraspTTA's test
+praises, as the paper's tables have it, and then closes the hand on it. Everything is simulated by C MuJoCo,
+on every machine: a few dozen grasps are done there before an accelerator has compiled anything, and what is
+kept does not depend on it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from jaxtyping import Bool
 from sim_eval import backends
 from sim_eval.evaluate import evaluate
 from sim_eval.measure import measure_shape
+from sim_eval.protocols.perturbed import hold_share
 from sim_eval.select import SelectBy
 from sim_eval.select.closing import close_and_test, plan_closing
-from sim_eval.select.rank import good, rank, shortlist
+from sim_eval.select.rank import candidates, good, rank, rank_by_hold, shortlist, spread
 from sim_eval.select.score import with_off_region_penalty
 from sim_eval.simobject import sim_object
 from zdg_jax.grasps import Grasps, concat
@@ -29,8 +31,10 @@ from zdg_jax.objects.model import ObjectModel
 BACKEND = "c"
 SHORTLIST = 3  # grasps that a round simulates for every kept one
 ROUNDS = 2
-#: With `six_force` a grasp this deep in the object comes after all that hold and are not, cm.
-DEEP_CM = 0.15
+#: Grasps on which `hold` closes the hand for every kept one.
+CLOSED = 6
+#: What `hold` ranks by, beside the closing.
+RANKED_BY = ("p_dep_cm", "self_pen_cm", "posture_deg", "thumb_contact", "force_closure")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ def select(
     grasps: Grasps,
     keep: int,
     *,
-    by: SelectBy = "gravity",
+    by: SelectBy = "hold",
     guidance: ContactGuidance | None = None,
     part: Bool[np.ndarray, " samples"] | None = None,
     close: bool = True,
@@ -61,9 +65,9 @@ def select(
 ) -> Selected:
     """The best `keep` grasps of a task: score, shortlist, close and test, rank.
 
-    By gravity the 3 keep of least score are simulated, and where fewer than keep / 2 of them are good the
-    next 3 keep too: of a flat thing most grasps slip. By six forces 6 keep are closed on, and the 3 keep that
-    hold best are measured.
+    To hold, 6 keep are closed on, and those that are kept go through perturbed tests. By gravity the 3 keep
+    of least score are simulated, and where fewer than keep / 2 of them are good the next 3 keep too: of a
+    flat thing most grasps slip.
 
     Args:
       hand, obj: the hand and the object.
@@ -77,8 +81,8 @@ def select(
       threads: of the simulator; by default one a core.
     """
     grasps = with_off_region_penalty(hand, obj, grasps, guidance)
-    if by == "six_force":
-        kept, simulated = _by_six_force(hand, obj, grasps, keep, part, threads)
+    if by == "hold" and choose:
+        kept, simulated = _by_hold(hand, obj, grasps, keep, part, threads)
     else:
         kept, simulated = _by_gravity(hand, obj, grasps, keep, part, choose, threads)
         if close:
@@ -171,7 +175,7 @@ def _by_gravity(
     return done.take(rank(done.columns, done["score"])[:keep]), len(done)
 
 
-def _by_six_force(
+def _by_hold(
     hand: HandModel,
     obj: ObjectModel,
     grasps: Grasps,
@@ -179,17 +183,32 @@ def _by_six_force(
     part: Bool[np.ndarray, " samples"] | None,
     threads: int | None,
 ) -> tuple[Grasps, int]:
-    """Those that withstand six forces and are not deep, those that do, the others by forces withstood."""
-    step = SHORTLIST * keep
-    listed = grasps.take(shortlist(grasps, ROUNDS * step))
+    """Those that withstand six forces, natural ones first, from several hypotheses; see `rank`."""
+    shape = measure_shape(hand, obj, grasps.hand_pose, grasps.joints, only=("self_pen_cm", "posture_deg"))
+    listed = grasps.with_columns(shape)
+    listed = listed.take(candidates(listed, CLOSED * keep))
     if not len(listed):
         return listed, 0
     tried = closed(hand, obj, listed, threads)
-    tried = tried.take(np.lexsort((tried["score"], -tried["six_force_held"], ~tried["six_force_suc"]))[:step])
-    tried = measured(hand, obj, tried, part, threads)
-    deep = ~(np.asarray(tried["p_dep_cm"]) <= DEEP_CM)
-    order = np.lexsort((tried["score"], deep, -tried["six_force_held"], ~tried["six_force_suc"]))
-    return tried.take(order[:keep]), len(listed)
+    tried = tried.with_columns(measure_shape(hand, obj, tried.hand_pose, tried.joints, part, RANKED_BY))
+    tried = tried.take(rank_by_hold(tried))
+    kept = measured(hand, obj, tried.take(spread(tried, keep)), part, threads)
+    return _surely(hand, obj, kept, threads), len(listed)
+
+
+def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:
+    """With `hold_share`, and those that are not good last."""
+    simulator = backends.backend(BACKEND, threads)
+    try:
+        target = sim_object(obj.mesh, simulator.convex)
+    except ValueError:  # the row's own simulation says so
+        return kept
+    share = hold_share(
+        hand, (target,), np.zeros(len(kept), int), kept.hand_pose, kept.pregrasp, kept.joints, kept.squeeze,
+        simulator, kept.pregrasp_pose,
+    )  # fmt: skip
+    kept = kept.with_columns({"hold_share": share})
+    return kept.take(np.argsort(~good(kept.columns), kind="stable"))
 
 
 def _judged(hand: HandModel, obj: ObjectModel, kept: Grasps) -> Grasps:

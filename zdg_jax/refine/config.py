@@ -26,6 +26,8 @@ WEIGHTS: dict[str, float] = {
 #: Who gives the direction of a step; its length is the schedule's. `optimize.OPTIMIZERS` has them.
 Optimizer = Literal["adam", "amsgrad", "nadam", "adabelief", "yogi", "lion", "rmsprop"]
 Ablation = Literal["none", "contact", "initial", "refine"]
+#: The reasoned grasp and all its neighbours, see `refine.hypotheses`.
+MOST_HYPOTHESES = 10
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class RefineConfig:
       early_stop: ((step, share), ...): after `step` steps only that share of a task's starts, the best by
         energy, goes on; the others end there with status "stopped".
       path: "kernel" (CUDA), "xla" (any device), or "auto": the kernel wherever it runs.
+      hypotheses: ways to hold that share a task's starts (see `refine.hypotheses`); the paper has 1.
       jitter_position, jitter_angle, jitter_joints: standard deviations of the starts around G'
         (metres, radians, radians); start 0 is G' itself.
       jitter_opening: the fingers but not the thumb start opened by a share of theta' drawn from 0 to this.
@@ -61,6 +64,7 @@ class RefineConfig:
     optimizer: str = "adam"
     early_stop: tuple[tuple[int, float], ...] = ()
     path: Literal["auto", "xla", "kernel"] = "auto"
+    hypotheses: int = 1
     jitter_position: float = 0.012
     jitter_angle: float = 0.2
     jitter_joints: float = 0.1
@@ -74,6 +78,8 @@ class RefineConfig:
             raise UserError(
                 f"a weight for {unknown[0]!r}", f"terms {', '.join(WEIGHTS)}", "choose among these"
             )
+        if not 1 <= self.hypotheses <= MOST_HYPOTHESES:
+            raise UserError(f"{self.hypotheses} hypotheses", f"1 to {MOST_HYPOTHESES}", "choose so many")
         one_of("optimizer", self.optimizer, get_args(Optimizer))
         one_of("ablation", self.ablation, get_args(Ablation))
         steps, shares = [0, *(s for s, _ in self.early_stop), self.steps], [x for _, x in self.early_stop]

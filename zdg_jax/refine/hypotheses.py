@@ -17,6 +17,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.hull import EXPANSION, expanded_hull, hand_position
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.refine.config import MOST_HYPOTHESES
 
 #: The type that pinches, and the one that holds with all the hand.
 PINCH, WRAP = "lift", "wrap-grasp"
@@ -31,7 +32,7 @@ class Neighbour:
       turn, tilt, swing: of the hand about D_palm, D_finger and the third axis, degrees. With the last two the
         hand comes from another side, and eq. 1 puts it there.
       other_type: a pinch in place of a hold with all the hand, and the other way round.
-      tier: those of a lower one are preferred.
+      tier: those of a lower one are preferred; 0 is what was reasoned.
     """
 
     name: str
@@ -39,23 +40,23 @@ class Neighbour:
     tilt: float = 0.0
     swing: float = 0.0
     other_type: bool = False
-    tier: int = 0
+    tier: int = 1
 
 
-REASONED = Neighbour("reasoned")
+REASONED = Neighbour("reasoned", tier=0)
 #: In the order in which they are taken.
 NEIGHBOURS = (
     Neighbour("tilted 45", tilt=45.0),
-    Neighbour("other type", other_type=True, tier=1),
+    Neighbour("other type", other_type=True, tier=2),
     Neighbour("swung -45", swing=-45.0),
     Neighbour("tilted -45", tilt=-45.0),
-    Neighbour("other type, tilted -90", tilt=-90.0, other_type=True, tier=2),
-    Neighbour("other type, swung 90", swing=90.0, other_type=True, tier=2),
+    Neighbour("other type, tilted -90", tilt=-90.0, other_type=True, tier=3),
+    Neighbour("other type, swung 90", swing=90.0, other_type=True, tier=3),
     Neighbour("turned -45", turn=-45.0),
     Neighbour("turned 45", turn=45.0),
     Neighbour("swung 45", swing=45.0),
 )
-MOST = 1 + len(NEIGHBOURS)
+assert 1 + len(NEIGHBOURS) == MOST_HYPOTHESES
 TIERS: Mapping[str, int] = {n.name: n.tier for n in (REASONED, *NEIGHBOURS)}
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
 _SHARE = 10
@@ -82,7 +83,7 @@ def hypotheses(
     Args:
       hand, obj: the hand and the object.
       grasp: with guidance and an initial grasp.
-      count: 1 for the paper's single hypothesis, at most `MOST`.
+      count: 1 for the paper's single hypothesis, at most `MOST_HYPOTHESES`.
       num: starts.
     """
     initial, guidance = grasp.initial, grasp.guidance

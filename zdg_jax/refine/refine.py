@@ -41,7 +41,6 @@ class Task:
       num: starts around G'.
       seed: of the jitter.
       starts: (pose [k, 7], joints [k, active]) instead, object frame; `num` and `seed` are not looked at.
-      hypotheses: how many ways to hold share the starts; the paper's 1 are all around G'.
     """
 
     obj: ObjectModel
@@ -49,7 +48,6 @@ class Task:
     num: int = 64
     seed: int = 0
     starts: tuple[Float[np.ndarray, "k 7"], Float[np.ndarray, "k active"]] | None = None
-    hypotheses: int = 1
 
 
 def refine(
@@ -178,7 +176,7 @@ def _starts(hand: HandModel, task: Task, config: RefineConfig) -> _Begun:
     if initial is None:
         nothing = np.full((task.num, 7), np.nan), np.full((task.num, active), np.nan)
         return _Begun.of(hand, nothing, None)
-    found = hypotheses(hand, task.obj, task.grasp, task.hypotheses, task.num)
+    found = hypotheses(hand, task.obj, task.grasp, config.hypotheses, task.num)
     each = [
         _Begun.of(hand, jittered(hand, h.initial, h.num, task.seed + place, config), h.initial, h.name)
         for place, h in enumerate(found)
