@@ -98,6 +98,7 @@ _ALL: tuple[Column, ...] = (
     Column("init_energy", "terms", stored=False),
     Column("pose_deviation", "real", stored=False),
     Column("score", "real", stored=False),
+    Column("off_region", "real", stored=False),
     # the paper's metrics, in the order of its tables
     Column(
         "p_vol_cm3", "real", "P.Vol (cm³) ↓", short="P.Vol", hint="cm³", shown=("paper", "report"),

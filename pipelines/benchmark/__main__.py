@@ -38,7 +38,7 @@ class Options(RefineOptions, ChooseOptions, Instructions):
     others: Annotated[str, arg(help="Reasoner of the stages that oracle leaves.")] = "offline"
     methods: Annotated[tuple[str, ...], arg(metavar="NAME=PATH", help="Other methods' grasp files.")] = ()
     keep: Keep = 4
-    #: The paper's rows have one hypothesis and its own test; `--select hold --hypotheses 8` is how synth chooses.
+    #: The paper's rows have one hypothesis and its own test; synth's are `--select hold --hypotheses 8`.
     select: Annotated[str, arg(metavar="gravity|hold", help="Test that grasps are kept by.")] = "gravity"
     hypotheses: Annotated[int, arg(help="Ways to hold that share the initial grasps; the paper's is 1.")] = 1
     segmenter: Segmenter = "geometric"

@@ -57,7 +57,7 @@ def clouds(objects: Sequence[ObjectModel], problems: Sequence[Problem]) -> Cloud
     each = [
         (
             p.points, obj.samples.normals @ p.field.R_field_obj.T, p.hand_mask, p.func_mask,
-            p.object_samples, p.sample_weight, p.prior, p.weights, p.tolerance,
+            p.object_samples, p.sample_weight, p.prior[p.kind], p.weights, p.tolerance,
         )
         for obj, p in zip(objects, problems, strict=True)
     ]  # fmt: skip

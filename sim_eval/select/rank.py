@@ -20,6 +20,9 @@ LEAST_SHARE = 0.5
 PIERCING_CM = 0.3
 #: Of grasps that hold, one this deep in the object comes after those that are not, cm.
 DEEP_CM = 0.1
+#: Shares of the touching fingers beside the reasoned regions: above the first a grasp is on the wrong part,
+#: above the others it strays.
+WRONG_PART, STRAYS = 0.5, (0.25, 0.1)
 #: Share of the candidates that the reasoned hypothesis gives, and of the kept ones that any one may give
 #: while others of its tier hold too.
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
@@ -40,8 +43,8 @@ def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
 def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
-    The reasoned hypothesis gives two fifths, the others as many each, the best of each first: natural before
-    unnatural, then by score. What is left over is filled up with the next ones. Energies of different grasp
+    The reasoned hypothesis gives two fifths, the others as many each, the best of each first: on the right part
+    before beside it, natural before unnatural, then by score. What is left over is filled up with the next ones. Energies of different grasp
     types are not compared: a pinch, which is asked for fewer contacts, would always win.
 
     Args:
@@ -50,7 +53,8 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
-    order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable]))]
+    wrong = np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float) > WRONG_PART
+    order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable], wrong[usable]))]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
     others = max(1, len(mine) - (REASONED.name in mine))
     own = count if len(mine) == 1 else round(_OWN_SHARE * count)
@@ -116,8 +120,9 @@ def rank(
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
-    By, in this order: withstands six forces and is reached freely; natural, with the thumb on the object;
-    not deep; in force closure; the hypothesis' tier; forces withstood; score.
+    By, in this order: on the right part; withstands six forces and is reached freely; natural, with the thumb
+    on the object; not deep; how far it strays from the regions; in force closure; the hypothesis' tier; forces
+    withstood; score.
 
     Args:
       grasps: with the columns of the closing and of `measure_shape`.
@@ -128,14 +133,16 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
     tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
     closure = np.asarray(c["force_closure"], bool)
-    keys = (c["score"], tier, -np.asarray(c["six_force_held"], float), ~closure, deep, odd, ~holds)
-    return np.lexsort(keys)
+    off = np.asarray(c.get("off_region", np.zeros(len(grasps))), float)
+    strays = np.sum([off > limit for limit in STRAYS], axis=0)
+    held = -np.asarray(c["six_force_held"], float)
+    return np.lexsort((c["score"], held, tier, ~closure, strays, deep, odd, ~holds, off > WRONG_PART))
 
 
 def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
     """The first `keep` numbers of grasps in order, of which no hypothesis gives more than three quarters.
 
-    Only others of the same grasp type that hold, natural and not deep, take a place from it.
+    Only others of the same grasp type that hold, natural, not deep and on the regions, take a place from it.
 
     Args:
       grasps: in the order of `rank_by_hold`.
@@ -144,6 +151,7 @@ def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
     names, c = hypothesis_of(grasps), grasps.columns
     fine = np.asarray(c["six_force_suc"], bool) & (np.asarray(c["approach_free"], float) == 1.0)
     fine &= ~unnatural(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
+    fine &= np.asarray(c.get("off_region", np.zeros(len(grasps))), float) <= STRAYS[0]
     first = list(range(min(keep, len(grasps))))
     if not first:
         return np.zeros(0, np.int64)

@@ -21,11 +21,13 @@ OFF_REGION_WEIGHT = 2.0
 def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
-    """score + `OFF_REGION_WEIGHT` `off_region_ratio`; the grasps themselves where no region was reasoned."""
+    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, and that as `off_region`; nothing where no region was
+    reasoned.
+    """
     if guidance is None:
         return grasps
     off = off_region_ratio(hand, obj, guidance, grasps.hand_pose, grasps.joints)
-    return grasps.with_columns({"score": grasps["score"] + OFF_REGION_WEIGHT * off})
+    return grasps.with_columns({"score": grasps["score"] + OFF_REGION_WEIGHT * off, "off_region": off})
 
 
 def off_region_ratio(
