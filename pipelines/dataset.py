@@ -151,7 +151,8 @@ def _check_size(file: pq.ParquetFile, path: Path) -> None:
     values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
     if file.metadata.num_rows > MOST_ROWS or max(total, 8 * values) > MOST_BYTES:
         raise UserError(
-            f"{path} of {file.metadata.num_rows} rows, {total / 2**30:.0f} GiB", f"at most {MOST_ROWS} rows, 16 GiB",
+            f"{path} of {file.metadata.num_rows} rows, {total / 2**30:.0f} GiB",
+            f"at most {MOST_ROWS} rows, 16 GiB",
             "split it",
         )  # fmt: skip
 

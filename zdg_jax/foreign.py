@@ -141,8 +141,8 @@ def _deep(name: str) -> UserError:
 def file_name(word: object) -> str:
     """A word out of data as the name of one file or folder: it can neither hide, nor leave its folder.
 
-    Letters, digits, `_`, `-` and inner dots stay; at most 120 bytes. Words that had to be changed end in a hash
-    of what they were, so that two of them never share a name.
+    Letters, digits, `_`, `-` and inner dots stay; at most 120 bytes. Words that had to be changed, by more
+    than spaces, end in a hash of what they were, so that two of them do not share a name.
     """
     text = str(word)
     plain = re.sub(r"[^\w.-]+", "_", text).strip(".")

@@ -1,8 +1,8 @@
 """Pickled numpy files of other people, read without running or trusting what they hold.
 
-A pickle may name any function, and numpy's own `__setstate__` takes raw bytes as pointers where a dtype says so.
-Hence nothing of numpy is called by the pickle: arrays and dtypes are built as stand-ins of ours, by the plain
-Python unpickler, and turned into arrays afterwards, once kind, shape and number of bytes agree.
+A pickle may name any function, and numpy's own `__setstate__` takes raw bytes as pointers where a dtype says
+so. Hence nothing of numpy is called by the pickle: arrays and dtypes are built as stand-ins of ours, by the
+plain Python unpickler, and turned into arrays afterwards, once kind, shape and number of bytes agree.
 """
 
 from __future__ import annotations
@@ -85,10 +85,13 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     },
 }  # fmt: skip
 # No opcode that makes instances, reaches an extension registry or allocates by a number of its own.
-_OPCODES = """PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1
-LONG4 FLOAT BINFLOAT UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING BINBYTES
-SHORT_BINBYTES BINBYTES8 EMPTY_LIST EMPTY_TUPLE EMPTY_DICT TUPLE TUPLE1 TUPLE2 TUPLE3 LIST DICT APPEND APPENDS
-SETITEM SETITEMS GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD""".split()
+_OPCODES = """
+PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
+FLOAT BINFLOAT UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING BINBYTES
+SHORT_BINBYTES BINBYTES8 EMPTY_LIST EMPTY_TUPLE EMPTY_DICT TUPLE TUPLE1 TUPLE2 TUPLE3 LIST DICT APPEND
+APPENDS SETITEM SETITEMS GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE
+BUILD
+""".split()
 
 
 class _Reader(pickle._Unpickler):  # the C one sizes its memo by a number in the file
