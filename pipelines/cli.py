@@ -17,6 +17,7 @@ from pipelines.judge_command import Judge
 from pipelines.models_command import Models
 from pipelines.prompts_command import Prompts
 from pipelines.runtime import program
+from zdg_jax.errors import printable
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Synth:
         from zdg_jax.reasoning.status import STOPPING
 
         result = synth(SynthOptions(**asdict(self)))
-        print(result.summary())
+        print(printable(result.summary(), keep="\n"))
         if result.status in STOPPING:
             return 3
         if result.succeeded and not result.num_good:
@@ -105,7 +106,7 @@ class Eval:
             up=self.up,
         )
         report.show(Console())
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.measured else 1
 
 
@@ -131,7 +132,7 @@ class Export:
         result = export(
             self.grasps, self.format, self.out, objects=self.objects, hand=self.hand, name=self.name
         )
-        print(result.summary())
+        print(printable(result.summary(), keep="\n"))
         return 0 if result.written else 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import tyro
@@ -12,6 +12,7 @@ from tyro.conf import FlagCreatePairsOff, arg
 
 from pipelines.arguments import Ablate, Hand, MaxUsd, Optimizer, ReasonerName, Route, Select, View
 from pipelines.runtime import program
+from zdg_jax.errors import printable
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Generate:
             print(f"--max-usd reached: {written}; run the same command again to go on", file=sys.stderr)
             return 3
         kind, _, said = result.why.partition(": ")
+        result = replace(result, why=printable(result.why))
         if kind == Status.MACHINE_FAULT:
             print(f"generate: {said}; {written}", file=sys.stderr)
             return 2

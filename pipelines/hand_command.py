@@ -9,6 +9,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
+from zdg_jax.errors import printable
+
 
 @dataclass(frozen=True)
 class HandNew:
@@ -131,7 +133,7 @@ class Retarget:
         from pipelines.retarget import retarget_file
 
         report = retarget_file(self.grasps, self.hand, self.out, refine=self.refine)
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.kept else 1
 
 

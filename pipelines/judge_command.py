@@ -7,6 +7,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from zdg_jax.errors import printable
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -25,5 +27,5 @@ class Judge:
 
         reasoner = api.make_reasoner(self.reasoner, max_usd=self.max_usd, check=True)
         report = judge_file(self.folder, reasoner, grasps=self.grasps)
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.total.judged else 1

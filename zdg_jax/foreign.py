@@ -147,7 +147,7 @@ def file_name(word: object) -> str:
     text = str(word)
     plain = re.sub(r"[^\w.-]+", "_", text).strip(".")
     short = plain.encode("utf-8", "replace")[:100].decode("utf-8", "ignore")
-    if short == text and short.upper().partition(".")[0] not in _RESERVED:
+    if short and short == text and short.upper().partition(".")[0] not in _RESERVED:
         return short
     if short == plain and short and "_" in short and re.fullmatch(r"[\w. -]+", text) and text[0] != ".":
         return short  # spaces alone: names that people type stay readable

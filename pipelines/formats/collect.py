@@ -117,8 +117,11 @@ def first_of(path: Path, suffix: str, load: Callable[[Path], T]) -> T | None:
     for file in files_of(path, suffix)[:64]:
         if file.suffix != suffix:
             continue
+        found: list[T] = []
         with suppress(UserError):
-            return load(file)
+            guarded(file.name, lambda file=file, found=found: found.append(load(file)))
+        if found:
+            return found[0]
     return None
 
 

@@ -92,12 +92,20 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
     Raises:
       UserError: unreadable, a hand that can't be told or that we do not have, another number of joints.
     """
-    told = hand or first_of(path, ".npy", lambda file: _hand_of(_load(file), file))
-    model = load_hand(told or _hand_of(_load(files_of(path, ".npy")[0]), path))
+    model = (
+        load_hand(hand)
+        if hand
+        else first_of(path, ".npy", lambda file: load_hand(_hand_of(_load(file), file)))
+    )
+    model = model or load_hand(_hand_of(_load(files_of(path, ".npy")[0]), path))
     rows = Rows(model)
 
     def read_one(file: Path, label: str) -> None:
         data = _load(file)
+        if not hand and load_hand(_hand_of(data, file)).name != model.name:
+            raise UserError(
+                f"{file.name} of another hand", f"{model.name}, as the first file", "name one with --hand"
+            )
         stages = _stages(data, model, file.name)
         source, world_obj = _object(data, file)
         benchmark = data.grasp_qpos is not None

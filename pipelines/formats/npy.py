@@ -11,6 +11,7 @@ import io
 import math
 import pickle
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,23 @@ def _frombuffer(data: Any, dtype: Any, shape: Any, order: str = "C") -> _Array:
     return made
 
 
+def _encode(text: Any, coding: Any = "latin1") -> bytes:
+    """Bytes as protocol 2 spells them."""
+    if not isinstance(text, str) or coding != "latin1":
+        raise pickle.UnpicklingError("holds a strange text")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    return b""  # which protocol 2 spells so
+
+
 class _Name:
     """The class that `_reconstruct` is given."""
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
+    ("_codecs", "encode"): _encode, ("__builtin__", "bytes"): _no_bytes, ("builtins", "bytes"): _no_bytes,
     ("numpy", "ndarray"): _Name, ("numpy", "dtype"): _DType, ("collections", "OrderedDict"): dict,
     ("builtins", "complex"): complex, ("__builtin__", "complex"): complex,
     **{
@@ -110,7 +123,14 @@ class _Reader(pickle._Unpickler):  # the C one sizes its memo by a number in the
             raise pickle.UnpicklingError(f"sets the state of a {type(made).__name__}")
         made.__setstate__(state)
 
+    def _bytearray(self) -> None:
+        (count,) = struct.unpack("<Q", self.read(8))
+        if count > MAX_FILE:
+            raise pickle.UnpicklingError("holds more bytes than its file")
+        self.append(self.read(count))  # protocol 5 spells arrays so
+
     dispatch[pickle.BUILD[0]] = _build
+    dispatch[pickle.BYTEARRAY8[0]] = _bytearray
 
 
 class _Plain:

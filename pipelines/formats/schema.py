@@ -54,7 +54,7 @@ def _doubles(value: Any) -> np.ndarray:
             if made.dtype.kind != "O" or any(isinstance(v, str | bytes) for v in made.ravel()):
                 raise TypeError
             made = made.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError("no numbers") from None
     with np.errstate(over="ignore", invalid="ignore"):
         made = made.astype(np.float64)

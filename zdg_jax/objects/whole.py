@@ -107,7 +107,7 @@ def outward(
     turned = [
         k
         for k in np.flatnonzero((volume < 0) & ~is_open)
-        if not _inside_another(vertices, faces, label, volume, k)
+        if not _inside_another(vertices, faces, label, volume, int(k))
     ]
     flipped = np.isin(label, turned)
     faces[flipped] = faces[flipped][:, ::-1]
