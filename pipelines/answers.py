@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import one_of
 
 ACTIONS = ("stats", "clear")
 
@@ -17,8 +17,7 @@ def run(action: str) -> str:
     """
     from zdg_jax.reasoning.models.answer_cache import CacheStats, UnjudgedAnswers, answer_cache
 
-    if action not in ACTIONS:
-        raise UserError(f"cache action {action!r}", f"one of {', '.join(ACTIONS)}", "e.g. zdg cache stats")
+    one_of("cache action", action, ACTIONS, "e.g. zdg cache stats")
     cache = answer_cache()
     try:
         if action == "clear":

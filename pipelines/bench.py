@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from tyro.conf import FlagCreatePairsOff, arg, subcommand
 
+from pipelines.options import Hand, Json, check_ranges, values_of
 from zdg_jax.errors import UserError
 
 
@@ -28,7 +29,7 @@ class BenchRefine:
     paths: Annotated[
         str, arg(metavar="A,B", help="Some of pairwise, xla, kernel; kernel only where there is CUDA.")
     ] = "pairwise,xla,kernel"
-    hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
+    hand: Hand = "human16"
     pairwise_grasps: Annotated[
         int | None,
         arg(help="Grasps for the slow reference; by device 16 or 1024. Their energies are compared."),
@@ -38,7 +39,7 @@ class BenchRefine:
     scale_test: Annotated[
         bool, FlagCreatePairsOff, arg(help="Refine everything in one call; no other path is timed.")
     ] = False
-    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+    json: Json = None
 
     def run(self) -> int:
         write = writer(self.json)
@@ -49,17 +50,9 @@ class BenchRefine:
         from sim_eval.bench.scale import bench_scale
         from sim_eval.bench.show import show_refine, show_scale
 
-        options = RefineBench(
-            objects=self.objects,
-            grasps=self.grasps,
-            seeds=self.seeds,
-            steps=self.steps,
-            paths=_words(self.paths),
-            hand=self.hand,
-            pairwise_grasps=self.pairwise_grasps,
-            devices=self.devices,
-            meshes=_words(self.meshes),
-        )
+        asked = values_of(RefineBench, self)
+        asked["paths"], asked["meshes"] = _words(self.paths), _words(self.meshes)
+        options = RefineBench(**asked)
         report = (bench_scale if self.scale_test else bench_refine)(options, _say)
         print((show_scale if self.scale_test else show_refine)(report))
         write(report)
@@ -72,11 +65,10 @@ class BenchFields:
 
     objects: Annotated[str, arg(metavar="A,B", help="Names of YCB scans; all by default.")] = ""
     points: Annotated[int, arg(help="Points of each scan.")] = 40_000
-    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+    json: Json = None
 
     def run(self) -> int:
-        if self.points < 1:
-            raise UserError(f"--points {self.points}", "at least 1", "choose another --points")
+        check_ranges(self)
         write = writer(self.json)
         from sim_eval.bench.fields import bench_fields
         from sim_eval.bench.show import show_fields
@@ -97,7 +89,7 @@ class BenchSim:
     prepare: Annotated[
         str | None, arg(metavar="FILE.npz", help="Write such a file and stop: reasons offline and refines.")
     ] = None
-    hand: Annotated[str, arg(metavar="NAME", help="Hand to prepare for: human16 or shadow.")] = "human16"
+    hand: Hand = "human16"
     meshes: Annotated[
         str, arg(metavar="A,B", help="Mesh files or ycb:NAMEs to prepare; all YCB scans by default.")
     ] = ""
@@ -109,7 +101,7 @@ class BenchSim:
     batches: Annotated[str, arg(metavar="N,M", help="Grasps in one call; by device if empty.")] = ""
     compare: Annotated[int, arg(help="Grasps whose outcome is compared between MJX and C; 0 for none.")] = 128
     rows: Annotated[int | None, arg(help="Grasps of a chunk on one device; by its memory.")] = None
-    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+    json: Json = None
 
     def run(self) -> int:
         write = writer(self.json)
@@ -154,7 +146,7 @@ class BenchRetarget:
         ""
     )
     one_by_one: Annotated[int, arg(help="Grasps of the baseline, one a call; 0 for none.")] = 16
-    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+    json: Json = None
 
     def run(self) -> int:
         write = writer(self.json)

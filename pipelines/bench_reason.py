@@ -18,9 +18,9 @@ from typing import Any
 import ray
 
 from pipelines.cluster.crew_ray import RayCrew, connect
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import StageFault
+from pipelines.options import GenerateOptions
 
 SCANS = ("025_mug", "048_hammer", "011_banana", "006_mustard_bottle")
 

@@ -4,63 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated
 
-import tyro
 from tyro.conf import Positional, arg, subcommand
 
-from pipelines.arguments import Ablate, Hand, MaxUsd, Optimizer, ReasonerName, Route, Select, View
 from pipelines.bench import Bench
 from pipelines.hand_command import HandCommand, Retarget
 from pipelines.judge_command import Judge
 from pipelines.models_command import Models
+from pipelines.options import Backend, GraspFileOptions, Name, SynthOptions, Up
 from pipelines.prompts_command import Prompts
 from pipelines.runtime import program
 from zdg_jax.errors import printable
 
 
 @dataclass(frozen=True)
-class Synth:
+class Synth(SynthOptions):
     """Synthesize, simulate and picture grasps for one object and one task."""
 
-    object: Annotated[
-        Positional[str], arg(metavar="OBJECT", help="A mesh file, ycb:NAME or zoo:CATEGORY/VARIANT.")
-    ]
-    task: Annotated[
-        Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
-    ]
-    hand: Hand = "human16"
-    reasoner: ReasonerName = "offline"
-    num: Annotated[int, arg(help="Initial grasps to refine.")] = 64
-    keep: Annotated[int, arg(help="Grasps to keep, the best by energy and then by simulation.")] = 8
-    seed: Annotated[int, arg(help="Same seed, same result.")] = 0
-    scale: Annotated[float, arg(help="Metres per unit of the mesh file, e.g. 0.001 for millimetres.")] = 1.0
-    up: Annotated[str | None, arg(metavar="x|y|z", help="Axis of the file that points up: y, for ycb z.")] = (
-        None
-    )
-    name: Annotated[
-        str | None, arg(metavar="WORD", help="What the object is called; reasoning sees no other name.")
-    ] = None
-    ablate: Ablate = None
-    optimizer: Optimizer = "adam"
-    view: View = "ask"
-    segmenter: Annotated[
-        str, arg(metavar="NAME", help="Who finds parts in pictures: geometric or sam:PATH_OR_ID.")
-    ] = "geometric"
-    features: Annotated[
-        str, arg(metavar="NAME", help="Features for lifting: geometric, or PartField's .npy file or folder.")
-    ] = "geometric"
-    route: Route = ()
-    max_usd: MaxUsd = None
-    select: Select = "gravity"
-    out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "out"
-
     def run(self) -> int:
-        from pipelines.synth import SynthOptions, synth
+        from pipelines.synth import synth
         from zdg_jax.reasoning.status import STOPPING
 
-        result = synth(SynthOptions(**asdict(self)))
+        result = synth(self)
         print(printable(result.summary(), keep="\n"))
         if result.status in STOPPING:
             return 3
@@ -70,23 +37,15 @@ class Synth:
 
 
 @dataclass(frozen=True)
-class Eval:
+class Eval(GraspFileOptions):
     """Simulate and measure grasps: ours, DexGraspBench's, DexGraspNet's or AffordPose's."""
 
     grasps: Annotated[
         Positional[str], arg(metavar="FILE", help="A grasp file, or a folder of them; docs/formats.md.")
     ]
     protocol: Annotated[str, arg(metavar="gravity|gravity_hold|six_force", help="Test to run.")] = "gravity"
-    backend: Annotated[
-        str, arg(metavar="auto|mjx|warp|c", help="Simulator; auto: mjx on an accelerator, else C MuJoCo.")
-    ] = "auto"
-    objects: Annotated[
-        str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
-    ] = None
-    hand: Annotated[str | None, arg(metavar="NAME", help="Hand of the grasps; the file's by default.")] = None
-    up: Annotated[
-        str | None, arg(metavar="x|y|z", help="Axis of other people's meshes that points up: y.")
-    ] = None
+    backend: Backend = "auto"
+    up: Up = None
     out: Annotated[
         str | None, arg(metavar="FILE|DIR", help="Write .json, .parquet or .md, or all into a folder.")
     ] = None
@@ -111,20 +70,13 @@ class Eval:
 
 
 @dataclass(frozen=True)
-class Export:
+class Export(GraspFileOptions):
     """Write grasps in another format, with the meshes that its readers expect."""
 
     grasps: Annotated[Positional[str], arg(metavar="FILE", help="A grasp file of any format we read.")]
     format: Annotated[str, arg(metavar="dexgraspbench|dexgraspnet|glb", help="What to write.")]
     out: Annotated[str, arg(metavar="DIR", help="Folder for the files.")] = "export"
-    objects: Annotated[
-        str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
-    ] = None
-    hand: Annotated[str | None, arg(metavar="NAME", help="Hand of the grasps; the file's by default.")] = None
-    name: Annotated[
-        str | None,
-        arg(metavar="WORD", help="What the object is called; by default as in synth."),
-    ] = None
+    name: Name = None
 
     def run(self) -> int:
         from pipelines.export import export
@@ -169,13 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns: 0 done (failed rows included), 1 no grasp succeeded, 2 the user must mend something, 3 stopped
       at `--max-usd` or because a model was there no more (the same command goes on).
     """
-    command = tyro.cli(
-        Command,  # type: ignore[arg-type]
-        prog="zdg",
-        description="A mesh and a sentence in, simulated, task-oriented dexterous grasps out.",
-        args=argv,
-    )
-    return program("zdg", command.run)
+    said = "A mesh and a sentence in, simulated, task-oriented dexterous grasps out."
+    return program("zdg", Command, argv, description=said)
 
 
 if __name__ == "__main__":

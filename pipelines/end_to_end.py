@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import tyro
 from tyro.conf import Positional, arg, subcommand
 
+from pipelines.options import Backend, Batch, Hand, Json, LoopOptions, Num
 from pipelines.runtime import program
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Pack:
 
     file: Annotated[Positional[str], arg(metavar="FILE", help="Where to write it.")]
     objects: Annotated[str, arg(metavar="A,B", help="YCB scans.")] = ",".join(SCANS)
-    hand: Annotated[str, arg(metavar="NAME", help="Hand to use.")] = "human16"
+    hand: Hand = "human16"
 
     def run(self) -> int:
         from pipelines.cluster.packing import pack
@@ -50,17 +50,16 @@ class Pack:
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(LoopOptions):
     """Time the stages on this machine's device."""
 
     file: Annotated[Positional[str], arg(metavar="FILE", help="What `pack` wrote.")]
     grasps: Annotated[int | None, arg(help="Grasps in all; by device 512 or 131072.")] = None
-    num: Annotated[int, arg(help="Starts a task.")] = 64
-    steps: Annotated[int, arg(help="Steps of refinement.")] = 600
-    batch: Annotated[int | None, arg(help="Grasps a refinement call; by device 128 or 16384.")] = None
-    backend: Annotated[str, arg(metavar="NAME", help="Simulator.")] = "auto"
+    num: Num = 64
+    batch: Batch = None
+    backend: Backend = "auto"
     out: Annotated[str | None, arg(metavar="DIR", help="Keep the dataset there.")] = None
-    json: Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")] = None
+    json: Json = None
 
     def run(self) -> int:
         from pipelines.runtime import start_jax
@@ -93,11 +92,11 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
 
     from pipelines.cluster.drop import DropStage
     from pipelines.cluster.files import Folder
-    from pipelines.cluster.options import GenerateOptions
     from pipelines.cluster.output import Output
     from pipelines.cluster.packing import unpack
-    from pipelines.cluster.refine import RefineStage, refine_config_of
+    from pipelines.cluster.refine import RefineStage
     from pipelines.cluster.work import Refined
+    from pipelines.options import GenerateOptions
     from sim_eval.bench.monitor import Compilations, machine, peak_memory
 
     devices = jax.local_devices()
@@ -107,10 +106,10 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
     say(f"objects unpacked, fields built: {time.perf_counter() - begin:.1f} s")
     asked = GenerateOptions(
         tasks=options.file, out=out, hand=packed.hand.name, reasoner="replay:packed", num=options.num,
-        keep=options.num, steps=options.steps, batch=options.batch,
+        keep=options.num, steps=options.steps, optimizer=options.optimizer, batch=options.batch,
     )  # fmt: skip
     asked.check()
-    refine = RefineStage(packed.hand, refine_config_of(asked), options.num, options.batch)
+    refine = RefineStage(packed.hand, asked.refine_config(), options.num, options.batch)
     earlier = refine.compiled_shapes()  # by whoever used this process before
     drop = DropStage(packed.hand, options.backend)
     output = Output(Folder(out), asked, packed.hand)
@@ -237,8 +236,7 @@ Command = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of the two."""
-    command = tyro.cli(Command, prog="python -m pipelines.end_to_end", args=argv)  # type: ignore[arg-type]
-    return program("end_to_end", command.run)
+    return program("pipelines.end_to_end", Command, argv)
 
 
 if __name__ == "__main__":

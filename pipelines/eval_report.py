@@ -18,6 +18,7 @@ from sim_eval import tables
 from sim_eval.select.rank import LIMITS
 from zdg_jax.columns import shown
 from zdg_jax.errors import UserError, printable
+from zdg_jax.markdown import table
 
 SHOWN = 12  # objects on the terminal; files have all
 IDENTITY = ("grasp_id", "object_id", "category", "status", "status_reason")
@@ -184,9 +185,7 @@ def _column(values: list[Any]) -> np.ndarray:
 
 def _diversity_table(sets: Mapping[str, Mapping[str, float | int]]) -> str:
     names = list(next(iter(sets.values())))
-    lines = ["| object | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    lines += [f"| {key} | " + " | ".join(f"{d[n]:.3g}" for n in names) + " |" for key, d in sets.items()]
-    return "\n".join(lines)
+    return table(["object", *names], [[key, *(f"{d[n]:.3g}" for n in names)] for key, d in sets.items()])
 
 
 def _finite(value: float | int) -> float | int | None:

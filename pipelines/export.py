@@ -16,7 +16,7 @@ from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.formats.write import unique
 from pipelines.lock import locked
 from pipelines.runtime import output_folder, start_jax
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, one_of
 from zdg_jax.foreign import file_name
 
 DENSITY = 1000.0  # kg/m³; DexGraspBench scales it to the mass of its test
@@ -60,8 +60,7 @@ def export(
       UserError: an unknown format, what the readers refuse, a name for several objects, or another object
         of the same name in `out`.
     """
-    if to not in WRITERS:
-        raise UserError(f"format {to!r}", f"one of {', '.join(WRITERS)}", "choose one with --format")
+    one_of("format", to, WRITERS, "choose one with --format")
     roots = None if objects is None else Path(objects).expanduser()
     start_jax()
     grasps = read_grasps(path, hand)

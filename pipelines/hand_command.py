@@ -9,6 +9,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg, subcommand
 
+from pipelines.options import Hand, LoopOptions, Out
 from zdg_jax.errors import printable
 
 
@@ -101,7 +102,7 @@ class HandTrajectory:
         return 0 if count else 1
 
 
-Hand = (
+Action = (
     Annotated[HandNew, subcommand("new", prefix_name=False)]
     | Annotated[HandCheck, subcommand("check", prefix_name=False)]
     | Annotated[HandFit, subcommand("fit", prefix_name=False)]
@@ -114,25 +115,25 @@ Hand = (
 class HandCommand:
     """Bring up, check and draw hands."""
 
-    what: Annotated[Hand, arg(name="")]
+    what: Annotated[Action, arg(name="")]
 
     def run(self) -> int:
         return self.what.run()
 
 
 @dataclass(frozen=True)
-class Retarget:
+class Retarget(LoopOptions):
     """Bring grasps of one hand to another by finger keypoints, refine and simulate them."""
 
     grasps: Annotated[Positional[str], arg(metavar="GRASPS.parquet", help="Or its folder.")]
-    hand: Annotated[str, arg(metavar="NAME", help="A hand's name or card.")]
-    out: Annotated[str, arg(metavar="DIR", help="Folder for the results.")] = "retargeted"
+    hand: Hand
+    out: Out = "retargeted"
     refine: Annotated[bool, arg(help="Refine after retargeting (eqs. 6-8).")] = True
 
     def run(self) -> int:
         from pipelines.retarget import retarget_file
 
-        report = retarget_file(self.grasps, self.hand, self.out, refine=self.refine)
+        report = retarget_file(self.grasps, self.hand, self.out, refine=self.refine, loop=self)
         print(printable(report.summary(), keep="\n"))
         return 0 if report.kept else 1
 

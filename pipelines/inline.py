@@ -17,9 +17,8 @@ from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Reasoned, Refined
 from pipelines.dataset import write_atomic, write_dataset, write_picture
 from pipelines.lock import locked
+from pipelines.options import SynthOptions
 from pipelines.runtime import output_folder, start_jax
-from pipelines.synth_options import SynthOptions, check_options
-from sim_eval.select import SelectBy, check_select
 from sim_eval.select.select import select as select_grasps
 from zdg_jax import api
 from zdg_jax.grasps import Grasps
@@ -27,10 +26,9 @@ from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.reasoning.config import ReasonConfig, parse_view
 from zdg_jax.reasoning.partfield import with_features
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
+from zdg_jax.refine.refine import refine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,13 +125,7 @@ def synthesize(
     *,
     hand: str = "human16",
     reasoner: Reasoner | str = "offline",
-    num: int = 64,
-    keep: int = 8,
-    seed: int = 0,
-    select: SelectBy = "gravity",
-    ablate: str | None = None,
-    optimizer: str = "adam",
-    view: str = "ask",
+    **settings: Any,
 ) -> Synthesis:
     """Task-oriented grasps for one object and one sentence, simulated and chosen: what `zdg synth` gives.
 
@@ -147,30 +139,38 @@ def synthesize(
       task: S, the sentence.
       hand: a hand by name, or its card.
       reasoner: who answers the stages' questions: its name, or a reasoner of your own.
-      num: K, initial grasps in the batch.
-      keep: grasps to keep.
-      seed: same seed, same result.
-      select: test that grasps are kept by.
-      ablate: None, or the stage to leave out (paper IV-C): "contact", "initial", "refine".
-      optimizer: a name of `refine.config.Optimizer`.
-      view: who chooses the side view: "ask", "auto", or its number.
+      settings: every other option of `zdg synth` by its name, e.g. `num=64`, `keep=8`, `seed=0`,
+        `select="six_force"`, `ablate="contact"`, `view="auto"`: the fields of `pipelines.options.Settings`.
     Returns: the kept grasps and everything that led to them; a task that failed says so in `status`.
     Raises:
       UserError: what the object, the hand, the task or an option lacks.
     """
     source = obj if isinstance(obj, str) else obj.object_id
     name = reasoner if isinstance(reasoner, str) else reasoner.name
-    options = SynthOptions(
-        source, task, "", hand=hand, reasoner=name, num=num, keep=keep, seed=seed, ablate=ablate,
-        optimizer=optimizer, view=view, select=select,
-    )  # fmt: skip
-    made = check_options(options, reasoner if not isinstance(reasoner, str) else None)
+    options = SynthOptions(source, task, "", hand=hand, reasoner=name, **settings)
+    made = ready(options, reasoner if not isinstance(reasoner, str) else None)
     start_jax()
     if isinstance(obj, str):
         obj, model = prepared(options)
     else:
         model = load_hand(hand)
     return run(options, obj, model, made)
+
+
+def ready(options: SynthOptions, reasoner: Reasoner | None = None) -> Reasoner:
+    """Refuse what can be refused before any work starts.
+
+    Args:
+      options: as asked.
+      reasoner: instead of the one that the options name.
+    Returns: the reasoner, whose address, key and model were looked at.
+    Raises:
+      UserError: see `SynthOptions.check`; no such reasoner.
+    """
+    options.check()
+    return reasoner or api.make_reasoner(
+        options.reasoner, routes=options.route, max_usd=options.max_usd, check=True
+    )
 
 
 def prepared(options: SynthOptions) -> tuple[ObjectModel, HandModel]:
@@ -202,25 +202,19 @@ def run(
       step: told what begins, and left when it ends.
     """
     with step("reason"):
-        reasoning = api.reason_task(
-            obj, hand, options.task, reasoner, seed=options.seed, ablate=options.ablate,
-            config=ReasonConfig(
-                view_index=parse_view(options.view), segmenter=make_segmenter(options.segmenter)
-            ),
-        )  # fmt: skip
+        config = options.reason_config()
+        reasoning = api.reason_task(obj, hand, options.task, reasoner, seed=options.seed, config=config)
         api.close_reasoner(reasoner)
     grasp = reasoning.grasp
-    columns = provenance.task_columns(obj, hand, grasp, options.config())
+    columns = provenance.task_columns(obj, hand, grasp, options, options.seed)
     task = TaskSpec(columns["task_id"], options.object, options.task, seed=options.seed)
     reasoned = Reasoned(task, grasp, columns, reasoning.trace, {}, {})
     if grasp.status == "ok":
         with step(f"refine {options.num} grasps"):
-            refined = api.refine_task(
-                obj, hand, grasp, num=options.num, seed=options.seed, ablate=options.ablate,
-                optimizer=options.optimizer,
-            )  # fmt: skip
+            config = options.refine_config()
+            refined = refine(hand, obj, grasp, num=options.num, seed=options.seed, config=config)
         with step("simulate and choose"):
-            by = check_select(options.select)
+            by = options.select_by()
             chosen = select_grasps(hand, obj, refined, options.keep, by=by, guidance=grasp.guidance)
         done = finished(Refined(reasoned, refined), chosen.kept, chosen.simulated)
     else:

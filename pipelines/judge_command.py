@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from pipelines.options import MaxUsd
 from zdg_jax.errors import printable
 
 
@@ -17,9 +18,7 @@ class Judge:
     folder: Annotated[Positional[str], arg(metavar="DIR", help="A folder that `zdg synth` wrote.")]
     reasoner: Annotated[str, arg(metavar="NAME", help="The judge; offline sees no pictures and can't.")]
     grasps: Annotated[int, arg(help="Grasps of each task, best first.")] = 3
-    max_usd: Annotated[
-        float | None, arg(metavar="USD", help="Stop before it costs more; the same command goes on later.")
-    ] = None
+    max_usd: MaxUsd = None
 
     def run(self) -> int:
         from pipelines.judge import judge_file

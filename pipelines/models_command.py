@@ -6,7 +6,9 @@ import json as json_
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import Positional, arg
+
+from pipelines.options import PrintJson
 
 if TYPE_CHECKING:
     from zdg_jax.reasoning.models.catalogue import Model
@@ -26,7 +28,7 @@ class Models:
     output_tokens: Annotated[
         float | None, arg(metavar="N", help="Tokens out, a request, hidden reasoning included.")
     ] = None
-    json: Annotated[bool, FlagCreatePairsOff, arg(help="Print JSON, sources included.")] = False
+    json: PrintJson = False
 
     def run(self) -> int:
         rows = model_rows(self)
@@ -40,12 +42,11 @@ def model_rows(options: Models) -> list[dict[str, Any]]:
     Raises:
       UserError: unknown provider, a number of the task below 0, or a wrong file of the user's.
     """
-    from zdg_jax.errors import UserError
+    from zdg_jax.errors import UserError, one_of
     from zdg_jax.reasoning.models.settings import tables
 
-    known = tables().provider_names()
-    if options.provider is not None and options.provider not in known:
-        raise UserError(f"provider {options.provider!r}", f"one of {', '.join(known)}", "choose one")
+    if options.provider is not None:
+        one_of("provider", options.provider, tables().provider_names(), "choose one")
     counts = _counts(options)
     if min(counts) < 0:
         raise UserError(f"a task of {counts}", "numbers of 0 or more", "choose others")

@@ -8,41 +8,32 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-import tyro
-from tyro.conf import FlagCreatePairsOff, arg
+from tyro.conf import arg
 
-from pipelines.arguments import ReasonerName, Route, Select
 from pipelines.cluster.files import Folder, shards
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
+from pipelines.options import Concurrency, PrintJson, Settings, TaskFile
 from pipelines.runtime import program
 from sim_eval.select.select import SHORTLIST
-from zdg_jax.errors import UserError
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Predict calls, cost, hours and disk of a run from measured rates."""
+class Plan(Settings):
+    """Predict calls, cost, hours and disk of a run from measured rates; takes the run's own options."""
 
-    tasks: Annotated[str, arg(metavar="FILE", help="The table, as for pipelines.generate.")]
+    tasks: TaskFile
     out: Annotated[
         str | None, arg(metavar="DIR_OR_URI", help="Tasks that are finished there are left out.")
     ] = None
-    reasoner: ReasonerName = "offline"
-    route: Route = ()
-    num: Annotated[int, arg(help="Initial grasps a task.")] = 64
-    keep: Annotated[int, arg(help="Grasps of a task to keep.")] = 8
-    steps: Annotated[int, arg(help="Steps of refinement.")] = PAPER_STEPS
-    select: Select = "gravity"
     cpus: Annotated[int, arg(help="Processors of the cluster.")] = 16
     gpus: Annotated[int, arg(help="GPUs of the cluster; 0: refinement on processors.")] = 1
-    concurrency: Annotated[int, arg(help="Requests in flight.")] = 256
+    concurrency: Concurrency = 256
     rates: Annotated[
         str | None, arg(metavar="DIR_OR_URI", help="The --out of an earlier run, to take its rates.")
     ] = None
-    json: Annotated[bool, FlagCreatePairsOff, arg(help="Print JSON.")] = False
+    json: PrintJson = False
 
     def run(self) -> int:
         report = predict(self)
@@ -56,15 +47,8 @@ def predict(options: Plan) -> dict[str, Any]:
     Raises:
       UserError: what the table or an option lacks.
     """
-    GenerateOptions(
-        options.tasks, "", num=options.num, keep=options.keep, steps=options.steps, select=options.select
-    ).check()
-    for name, low in (("cpus", 1), ("gpus", 0), ("concurrency", 1)):
-        if getattr(options, name) < low:
-            raise UserError(
-                f"--{name} {getattr(options, name)}", f"{low} or more", f"choose another --{name}"
-            )
-    known = read_tasks(options.tasks).tasks
+    options.check()
+    known = read_tasks(options.tasks, options.seed).tasks
     done = finished(options.out) if options.out is not None else set()
     tasks = [task for task in known if task.task_id not in done]
     rates = measured(options.rates) if options.rates is not None else DEFAULTS
@@ -82,7 +66,7 @@ def predict(options: Plan) -> dict[str, Any]:
         "simulate": simulated * (rates.close_s if closed else rates.simulate_s),
     }
     stages = {name: seconds / options.cpus for name, seconds in cpu_s.items()}
-    waits = calls * rates.call_s / options.concurrency
+    waits = calls * rates.call_s / (options.concurrency or 256)
     wall = max(sum(stages.values()), waits, refine_gpu / options.gpus if options.gpus else 0.0)
     rows = len(tasks) * min(options.keep, options.num)
     return {
@@ -151,11 +135,10 @@ def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:
 def _reasoners(options: Plan) -> list[str]:
     """Who answers each stage; the point stage is asked now and then, and counts as one all the same."""
     import prompts
-    from zdg_jax.reasoning.models.settings import expand, parse_routes
+    from zdg_jax.reasoning.models.settings import parse_routes
 
-    name, given = expand(options.reasoner, options.route)
-    routes = parse_routes(given)
-    return [routes.get(str(stage), name) for stage in prompts.STAGES]
+    routes = parse_routes(options.route)
+    return [routes.get(str(stage), options.reasoner) for stage in prompts.STAGES]
 
 
 def _paid_share(options: Plan) -> float:
@@ -183,8 +166,7 @@ def _cost(options: Plan, calls: int, rates: Rates) -> float | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns: 0 done, 2 the user must mend something."""
-    command = tyro.cli(Plan, prog="python -m pipelines.plan", args=argv)
-    return program("plan", command.run)
+    return program("pipelines.plan", Plan, argv)
 
 
 if __name__ == "__main__":

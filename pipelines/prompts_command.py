@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from pipelines.options import Hand, ObjectOptions
+
 
 @dataclass(frozen=True)
-class Prompts:
+class Prompts(ObjectOptions):
     """Print exactly what a stage sends about an object and a task."""
 
     action: Annotated[Positional[Literal["show"]], arg(metavar="show", help="What to do.")]
@@ -23,10 +25,7 @@ class Prompts:
     ]
     object: Annotated[Positional[str], arg(metavar="OBJECT", help="As for synth.")] = "ycb:048_hammer"
     task: Annotated[Positional[str], arg(metavar="TASK", help="As for synth.")] = "hammer a nail"
-    hand: Annotated[str, arg(metavar="NAME", help="Hand to use: human16 or shadow.")] = "human16"
-    scale: Annotated[float, arg(help="As for synth.")] = 1.0
-    up: Annotated[str | None, arg(metavar="x|y|z", help="As for synth.")] = None
-    name: Annotated[str | None, arg(metavar="WORD", help="As for synth.")] = None
+    hand: Hand = "human16"
     out: Annotated[str | None, arg(metavar="DIR", help="Write prompt and pictures there too.")] = None
 
     def run(self) -> int:

@@ -7,7 +7,7 @@ import asyncio
 import prompts
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax import api
-from zdg_jax.errors import UserError
+from zdg_jax.errors import one_of
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
 from zdg_jax.reasoning.judge import SCORES
@@ -35,8 +35,7 @@ def shown_question(
     Raises:
       UserError: unknown stage, or what the object or the task lacks.
     """
-    if stage not in prompts.PROMPTS:
-        raise UserError(f"stage {stage!r}", f"one of {', '.join(prompts.PROMPTS)}", "choose one of them")
+    one_of("stage", stage, prompts.PROMPTS)
     start_jax()
     obj = load_object(source, scale=scale, up=up, name=name)
     if stage == prompts.Stage.JUDGE:

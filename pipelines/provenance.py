@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pipelines.options import Settings
 from zdg_jax import __version__
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
@@ -17,16 +18,11 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
 
 
-def config_sha(config: Mapping[str, Any]) -> str:
-    """Short hash of everything that a user can set, in canonical JSON."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def task_columns(
-    obj: ObjectModel, hand: HandModel, grasp: ReasonedGrasp, config: Mapping[str, Any]
+    obj: ObjectModel, hand: HandModel, grasp: ReasonedGrasp, settings: Settings, seed: int
 ) -> dict[str, Any]:
     """What all rows of one task share: which it is, what answered, and what was reasoned."""
-    sha = config_sha({k: v for k, v in config.items() if k != "seed"})
+    sha = settings.config_sha()
     key = json.dumps([obj.mesh_sha256, grasp.task, hand.name, sha])
     columns: dict[str, Any] = {
         "task_id": hashlib.sha256(key.encode()).hexdigest()[:16],
@@ -34,8 +30,8 @@ def task_columns(
         "object_scale": obj.scale,
         "mesh_sha256": obj.mesh_sha256,
         "task": grasp.task,
-        "reasoner": config["reasoner"],
-        "seed": config["seed"],
+        "reasoner": settings.reasoner,
+        "seed": seed,
         "config_sha": sha,
         "code_version": __version__,
         "calls": list(grasp.calls),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pipelines import provenance
 from pipelines.dataset import load_grasps, write_atomic, write_dataset
 from pipelines.evaluate import object_again
 from pipelines.lock import locked
+from pipelines.options import LoopOptions, config_sha, values_of
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from sim_eval.measure import measure_shape
@@ -66,7 +67,9 @@ class RetargetReport:
         return f"{self.kept} grasps, {self.good} good{failed}; {reach}, {share}: see {self.out}"
 
 
-def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -> RetargetReport:
+def retarget_file(
+    path: str, hand_name: str, out: str, *, refine: bool = True, loop: LoopOptions | None = None
+) -> RetargetReport:
     """Retarget, refine, simulate and write every grasp with status "ok".
 
     Refinement starts from the retargeted grasp; its hand region is the row's part(s), its functional region
@@ -77,6 +80,7 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
       hand_name: a hand's name or card.
       out: folder.
       refine: leave refinement out if False.
+      loop: steps and optimiser of refinement.
     Raises:
       UserError: what file, hand or objects lack.
     """
@@ -84,6 +88,10 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
     folder = output_folder(out)
     start_jax()
     source, hand = load_hand(info["hand"]), load_hand(hand_name)
+    loop = loop or LoopOptions()
+    config = replace(loop.refine_config(), ablation="none" if refine else "refine")
+    own: dict[str, Any] = {"hand": hand_name, "retargeted_from": info["hand"], "refine": refine}
+    own |= values_of(LoopOptions, loop)
     order = _order(given.joint_names, source)
     usable = given.take(given.ok)
     object_of = np.array([task["object_id"] for task in given.tasks], object)[usable.task_index]
@@ -99,12 +107,11 @@ def retarget_file(path: str, hand_name: str, out: str, *, refine: bool = True) -
                 types = [group.tasks[t]["grasp_type"] for t in group.task_index]
                 found = retarget(source, hand, pose, joints, types, obstacle(obj.field))
             with steps.step("refine"):
-                refined = _refined(source, hand, obj, group, pose, joints, found, refine)
+                refined = _refined(source, hand, obj, group, pose, joints, found, config)
             with steps.step("simulate"):
-                written.append(_measured(hand, obj, group, refined, found))
+                written.append(_measured(hand, obj, group, refined, found, own))
             report += [_tips(group, hand, found, i) for i in range(len(group))]
-    config = {**info["config"], "hand": hand_name, "retargeted_from": info["hand"], "refine": refine}
-    about = provenance.table_info(info["objects"], hand, config, provenance.versions())
+    about = provenance.table_info(info["objects"], hand, {**info["config"], **own}, provenance.versions())
     done = concat(written) if written else Grasps.empty(hand.name, hand.active_names)
     with locked(folder, command="zdg retarget"):
         write_dataset(folder, done, about)
@@ -134,7 +141,7 @@ def _refined(
     pose: Float[np.ndarray, "n 7"],
     joints: Float[np.ndarray, "n active"],
     found: Retargeted,
-    refine: bool,
+    config: RefineConfig,
 ) -> Grasps:
     """One refined grasp a row: every row has contact regions of its own."""
     pads = posed(source, pose, joints, "pad")
@@ -158,15 +165,23 @@ def _refined(
         guidance = ContactGuidance(hand_mask, func_mask, None, parts, parts)
         reasoned = ReasonedGrasp(row["task"], "ok", "", guidance, initial)
         tasks.append(Task(obj, reasoned, starts=(found.hand_pose[i : i + 1], found.joints[i : i + 1])))
-    return concat(refine_many(hand, tasks, config=RefineConfig(ablation="none" if refine else "refine")))
+    return concat(refine_many(hand, tasks, config=config))
 
 
-def _measured(hand: HandModel, obj: ObjectModel, group: Grasps, refined: Grasps, found: Retargeted) -> Grasps:
+def _measured(
+    hand: HandModel,
+    obj: ObjectModel,
+    group: Grasps,
+    refined: Grasps,
+    found: Retargeted,
+    own: Mapping[str, Any],
+) -> Grasps:
     """The new file's rows: each simulated and closed, best first within its task, then those that failed."""
     tasks = []
     for old in group.tasks:
         key = json.dumps([old["task_id"], hand.name])
-        tasks.append({**old, "task_id": hashlib.sha256(key.encode()).hexdigest()[:16]})
+        sha = config_sha({**own, "of": old["config_sha"]})
+        tasks.append({**old, "task_id": hashlib.sha256(key.encode()).hexdigest()[:16], "config_sha": sha})
     lost = [", ".join(_unreachable(found, i)) for i in range(len(group))]
     reason = [
         f"tips out of reach: {tips}" if tips and ok else why

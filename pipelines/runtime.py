@@ -8,8 +8,9 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from zdg_jax.errors import UserError, machine_error
 
@@ -22,25 +23,41 @@ def quiet_xla() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def program(name: str, work: Callable[[], int]) -> int:
-    """Do a command's work; a user's error, or a disk that is full or closed, is one line on stderr.
+def program(
+    name: str,
+    command: Any,
+    argv: Sequence[str] | None = None,
+    work: Callable[[Any], int] = lambda options: options.run(),
+    description: str | None = None,
+) -> int:
+    """Read a command line and do what it says; what a person can mend is one line on stderr.
 
+    Args:
+      name: what the command calls itself.
+      command: dataclass of its options, or a union of those of its subcommands.
+      argv: words; the process's by default.
+      work: given the options; their own `run` by default.
+      description: of the help; the dataclass's docstring by default.
     Returns: what `work` returns; 2 after such an error, 130 if it was interrupted.
     """
+    import tyro
+
     quiet_xla()
+    said = name if name == "zdg" else name.rpartition(".")[2]
+    prog = name if name == "zdg" else f"python -m {name}"
     try:
-        return work()
+        return work(tyro.cli(command, prog=prog, description=description, args=argv))
     except UserError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{said}: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         machine = machine_error(error)
         if machine is None:
             raise
-        print(f"{name}: {machine}", file=sys.stderr)
+        print(f"{said}: {machine}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{name}: stopped", file=sys.stderr)
+        print(f"{said}: stopped", file=sys.stderr)
         return 130
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.lock import locked
+from pipelines.options import SynthOptions
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
-from pipelines.synth_options import SynthOptions, check_options
 from zdg_jax.grasps import Grasps
 
 STEPS = 6
@@ -86,10 +86,11 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     Raises:
       UserError: what the object or an option lacks, or another process that writes into `out`.
     """
-    reasoner = check_options(options)
+    from pipelines.inline import prepared, ready, run
+
+    reasoner = ready(options)
     out = output_folder(options.out)
     start_jax()
-    from pipelines.inline import prepared, run
 
     with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):

@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from sim_eval.statistics import Summary, summarise
 from zdg_jax.columns import Column, shown
 from zdg_jax.errors import UserError
+from zdg_jax.markdown import table as written
 
 
 @dataclass(frozen=True)
@@ -80,20 +81,13 @@ def markdown_table(rows: Mapping[str, Mapping[str, np.ndarray]], columns: Sequen
 
 def markdown(made: Table) -> str:
     """Mean ± half the 95 % interval, or (low to high) where it is lopsided; grasps, and how many failed."""
-    lines = ["| | " + " | ".join(c.heading for c in made.columns) + " | grasps | failed |"]
-    lines.append("|---" * (len(made.columns) + 3) + "|")
-    for line in made.lines:
-        cells = _texts(made.columns, line)
-        lines.append(f"| {line.name} | " + " | ".join(cells) + f" | {line.size} | {line.failed} |")
-    return "\n".join(lines) + "\n"
+    rows = [[e.name, *_texts(made.columns, e), str(e.size), str(e.failed)] for e in made.lines]
+    return written(["", *(c.heading for c in made.columns), "grasps", "failed"], rows) + "\n"
 
 
 def upright_markdown(made: Table) -> str:
     """The same with one metric a line, which many metrics of few lines need."""
-    head = ["metric", *(line.name for line in made.lines)]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    lines += ["| " + " | ".join(cells) + " |" for cells in _upright(made)]
-    return "\n".join(lines) + "\n"
+    return written(["metric", *(line.name for line in made.lines)], _upright(made)) + "\n"
 
 
 def upright_terminal(made: Table, title: str = "") -> RichTable:

@@ -17,7 +17,9 @@ from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
+from zdg_jax.refine.refine import refine
 
 
 class Silent:
@@ -80,7 +82,9 @@ def test_reasoning_repeats_and_its_ablation_takes_the_whole_object(
     assert two.initial is not None
     np.testing.assert_array_equal(one.initial.p_obj_palm, two.initial.p_obj_palm)
     np.testing.assert_array_equal(one.initial.R_obj_palm, two.initial.R_obj_palm)
-    whole = api.reason_task(stick, hand, "lift it", reasoner, seed=3, ablate="contact").grasp
+    whole = api.reason_task(
+        stick, hand, "lift it", reasoner, seed=3, config=ReasonConfig(contact=False)
+    ).grasp
     assert whole.guidance is not None
     assert whole.guidance.hand_mask.all()
 
@@ -101,11 +105,11 @@ def test_the_front_door_is_small_documented_and_quick() -> None:
 def test_refinement_is_the_same_again_and_beats_its_start(stick: ObjectModel) -> None:
     hand = load_hand("human16")
     grasp = api.reason_task(stick, hand, "lift it", api.make_reasoner("offline"), seed=1).grasp
-    one, two = (api.refine_task(stick, hand, grasp, num=8, seed=1) for _ in range(2))
+    one, two = (refine(hand, stick, grasp, num=8, seed=1) for _ in range(2))
     np.testing.assert_array_equal(one.hand_pose, two.hand_pose)
     np.testing.assert_array_equal(one.joints, two.joints)
     assert np.median(one["energy_total"]) < np.median(one["init_energy_total"])
-    unrefined = api.refine_task(stick, hand, grasp, num=8, seed=1, ablate="refine")
+    unrefined = refine(hand, stick, grasp, num=8, seed=1, config=zdg.RefineConfig(ablation="refine"))
     np.testing.assert_allclose(unrefined.hand_pose[:, :3], one["init_pose"][:, :3], atol=1e-5)
     # q and -q are the same turn.
     same = np.abs(np.sum(unrefined.hand_pose[:, 3:] * one["init_pose"][:, 3:], axis=1))

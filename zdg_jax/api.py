@@ -1,4 +1,4 @@
-"""Reasoning and refinement in one call; simulation lies above, in `sim_eval`."""
+"""Reasoning as one call: who answers, and paper III-A to III-D."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
-from zdg_jax.errors import UserError
-from zdg_jax.grasps import Grasps
-from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import Reasoning, reason
@@ -18,11 +15,7 @@ from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.refine.config import RefineConfig
-from zdg_jax.refine.refine import refine
 
-Ablation = Literal["contact", "initial", "refine"]
-ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 REASONER_NAMES = factory.names()
 T = TypeVar("T")
 
@@ -57,7 +50,6 @@ def reason_task(
     reasoner: Reasoner,
     *,
     seed: int = 0,
-    ablate: str | None = None,
     config: ReasonConfig | None = None,
     opened: ReasonState | None = None,
 ) -> Reasoning:
@@ -66,55 +58,11 @@ def reason_task(
     Args:
       obj, hand, task, reasoner: as for `synthesize`.
       seed: of every random choice.
-      ablate: "contact" takes the whole object as contact region; others change nothing here.
       config: all other settings of the chain.
       opened: the object's views, drawn before; see `reasoning.chain.reason`.
     """
-    config = replace(config or ReasonConfig(), seed=seed, contact=ablate != "contact")
+    config = replace(config or ReasonConfig(), seed=seed)
     return _run(reason(obj, hand, task, reasoner, config, opened))
-
-
-def refine_task(
-    obj: ObjectModel,
-    hand: HandModel,
-    grasp: ReasonedGrasp,
-    *,
-    num: int = 64,
-    seed: int = 0,
-    ablate: str | None = None,
-    optimizer: str = "adam",
-) -> Grasps:
-    """Paper III-E (eqs. 6-8) for one reasoned task.
-
-    Args:
-      obj, hand: the object and the hand.
-      grasp: with status "ok".
-      num: K, jittered initial grasps.
-      seed: of the jitter.
-      ablate: "initial" or "refine", see `RefineConfig`.
-      optimizer: see `RefineConfig`.
-    Returns: all `num` grasps; one or all of them may have failed, see `Grasps.status`.
-    """
-    return refine(hand, obj, grasp, num=num, seed=seed, config=refine_config(ablate, optimizer))
-
-
-def refine_config(ablate: str | None = None, optimizer: str = "adam") -> RefineConfig:
-    """The paper's schedule with these names in it.
-
-    Raises:
-      UserError: an unknown name; the message lists the valid ones.
-    """
-    return RefineConfig(ablation=check_ablation(ablate) or "none", optimizer=optimizer)
-
-
-def check_ablation(ablate: str | None) -> Ablation | None:
-    """The same name, or a UserError that lists the valid ones."""
-    if ablate is None:
-        return None
-    for known in ABLATIONS:
-        if ablate == known:
-            return known
-    raise UserError(f"ablation {ablate!r}", f"one of {', '.join(ABLATIONS)}", "choose one with --ablate")
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:

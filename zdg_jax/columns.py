@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from zdg_jax.errors import UserError
+from zdg_jax.markdown import table
 
 Kind = Literal[
     "text", "real", "flag", "count", "int", "pose", "joints", "points", "numbers", "texts", "calls", "terms"
@@ -37,6 +39,7 @@ class Column:
       measure: "module:function", or the function itself, that is called with them; without one the first of
         them is the measure.
       stored: whether a dataset of ours keeps it.
+      formula, source: for docs/metrics.md: how it is computed, and who measures so.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Column:
     of: tuple[str, ...] = ()
     measure: str | Callable[..., Any] | None = None
     stored: bool = True
+    formula: str = ""
+    source: str = ""
 
 
 def _needed(kind: Kind, *names: str) -> list[Column]:
@@ -96,20 +101,41 @@ _ALL: tuple[Column, ...] = (
     Column(
         "p_vol_cm3", "real", "P.Vol (cm³) ↓", short="P.Vol", hint="cm³", shown=("paper", "report"),
         of=("volume_cm3",),
+        formula="vol(hand ∩ object), boolean of the two closed meshes",
+        source=(
+            "P.Vol, paper IV-A, which names no method. The exact one stays under this name. Where a mesh "
+            "bounds no solid: 2 mm voxels, and `p_vol_method` says `voxel`."
+        ),
     ),
     Column(
         "p_dep_cm", "real", "P.Dep (cm) ↓", short="P.Dep", hint="cm", shown=("paper", "report"),
         of=("phi",), measure=_DEPTH + "penetration_depth",
+        formula="100 max_v max(0, −φ(v))",
+        source=(
+            "P.Dep, paper IV-A after GraspTTA (Jiang et al. 2021). Where the literature measures to the "
+            "nearest object *vertex*, we measure to the surface."
+        ),
     ),
     Column("sim_dis_cm", "real", "Sim.Dis (cm) ↓", short="Sim.Dis", hint="cm", shown=("paper", "report")),
     Column("sim_suc", "flag", "Sim.Suc (%) ↑", 100.0, shown=("paper",), share=True),
     Column(
         "part_acc", "real", "Part Acc (%) ↑", 100.0, shown=("paper",), share=True,
         of=("touch", "correct"), measure=_CONTACT + "part_accuracy",
+        formula="1 if any vertex in contact at 5 mm is nearest to a sample of the ground-truth part",
+        source=(
+            "Part Acc, paper IV-A: \"whether the generated hand makes contact with the object at the "
+            "ground-truth contact parts\". One vertex suffices; contact elsewhere is not held against it. "
+            "Needs labels."
+        ),
     ),
     Column(
         "sc_ratio", "real", "S.C.Ratio (%) ↑", 100.0, shown=("paper",), share=True,
         of=("touch", "correct", "skin_finger"), measure=_CONTACT + "semantic_contact_ratio",
+        formula="share of the *touching* finger vertices that touch the right part; 0 if none touches",
+        source=(
+            "S.C.Ratio, paper IV-A: \"the proportion of finger vertices that are in contact with the "
+            "correct semantic part\". Of all finger vertices the paper's 83 % would be out of reach."
+        ),
     ),
     Column("p_score", "real"),
     Column("calls", "calls", required=True),
@@ -118,63 +144,112 @@ _ALL: tuple[Column, ...] = (
         "p_vol_voxel_cm3", "real", "P.Vol, 5 mm voxels (cm³) ↓", short="P.Vol 5 mm",
         hint="cm³, by voxels of 5 mm as the literature counts", shown=("eval", "benchmark", "report"),
         newer=True, of=("skin", "skin_faces", "mesh"), measure=_DEPTH + "voxel_volumes",
+        formula="0.125 · number of 5 mm lattice cells whose centre is in hand and object",
+        source=(
+            "P.Vol as the literature counts it (ObMan, Hasson et al. 2019; GraspTTA). Their "
+            "`trimesh.voxelized` yields the object's *shell* and so depends on the mesh's inside; we count "
+            "the solid. At a good grasp's few tenths of a cm³ it often says 0 or one voxel (0.125). It "
+            "depends on where the lattice lies."
+        ),
     ),
     Column("p_vol_method", "text", of=("volume_method",), stored=False),
     Column(
         "p_dep_object_cm", "real", "depth of the object's points in the hand (cm) ↓",
         shown=("eval", "benchmark"), of=("skin", "skin_faces", "points"), measure=_DEPTH + "object_depths",
+        formula="100 max_p max(0, −φ_hand(p)) over 4096 surface samples p",
+        source="Ours: blades and wires that slip between skin vertices.",
     ),
     Column(
         "p_dep_collision_cm", "real", "depth of the collision shapes (cm) ↓", shown=("eval", "benchmark"),
         newer=True, of=("mesh", "collision_points"), measure=_DEPTH + "collision_depth",
+        formula=(
+            "100 max_c max(0, −φ(c)) over points c on the hand's collision geoms (6 mm apart, edges and "
+            "corners among them; meshes by their convex hulls; links without spheres left out)"
+        ),
+        source=(
+            "Ours, P.Dep on what a simulator collides: Shadow's palm is eight boxes, of which the skin's "
+            "vertices see little. DexGraspBench's penetration is the deepest contact of such geoms with "
+            "convex pieces of the object; ours keeps the object's mesh."
+        ),
     ),
     Column(
         "self_pen_cm", "real", "self-penetration (cm) ↓", short="self-pen.",
         hint="cm, deepest overlap of two links", shown=("eval", "benchmark", "report"), newer=True,
         of=("spheres", "sphere_radius", "sphere_pairs"),
         measure="sim_eval.metrics.self_penetration:self_penetration",
+        formula="100 max over sphere pairs max(0, r_i + r_j − \\|p_i − p_j\\|)",
+        source=(
+            "Deepest link-link overlap, as DexGraspBench's `self_pene`. On the hand's sphere chains "
+            "(simulated shape, inscribed in the skin by up to about 2 mm), pairs at least two joints apart."
+        ),
     ),
     Column(
         "contact_5mm", "flag", "contact at 5 mm (%) ↑", 100.0, shown=("eval",),
         of=("touch",), measure=_CONTACT + "in_contact", stored=False,
+        formula="any_v φ(v) ≤ 5 mm",
+        source="5 mm: GraspTTA and after. A vertex inside touches.",
     ),
     Column(
         "contact_2mm", "flag", "contact at 2 mm (%) ↑", 100.0, shown=("eval",),
         of=("touch_strict",), measure=_CONTACT + "in_contact", stored=False,
+        formula="any_v φ(v) ≤ 2 mm",
+        source="DexGraspBench's threshold. A vertex inside touches.",
     ),
     Column(
         "contact_fingers", "count", "fingers in contact, 5 mm ↑", shown=("eval",), newer=True,
         of=("touch", "skin_finger"), measure=_CONTACT + "finger_count",
+        formula="fingers with a vertex in contact at 5 mm",
+        source="palm not counted",
     ),
     Column(
         "contact_number", "count", "contact number (links, 2 mm) ↑", short="links", digits=0,
         hint="in contact within 2 mm", shown=("eval", "benchmark", "report"), newer=True,
         of=("links",), measure=_LINKS + "contact_number",
+        formula="links with a vertex of \\|φ\\| < 2 mm, palm counted",
+        source=(
+            "DexGraspBench (BODex, ICRA 2025), whose `contact_threshold` is 2 mm. It uses MuJoCo's geom "
+            "distances, we skin vertices."
+        ),
     ),
     Column(
         "contact_gap_cm", "real", "gap (cm) ↓", shown=("eval",), of=("phi",),
         measure=_CONTACT + "contact_gap", stored=False,
+        formula="100 max(0, min_v φ(v))",
+        source="gap between hand and object",
     ),
     Column(
         "contact_distance_cm", "real", "contact distance (cm) ↓", shown=("eval", "benchmark"), newer=True,
         of=("gaps",), measure=_LINKS + "mean_contact_distance",
+        formula="100 mean over fingers of clip(min_v φ, 0, 1 cm)",
+        source="DexGraspBench's `contact_dist`, margin 1 cm",
     ),
     Column(
         "contact_consistency_cm", "real", "contact consistency (cm) ↓", shown=("eval", "benchmark"),
         newer=True, of=("gaps",), measure=_LINKS + "contact_consistency",
+        formula="100 (max − min over fingers of min(1 cm, min_v φ))",
+        source="DexGraspBench's `contact_consis`",
     ),
     Column(
         "force_closure", "flag", "force closure (%) ↑", 100.0, shown=("eval", "benchmark"), share=True,
         newer=True, of=("closure",),
+        formula="`fc_min_weight` > 0 and rank 6",
+        source="Two hard points never close in space.",
     ),
     Column(
         "fc_epsilon", "real", "Ferrari-Canny ε ↑", short="ε", digits=3,
         hint="Ferrari-Canny quality, 0 without force closure", shown=("eval", "benchmark", "report"),
         newer=True, of=("epsilon",),
+        formula="radius of the largest ball about 0 in the convex hull of the w_i",
+        source=(
+            "Ferrari and Canny 1992, L1 set: the normal forces sum to at most 1. Exact for the linearised "
+            "cones; eight edges lose up to 8 % of μ. 0 without closure."
+        ),
     ),
     Column(
         "fc_min_weight", "real", "LP weight ↑", shown=("eval",), newer=True,
         of=("min_weight",),
+        formula="N max l with Σ α_i w_i = 0, Σ α_i = 1, α_i ≥ l",
+        source="The linear programme (HiGHS), FRoGGeR (Li et al. 2023). 0 without closure, at most 1.",
     ),
     # simulation
     Column("contact_end", "flag", "contact at the end (%) ↑", 100.0, shown=("eval",)),
@@ -228,9 +303,9 @@ def register(column: Column) -> None:
     COLUMNS[column.name] = column
 
 
-def shown(table: Shown) -> tuple[Column, ...]:
+def shown(where: Shown) -> tuple[Column, ...]:
     """The columns of a table, in order."""
-    return tuple(column for column in COLUMNS.values() if table in column.shown)
+    return tuple(column for column in COLUMNS.values() if where in column.shown)
 
 
 def stored() -> tuple[Column, ...]:
@@ -252,3 +327,29 @@ TASK_COLUMNS = (
     *("code_version", "part_ids", "contact_points", "direction", "grasp_type", "rotation_index"),
     *("view_index", "calls", "answered_by"),
 )
+
+
+def page() -> str:
+    """`docs/metrics.md`: what stands here, among what `metrics.md.j2` says of it."""
+    import jinja2
+
+    def measures(*names: str) -> str:
+        heads = ["column", "formula", "source and reading"]
+        return table(heads, [[f"`{name}`", COLUMNS[name].formula, COLUMNS[name].source] for name in names])
+
+    def everything() -> str:
+        heads = ["column", "values", "heading; ↓ less is better", "in tables of", "in files"]
+        rows = [
+            [f"`{c.name}`", c.kind, c.heading, ", ".join(c.shown), "yes" if c.stored else ""]
+            for c in COLUMNS.values()
+        ]
+        return table(heads, rows)
+
+    text = Path(__file__).with_name("metrics.md.j2").read_text(encoding="utf-8")
+    return jinja2.Template(text, keep_trailing_newline=True).render(measures=measures, everything=everything)
+
+
+if __name__ == "__main__":
+    from zdg_jax import columns  # as a program this module is another one
+
+    print(columns.page(), end="")

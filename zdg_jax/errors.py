@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -81,3 +85,21 @@ def _told(error: OSError, where: str) -> MachineError:
     if error.errno in _CLOSED:
         return MachineError(f"{place} ({said})", "a place that can be read and written", _MEND)
     return MachineError(f"{place} ({said})", "a disk and a network that work", _MEND)
+
+
+def one_of(what: str, value: object, valid: Iterable[T], do: str = "choose one of these") -> T:
+    """The same value, if it is one of the valid ones.
+
+    Args:
+      what: it is a choice of, in the user's words.
+      value: as given.
+      valid: names, in the order in which the message lists them.
+      do: what the user shall do.
+    Raises:
+      UserError: it is none; the message lists the valid ones.
+    """
+    known = tuple(valid)
+    for name in known:
+        if name == value:
+            return name
+    raise UserError(f"{what} {value!r}", f"one of {', '.join(map(str, known))}", do)

@@ -12,6 +12,8 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Int16, Shaped
 
+from zdg_jax.markdown import table
+
 
 class Status(StrEnum):
     """Name of an ending; new ones go to the end, for a place is a code."""
@@ -140,9 +142,7 @@ def page() -> str:
         "What `status` says of a task or a grasp; `status_reason` is one sentence more.",
         "Made from `zdg_jax/status.py` by `python -m zdg_jax.status`.",
         "",
-        "| status | meaning |",
-        "|---|---|",
-        *(f"| `{s}` | {s.sentence} |" for s in Status),
+        table(["status", "meaning"], [(f"`{s}`", s.sentence) for s in Status]),
     ]
     return "\n".join(lines) + "\n"
 

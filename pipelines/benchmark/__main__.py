@@ -6,36 +6,39 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import tyro
 from tyro.conf import arg
 
 from pipelines.benchmark.crew import Crew, Runner
 from pipelines.benchmark.rows import ROWS, parse_rows
+from pipelines.options import (
+    Address,
+    ChooseOptions,
+    Instructions,
+    Keep,
+    RefineOptions,
+    Segmenter,
+    check_ranges,
+    values_of,
+)
 from pipelines.runtime import program
 from zdg_jax.errors import UserError
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(RefineOptions, ChooseOptions, Instructions):
     """Run the benchmark; units that a run with the same options has finished are not run again."""
 
     out: Annotated[str, arg(metavar="DIR", help="Folder for results; the same folder resumes.")]
-    set: Annotated[Literal["zoo", "ycb"], arg(help="Generated objects, or labelled scans.")] = "zoo"
     rows: Annotated[str, arg(metavar="ROWS", help=f"Some of {','.join(ROWS)}.")] = ",".join(ROWS)
     reasoner: Annotated[str, arg(help="oracle (parts from the labels), offline, openai:MODEL, ...")] = (
         "offline"
     )
     others: Annotated[str, arg(help="Reasoner of the stages that oracle leaves.")] = "offline"
     methods: Annotated[tuple[str, ...], arg(metavar="NAME=PATH", help="Other methods' grasp files.")] = ()
-    half: Annotated[Literal["all", "development", "held_out"], arg(help="Half of the categories.")] = "all"
-    only: Annotated[tuple[str, ...], arg(metavar="TEXT", help="Only ids that contain one of these.")] = ()
-    limit: Annotated[int | None, arg(help="At most so many instructions, spread over the categories.")] = None
-    hand: Annotated[str, arg(help="Hand's name or card.")] = "human16"
-    num: Annotated[int, arg(help="Initial grasps a task.")] = 64
-    keep: Annotated[int, arg(help="Grasps kept a task.")] = 4
-    seed: Annotated[int, arg(help="Same seed, same result.")] = 0
+    keep: Keep = 4
+    segmenter: Segmenter = "geometric"
     named: Annotated[bool, arg(help="Tell reasoners what the object is called.")] = True
     choose: Annotated[bool, arg(help="Keep the best by energy and simulation, not the first as refined.")] = (
         True
@@ -43,27 +46,19 @@ class Options:
     six_force: Annotated[str, arg(metavar="ROWS", help="Rows put through DexGraspBench's test too.")] = ""
     runner: Annotated[Runner, arg(help="Who works: this process, several, or Ray's actors.")] = "here"
     workers: Annotated[int | None, arg(help="Processes or actors; one a core by default.")] = None
-    address: Annotated[str | None, arg(help="Ray cluster; by default one is started here.")] = None
+    address: Address = None
     pictures: Annotated[int, arg(help="Failures drawn a row.")] = 24
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
-    options = tyro.cli(Options, prog="python -m pipelines.benchmark", args=argv)
-    return program("benchmark", lambda: _run(options))
+    return program("pipelines.benchmark", Options, argv, _run)
 
 
 def _run(options: Options) -> int:
     from pipelines.runtime import output_folder, start_jax
 
-    if not 1 <= options.keep <= options.num <= 65536:
-        raise UserError(
-            f"--num {options.num} --keep {options.keep}", "1 <= keep <= num <= 65536", "change them"
-        )
-    if options.limit is not None and options.limit < 1:
-        raise UserError(f"--limit {options.limit}", "1 or more", "choose another limit")
-    if options.workers is not None and options.workers < 1:
-        raise UserError(f"--workers {options.workers}", "1 or more", "choose another number")
+    check_ranges(options)
     if options.runner == "here" and (options.workers or 1) > 1:
         raise UserError(
             f"--workers {options.workers} with --runner here", "--runner processes or ray", "choose one"
@@ -87,10 +82,10 @@ def _run(options: Options) -> int:
         for note in method.notes:
             print(f"{method.name}: {note}", file=sys.stderr)
     wanted = chosen_instructions(options.set, options.half, options.only, options.limit)
-    unit_options = UnitOptions(
-        options.reasoner, options.others, options.hand, options.num, options.keep, options.seed,
-        options.named, options.choose, parse_rows(options.six_force, [method.name for method in methods]),
-    )  # fmt: skip
+    options.select_by()
+    asked = values_of(UnitOptions, options)
+    asked["six_force"] = parse_rows(options.six_force, [method.name for method in methods])
+    unit_options = UnitOptions(**asked)
     workers = 1 if options.runner == "here" else options.workers or os.cpu_count() or 1
     units = run_all(wanted, rows, methods, unit_options, out, Crew(options.runner, workers, options.address))
     note = (

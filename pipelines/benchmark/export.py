@@ -7,36 +7,32 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import tyro
 from tyro.conf import arg
 
+from pipelines.options import Instructions, check_ranges
 from pipelines.runtime import output_folder, program
 
 TABLE = "instructions.json"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Instructions):
     """Write meshes, point clouds and the table of instructions."""
 
     out: Annotated[str, arg(metavar="DIR", help="Folder to write to.")]
-    set: Annotated[Literal["zoo", "ycb"], arg(help="Generated objects, or labelled scans.")] = "zoo"
-    half: Annotated[Literal["all", "development", "held_out"], arg(help="Half of the categories.")] = "all"
-    only: Annotated[tuple[str, ...], arg(metavar="TEXT", help="Only ids that contain one of these.")] = ()
-    limit: Annotated[int | None, arg(help="At most so many instructions, spread over the categories.")] = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
-    options = tyro.cli(Options, prog="python -m pipelines.benchmark.export", args=argv)
-    return program("export", lambda: _run(options))
+    return program("pipelines.benchmark.export", Options, argv, _run)
 
 
 def _run(options: Options) -> int:
     from pipelines.benchmark.work import chosen_instructions
 
+    check_ranges(options)
     out = output_folder(options.out)
     rows = export(chosen_instructions(options.set, options.half, options.only, options.limit), out)
     print(f"{len(rows)} instructions of {len({row['object'] for row in rows})} objects: see {out / TABLE}")

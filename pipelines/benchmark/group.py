@@ -27,8 +27,9 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.named import named_parts, with_named_parts
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
-from zdg_jax.refine import RefineConfig, Task, refine_many
+from zdg_jax.refine import Task, refine_many
 from zdg_jax.refine.problem import random_around
 from zdg_jax.render.cameras import Frame, best_view, visible_pixels
 
@@ -117,7 +118,8 @@ class Bench:
             parted, names = with_named_parts(obj)
         asked = parted if options.reasoner == "oracle" else obj
         with seconds.of("reason"):
-            opened = open_state(asked, self._hand, "", ReasonConfig(seed=options.seed))
+            config = ReasonConfig(seed=options.seed, segmenter=make_segmenter(options.segmenter))
+            opened = open_state(asked, self._hand, "", config)
         found: dict[int, dict[str, Any]] = {}
         for instruction in dict.fromkeys(i for i, _ in group.units):
             places = {row: k for k, (i, row) in enumerate(group.units) if i == instruction}
@@ -136,7 +138,7 @@ class Bench:
         for first in range(0, len(tasks), self._slots):
             batch = list(tasks[first : first + self._slots])
             padded = batch + [batch[-1]] * (self._slots - len(batch))
-            done += refine_many(self._hand, padded, config=RefineConfig())[: len(batch)]
+            done += refine_many(self._hand, padded, config=self._options.refine_config())[: len(batch)]
         return done
 
     def close(self) -> None:
@@ -207,8 +209,7 @@ class _Instruction:
         drawn = self.opened.drawn if contact else {}
         opened = replace(self.opened, config=config, drawn=drawn)
         said = api.reason_task(
-            opened.obj, self.hand, instruction.task, answers, seed=options.seed,
-            ablate=None if contact else "contact", config=config, opened=opened,
+            opened.obj, self.hand, instruction.task, answers, seed=options.seed, config=config, opened=opened,
         ).grasp  # fmt: skip
         if said.guidance is None:
             return said, {}
@@ -243,9 +244,17 @@ class _Instruction:
         elif ROWS[row].ablate == "refine":
             refined = _starts(refined.take(np.arange(1)))
         chosen = select(
-            self.hand, self.obj, refined, self.options.keep, guidance=grasp.guidance, part=self.mask,
-            close=row in self.options.six_force, choose=self.options.choose, threads=self.threads,
-        )  # fmt: skip
+            self.hand,
+            self.obj,
+            refined,
+            self.options.keep,
+            by=self.options.select_by(),
+            guidance=grasp.guidance,
+            part=self.mask,
+            close=row in self.options.six_force,
+            choose=self.options.choose,
+            threads=self.threads,
+        )
         return unit_rows(chosen.kept)
 
     def labelled(self, lifted: ContactGuidance) -> ContactGuidance:

@@ -13,6 +13,7 @@ from sim_eval.benchmark.instructions import Instruction
 from sim_eval.metrics.diversity import first_component_share
 from sim_eval.statistics import summarise
 from zdg_jax.columns import COLUMNS, Column, shown
+from zdg_jax.markdown import table
 
 SIMULATED = ("sim_dis_cm", "sim_suc")  # "we exclude tasks involving Twist" (paper IV-A)
 # of a row's set of grasps, not of one: DexGraspBench takes all evaluated ones, Dexonomy those that succeeded
@@ -116,12 +117,8 @@ def seconds(units: Sequence[Unit]) -> dict[str, float]:
 def markdown(lines: Sequence[Line], first: str = "", columns: Sequence[Column] | None = None) -> str:
     """A table; by default in the order and units of the paper's Tables I and II."""
     columns = shown("paper") if columns is None else columns
-    head = f"| {first} | " + " | ".join(c.heading for c in columns) + " | tasks | failed |"
-    rows = [head, "|---" * (len(columns) + 3) + "|"]
-    for entry in lines:
-        cells = [cell(entry, c.name) for c in columns]
-        rows.append(f"| {entry.title} | " + " | ".join(cells) + f" | {entry.tasks} | {entry.failed} |")
-    return "\n".join(rows) + "\n"
+    rows = [[e.title, *(cell(e, c.name) for c in columns), str(e.tasks), str(e.failed)] for e in lines]
+    return table([first, *(c.heading for c in columns), "tasks", "failed"], rows) + "\n"
 
 
 def cell(entry: Line, name: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
 from pipelines.formats.collect import UNREADABLE
+from pipelines.options import ChooseOptions, LoopOptions
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.select.select import closed, measured
 from zdg_jax.columns import COLUMNS
@@ -25,8 +26,8 @@ from zdg_jax.objects.parts.named import named_parts
 FORM = 5  # of the unit files
 
 
-@dataclass(frozen=True)
-class UnitOptions:
+@dataclass(frozen=True, kw_only=True)
+class UnitOptions(LoopOptions, ChooseOptions):
     """What changes a unit's result.
 
     Attributes:
@@ -38,6 +39,7 @@ class UnitOptions:
       named: whether reasoners are told what the object is called.
       choose: whether the best by energy and simulation are kept; else the first ones that refinement did not
         lose, as they come.
+      segmenter: who finds parts in pictures.
       six_force: rows whose kept grasps also go through DexGraspBench's test.
     """
 
@@ -50,6 +52,7 @@ class UnitOptions:
     named: bool = True
     choose: bool = True
     six_force: tuple[str, ...] = ()
+    segmenter: str = "geometric"
 
     @property
     def asked(self) -> str:
@@ -65,6 +68,10 @@ def unit_path(out: Path, row: str, instruction: Instruction) -> Path:
 def unit_key(instruction: Instruction, row: str, options: UnitOptions) -> str:
     """Hash of all that a unit's result depends on besides the code."""
     own = asdict(options) | {"six_force": row in options.six_force}
+    # these came later; at their defaults they change nothing of what earlier runs have written
+    for name in ("steps", "optimizer", "select", "segmenter"):
+        if own[name] == getattr(UnitOptions, name):
+            del own[name]
     said = [FORM, instruction.model_dump(mode="json"), row, own]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import ray
 
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.timed import Timed, ended, fault, timed
 from pipelines.cluster.work import StageFault
+from pipelines.options import GenerateOptions
 
 _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
 # Who computes gives way to who waits for answers (on top of Ray's own worker_niceness): a reply unread is a
@@ -55,7 +55,7 @@ class PrepareActor:
         from pipelines.cluster.files import Folder
         from pipelines.cluster.prepare import PrepareStage
 
-        self._stage = PrepareStage(options.seed, Folder(options.out, make=False))
+        self._stage = PrepareStage(options, Folder(options.out, make=False))
 
     def hello(self) -> dict[str, int]:
         return {"pid": os.getpid()}
@@ -105,13 +105,13 @@ class RefineActor:
         start_jax()
         import jax
 
-        from pipelines.cluster.refine import RefineStage, refine_config_of
+        from pipelines.cluster.refine import RefineStage
         from zdg_jax.hands import load_hand
 
         if jax.default_backend() == "cpu":
             os.nice(_NICE)
         self._stage = RefineStage(
-            load_hand(options.hand), refine_config_of(options), options.num, options.batch
+            load_hand(options.hand), options.refine_config(), options.num, options.batch
         )
         self._objects = _Objects()
 
@@ -135,13 +135,10 @@ class SimulateActor:
         quiet_xla()
         start_jax()
         from pipelines.cluster.select import SelectStage
-        from sim_eval.select import check_select
         from zdg_jax.hands import load_hand
 
         os.nice(_NICE)
-        self._stage = SelectStage(
-            load_hand(options.hand), options.keep, check_select(options.select), threads=1
-        )
+        self._stage = SelectStage(load_hand(options.hand), options.keep, options.select_by(), threads=1)
         self._objects = _Objects()
 
     def hello(self) -> dict[str, int]:

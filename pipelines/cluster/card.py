@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder, shards
 from zdg_jax.columns import stored
+from zdg_jax.markdown import table
 
 _TASK_COLUMNS = (
     "object", "status", "refined", "simulated", "kept", "good", "failed", "calls_sent", "cost_usd",
@@ -48,23 +49,13 @@ def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
         "",
         "## Yield",
         "",
-        "| stage | in | out | share |",
-        "|---|---|---|---|",
-        _yield("tasks reasoned", count, sum(v is not None and v > 0 for v in tasks["refined"].to_pylist())),
-        _yield("tasks with a kept grasp", count, ok),
-        _yield("grasps simulated of those refined", _sum(tasks, "refined"), _sum(tasks, "simulated")),
-        _yield("grasps kept of those simulated", _sum(tasks, "simulated"), _sum(tasks, "kept")),
-        _yield("good grasps of those kept", _sum(tasks, "kept"), _sum(tasks, "good")),
+        table(["stage", "in", "out", "share"], _yields(tasks, count, ok)),
         "",
-        "| status of the task | tasks |",
-        "|---|---|",
-        *(f"| {status} | {n} |" for status, n in statuses.most_common()),
+        table(["status of the task", "tasks"], [(status, str(n)) for status, n in statuses.most_common()]),
         "",
         "## Measures of kept grasps",
         "",
-        "| column | measured | mean | median |",
-        "|---|---|---|---|",
-        *_measures(grasps),
+        table(["column", "measured", "mean", "median"], _measures(grasps)),
         "",
         "## Cost",
         "",
@@ -93,16 +84,23 @@ def _read(folder: Folder, below: str, columns: tuple[str, ...]) -> pa.Table:
     )
 
 
-def _yield(name: str, before: int, after: int) -> str:
-    share = f"{100 * after / before:.1f} %" if before else ""
-    return f"| {name} | {before} | {after} | {share} |"
+def _yields(tasks: pa.Table, count: int, ok: int) -> list[list[str]]:
+    refined, simulated, kept, good = (_sum(tasks, name) for name in ("refined", "simulated", "kept", "good"))
+    steps = (
+        ("tasks reasoned", count, sum(v is not None and v > 0 for v in tasks["refined"].to_pylist())),
+        ("tasks with a kept grasp", count, ok),
+        ("grasps simulated of those refined", refined, simulated),
+        ("grasps kept of those simulated", simulated, kept),
+        ("good grasps of those kept", kept, good),
+    )
+    return [[name, str(a), str(b), f"{100 * b / a:.1f} %" if a else ""] for name, a, b in steps]
 
 
 def _measured() -> list[str]:
     return [column.name for column in stored() if column.heading or column.name == "p_score"]
 
 
-def _measures(grasps: pa.Table) -> list[str]:
+def _measures(grasps: pa.Table) -> list[list[str]]:
     kept = [rank is not None for rank in grasps["rank"].to_pylist()]
     lines = []
     for name in _measured():
@@ -111,7 +109,7 @@ def _measures(grasps: pa.Table) -> list[str]:
         )
         if len(values):
             real = values.astype(float)
-            lines.append(f"| {name} | {len(real)} | {real.mean():.3f} | {np.median(real):.3f} |")
+            lines.append([name, str(len(real)), f"{real.mean():.3f}", f"{np.median(real):.3f}"])
     return lines
 
 

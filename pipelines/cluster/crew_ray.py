@@ -16,10 +16,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipelines.cluster import actors
 from pipelines.cluster.gateway import needs_gateway
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.timed import Timed
 from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
+from pipelines.options import GenerateOptions
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.models.settings import tables

@@ -12,17 +12,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder, shard_name, shards
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished
 from pipelines.dataset import INFO_FILE, parquet
+from pipelines.options import GenerateOptions
 from pipelines.provenance import table_info, versions
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import concat
@@ -211,10 +211,13 @@ class Output:
                 "the file as written",
                 "restore it, or choose another --out",
             ) from None
-        if kept.get("config_sha") != self.options.sha():
-            ours, theirs = self.options.config(), kept.get("config")
-            theirs = theirs if isinstance(theirs, dict) else {}
-            other = [k for k in sorted({*ours, *theirs}) if ours.get(k) != theirs.get(k)]
+        # an option that a folder's run did not have yet was at its default
+        told = kept.get("config")
+        theirs = {field.name: field.default for field in fields(GenerateOptions)}
+        theirs |= told if isinstance(told, dict) else dict.fromkeys(theirs)
+        ours = self.options.config()
+        if any(theirs.get(name) != value for name, value in ours.items()):
+            other = [name for name in sorted(ours) if ours[name] != theirs.get(name)]
             changes = ", ".join(f"{k} {theirs.get(k)!r} there and {ours.get(k)!r} here" for k in other)
             raise UserError(
                 f"--out {self.folder.uri}, which holds another configuration ({changes})",
@@ -233,7 +236,7 @@ class Output:
             "created": self._manifest.get("created", now),
             "updated": now,
             "config": self.options.config(),
-            "config_sha": self.options.sha(),
+            "config_sha": self.options.config_sha(),
             "versions": versions(),
             "tasks": total,
             "tasks_done": len(self.done),

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.prepare import PrepareStage
 from pipelines.cluster.reason import ReasonStage
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import PreparedObject, Reasoned
+from pipelines.options import GenerateOptions
 from sim_eval.convex import MJX_TEMPLATE, ConvexParams, ConvexPieces, convex_pieces, keep_pieces
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
@@ -66,8 +66,8 @@ def pack(path: Path, objects: Sequence[str], sentences: Sequence[str], hand_name
       sentences: asked of each object.
       hand_name: of the hand.
     """
-    hand, stage = load_hand(hand_name), PrepareStage(0)
     options = GenerateOptions(tasks="", out="", hand=hand_name)
+    hand, stage = load_hand(hand_name), PrepareStage(options)
     stored: dict[str, Any] = {}
     reasoned = []
     for name in objects:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pipelines.cluster.files import Folder
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import PreparedObject
+from pipelines.options import Settings
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
 
@@ -16,12 +17,12 @@ MESHES = "meshes"
 class PrepareStage:
     """Loads, checks, samples, segments and cuts objects, and stores their meshes by content hash."""
 
-    def __init__(self, seed: int, out: Folder | None = None) -> None:
+    def __init__(self, options: Settings, out: Folder | None = None) -> None:
         """Args:
-        seed: of the surface samples.
+        options: seed of the surface samples, features.
         out: where meshes go; None stores none.
         """
-        self._seed, self._out = seed, out
+        self._options, self._out = options, out
 
     def prepare(self, spec: TaskSpec) -> PreparedObject:
         """The object of a task; one that its name does not tell from others has its hash in its id.
@@ -31,11 +32,14 @@ class PrepareStage:
         """
         from sim_eval.convex import convex_pieces
         from zdg_jax.objects import load_object
+        from zdg_jax.reasoning.partfield import with_features
 
-        obj = load_object(spec.object, scale=spec.scale, up=spec.up, name=spec.name, seed=self._seed)
+        seed = self._options.seed
+        obj = load_object(spec.object, scale=spec.scale, up=spec.up, name=spec.name, seed=seed)
         if spec.scale != 1.0 or spec.up is not None or not spec.object.startswith(PREFIXES):
             # Many collections call every mesh alike.
             obj = replace(obj, object_id=f"{obj.object_id}-{obj.mesh_sha256[:8]}")
+        obj = with_features(obj, self._options.features)
         try:
             pieces = convex_pieces(obj.mesh)
         except ValueError:  # the simulation says why, row by row

@@ -12,12 +12,12 @@ from PIL import Image
 
 from pipelines import provenance
 from pipelines.cluster.files import Folder
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import PreparedObject, Reasoned
+from pipelines.options import GenerateOptions
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.chain import reason
-from zdg_jax.reasoning.config import ReasonConfig, parse_view
+from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models.exchange import png
 from zdg_jax.reasoning.pictures import view_sheet
 from zdg_jax.reasoning.protocol import Reasoner, image_sha
@@ -36,11 +36,11 @@ class ReasonStage:
         """Args:
         hand: the hand.
         reasoner: who answers.
-        options: view, ablation, and what `config_sha` is made of.
+        options: view, segmenter, ablation, and what `config_sha` is made of.
         out: where pictures go by content hash; None stores none.
         """
         self._hand, self._reasoner, self._out = hand, reasoner, out
-        self._config = ReasonConfig(view_index=parse_view(options.view), contact=options.ablate != "contact")
+        self._config = options.reason_config()
         self._options = options
         self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
         self._drawing = asyncio.Semaphore(1)
@@ -51,9 +51,8 @@ class ReasonStage:
         config = replace(self._config, seed=task.seed)
         opened = await self._open(task, prepared, config)
         said = await reason(prepared.obj, self._hand, task.task, self._reasoner, config, opened)
-        config_row = {**self._options.config(), "seed": task.seed}
-        columns = provenance.task_columns(prepared.obj, self._hand, said.grasp, config_row)
-        columns = {**columns, "task_id": task.task_id, "config_sha": self._options.sha()}
+        columns = provenance.task_columns(prepared.obj, self._hand, said.grasp, self._options, task.seed)
+        columns = {**columns, "task_id": task.task_id}
         pictures = await self._store(said.pictures) if self._out is not None else {}
         about = provenance.object_info(prepared.obj, task.object, task.up)
         return Reasoned(task, said.grasp, columns, said.trace, pictures, about)

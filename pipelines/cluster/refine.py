@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.work import PreparedObject, Reasoned
-from zdg_jax.api import refine_config
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import RefineConfig, Task, refine_many
@@ -17,11 +14,6 @@ from zdg_jax.refine.devices import choose_path, functions
 
 #: Grasps a batch: what keeps the device busy. On a CPU one chunk; more would only wait.
 BATCH_CPU, BATCH_GPU = 128, 16384
-
-
-def refine_config_of(options: GenerateOptions) -> RefineConfig:
-    """The paper's schedule with what the options change."""
-    return replace(refine_config(options.ablate, options.optimizer), steps=options.steps)
 
 
 class RefineStage:

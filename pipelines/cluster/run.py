@@ -11,10 +11,10 @@ from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal
 from pipelines.cluster.line import Line, Stopped
 from pipelines.cluster.meter import Meter
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.output import Output
 from pipelines.cluster.show import Dashboard, Show
 from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
+from pipelines.options import GenerateOptions
 from pipelines.provenance import versions
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.errors import MachineError, machine_error
@@ -122,7 +122,7 @@ def _with_ray(
         known = {**versions(), "ray": ray.__version__}
         journal.write(
             "start", tasks=len(todo), total=len(table.tasks), num=options.num, steps=options.steps,
-            select=options.select, config_sha=options.sha(), versions=known,
+            select=options.select, config_sha=options.config_sha(), versions=known,
             resources=ray.cluster_resources(),
         )  # fmt: skip
         why = asyncio.run(_run(options, admitted, todo, output, journal, meter, show))

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cluster.options import GenerateOptions
 from pipelines.cluster.reason import trace_of
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Finished, PreparedObject, Reasoned, Refined, StageFault
+from pipelines.options import GenerateOptions
 from sim_eval.convex import keep_pieces
 from sim_eval.select import SelectBy
 from sim_eval.select.select import select
@@ -97,7 +97,7 @@ def stumbled(
         "task": task.task,
         "reasoner": options.reasoner,
         "seed": task.seed,
-        "config_sha": options.sha(),
+        "config_sha": options.config_sha(),
         "code_version": __version__,
         "calls": [],
     }

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from pipelines.formats.collect import Rows, each_file, files_of, first_of
 from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name
 from pipelines.formats.npy import load_npy
-from pipelines.formats.schema import Foreign, Scale, Word, numbers, validated
+from pipelines.formats.schema import Foreign, Scale, Word, doubles, validated
 from pipelines.formats.shadow import DEXGRASPNET_JOINTS, from_dexgraspnet, palm_in_base
 from pipelines.formats.write import write_npy
 from zdg_jax.errors import UserError
@@ -41,10 +41,17 @@ class DexGraspNet(Foreign):
             raise ValueError("no dict of joint values")
         if not all(isinstance(name, str) for name in value):
             raise ValueError("names that are no text")
-        return dict(zip(value, numbers(len(value)).func(list(value.values())).tolist(), strict=True))
+        return dict(zip(value, _flat(list(value.values())), strict=True))
 
 
 MOST_JOINTS = 200
+
+
+def _flat(values: list[Any]) -> list[float]:
+    found = doubles(values)
+    if found.shape != (len(values),):
+        raise ValueError("joint values that are no numbers")
+    return found.tolist()
 
 
 def _load(file: Path) -> list[DexGraspNet]:

@@ -13,7 +13,7 @@ import pickle
 import re
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -108,7 +108,7 @@ BUILD
 
 
 class _Reader(pickle._Unpickler):  # the C one sizes its memo by a number in the file
-    dispatch = {  # noqa: RUF012
+    dispatch: ClassVar[Any] = {
         getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]] for name in _OPCODES
     }
 

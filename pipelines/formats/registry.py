@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from pipelines.formats import affordpose, dexgraspbench, dexgraspnet, parquet
 from pipelines.formats.grasp_file import GraspFile
 from pipelines.formats.schema import guarded
 from zdg_jax.errors import UserError, machine_error
 
-#: each has NAME, detect(path) and read(path, hand)
-FORMATS: dict[str, ModuleType] = {m.NAME: m for m in (parquet, dexgraspnet, dexgraspbench, affordpose)}
+#: Modules, or objects of yours: each has NAME, detect(path) and read(path, hand).
+FORMATS: dict[str, Any] = {m.NAME: m for m in (parquet, dexgraspnet, dexgraspbench, affordpose)}
+
+
+def register(reader: Any) -> None:
+    """Add a format from outside: every command that reads grasps knows it from then on, asked before ours.
+
+    Args:
+      reader: has NAME, `detect(path)` (whether a path is of it, by its contents) and `read(path, hand)`.
+    Raises:
+      UserError: there is one of that name.
+    """
+    if reader.NAME in FORMATS:
+        raise UserError(f"format {reader.NAME!r}, which exists", "a new name", "choose another")
+    ours = dict(FORMATS)
+    FORMATS.clear()
+    FORMATS.update({reader.NAME: reader, **ours})
 
 
 def read_grasps(path: str, hand: str | None = None) -> GraspFile:
@@ -45,7 +60,7 @@ def read_grasps(path: str, hand: str | None = None) -> GraspFile:
     )
 
 
-def _claims(module: ModuleType, where: Path) -> bool:
+def _claims(module: Any, where: Path) -> bool:
     """Whether the format is this one; a file that a reader stumbles over is none of its."""
     try:
         return module.detect(where)
@@ -55,7 +70,7 @@ def _claims(module: ModuleType, where: Path) -> bool:
         return False
 
 
-def _read(module: ModuleType, where: Path, hand: str | None) -> GraspFile:
+def _read(module: Any, where: Path, hand: str | None) -> GraspFile:
     found: list[GraspFile] = []
     guarded(str(where), lambda: found.append(module.read(where, hand)))
     return found[0]

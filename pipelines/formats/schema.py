@@ -35,7 +35,7 @@ def numbers(*shape: int | None) -> BeforeValidator:
     def check(value: Any) -> Any:
         if value is None:
             return None
-        found = _doubles(value)
+        found = doubles(value)
         wanted = tuple(found.shape[k] if n is None and k < found.ndim else n for k, n in enumerate(shape))
         if shape and found.shape != wanted:
             told = " x ".join("n" if n is None else str(n) for n in shape)
@@ -45,7 +45,8 @@ def numbers(*shape: int | None) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _doubles(value: Any) -> np.ndarray:
+def doubles(value: Any) -> np.ndarray:
+    """Numbers of any shape; absurd ones are NaN. Raises ValueError."""
     if _count(value, 0) > MOST_NUMBERS:
         raise ValueError(f"more than {MOST_NUMBERS} numbers")
     made = np.asarray(value)
@@ -90,7 +91,7 @@ def _words(value: Any) -> Any:
 
 
 def _scale(value: Any) -> Any:
-    found = np.unique(_doubles(value))
+    found = np.unique(doubles(value))
     if len(found) != 1:
         raise ValueError(f"{len(found)} scales, not one along all axes")
     if not (math.isfinite(found[0]) and 0 < found[0] <= MOST_SCALE):

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from sim_eval.backends.jobs import Drop, Hold
 from sim_eval.backends.rollout import Rollout
 from sim_eval.convex import MJX_TEMPLATE, ConvexParams
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, one_of
 
 BACKENDS = ("auto", "mjx", "warp", "c")
 
@@ -79,8 +79,7 @@ def resolve(name: str) -> str:
     Raises:
       UserError: unknown name, or warp without CUDA or without its package.
     """
-    if name not in BACKENDS:
-        raise UserError(f"backend {name!r}", f"one of {', '.join(BACKENDS)}", "choose one with --backend")
+    one_of("backend", name, BACKENDS, "choose one with --backend")
     if name == "auto":
         import jax
 

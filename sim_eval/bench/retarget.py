@@ -19,6 +19,7 @@ from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.keypoints import obstacle
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.retarget import Retargeted, retarget
+from zdg_jax.markdown import table
 from zdg_jax.objects import load_object
 from zdg_jax.pose import rotation_to_wxyz
 
@@ -134,17 +135,13 @@ def _astride(
 def show_retarget(report: dict[str, Any]) -> str:
     """A Markdown table, as in docs/hands.md."""
     made = report["machine"]
-    lines = [
-        f"{made['cpu']}, {made['cpu_count']} cores, load {made['load_before']}; from {report['source']}",
-        "",
-        "| hand | grasps | compile s | processor s | run s | processor s | one by one, ms a grasp | ratio "
-        "| tips reachable | tip error mm, mean | 95 % |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for r in report["hands"]:
-        lines.append(
-            f"| {r['hand']} | {r['grasps']} | {r['compile_s']:.1f} | {r['compile_cpu_s']:.1f} "
-            f"| {r['run_s']:.2f} | {r['run_cpu_s']:.2f} | {r['one_by_one_ms']} | {r['ratio_to_one_by_one']} "
-            f"| {100 * r['reachable']:.1f} % | {r['tip_mm_reachable']} | {r['tip_mm_p95_reachable']} |"
-        )
-    return "\n".join(lines)
+    where = f"{made['cpu']}, {made['cpu_count']} cores, load {made['load_before']}; from {report['source']}"
+    columns = {
+        "hand": "{hand}", "grasps": "{grasps}", "compile s": "{compile_s:.1f}",
+        "processor s ": "{compile_cpu_s:.1f}", "run s": "{run_s:.2f}", "processor s": "{run_cpu_s:.2f}",
+        "one by one, ms a grasp": "{one_by_one_ms}", "ratio": "{ratio_to_one_by_one}",
+        "tips reachable": "{reachable:.1%}", "tip error mm, mean": "{tip_mm_reachable}",
+        "95 %": "{tip_mm_p95_reachable}",
+    }  # fmt: skip
+    rows = [[form.format(**r) for form in columns.values()] for r in report["hands"]]
+    return f"{where}\n\n{table(list(columns), rows)}"

@@ -12,7 +12,7 @@ from sim_eval.backends import Backend
 from sim_eval.simobject import SimObject
 from zdg_jax.columns import COLUMNS, Column
 from zdg_jax.columns import register as register_column
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, one_of
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel
 
@@ -54,10 +54,7 @@ def protocol(name: str) -> Protocol:
     Raises:
       UserError: unknown; the message lists the valid ones.
     """
-    if name not in PROTOCOLS:
-        valid = f"one of {', '.join(PROTOCOLS)}"
-        raise UserError(f"protocol {name!r}", valid, "choose one with --protocol")
-    given = PROTOCOLS[name]
+    given = PROTOCOLS[one_of("protocol", name, PROTOCOLS, "choose one with --protocol")]
     return resolve_name(given) if isinstance(given, str) else given
 
 

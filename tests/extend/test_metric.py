@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,15 @@ def test_a_metric_from_outside_reaches_measure_file_eval_and_report() -> None:
         "x", "zdg", "human16", "gravity", "c", [{n: r[n] for n in names} | {"category": None} for r in rows]
     )
     assert "mean depth (cm) ↓" in report.markdown()
+
+
+def test_the_page_of_metrics_is_made_from_the_columns() -> None:
+    page = columns.page()
+    assert (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8") == page
+    for column in columns.COLUMNS.values():
+        assert f"`{column.name}`" in page
+        assert bool(column.formula) == bool(column.source)
+        assert not column.heading or not column.of or column.formula, column.name
 
 
 def test_a_name_is_given_once() -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.formats.registry import FORMATS
 from sim_eval.protocols import PROTOCOLS
 from zdg_jax.columns import COLUMNS
+from zdg_jax.reasoning.stages.grasp_type import SUITS
 from zdg_jax.refine.energies import TERMS, unregister
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -17,8 +19,14 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), fl
 
 @pytest.mark.parametrize(
     ("number", "where", "name"),
-    [(0, COLUMNS, "mean_depth_cm"), (1, PROTOCOLS, "above"), (2, TERMS, "stretched")],
-    ids=["metric", "protocol", "energy"],
+    [
+        (0, COLUMNS, "mean_depth_cm"),
+        (1, PROTOCOLS, "above"),
+        (2, TERMS, "stretched"),
+        (3, FORMATS, "lines"),
+        (4, SUITS, "hook"),
+    ],
+    ids=["metric", "protocol", "energy", "format", "grasp type"],
 )
 def test_an_example_registers_what_it_says(number: int, where: dict, name: str) -> None:
     assert name not in where

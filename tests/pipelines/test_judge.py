@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from PIL import Image
 from pipelines import cli, provenance
 from pipelines.dataset import read_dataset, write_dataset
 from pipelines.judge import best_of_each_task, judge_file, report_of
+from pipelines.options import SynthOptions
 from tests.pipelines.rows_as_grasps import grasps_of
 from tests.reasoning.things import Scripted
 from zdg_jax import api
@@ -38,9 +38,11 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(stick: Path, tmp_path: Path) -> Path:
     """Four kept grasps and one failed row, in a shuffled order of ranks."""
-    config: dict[str, Any] = {"object": str(stick), "up": None, "reasoner": "offline", "seed": 0}
+    options = SynthOptions(str(stick), "lift it")
     obj = load_object(str(stick))
-    shared = provenance.task_columns(obj, HAND, ReasonedGrasp("lift it", "ok", "", None, None, ()), config)
+    shared = provenance.task_columns(
+        obj, HAND, ReasonedGrasp("lift it", "ok", "", None, None, ()), options, 0
+    )
     made = []
     for place, rank in enumerate([2, 0, 1, 3]):
         pose = np.array([0.0, 0.03 + 0.01 * rank, 0.0, 1.0, 0.0, 0.0, 0.0])
@@ -60,7 +62,7 @@ def folder(stick: Path, tmp_path: Path) -> Path:
         )
     made.append({**shared, "grasp_id": "lost", "status": "refine_nan", "status_reason": "x"})
     write_dataset(
-        tmp_path, grasps_of(made, HAND.active_names), provenance.dataset_info(obj, HAND, config, {})
+        tmp_path, grasps_of(made, HAND.active_names), provenance.dataset_info(obj, HAND, options.config(), {})
     )
     return tmp_path
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines import provenance
+from pipelines.options import config_sha
 from zdg_jax.hands import HAND_NAMES, load_hand
 from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 
@@ -28,8 +29,8 @@ def test_squeeze_mirrors_pregrasp_at_the_grasp(name: str) -> None:
 
 def test_config_sha_ignores_order_and_sees_every_value() -> None:
     one = {"a": 1, "b": None}
-    assert provenance.config_sha(one) == provenance.config_sha({"b": None, "a": 1})
-    assert provenance.config_sha(one) != provenance.config_sha({"a": 2, "b": None})
+    assert config_sha(one) == config_sha({"b": None, "a": 1})
+    assert config_sha(one) != config_sha({"a": 2, "b": None})
 
 
 def test_sources_are_stored_so_that_they_can_be_read_again(tmp_path, monkeypatch) -> None:

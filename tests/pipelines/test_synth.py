@@ -14,23 +14,24 @@ import numpy as np
 import pytest
 import trimesh
 
-from pipelines import cli
+from pipelines import cli, inline
 from pipelines.dataset import read_dataset
+from pipelines.options import SynthOptions
 from pipelines.runtime import start_jax
-from pipelines.synth import SynthOptions, synth
-from zdg_jax import api
+from pipelines.synth import synth
 from zdg_jax.arrow import array
 from zdg_jax.grasps import Grasps
-from zdg_jax.guidance import ContactGuidance
+from zdg_jax.guidance import ContactGuidance, ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
+from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.problem import jittered
 
 LOST = 2
-real = api.refine_task
+real = inline.refine
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +42,17 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fake_refine(
-    obj: ObjectModel,
     hand: HandModel,
-    grasp: api.ReasonedGrasp,
+    obj: ObjectModel,
+    grasp: ReasonedGrasp,
     *,
     num: int,
     seed: int,
-    ablate: str | None,
-    optimizer: str,
+    config: RefineConfig,
 ) -> Grasps:
     """The starts themselves; energy falls with the index, and one is lost."""
     assert grasp.initial is not None
-    pose, joints = jittered(hand, grasp.initial, num, seed, api.RefineConfig())
+    pose, joints = jittered(hand, grasp.initial, num, seed, RefineConfig())
     energy = np.arange(num, 0.0, -1.0)
     status = ["refine_nan" if i == LOST else "ok" for i in range(num)]
     return Grasps.of(
@@ -91,7 +91,7 @@ def fake_evaluate(
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "refine_task", fake_refine)
+    monkeypatch.setattr(inline, "refine", fake_refine)
     for name in ("sim_eval.select.select.evaluate", "pipelines.evaluate.evaluate"):
         monkeypatch.setattr(name, fake_evaluate)
     monkeypatch.setattr("sim_eval.select.select.measure_shape", fake_evaluate)
@@ -167,7 +167,7 @@ class Silent:
 def test_a_task_that_fails_leaves_its_row_and_its_report(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(api, "make_reasoner", lambda name, **_: Silent())
+    monkeypatch.setattr("zdg_jax.api.make_reasoner", lambda name, **_: Silent())
     assert cli.main(["synth", str(stick), "lift it", "--out", str(tmp_path)]) == 1
     assert "no grasp" in capsys.readouterr().out
     (row,) = rows_of(tmp_path)
@@ -183,12 +183,12 @@ def test_a_task_that_fails_leaves_its_row_and_its_report(
 def test_a_task_that_cannot_be_refined_is_a_failed_task(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def no_region(obj: ObjectModel, hand: HandModel, grasp: api.ReasonedGrasp, **options: Any) -> Grasps:
+    def no_region(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, **options: Any) -> Grasps:
         none = np.zeros(len(obj.samples.points), dtype=bool)
         guidance = ContactGuidance(none, none, None, (1,), (1,))
-        return real(obj, hand, replace(grasp, guidance=guidance), **options)
+        return real(hand, obj, replace(grasp, guidance=guidance), **options)
 
-    monkeypatch.setattr(api, "refine_task", no_region)
+    monkeypatch.setattr(inline, "refine", no_region)
     assert (
         cli.main(["synth", str(stick), "lift it", "--num", "3", "--keep", "2", "--out", str(tmp_path)]) == 1
     )

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, one_of
 from zdg_jax.hands.keypoints import Goal, fit
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
@@ -67,8 +67,7 @@ def in_order(points: Float[np.ndarray, "*n 21 3"], order: str) -> Float[np.ndarr
     Raises:
       UserError: an unknown order, or bones that no hand in metres and in this order has.
     """
-    if order not in ORDERS:
-        raise UserError(f"joint order {order!r}", f"one of {', '.join(ORDERS)}", "name the order")
+    one_of("joint order", order, ORDERS, "name the order")
     points = points[..., [ORDERS[order].index(name) for name in NAMES], :]
     for k, name in enumerate(NAMES[1:], start=1):
         root = name.endswith("1")

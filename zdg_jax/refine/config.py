@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, one_of
 
 #: λ of eq. 8 by name of the term, in the order of the sum (paper IV-A); `energies.register` adds to it.
 WEIGHTS: dict[str, float] = {
@@ -47,8 +47,8 @@ class RefineConfig:
       ablation: "contact" (whole object is target), "initial" (random poses), "refine" (starts returned).
 
     Raises:
-      UserError: an unknown term or optimiser, or an `early_stop` whose steps or shares are out of order or
-        range.
+      UserError: an unknown term, optimiser or ablation, or an `early_stop` whose steps or shares are out of
+        order or range.
     """
 
     weights: dict[str, float] = field(default_factory=WEIGHTS.copy)
@@ -65,18 +65,15 @@ class RefineConfig:
     jitter_opening: float = 0.5
     drift_weight: float = 0.5
     skin_tolerance: float = 0.0
-    ablation: Ablation = "none"
+    ablation: str = "none"
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.weights if name not in WEIGHTS]:
             raise UserError(
                 f"a weight for {unknown[0]!r}", f"terms {', '.join(WEIGHTS)}", "choose among these"
             )
-        known = get_args(Optimizer)
-        if self.optimizer not in known:
-            raise UserError(
-                f"optimizer {self.optimizer!r}", f"one of {', '.join(known)}", "choose one of these"
-            )
+        one_of("optimizer", self.optimizer, get_args(Optimizer))
+        one_of("ablation", self.ablation, get_args(Ablation))
         steps, shares = [0, *(s for s, _ in self.early_stop), self.steps], [x for _, x in self.early_stop]
         rising = all(a < b for a, b in pairwise(steps))
         falling = all(a >= b for a, b in pairwise(shares))

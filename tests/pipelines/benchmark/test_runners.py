@@ -79,7 +79,7 @@ def test_a_fault_of_the_run_itself_ends_it(tmp_path):
     ("given", "said"),
     [
         (["--workers", "2"], "--runner processes or ray"),
-        (["--workers", "0"], "1 or more"),
+        (["--workers", "0"], "1 to "),
     ],
 )
 def test_workers_that_do_not_fit_are_refused(tmp_path, capsys, given, said):

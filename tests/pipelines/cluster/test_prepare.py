@@ -11,6 +11,7 @@ import trimesh
 from pipelines.cluster.files import Folder
 from pipelines.cluster.prepare import PrepareStage, mesh_name
 from pipelines.cluster.tasks import TaskSpec
+from tests.pipelines.cluster.made import options
 
 
 def test_meshes_of_one_name_are_told_apart_and_stored_once(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_meshes_of_one_name_are_told_apart_and_stored_once(tmp_path: Path) -> No
         trimesh.creation.box((width, 0.16, 0.04)).export(path)
         specs.append(TaskSpec(folder, str(path), "lift it"))
     out = Folder(str(tmp_path / "out"))
-    stage = PrepareStage(0, out)
+    stage = PrepareStage(options(), out)
     first, other, same = (stage.prepare(spec) for spec in specs)
     assert first.obj.object_id != other.obj.object_id
     assert first.obj.object_id == same.obj.object_id

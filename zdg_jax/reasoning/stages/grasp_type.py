@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,16 +83,20 @@ def _thickness(state: ReasonState) -> float:
 def grasp_scores(observed: GraspTypeObservations, plan: Plan) -> dict[str, float]:
     """1 for the table's type, plus how well the region's size suits each type, 0..0.9.
 
-    A size g = the region's second extent: a bar of 1-4 cm suits handle-grasp, 4-9 cm wrap-grasp, under
-    1.5 cm lift; press and twist only ever come from the table.
+    A type that `SUITS` does not know comes last.
     """
-    g = observed.region_extents[1]
-    suits = {
-        "handle-grasp": 0.9 * plateau(g, 0.004, 0.012, 0.040, 0.060),
-        "wrap-grasp": 0.9 * plateau(g, 0.025, 0.045, 0.090, 0.140),
-        "lift": 0.9 * max(1 - ramp(observed.region_extents[2], 0.008, 0.02), 0.3),
-    }
     return {
-        kind: suits.get(kind, 0.0) + (_FROM_TABLE if kind == plan.rule.grasp else 0.0)
-        for kind in ("handle-grasp", "wrap-grasp", "press", "lift", "twist")
+        kind: suits(observed) + (_FROM_TABLE if kind == plan.rule.grasp else 0.0)
+        for kind, suits in SUITS.items()
     }
+
+
+#: How well a region suits a grasp type, 0 to 0.9. Its second extent: a bar of 1-4 cm suits handle-grasp, 4-9
+#: cm wrap-grasp; its third: under 1.5 cm lift. Press and twist only ever come from the table of tasks.
+SUITS: dict[str, Callable[[GraspTypeObservations], float]] = {
+    "handle-grasp": lambda seen: 0.9 * plateau(seen.region_extents[1], 0.004, 0.012, 0.040, 0.060),
+    "wrap-grasp": lambda seen: 0.9 * plateau(seen.region_extents[1], 0.025, 0.045, 0.090, 0.140),
+    "press": lambda seen: 0.0,
+    "lift": lambda seen: 0.9 * max(1 - ramp(seen.region_extents[2], 0.008, 0.02), 0.3),
+    "twist": lambda seen: 0.0,
+}

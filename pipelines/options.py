@@ -1,0 +1,296 @@
+"""Every option that more than one command has: declared once, with its help, default, range and effect.
+
+A command's own class inherits the groups that mean something to it; `tyro` reads them as they stand, so heavy
+imports happen inside the methods. What only one command has stands in that command's class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
+
+from zdg_jax.errors import UserError, one_of
+
+if TYPE_CHECKING:
+    from sim_eval.select import SelectBy
+    from zdg_jax.reasoning.config import ReasonConfig
+    from zdg_jax.refine.config import RefineConfig
+
+Hand = Annotated[str, arg(metavar="NAME", help="A hand by name, or its card.")]
+ReasonerName = Annotated[
+    str, arg(metavar="NAME", help="Who answers: offline, paper, openai:MODEL, gemini:MODEL, ...")
+]
+MaxUsd = Annotated[
+    float | None, arg(metavar="USD", help="Stop before the models cost more; the next run goes on.")
+]
+Segmenter = Annotated[
+    str, arg(metavar="NAME", help="Who finds parts in pictures: geometric or sam:PATH_OR_ID.")
+]
+Backend = Annotated[
+    str, arg(metavar="auto|mjx|warp|c", help="Simulator; auto: mjx on an accelerator, else C MuJoCo.")
+]
+Num = Annotated[int, arg(help="Initial grasps of each task to refine.")]
+Keep = Annotated[int, arg(help="Grasps of each task to keep, the best by energy and then by simulation.")]
+Batch = Annotated[int | None, arg(metavar="GRASPS", help="Grasps a refinement call; by device 128 or 16384.")]
+Concurrency = Annotated[
+    int | None, arg(metavar="N", help="Requests in flight, of the whole cluster; see docs/providers.md.")
+]
+TaskFile = Annotated[
+    str, arg(metavar="FILE", help="Parquet, CSV or JSONL with columns object, task; see docs/cluster.md.")
+]
+Out = Annotated[str, arg(metavar="DIR", help="Folder for the results.")]
+Name = Annotated[
+    str | None, arg(metavar="WORD", help="What the object is called; reasoning sees no other name.")
+]
+Json = Annotated[str | None, arg(metavar="FILE", help="Write everything there as JSON.")]
+PrintJson = Annotated[bool, FlagCreatePairsOff, arg(help="Print JSON, everything included.")]
+Address = Annotated[
+    str | None, arg(metavar="HOST:PORT", help="Ray cluster; RAY_ADDRESS, or a local one, by default.")
+]
+Up = Annotated[str | None, arg(metavar="x|y|z", help="Axis of the mesh that points up: y, for ycb z.")]
+
+#: Least and greatest value of each number, whichever command has it.
+RANGES: dict[str, tuple[int, int]] = {
+    "num": (1, 65536), "keep": (1, 65536), "seed": (0, 2**31 - 1), "steps": (1, 100_000),
+    "grasps": (1, 1 << 40), "batch": (1, 1 << 20), "in_flight": (1, 100_000), "concurrency": (1, 10_000),
+    "shard": (1, 100_000), "reasoners": (1, 1000), "refiners": (1, 1000), "simulators": (1, 10_000),
+    "preparers": (1, 10_000), "workers": (1, 10_000), "limit": (1, 1_000_000), "cpus": (1, 1_000_000),
+    "gpus": (0, 1_000_000), "points": (1, 1 << 30),
+}  # fmt: skip
+
+
+def config_sha(config: Mapping[str, Any]) -> str:
+    """Short hash of everything that a user can set, in canonical JSON."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def check_ranges(options: Any) -> None:
+    """Refuse numbers of a command's options that lie outside `RANGES`.
+
+    Raises:
+      UserError: one does, or `keep` is above `num`.
+    """
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    limits = {name: RANGES[name] for name in values if name in RANGES}
+    if limits.pop("keep", None) and "num" in limits:  # looked at after --num itself
+        limits["keep"] = (1, values["num"])
+    for name, (low, high) in limits.items():
+        if values[name] is not None and not low <= values[name] <= high:
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{option} {values[name]}", f"{low} to {high}", f"choose another {option}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectOptions:
+    """How a mesh file is read."""
+
+    scale: Annotated[float, arg(help="Metres per unit of the mesh file, e.g. 0.001 for millimetres.")] = 1.0
+    up: Up = None
+    name: Name = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraspFileOptions:
+    """How other people's grasp files are read."""
+
+    objects: Annotated[
+        str | None, arg(metavar="DIR", help="Where the meshes of other people's files are.")
+    ] = None
+    hand: Annotated[str | None, arg(metavar="NAME", help="Hand of the grasps; the file's by default.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """Eqs. 6-8's loop."""
+
+    steps: Annotated[int, arg(help="Steps of refinement; the paper's are 600.")] = 600
+    optimizer: Annotated[str, arg(metavar="NAME", help="Optimiser of refinement; the paper's is adam.")] = (
+        "adam"
+    )
+
+    def refine_config(self) -> RefineConfig:
+        """The paper's schedule with what the options change.
+
+        Raises:
+          UserError: an unknown optimiser or ablation; the message lists the valid ones.
+        """
+        from zdg_jax.refine.config import RefineConfig
+
+        ablation = getattr(self, "ablate", None) or "none"
+        return RefineConfig(steps=self.steps, optimizer=self.optimizer, ablation=ablation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineOptions(LoopOptions):
+    """What is refined."""
+
+    hand: Hand = "human16"
+    num: Num = 64
+    seed: Annotated[int, arg(help="Same seed, same result; a task's own seed goes before it.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChooseOptions:
+    """What is kept."""
+
+    keep: Keep = 8
+    select: Annotated[
+        str,
+        arg(
+            metavar="gravity|six_force",
+            help="Test that grasps are kept by; six_force also closes the hand on the object in simulation.",
+        ),
+    ] = "gravity"
+
+    def select_by(self) -> SelectBy:
+        """The test that grasps are kept by.
+
+        Raises:
+          UserError: an unknown one.
+        """
+        from typing import get_args
+
+        from sim_eval.select import SelectBy
+
+        return one_of("--select", self.select, get_args(SelectBy))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(RefineOptions, ChooseOptions):
+    """All that decides which grasps a task gets: the same for one task and for a table of them."""
+
+    reasoner: ReasonerName = "offline"
+    route: Annotated[
+        tuple[str, ...],
+        UseAppendAction,
+        arg(metavar="STAGE=NAME", help="Another reasoner for one stage; may be given again."),
+    ] = ()
+    ablate: Annotated[
+        str | None, arg(metavar="contact|initial|refine", help="Leave this stage out (paper IV-C).")
+    ] = None
+    view: Annotated[
+        str, arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you.")
+    ] = "ask"
+    segmenter: Segmenter = "geometric"
+    features: Annotated[
+        str, arg(metavar="NAME", help="Features for lifting: geometric, or PartField's .npy file or folder.")
+    ] = "geometric"
+    max_usd: MaxUsd = None
+
+    def __post_init__(self) -> None:
+        # Stored rows say who is asked, not a preset's name, which may stand for others tomorrow.
+        from zdg_jax.reasoning.models.settings import expand
+
+        reasoner, route = expand(self.reasoner, self.route)
+        object.__setattr__(self, "reasoner", reasoner)
+        object.__setattr__(self, "route", route)
+
+    def settings(self) -> dict[str, Any]:
+        """All that can change a row, as it is stored."""
+        values = {field.name: getattr(self, field.name) for field in fields(Settings)}
+        del values["max_usd"]
+        return {**values, "route": list(self.route)}
+
+    def config_sha(self) -> str:
+        """Of `settings` but the seed, which has a column of its own: the same whichever command ran."""
+        return config_sha({name: value for name, value in self.settings().items() if name != "seed"})
+
+    def reason_config(self) -> ReasonConfig:
+        """View, segmenter and ablation.
+
+        Raises:
+          UserError: an unknown one.
+        """
+        from zdg_jax.reasoning.config import ReasonConfig, parse_view
+        from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
+
+        return ReasonConfig(
+            view_index=parse_view(self.view),
+            segmenter=make_segmenter(self.segmenter),
+            contact=self.ablate != "contact",
+        )
+
+    def check(self) -> None:
+        """Refuse what can be refused before any work starts; the reasoner is looked at when it is made.
+
+        Raises:
+          UserError: a number out of range, or an unknown hand, view, ablation, optimiser, segmenter or test.
+        """
+        from zdg_jax.hands import load_hand
+
+        check_ranges(self)
+        self.select_by()
+        self.reason_config()
+        self.refine_config()
+        load_hand(self.hand)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instructions:
+    """Which instructions of the benchmark."""
+
+    set: Annotated[Literal["zoo", "ycb"], arg(help="Generated objects, or labelled scans.")] = "zoo"
+    half: Annotated[Literal["all", "development", "held_out"], arg(help="Half of the categories.")] = "all"
+    only: Annotated[tuple[str, ...], arg(metavar="TEXT", help="Only ids that contain one of these.")] = ()
+    limit: Annotated[int | None, arg(help="At most so many instructions, spread over the categories.")] = None
+
+
+@dataclass(frozen=True)
+class SynthOptions(ObjectOptions, Settings):
+    """Synthesize, simulate and picture grasps for one object and one task."""
+
+    object: Annotated[
+        Positional[str], arg(metavar="OBJECT", help="A mesh file, ycb:NAME or zoo:CATEGORY/VARIANT.")
+    ]
+    task: Annotated[
+        Positional[str], arg(metavar="TASK", help='What the hand shall do, e.g. "hammer a nail".')
+    ]
+    out: Out = "out"
+
+    def config(self) -> dict[str, Any]:
+        """Object, task and settings, as they are stored."""
+        return {"object": self.object, "task": self.task, **values_of(ObjectOptions, self), **self.settings()}
+
+    def check(self) -> None:
+        if not self.task.strip():
+            raise UserError(
+                "an empty task", 'a sentence such as "hammer a nail"', "say what the hand shall do"
+            )
+        super().check()
+
+
+@dataclass(frozen=True)
+class GenerateOptions(Settings):
+    """Reason, refine, simulate and write every task of a table; the same command goes on after a stop."""
+
+    tasks: TaskFile
+    out: Annotated[str, arg(metavar="DIR_OR_URI", help="Folder, s3://..., gs://..., for the dataset.")]
+    address: Address = None
+    in_flight: Annotated[int, arg(help="Tasks in reasoning at a time and process, at most.")] = 256
+    concurrency: Concurrency = None
+    batch: Batch = None
+    shard: Annotated[int, arg(help="Tasks a file at most; what is written is not done again.")] = 64
+    reasoners: Annotated[int | None, arg(help="Reasoning processes; a quarter of the processors.")] = None
+    refiners: Annotated[int | None, arg(help="Refinement processes; one a GPU, or one.")] = None
+    simulators: Annotated[int | None, arg(help="Simulation processes; half the processors.")] = None
+    preparers: Annotated[int | None, arg(help="Preparation processes; half the processors.")] = None
+    pictures: Annotated[
+        bool, FlagCreatePairsOff, arg(help="Do not store the pictures that the models saw.")
+    ] = True
+
+    def config(self) -> dict[str, Any]:
+        """The settings and the batch, whose shape shows in the last digits of a folder's rows.
+
+        Everything else says how, how fast and where to, and a run may go on with others.
+        """
+        return {**self.settings(), "batch": self.batch}
+
+
+def values_of(group: type, options: Any) -> dict[str, Any]:
+    """The values of one group's options."""
+    return {field.name: getattr(options, field.name) for field in fields(group)}
