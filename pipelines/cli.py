@@ -16,6 +16,7 @@ from pipelines.models_command import Models
 from pipelines.options import Backend, GraspFileOptions, Name, SynthOptions, Up
 from pipelines.prompts_command import Prompts
 from pipelines.runtime import program
+from zdg_jax.errors import printable
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Synth(SynthOptions):
         from zdg_jax.reasoning.status import STOPPING
 
         result = synth(self)
-        print(result.summary())
+        print(printable(result.summary(), keep="\n"))
         if result.status in STOPPING:
             return 3
         if result.succeeded and not result.num_good:
@@ -64,7 +65,7 @@ class Eval(GraspFileOptions):
             up=self.up,
         )
         report.show(Console())
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.measured else 1
 
 
@@ -83,7 +84,7 @@ class Export(GraspFileOptions):
         result = export(
             self.grasps, self.format, self.out, objects=self.objects, hand=self.hand, name=self.name
         )
-        print(result.summary())
+        print(printable(result.summary(), keep="\n"))
         return 0 if result.written else 1
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from pipelines.options import MaxUsd
+from zdg_jax.errors import printable
 
 
 @dataclass(frozen=True)
@@ -25,5 +26,5 @@ class Judge:
 
         reasoner = api.make_reasoner(self.reasoner, max_usd=self.max_usd, check=True)
         report = judge_file(self.folder, reasoner, grasps=self.grasps)
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.total.judged else 1

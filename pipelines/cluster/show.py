@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipelines.cluster.meter import STAGES, Meter
+from zdg_jax.errors import printable
 
 PLAIN_S = 10.0
 
@@ -45,7 +46,7 @@ class Show:
 
     def say(self, line: str) -> None:
         """One plain line on stderr, above the table if there is one."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     def line(self) -> str:
         """Everything on one line."""

@@ -9,11 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 import prompts
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import load_yaml
 from zdg_jax.reasoning.models.catalogue import Catalogue, Model, Strict, rows_of
 
 HERE = Path(__file__).parent
@@ -183,7 +183,7 @@ def _tables(user_file: str) -> Tables:
             merged.settings_of(provider)
         if strange := {row.provider for row in user.models} - {*merged.provider_names()}:
             raise ValueError(f"models of {', '.join(sorted(strange))}, which no entry of providers names")
-    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+    except (OSError, AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f"{USER_FILE}={user_file} ({_brief(error)})",
             "a YAML file with providers, settings, abilities, presets and models as in docs/providers.md",
@@ -193,7 +193,7 @@ def _tables(user_file: str) -> Tables:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return load_yaml(path) or {}
 
 
 def _brief(error: Exception) -> str:
