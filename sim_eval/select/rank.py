@@ -43,9 +43,10 @@ def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
 def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
-    The reasoned hypothesis gives two fifths, the others as many each, the best of each first: on the right part
-    before beside it, natural before unnatural, then by score. What is left over is filled up with the next ones. Energies of different grasp
-    types are not compared: a pinch, which is asked for fewer contacts, would always win.
+    The reasoned hypothesis gives two fifths, the others as many each, the best of each first: on the right
+    part before beside it, natural before unnatural, then by score. What is left over is filled up with the
+    next ones. Energies of different grasp types are not compared: a pinch, which is asked for fewer contacts,
+    would always win.
 
     Args:
       grasps: with `score`, `self_pen_cm` and `posture_deg`.
@@ -120,9 +121,9 @@ def rank(
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
-    By, in this order: on the right part; withstands six forces and is reached freely; natural, with the thumb
-    on the object; not deep; how far it strays from the regions; in force closure; the hypothesis' tier; forces
-    withstood; score.
+    By, in this order: on the right part; withstands six forces and is reached freely; natural, with the
+    thumb on the object; not deep; in force closure; how far it strays from the regions; the hypothesis' tier;
+    forces withstood; score.
 
     Args:
       grasps: with the columns of the closing and of `measure_shape`.
@@ -136,7 +137,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     off = np.asarray(c.get("off_region", np.zeros(len(grasps))), float)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     held = -np.asarray(c["six_force_held"], float)
-    return np.lexsort((c["score"], held, tier, ~closure, strays, deep, odd, ~holds, off > WRONG_PART))
+    return np.lexsort((c["score"], held, tier, strays, ~closure, deep, odd, ~holds, off > WRONG_PART))
 
 
 def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
