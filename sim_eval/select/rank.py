@@ -118,6 +118,17 @@ def rank(
     return np.lexsort((score, np.where(meets, pierces, worst), ~meets))
 
 
+def held(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """On the right part, withstands six forces, and is reached freely.
+
+    Args:
+      grasps: with the columns of the closing.
+    """
+    off = np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float)
+    free = np.asarray(grasps["approach_free"], float) == 1.0
+    return np.asarray(grasps["six_force_suc"], bool) & free & ~(off > WRONG_PART)
+
+
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
@@ -143,16 +154,15 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
 def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
     """The first `keep` numbers of grasps in order, of which no hypothesis gives more than three quarters.
 
-    Only others of the same grasp type that hold, natural, not deep and on the regions, take a place from it.
+    Only good ones of the same grasp type that hold, not deep and on the regions, take a place from it.
 
     Args:
-      grasps: in the order of `rank_by_hold`.
+      grasps: measured, best first.
       keep: how many.
     """
     names, c = hypothesis_of(grasps), grasps.columns
-    fine = np.asarray(c["six_force_suc"], bool) & (np.asarray(c["approach_free"], float) == 1.0)
-    fine &= ~unnatural(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
-    fine &= np.asarray(c.get("off_region", np.zeros(len(grasps))), float) <= STRAYS[0]
+    off = np.asarray(c.get("off_region", np.zeros(len(grasps))), float)
+    fine = held(grasps) & good(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM) & (off <= STRAYS[0])
     first = list(range(min(keep, len(grasps))))
     if not first:
         return np.zeros(0, np.int64)

@@ -20,7 +20,7 @@ from sim_eval.measure import measure_shape
 from sim_eval.protocols.perturbed import hold_share
 from sim_eval.select import SelectBy
 from sim_eval.select.closing import close_and_test, plan_closing
-from sim_eval.select.rank import candidates, good, rank, rank_by_hold, shortlist, spread
+from sim_eval.select.rank import candidates, good, held, rank, rank_by_hold, shortlist, spread
 from sim_eval.select.score import with_off_region_penalty
 from sim_eval.simobject import sim_object
 from zdg_jax.grasps import Grasps, concat
@@ -31,8 +31,8 @@ from zdg_jax.objects.model import ObjectModel
 BACKEND = "c"
 SHORTLIST = 3  # grasps that a round simulates for every kept one
 ROUNDS = 2
-#: Grasps on which `hold` closes the hand for every kept one.
-CLOSED = 6
+#: Grasps on which `hold` closes the hand for every kept one, and those of them that it measures.
+CLOSED, MEASURED = 6, 2
 #: What `hold` ranks by, beside the closing.
 RANKED_BY = ("p_dep_cm", "self_pen_cm", "posture_deg", "thumb_contact", "force_closure")
 
@@ -191,9 +191,10 @@ def _by_hold(
         return listed, 0
     tried = closed(hand, obj, listed, threads)
     tried = tried.with_columns(measure_shape(hand, obj, tried.hand_pose, tried.joints, part, RANKED_BY))
-    tried = tried.take(rank_by_hold(tried))
-    kept = measured(hand, obj, tried.take(spread(tried, keep)), part, threads)
-    return _surely(hand, obj, kept, threads), len(listed)
+    tried = measured(hand, obj, tried.take(rank_by_hold(tried)[: MEASURED * keep]), part, threads)
+    falls = ~good(tried.columns)  # it is told by the gravity test alone, or by what was ranked by already
+    tried = tried.take(np.lexsort((falls, ~held(tried))))
+    return _surely(hand, obj, tried.take(spread(tried, keep)), threads), len(listed)
 
 
 def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:
