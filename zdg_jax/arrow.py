@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Int, Shaped
 
-from zdg_jax.columns import COLUMNS, PAPER_TERMS, TASK_COLUMNS, Column, stored
+from zdg_jax.columns import BUILT_IN_TERMS, COLUMNS, TASK_COLUMNS, Column, stored
 
 _METADATA = b"zdg_jax"
 
@@ -33,7 +33,7 @@ _CALL = pa.struct(
 )
 
 
-def arrow_type(column: Column, num_joints: int, terms: Sequence[str] = PAPER_TERMS) -> pa.DataType:
+def arrow_type(column: Column, num_joints: int, terms: Sequence[str] = BUILT_IN_TERMS) -> pa.DataType:
     """The Arrow type of a column, for a hand of so many active joints and eq. 8 of these terms."""
     kinds = {
         "text": pa.string(),
@@ -52,7 +52,7 @@ def arrow_type(column: Column, num_joints: int, terms: Sequence[str] = PAPER_TER
     return kinds[column.kind]
 
 
-def schema(num_joints: int, terms: Sequence[str] = PAPER_TERMS) -> pa.Schema:
+def schema(num_joints: int, terms: Sequence[str] = BUILT_IN_TERMS) -> pa.Schema:
     """The schema of `grasps.parquet`; arguments as of `arrow_type`."""
     kinds = [(c, arrow_type(c, num_joints, terms)) for c in stored()]
     return pa.schema([pa.field(c.name, kind, nullable=not c.required) for c, kind in kinds])
@@ -81,7 +81,7 @@ def table(
     if unknown:
         raise KeyError(f"not among the columns: {unknown}")
     terms = dict.fromkeys(name.partition(".")[2] for name in given if name.startswith("energy."))
-    made = schema(num_joints, tuple(terms) or PAPER_TERMS)
+    made = schema(num_joints, tuple(terms) or BUILT_IN_TERMS)
     rows = _Rows(given, tasks, task_index)
     arrays = {f.name: rows.array(COLUMNS[f.name], f.type) for f in made}
     for f in made:
