@@ -189,16 +189,22 @@ _ALL: tuple[Column, ...] = (
         "posture_deg", "real", "unnatural posture (°) ↓", short="posture",
         hint="degrees beyond what the hand's joints allow each other", shown=("eval", "benchmark", "report"),
         newer=True, of=("joints", "posture"), measure="sim_eval.metrics.posture:posture_excess",
+        formula="max over the card's limits of max(0, a q_i + b q_j − m) / \\|(a, b)\\|, degrees",
+        source="Ours; the limits are the hand card's `posture`. 0 for a hand without any.",
     ),
     Column(
         "thumb_contact", "flag", "thumb in contact, 5 mm (%) ↑", 100.0, shown=("eval", "benchmark"),
         newer=True, of=("touch", "skin_finger", "thumb"), measure=_CONTACT + "thumb_touches",
+        formula="any vertex of the thumb with φ ≤ 5 mm",
+        source="Ours.",
     ),
     Column(
         "opposition", "real", "thumb against fingers (cosine) ↓", short="opposed", digits=1,
         hint="cosine between the surfaces under thumb and fingers, -1 opposed",
         shown=("eval", "benchmark", "report"), newer=True,
         of=("touch", "normal", "skin_finger", "thumb"), measure=_CONTACT + "opposition",
+        formula="cosine of the mean outward normals under the thumb and under the other fingers, φ ≤ 5 mm",
+        source="Ours; −1 where they press from opposite sides, NaN where one of them does not touch.",
     ),
     Column(
         "contact_5mm", "flag", "contact at 5 mm (%) ↑", 100.0, shown=("eval",),
