@@ -7,7 +7,7 @@ import numpy as np
 from sim_eval import backends
 from sim_eval.protocols import six_force
 from sim_eval.protocols.perturbed import SHIFT, TRIALS, TURN, _drawn, _moved, hold_share
-from sim_eval.select.closing import plan_closing
+from sim_eval.select.closing import close_and_test, plan_closing
 from tests.sim_eval.select.things import around, field, held, shape
 from zdg_jax.pose import wxyz_to_rotation
 
@@ -15,7 +15,7 @@ C = backends.backend("c", 1)
 
 
 def test_a_verdict_that_is_settled_early_is_that_of_the_whole_test() -> None:
-    for made, name in ((held, "rod"), (around, "rod"), (around, "box")):
+    for made, name in ((held, "rod"), (around, "rod"), (around, "ball")):
         hand, pose, joints = made(name, 4)
         plan, rows = plan_closing(hand, field(name), pose, joints), np.zeros(4, int)
         start = plan.pregrasp
@@ -41,7 +41,7 @@ def test_perturbations_stay_within_their_bounds_and_do_not_depend_on_the_batch()
 def test_the_share_is_that_of_trials_and_of_each_row_alone() -> None:
     hand, pose, joints = held("rod", 3)
     pose[1, 1] += 0.5  # far above: nothing is held
-    plan = plan_closing(hand, field("rod"), pose, joints)
+    plan = close_and_test(hand, field("rod"), shape("rod"), pose, joints, C)
     start = plan.pregrasp
 
     def share(rows: slice) -> np.ndarray:
@@ -53,5 +53,5 @@ def test_the_share_is_that_of_trials_and_of_each_row_alone() -> None:
     found = share(slice(None))
     assert set(np.round(found * TRIALS, 6)) <= set(range(TRIALS + 1))
     assert found[1] == 0.0
-    assert found[0] > 0.0
+    assert found.max() > 0.0
     np.testing.assert_array_equal(share(slice(0, 1)), found[:1])
