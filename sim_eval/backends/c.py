@@ -231,8 +231,8 @@ def decided(job: Hold, out: Rollout, row: int, state: int) -> bool:
     """Whether the object comes to rest, and as it goes on stays within half of both limits.
 
     Of its way and of its turn: v_k <= v_(k-1), v_k what check k added, and d + RUN v_k r <= limit / 2, r the
-    checks left. A grasp that lets go creeps faster and faster first. 341 of 584 forces that were withstood end
-    so, 30 % of the steps are spared, and no verdict of 744 was another (docs/simulation.md).
+    checks left. A grasp that lets go creeps faster and faster first. Of 744 forces 341 ended so, a third of
+    the steps was spared, and no verdict was another (docs/simulation.md).
     """
     if state < FEWEST_CHECKS:
         return False
