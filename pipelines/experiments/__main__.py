@@ -26,7 +26,7 @@ class Options:
     num: Annotated[int | None, arg(help="Initial grasps a pair; the suite's by default.")] = None
     keep: Annotated[int | None, arg(help="Grasps kept a pair; the suite's by default.")] = None
     seed: Annotated[int | None, arg(help="Same seed, same result.")] = None
-    select: Annotated[str | None, arg(metavar="gravity|six_force", help="Test that chooses.")] = None
+    select: Annotated[str | None, arg(metavar="hold|gravity", help="Test that chooses.")] = None
     reasoner: Annotated[str | None, arg(metavar="NAME", help="Who answers.")] = None
     only: Annotated[tuple[str, ...], arg(metavar="N|WORD", help="Pairs by number, or by object.")] = ()
     verdicts: Annotated[str | None, arg(metavar="FILE", help="YAML: slug: {right: bool, note: text}.")] = None
