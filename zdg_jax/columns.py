@@ -294,8 +294,8 @@ _ALL: tuple[Column, ...] = (
     Column("six_force_turn_deg", "real", stored=False),
     Column("six_force_depth_cm", "real", stored=False),
     Column(
-        "hold_share", "real", "perturbed tests survived (%) ↑", 100.0, short="held", digits=0,
-        hint="% of six-force tests survived with pose, friction and mass a little off",
+        "hold_share", "real", "perturbed tests survived (%) ↑", 100.0, short="held", digits=1,
+        hint="share of six-force tests survived with pose, friction and mass a little off",
         shown=("benchmark", "report"), newer=True,
     ),
     Column("good", "flag", newer=True),
