@@ -10,7 +10,7 @@ from pipelines.runtime import program
 
 
 def _run(options: GenerateOptions) -> int:
-    from pipelines.cluster.run import generate
+    from pipelines.drivers.ray.run import generate
     from zdg_jax.reasoning.status import STOPPING, Status
 
     result = generate(options)

@@ -14,6 +14,7 @@ import numpy as np
 
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, target_mask, unit_rows, written
+from pipelines.stages.refine import refine_filled
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
 from sim_eval.select.select import select
@@ -29,7 +30,7 @@ from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
-from zdg_jax.refine import Task, refine_many
+from zdg_jax.refine import Task
 from zdg_jax.refine.problem import random_around
 from zdg_jax.render.cameras import Frame, best_view, visible_pixels
 
@@ -134,12 +135,7 @@ class Bench:
 
     def refined(self, tasks: Sequence[Task]) -> list[Grasps]:
         """Eqs. 6-8 for tasks in calls of one shape."""
-        done: list[Grasps] = []
-        for first in range(0, len(tasks), self._slots):
-            batch = list(tasks[first : first + self._slots])
-            padded = batch + [batch[-1]] * (self._slots - len(batch))
-            done += refine_many(self._hand, padded, config=self._options.refine_config())[: len(batch)]
-        return done
+        return refine_filled(self._hand, tasks, self._slots, self._options.refine_config())
 
     def close(self) -> None:
         """Close the reasoner's connections."""

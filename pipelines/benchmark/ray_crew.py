@@ -14,7 +14,7 @@ from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Bench, Group
 from pipelines.benchmark.unit import UnitOptions
 from pipelines.benchmark.workers import Units, WorkerDied, environment, make_bench
-from pipelines.cluster import crew_ray
+from pipelines.drivers.ray import crew as crew_ray
 
 
 class BenchActor:

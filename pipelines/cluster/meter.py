@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pipelines.cluster.work import Finished
+from pipelines.stages.messages import Finished
 
 STAGES = ("prepare", "reason", "refine", "simulate", "write")
 

@@ -87,7 +87,7 @@ def test_its_answers_reach_the_trace_and_are_paid_once() -> None:
 
 @pytest.mark.usefixtures("entry")
 def test_its_address_goes_to_a_cluster_and_its_key_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.cluster import crew_ray
+    from pipelines.drivers.ray import crew as crew_ray
 
     monkeypatch.setenv("PARROT_PERCH", "tree://elsewhere")
     assert factory.make("parrot:grey").wire.address == "tree://elsewhere"  # pyright: ignore

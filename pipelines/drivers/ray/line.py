@@ -9,12 +9,12 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipelines.cluster.journal import Journal
 from pipelines.cluster.meter import Meter
-from pipelines.cluster.output import Output
-from pipelines.cluster.select import stumbled, unfinished
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.timed import Timed
-from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
+from pipelines.drivers.ray.timed import Timed
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault
+from pipelines.stages.select import stumbled, unfinished
+from pipelines.stages.write import Output
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.status import STOPPING, Status
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pipelines.cluster.work import StageFault
+from pipelines.stages.messages import StageFault
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.status import Status
 
