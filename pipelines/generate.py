@@ -11,7 +11,7 @@ from pipelines.runtime import program
 
 def _run(options: GenerateOptions) -> int:
     from pipelines.drivers.ray.run import generate
-    from zdg_jax.reasoning.status import STOPPING, Status
+    from zdg_jax.status import STOPPING, Status
 
     result = generate(options)
     written = f"{result.done} of {result.total} tasks are written in {result.out}"

@@ -11,9 +11,8 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from pipelines.benchmark.crew import Crew
-from pipelines.benchmark.group import Bench, Group
+from pipelines.benchmark.group import Bench, Group, Units, WorkerDied, environment, make_bench
 from pipelines.benchmark.unit import UnitOptions
-from pipelines.benchmark.workers import Units, WorkerDied, environment, make_bench
 from pipelines.drivers.ray import crew as crew_ray
 
 

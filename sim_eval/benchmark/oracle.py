@@ -10,7 +10,7 @@ import prompts
 from sim_eval.benchmark.instructions import Instruction
 from zdg_jax.reasoning.models.exchange import prompt_sha
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
 

@@ -16,8 +16,7 @@ from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models import factory
-from zdg_jax.reasoning.models.api_keys import address_from_environment, hide, key_from_environment
-from zdg_jax.reasoning.models.settings import tables
+from zdg_jax.reasoning.models.settings import address_from_environment, hide, key_from_environment, tables
 from zdg_jax.reasoning.models.wire import Ending, Fault, Reply, Usage, WireRequest
 
 KEY = "what-the-parrot-was-promised"

@@ -14,9 +14,8 @@ from typing import Any
 
 import ray
 
-from pipelines.drivers.ray.timed import Timed, ended, fault, timed
 from pipelines.options import GenerateOptions
-from pipelines.stages.messages import StageFault
+from pipelines.stages.messages import StageFault, Timed, ended, fault, timed
 
 _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
 # Who computes gives way to who waits for answers (on top of Ray's own worker_niceness): a reply unread is a

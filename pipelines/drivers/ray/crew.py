@@ -17,9 +17,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import actors
 from pipelines.drivers.ray.gateway import needs_gateway
-from pipelines.drivers.ray.timed import Timed
 from pipelines.options import GenerateOptions
-from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault
+from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.models.settings import tables

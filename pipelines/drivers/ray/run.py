@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal
-from pipelines.cluster.meter import Meter
-from pipelines.cluster.show import Dashboard, Show
+from pipelines.cluster.show import Dashboard, Meter, Show
 from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.drivers.ray.line import Line, Stopped
 from pipelines.options import GenerateOptions

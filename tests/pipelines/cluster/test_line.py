@@ -14,12 +14,11 @@ import pytest
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal, read_log
-from pipelines.cluster.meter import Meter
+from pipelines.cluster.show import Meter
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import line as line_module
 from pipelines.drivers.ray.line import Inbox, Line, Stopped
-from pipelines.drivers.ray.timed import Timed
-from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault
+from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, row, spec
 from zdg_jax.grasps import Grasps

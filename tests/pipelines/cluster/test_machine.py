@@ -16,8 +16,7 @@ from pipelines.drivers.ray import line as line_module
 from pipelines.drivers.ray import run as run_module
 from pipelines.drivers.ray.gateway import Gateway
 from pipelines.drivers.ray.line import Line, Stopped
-from pipelines.drivers.ray.timed import Timed, fault, timed
-from pipelines.stages.messages import StageFault
+from pipelines.stages.messages import StageFault, Timed, fault, timed
 from tests.pipelines.cluster.test_line import Crew, many, ran, written
 from tests.pipelines.cuts import full
 from zdg_jax.errors import MachineError, UserError, machine_error

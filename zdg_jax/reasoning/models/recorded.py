@@ -16,7 +16,7 @@ import prompts
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.exchange import prompt_sha
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, UnusableAnswer, image_sha
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
 
