@@ -122,7 +122,7 @@ class CoreRefine:
 
 
 def with_core(tasks: int, bad: bool) -> dict[str, Any]:
-    """Ray Core: asynchronous actors with a bounded inbox between them, as in `cluster.line`."""
+    """Ray Core: asynchronous actors with a bounded inbox between them, as in `pipelines.drivers.ray.line`."""
     from pipelines.drivers.ray.line import Inbox
 
     notes = Notes.remote()

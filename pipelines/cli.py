@@ -14,7 +14,7 @@ from pipelines.hand_command import HandCommand, Retarget
 from pipelines.models_command import Models
 from pipelines.options import Backend, GraspFileOptions, Hand, MaxUsd, Name, ObjectOptions, SynthOptions, Up
 from pipelines.runtime import program
-from zdg_jax.errors import one_of
+from zdg_jax.errors import one_of, printable
 
 # `zdg cache`: what is kept of the answers that models gave.
 CACHE_ACTIONS = ("stats", "clear")
@@ -96,7 +96,7 @@ class Judge:
 
         reasoner = api.make_reasoner(self.reasoner, max_usd=self.max_usd, check=True)
         report = judge_file(self.folder, reasoner, grasps=self.grasps)
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.total.judged else 1
 
 
@@ -109,7 +109,7 @@ class Synth(SynthOptions):
         from zdg_jax.status import STOPPING
 
         result = synth(self)
-        print(result.summary())
+        print(printable(result.summary(), keep="\n"))
         if result.status in STOPPING:
             return 3
         if result.succeeded and not result.num_good:
@@ -146,7 +146,7 @@ class Eval(GraspFileOptions):
             up=self.up,
         )
         report.show(Console())
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.measured else 1
 
 
@@ -165,7 +165,7 @@ class Export(GraspFileOptions):
         result = export(
             self.grasps, self.format, self.out, objects=self.objects, hand=self.hand, name=self.name
         )
-        print(result.summary())
+        print(printable(result.summary(), keep="\n"))
         return 0 if result.written else 1
 
 

@@ -9,14 +9,16 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from pydantic import BaseModel, Field, ValidationError
 
 from zdg_jax.columns import stored
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, machine_error
+from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
 
 GRASPS_FILE = "grasps.parquet"
@@ -45,9 +47,19 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
-    """`read_dataset` as grasps, with the info."""
+    """`read_dataset` as grasps, with the info.
+
+    Raises:
+      UserError: as `read_dataset`, or columns of other kinds.
+    """
     table, info = read_dataset(path)
-    return Grasps.from_table(table, info["hand"], info["joint_names"]), info
+    try:
+        return Grasps.from_table(table, info["hand"], info["joint_names"]), info
+    except Exception as error:  # a column of another kind shows wherever it is first used
+        if isinstance(error, UserError):
+            raise
+        said = f"{type(error).__name__} {' '.join(str(error).split())[:160]}"
+        raise UserError(f"{path} ({said})", "the columns of grasps.parquet", "synthesize it again") from error
 
 
 def write_atomic(path: Path, data: bytes) -> Path:
@@ -111,6 +123,40 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+MOST_ROWS, MOST_BYTES = 20_000_000, 16 << 30
+
+
+class ObjectInfo(BaseModel):
+    """Where an object of a dataset came from."""
+
+    source: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]+$")]
+    scale: Annotated[float, Field(gt=0, le=1e4)]
+    up: Literal["x", "y", "z"] | None = None
+    name: str | None = None
+
+
+class Info(BaseModel):
+    """What of `dataset_info.json` is read."""
+
+    hand: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]+$")]
+    joint_names: list[str]
+    objects: dict[str, ObjectInfo] = {}
+    config: dict[str, Any] = {}
+
+
+def _check_size(file: pq.ParquetFile, path: Path) -> None:
+    """A parquet file may say in a few bytes that it is endless."""
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    total = sum(group.total_byte_size for group in groups)
+    values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
+    if file.metadata.num_rows > MOST_ROWS or max(total, 8 * values) > MOST_BYTES:
+        raise UserError(
+            f"{path} of {file.metadata.num_rows} rows, {total / 2**30:.0f} GiB",
+            f"at most {MOST_ROWS} rows, 16 GiB",
+            "split it",
+        )  # fmt: skip
+
+
 def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     """A parquet file that `write_dataset` made, and its info.
 
@@ -121,22 +167,32 @@ def read_dataset(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"no file at {path}", "a grasps.parquet that `zdg synth` wrote", "check the path")
     try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise UserError(
+        file = pq.ParquetFile(path)
+        _check_size(file, path)
+        table = file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise machine_error(error) or UserError(
             f"{path}, which is not a parquet file", "a grasps.parquet", "check the path"
         ) from error
     # A shard of `pipelines.generate` lies one folder below what describes it.
     places = [folder / INFO_FILE for folder in (path.parent, path.parent.parent)]
     info_path = next((place for place in places if place.is_file()), places[0])
     try:
-        info = json.loads(info_path.read_text(encoding="utf-8"))
-        names = [column.name for column in stored() if not column.newer]
-        _ = list(info["joint_names"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        info = load_json(info_path)
+        Info.model_validate(info)
+    except UserError as error:
         raise UserError(
-            f"no readable {INFO_FILE} beside {path}", "the pair that `zdg synth` wrote", "copy both files"
+            f"no readable {INFO_FILE} beside {path} ({error.got})",
+            "the pair that `zdg synth` wrote",
+            "copy both files",
         ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(f"{info_path} ({said})", "the file that `zdg synth` wrote", "copy it again") from None
+    names = [column.name for column in stored() if not column.newer]
     missing = [name for name in names if name not in table.column_names]
     if missing:
         raise UserError(

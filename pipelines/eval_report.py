@@ -17,7 +17,7 @@ from pipelines.dataset import write_atomic
 from sim_eval import tables
 from sim_eval.select.rank import LIMITS
 from zdg_jax.columns import shown
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, printable
 from zdg_jax.markdown import table
 
 SHOWN = 12  # objects on the terminal; files have all
@@ -130,7 +130,7 @@ class EvalReport:
             f"{row['status']}: {row['status_reason']}" for row in self.rows if row["status"] != "ok"
         )
         for reason in list(reasons)[:SHOWN]:
-            console.print(reason, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(reason), markup=False, highlight=False, soft_wrap=True)
 
     def write(self, target: Path) -> None:
         """Write a .json, .parquet or .md file, or all three into a folder; see `check_target`."""

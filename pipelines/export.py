@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,11 @@ import trimesh
 from pipelines.dataset import write_atomic
 from pipelines.formats import GraspFile, dexgraspbench, dexgraspnet, read_grasps
 from pipelines.formats.objects import MeasuredObject, load_measured
+from pipelines.formats.write import unique
 from pipelines.lock import locked
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError, one_of
+from zdg_jax.foreign import file_name
 
 DENSITY = 1000.0  # kg/m³; DexGraspBench scales it to the mass of its test
 
@@ -98,7 +99,8 @@ def object_names(grasps: GraspFile, keys: list[str], name: str | None = None) ->
     words = {key: name or told.get(key) or key for key in keys}
     shared = [word for word in words.values() if list(words.values()).count(word) > 1]
     found = {key: f"{word}_{key}" if word in shared else word for key, word in words.items()}
-    return {key: re.sub(r"[^\w.-]+", "_", str(word)) for key, word in found.items()}
+    taken: set[str] = set()
+    return {key: unique(file_name(word), taken) for key, word in found.items()}
 
 
 def _dexgraspbench(

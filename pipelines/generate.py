@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipelines.options import GenerateOptions
 from pipelines.runtime import program
+from zdg_jax.errors import printable
 
 
 def _run(options: GenerateOptions) -> int:
@@ -21,15 +22,16 @@ def _run(options: GenerateOptions) -> int:
     if result.why == "budget":
         print(f"--max-usd reached: {written}; run the same command again to go on", file=sys.stderr)
         return 3
-    kind, _, said = result.why.partition(": ")
+    why = printable(result.why)
+    kind, _, said = why.partition(": ")
     if kind == Status.MACHINE_FAULT:
         print(f"generate: {said}; {written}", file=sys.stderr)
         return 2
     if kind in STOPPING:
-        print(f"{result.why}; {written}; run the same command again to go on", file=sys.stderr)
+        print(f"{why}; {written}; run the same command again to go on", file=sys.stderr)
         return 3
     if result.why:
-        print(f"zdg: {result.why}; {written}; run the same command again to go on", file=sys.stderr)
+        print(f"zdg: {why}; {written}; run the same command again to go on", file=sys.stderr)
         return 1
     print(f"{written}: see dataset_card.md there")
     return 0

@@ -10,6 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg, subcommand
 
 from pipelines.options import Hand, LoopOptions, Out
+from zdg_jax.errors import printable
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Retarget(LoopOptions):
         from pipelines.retarget import retarget_file
 
         report = retarget_file(self.grasps, self.hand, self.out, refine=self.refine, loop=self)
-        print(report.summary())
+        print(printable(report.summary(), keep="\n"))
         return 0 if report.kept else 1
 
 

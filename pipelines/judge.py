@@ -20,6 +20,7 @@ from pipelines.pictures import judged_grasp
 from pipelines.progress import Steps
 from pipelines.runtime import start_jax
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import file_name
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.judge import Exhibit, Summary, Verdict, judge, summarize
 from zdg_jax.reasoning.protocol import Reasoner
@@ -109,7 +110,7 @@ def _judged(
             exhibits = _exhibits(rows, info)
             (folder / PICTURES).mkdir(exist_ok=True)
             for exhibit in exhibits:
-                write_picture(folder / PICTURES / f"{exhibit.name}.png", exhibit.picture)
+                write_picture(folder / PICTURES / f"{file_name(exhibit.name)}.png", exhibit.picture)
         with steps.step("judge"):
             verdicts = asyncio.run(judge(exhibits, reasoner))
     write_dataset(folder, _scored(given, chosen, verdicts), info)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from zdg_jax.errors import printable
+
 
 class Steps:
     """Counts named steps of one command on stderr.
@@ -56,4 +58,4 @@ class Steps:
 
     def say(self, line: str) -> None:
         """One plain line on stderr, above the bar if there is one."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

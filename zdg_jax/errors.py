@@ -11,6 +11,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+def printable(text: str, keep: str = "") -> str:
+    """Text of others for a terminal: control characters, lone surrogates and turned writing as escapes.
+
+    Args:
+      text: whatever a file or a model said.
+      keep: characters to leave, such as a newline.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
 class UserError(ValueError):
     """One clear line for the user: what was got, what was expected, what to do.
 
@@ -18,7 +30,7 @@ class UserError(ValueError):
     """
 
     def __init__(self, got: str, expected: str, do: str) -> None:
-        self.got, self.expected, self.do = (" ".join(s.split()) for s in (got, expected, do))
+        self.got, self.expected, self.do = (printable(" ".join(s.split())) for s in (got, expected, do))
         super().__init__(f"got {self.got}; expected {self.expected}; {self.do}")
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str, str, str]]:

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipelines.stages.messages import Finished
+from zdg_jax.errors import printable
 
 # How far a run is: what the terminal, the plain lines, the log and Ray's dashboard all show.
 STAGES = ("prepare", "reason", "refine", "simulate", "write")
@@ -133,7 +134,7 @@ class Show:
 
     def say(self, line: str) -> None:
         """One plain line on stderr, above the table if there is one."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     def line(self) -> str:
         """Everything on one line."""

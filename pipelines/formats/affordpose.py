@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import trimesh
 from jaxtyping import Float
 
-from pipelines.formats.collect import Rows, each_file, files_of
+from pipelines.formats.collect import Rows, each_file, first_of
 from pipelines.formats.grasp_file import GraspFile, ObjectSource
 from pipelines.formats.graspit_thumb import graspit_bones, thumb_joints
+from pipelines.formats.schema import Foreign, Four, Three, Word, numbers, validated
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import load_json
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.pose import compose, make_pose, relative_pose
@@ -47,16 +47,29 @@ AFFORDANCES = {
 }  # fmt: skip
 
 
+class AffordPose(Foreign):
+    """A file's fields; positions in millimetres, quaternions wxyz."""
+
+    dofs: Annotated[np.ndarray, numbers(NUM_DOFS)]
+    rhand_trans: Three
+    rhand_quat: Four
+    trans_obj: Three = np.zeros(3)
+    quat_obj: Four = np.array([1.0, 0.0, 0.0, 0.0])
+    object_mesh: list[str]
+    afford_name: Word = ""
+    class_name: Word = ""
+
+
 def detect(path: Path) -> bool:
-    """A .json file, or a folder whose first .json file is one, with dofs, palm pose and object mesh."""
-    files = files_of(path, ".json")
-    if not files or files[0].suffix != ".json":
-        return False
-    try:
-        data = json.loads(files[0].read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and all(key in data for key in KEYS)
+    """A .json file, or a folder of them, with dofs, palm pose and object mesh."""
+
+    def has_keys(file: Path) -> bool:
+        data = load_json(file)
+        if not isinstance(data, dict) or not all(key in data for key in KEYS):
+            raise UserError(file.name, f"JSON with {', '.join(KEYS)}", "check the file")
+        return True
+
+    return first_of(path, ".json", has_keys) is True
 
 
 def read(path: Path, hand: str | None = None) -> GraspFile:
@@ -77,15 +90,15 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
     def read_one(file: Path, label: str) -> None:
         data = _load(file)
         pose = human16_pose(data)
-        mesh, labels = _mesh(data["object_mesh"], file.name)
-        afford = str(data.get("afford_name", ""))
+        mesh, labels = _mesh(data.object_mesh, file.name)
+        afford = data.afford_name
         wanted = AFFORDANCES.get(afford.lower())
         part = None if wanted is None else np.flatnonzero(labels == wanted)
-        sha = hashlib.sha256("".join(data["object_mesh"]).encode()).hexdigest()[:8]
-        kind = str(data.get("class_name", ""))
+        sha = hashlib.sha256("".join(data.object_mesh).encode("utf-8", "replace")).hexdigest()[:8]
+        kind = data.class_name
         name = f"{kind or 'object'}-{sha}"
         source = ObjectSource(name, mesh=mesh, part=part)
-        dofs[len(rows.joints)] = np.asarray(data["dofs"], np.float64)
+        dofs[len(rows.joints)] = data.dofs
         later = np.zeros((1, len(model.active_names)))
         rows.add([label], source, kind, pose[None], later, key=f"{name} {afford}".strip())
 
@@ -114,17 +127,14 @@ def human16_joints(hand: HandModel, dofs: Float[np.ndarray, "rows 16"]) -> Float
     return joints
 
 
-def human16_pose(data: Mapping[str, Any]) -> Float[np.ndarray, "7"]:
+def human16_pose(data: AffordPose) -> Float[np.ndarray, "7"]:
     """T_obj_base of human16: T_world_obj^-1 T_world_palm T_graspit_base, metres and wxyz.
 
     Args:
-      data: `rhand_trans`, `rhand_quat`, and `trans_obj`, `quat_obj` of an object that was moved; millimetres
-        and wxyz.
-
-    Raises:
-      UserError: other numbers than three and four.
+      data: with `trans_obj`, `quat_obj` of an object that was moved.
     """
-    palm, world_obj = _pose(data, "rhand_trans", "rhand_quat"), _pose(data, "trans_obj", "quat_obj")
+    palm = np.concatenate([1e-3 * data.rhand_trans, data.rhand_quat])
+    world_obj = np.concatenate([1e-3 * data.trans_obj, data.quat_obj])
     return relative_pose(world_obj, compose(palm, palm_in_graspit()))
 
 
@@ -137,30 +147,8 @@ def palm_in_graspit() -> Float[np.ndarray, "7"]:
     return make_pose(place, GRASPIT_FROM_HUMAN16)
 
 
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file.name}, unreadable", "AffordPose's JSON", "check the file") from error
-    missing = [key for key in KEYS if not isinstance(data, dict) or key not in data]
-    if missing:
-        raise UserError(f"{file.name} without {', '.join(missing)}", "AffordPose's JSON", "check the file")
-    if len(data["dofs"]) != NUM_DOFS:
-        raise UserError(f"{file.name} with {len(data['dofs'])} dofs", f"{NUM_DOFS}", "check the file")
-    return data
-
-
-def _pose(data: Mapping[str, Any], place: str, turn: str) -> np.ndarray:
-    try:
-        mm = np.asarray(data.get(place, (0, 0, 0)), np.float64)
-        wxyz = np.asarray(data.get(turn, (1, 0, 0, 0)), np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{place}, {turn} of no numbers", "3 and 4 numbers", "check the file") from error
-    if mm.shape != (3,) or wxyz.shape != (4,):
-        raise UserError(
-            f"{place}, {turn} of shapes {mm.shape}, {wxyz.shape}", "3 and 4 numbers", "check the file"
-        )
-    return np.concatenate([1e-3 * mm, wxyz])
+def _load(file: Path) -> AffordPose:
+    return validated(AffordPose, load_json(file), file.name)
 
 
 def _mesh(lines: list[str], label: str) -> tuple[trimesh.Trimesh, np.ndarray]:
@@ -171,6 +159,10 @@ def _mesh(lines: list[str], label: str) -> tuple[trimesh.Trimesh, np.ndarray]:
     ]
     if not vertices or not faces:
         raise UserError(f"{label} with an object_mesh of no faces", "OBJ lines", "check the file")
-    points = np.array([v[:3] for v in vertices], np.float64)
+    points, corners = np.array([v[:3] for v in vertices], np.float64), np.array(faces, np.int64) - 1
+    if corners.min() < 0 or corners.max() >= len(points):
+        raise UserError(
+            f"{label} with faces outside its {len(points)} vertices", "OBJ lines", "check the file"
+        )
     labels = np.array([int(float(v[3])) if len(v) > 3 else 0 for v in vertices])
-    return trimesh.Trimesh(points, np.array(faces, np.int64) - 1, process=False), labels
+    return trimesh.Trimesh(points, corners, process=False), labels

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from pipelines.formats.grasp_file import GraspFile, ObjectSource
-from zdg_jax.errors import UserError
+from pipelines.formats.schema import guarded
+from zdg_jax.errors import MachineError, UserError
 from zdg_jax.hands.model import HandModel
 
+T = TypeVar("T")
 UNREADABLE = "unreadable"
 
 
@@ -98,11 +103,26 @@ def each_file(rows: Rows, path: Path, suffix: str, read_one: Callable[[Path, str
     """
     for file, label in _labelled(path, suffix):
         try:
-            read_one(file, label)
+            guarded(file.name, partial(read_one, file, label))
+        except MachineError:
+            raise
         except UserError as error:
             if path.is_file():
                 raise
             rows.add_failed(label, str(error))
+
+
+def first_of(path: Path, suffix: str, load: Callable[[Path], T]) -> T | None:
+    """The first file of that ending that `load` takes, loaded; None if it takes none of the first 64."""
+    for file in files_of(path, suffix)[:64]:
+        if file.suffix != suffix:
+            continue
+        found: list[T] = []
+        with suppress(UserError):
+            guarded(file.name, lambda file=file, found=found: found.append(load(file)))
+        if found:
+            return found[0]
+    return None
 
 
 def _labelled(path: Path, suffix: str) -> Iterator[tuple[Path, str]]:

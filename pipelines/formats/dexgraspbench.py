@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
-from pipelines.formats.collect import Rows, each_file, files_of
+from pipelines.formats.collect import Rows, each_file, files_of, first_of
 from pipelines.formats.dexgraspnet import category
 from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name
 from pipelines.formats.npy import load_npy
+from pipelines.formats.schema import Foreign, HandName, Numbers, Scale, Word, Words, validated
 from pipelines.formats.shadow import DEXGRASPBENCH_PALM, palm_in_base
+from pipelines.formats.write import unique, write_npy
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import file_name
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.pose import IDENTITY, compose, inverse, relative_pose
@@ -24,16 +27,59 @@ SHADOW_JOINTS = 22
 STAGES = ("pregrasp", "grasp", "squeeze")
 
 
+class SceneBody(Foreign):
+    """One body of Dexonomy's scene."""
+
+    type: Word | None = None
+    urdf_path: Word | None = None
+    info_path: Word | None = None
+    scale: Scale = 1.0
+    pose: Numbers = IDENTITY
+
+
+class Scene(Foreign):
+    scene: dict[str, SceneBody] = Field(default_factory=dict)
+
+
+class DexGraspBench(Foreign):
+    """A file's dict; one of `grasp_qpos` and `robot_pose` is there."""
+
+    grasp_qpos: Numbers | None = None
+    pregrasp_qpos: Numbers | None = None
+    squeeze_qpos: Numbers | None = None
+    grasp_pose: Numbers | None = None
+    pregrasp_pose: Numbers | None = None
+    squeeze_pose: Numbers | None = None
+    robot_pose: Numbers | None = None
+    hand_name: HandName | None = None
+    hand_type: HandName | None = None
+    joint_names: Words | None = None
+    grasp_id: Word | None = None
+    obj_path: Word | None = None
+    scene_path: Word | None = None
+    obj_scale: Scale = 1.0
+    obj_pose: Numbers = IDENTITY
+    scene_cfg: Scene | None = None
+
+
+def _load(file: Path) -> DexGraspBench:
+    data = load_npy(file)
+    if not isinstance(data, Mapping) or not {"grasp_qpos", "robot_pose"} & set(data):
+        raise UserError(f"{file.name}", "a dict with grasp_qpos or robot_pose", "check the file")
+    if not isinstance(data.get("scene_cfg"), Mapping):
+        data = {k: v for k, v in data.items() if k != "scene_cfg"}
+    return validated(DexGraspBench, data, file.name)
+
+
 def detect(path: Path) -> bool:
-    """A .npy file, or a folder whose first .npy file is one, with a dict of `grasp_qpos` or `robot_pose`."""
-    files = files_of(path, ".npy")
-    if not files or files[0].suffix != ".npy":
-        return False
-    try:
-        data = load_npy(files[0])
-    except UserError:
-        return False
-    return isinstance(data, Mapping) and ("grasp_qpos" in data or "robot_pose" in data)
+    """A .npy file, or a folder of them, with a dict of `grasp_qpos` or `robot_pose`."""
+
+    def keys(file: Path) -> None:
+        data = load_npy(file)
+        if not isinstance(data, Mapping) or not {"grasp_qpos", "robot_pose"} & set(data):
+            raise UserError(file.name, "a dict with grasp_qpos or robot_pose", "check the file")
+
+    return first_of(path, ".npy", lambda file: keys(file) or True) is True
 
 
 def read(path: Path, hand: str | None = None) -> GraspFile:
@@ -46,23 +92,29 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
     Raises:
       UserError: unreadable, a hand that can't be told or that we do not have, another number of joints.
     """
-    first = load_npy(files_of(path, ".npy")[0])
-    model = load_hand(hand or _hand_of(first, path))
+    model = (
+        load_hand(hand)
+        if hand
+        else first_of(path, ".npy", lambda file: load_hand(_hand_of(_load(file), file)))
+    )
+    model = model or load_hand(_hand_of(_load(files_of(path, ".npy")[0]), path))
     rows = Rows(model)
 
     def read_one(file: Path, label: str) -> None:
-        data = load_npy(file)
-        if not isinstance(data, Mapping) or not {"grasp_qpos", "robot_pose"} & set(data):
-            raise UserError(f"{file.name}", "a dict with grasp_qpos or robot_pose", "check the file")
+        data = _load(file)
+        if not hand and load_hand(_hand_of(data, file)).name != model.name:
+            raise UserError(
+                f"{file.name} of another hand", f"{model.name}, as the first file", "name one with --hand"
+            )
         stages = _stages(data, model, file.name)
         source, world_obj = _object(data, file)
-        benchmark = "grasp_qpos" in data
+        benchmark = data.grasp_qpos is not None
         poses = {k: relative_pose(world_obj, _base(model, v[:, :7], benchmark)) for k, v in stages.items()}
         pose = poses["grasp"]
-        names = list(data.get("joint_names", model.active_names))
+        names = data.joint_names or list(model.active_names)
         joints = {k: by_name(names, v[:, 7:], model, file.name) for k, v in stages.items()}
         count = len(pose)
-        ids = [str(data.get("grasp_id", label))] if count == 1 else [f"{label}-{i:04d}" for i in range(count)]
+        ids = [data.grasp_id or label] if count == 1 else [f"{label}-{i:04d}" for i in range(count)]
         kind = category(source.name)
         rows.add(
             ids, source, kind, pose, joints["grasp"], joints.get("pregrasp"), joints.get("squeeze"),
@@ -94,7 +146,7 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> l
     if grasps.hand == "shadow":
         poses = [compose(compose(p, palm_in_base(model)), inverse(_palm())) for p in poses]
     (folder / name).mkdir(exist_ok=True)
-    places = []
+    places, taken = [], set()
     for i, *roots in zip(index, *poses, strict=True):
         joints = dict(zip(STAGES, (grasps.pregrasp[i], grasps.joints[i], grasps.squeeze[i]), strict=True))
         stages = {
@@ -110,17 +162,18 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> l
             "joint_names": list(model.active_names),
             "grasp_id": grasps.grasp_id[i],
         }
-        places.append(folder / name / f"{grasps.grasp_id[i].replace('/', '_')}.npy")
-        np.save(places[-1], np.array(entry, dtype=object), allow_pickle=True)
+        places.append(folder / name / f"{unique(file_name(grasps.grasp_id[i]), taken)}.npy")
+        write_npy(places[-1], np.array(entry, dtype=object))
     return places
 
 
-def _hand_of(data: Any, path: Path) -> str:
-    name = data.get("hand_name", data.get("hand_type"))
+def _hand_of(data: DexGraspBench, path: Path) -> str:
+    name = data.hand_name or data.hand_type
     if name is not None:
-        return str(name)
-    width = np.asarray(data.get("grasp_qpos", data.get("robot_pose"))).shape[-1]
-    if width - (0 if "grasp_pose" in data else 7) == SHADOW_JOINTS:
+        return name
+    q = data.robot_pose if data.grasp_qpos is None else data.grasp_qpos
+    width = q.shape[-1] if q is not None and q.ndim else 0
+    if width - (0 if data.grasp_pose is not None else 7) == SHADOW_JOINTS:
         return "shadow"
     raise UserError(
         f"{path} with {width} numbers a grasp and no hand_name",
@@ -129,10 +182,11 @@ def _hand_of(data: Any, path: Path) -> str:
     )
 
 
-def _stages(data: Mapping[str, Any], model: HandModel, label: str) -> dict[str, Float[np.ndarray, "n q"]]:
+def _stages(data: DexGraspBench, model: HandModel, label: str) -> dict[str, Float[np.ndarray, "n q"]]:
     """Pose and joints of each stage there is, [grasps, 7 + joints]."""
-    if "grasp_qpos" not in data:  # BODex: [1, grasps, stages, 7 + joints], Shadow's thumb first
-        raw = np.asarray(data["robot_pose"], np.float64)
+    if data.robot_pose is not None and data.grasp_qpos is None:
+        # BODex: [1, grasps, stages, 7 + joints], Shadow's thumb first
+        raw = data.robot_pose
         raw = raw.reshape(-1, *raw.shape[-2:])
         if raw.shape[1] < 3:
             raise UserError(f"{label} with {raw.shape[1]} stages", ", ".join(STAGES), "check the file")
@@ -142,18 +196,22 @@ def _stages(data: Mapping[str, Any], model: HandModel, label: str) -> dict[str, 
     else:
         stages = {}
         for stage in STAGES:
-            if f"{stage}_qpos" not in data:
+            given = getattr(data, f"{stage}_qpos")
+            if given is None:
                 continue
-            q = np.atleast_2d(np.asarray(data[f"{stage}_qpos"], np.float64))
-            if "grasp_pose" in data:  # the older layout keeps pose and joints apart
-                pose = np.asarray(data.get(f"{stage}_pose", data["grasp_pose"]), np.float64)
+            q = np.atleast_2d(given)
+            if data.grasp_pose is not None:  # the older layout keeps pose and joints apart
+                pose = getattr(data, f"{stage}_pose")
+                pose = data.grasp_pose if pose is None else pose
                 q = np.concatenate([np.broadcast_to(pose, (len(q), 7)), q], axis=1)
             stages[stage] = q
+        if len({len(q) for q in stages.values()}) > 1:
+            raise UserError(f"{label} with stages of different lengths", "one row a grasp", "check the file")
     want = 7 + len(model.active_names)
     for stage, q in stages.items():
-        if q.shape[1] != want:
+        if q.ndim != 2 or q.shape[1] != want:
             raise UserError(
-                f"{label} with {q.shape[1]} numbers in {stage}_qpos",
+                f"{label} with {stage}_qpos of shape {' x '.join(map(str, q.shape))}",
                 f"{want} for {model.name}: pose and {want - 7} joints",
                 "name the hand with --hand; hands on arms can't be read",
             )
@@ -173,25 +231,20 @@ def _palm() -> np.ndarray:
     return np.array(DEXGRASPBENCH_PALM)
 
 
-def _object(data: Mapping[str, Any], file: Path) -> tuple[ObjectSource, Float[np.ndarray, "7"]]:
+def _object(data: DexGraspBench, file: Path) -> tuple[ObjectSource, Float[np.ndarray, "7"]]:
     """(where its mesh is, its pose in the world)."""
-    if isinstance(data.get("scene_cfg"), Mapping):  # Dexonomy
-        bodies = data["scene_cfg"].get("scene", {})
-        found = [(k, b) for k, b in bodies.items() if b.get("type") == "rigid_object"]
+    if data.scene_cfg is not None:  # Dexonomy
+        found = [(k, b) for k, b in data.scene_cfg.scene.items() if b.type == "rigid_object"]
         if len(found) != 1:
             raise UserError(
                 f"{file.name} with {len(found)} rigid objects", "one object", "scenes of many can't be read"
             )
         name, body = found[0]
-        where = str(body.get("urdf_path", body.get("info_path", name)))
-        where, scale, pose = where.split("/urdf/")[0].split("/info/")[0], body["scale"], body["pose"]
+        where = body.urdf_path or body.info_path or name
+        where, scale, pose = where.split("/urdf/")[0].split("/info/")[0], body.scale, body.pose
     else:
-        where = str(data.get("obj_path", data.get("scene_path", file.parent.name)))
-        scale, pose = data.get("obj_scale", 1.0), data.get("obj_pose", IDENTITY)
-    scale = np.unique(np.asarray(scale, np.float64))
-    if len(scale) != 1:
-        raise UserError(f"{file.name} with {len(scale)} scales", "one scale along all axes", "check the file")
-    return (
-        ObjectSource(Path(where).name, where, float(scale[0])),
-        np.asarray(pose, np.float64).reshape(-1, 7)[0],
-    )
+        where = data.obj_path or data.scene_path or file.parent.name
+        scale, pose = data.obj_scale, data.obj_pose
+    if pose.size == 0 or pose.size % 7:
+        raise UserError(f"{file.name} with an object pose of {pose.size} numbers", "7: xyz, wxyz", "mend it")
+    return ObjectSource(Path(where).name, where, scale), pose.reshape(-1, 7)[0]

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import field_validator
 from scipy.spatial.transform import Rotation
 
-from pipelines.formats.collect import Rows, each_file, files_of
+from pipelines.formats.collect import Rows, each_file, files_of, first_of
 from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name
 from pipelines.formats.npy import load_npy
+from pipelines.formats.schema import Foreign, Scale, Word, doubles, validated
 from pipelines.formats.shadow import DEXGRASPNET_JOINTS, from_dexgraspnet, palm_in_base
+from pipelines.formats.write import write_npy
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HAND_NAMES, load_hand
 from zdg_jax.hands.model import HandModel
@@ -24,16 +27,50 @@ POSITION = ("WRJTx", "WRJTy", "WRJTz")
 EULER = ("WRJRx", "WRJRy", "WRJRz")  # radians about the fixed axes x, y, z in turn: transforms3d's "sxyz"
 
 
+class DexGraspNet(Foreign):
+    """One grasp of a file's list."""
+
+    qpos: dict[str, float]
+    scale: Scale = 1.0
+    grasp_id: Word | None = None
+
+    @field_validator("qpos", mode="before")
+    @classmethod
+    def _values(cls, value: Any) -> dict[str, float]:
+        if not isinstance(value, Mapping) or not 0 < len(value) <= MOST_JOINTS:
+            raise ValueError("no dict of joint values")
+        if not all(isinstance(name, str) for name in value):
+            raise ValueError("names that are no text")
+        return dict(zip(value, _flat(list(value.values())), strict=True))
+
+
+MOST_JOINTS = 200
+
+
+def _flat(values: list[Any]) -> list[float]:
+    found = doubles(values)
+    if found.shape != (len(values),):
+        raise ValueError("joint values that are no numbers")
+    return found.tolist()
+
+
+def _load(file: Path) -> list[DexGraspNet]:
+    grasps = load_npy(file)
+    if not isinstance(grasps, list) or not grasps or not all(_is_grasp(g) for g in grasps):
+        raise UserError(f"{file.name}", "a list of dicts with qpos and scale", "check the file")
+    return [validated(DexGraspNet, grasp, f"{file.name}, grasp {i}") for i, grasp in enumerate(grasps)]
+
+
 def detect(path: Path) -> bool:
-    """A .npy file, or a folder whose first .npy file is one, with a list of dicts that have `qpos`."""
-    files = files_of(path, ".npy")
-    if not files or files[0].suffix != ".npy":
-        return False
-    try:
-        grasps = load_npy(files[0])
-    except UserError:
-        return False
-    return isinstance(grasps, list | np.ndarray) and len(grasps) > 0 and _is_grasp(grasps[0])
+    """A .npy file, or a folder of them, with a list of dicts that have `qpos`."""
+
+    def is_list(file: Path) -> bool:
+        grasps = load_npy(file)
+        if not isinstance(grasps, list) or not grasps or not _is_grasp(grasps[0]):
+            raise UserError(file.name, "a list of dicts with qpos", "check the file")
+        return True
+
+    return first_of(path, ".npy", is_list) is True
 
 
 def read(path: Path, hand: str | None = None) -> GraspFile:
@@ -45,20 +82,18 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
     Raises:
       UserError: unreadable, a joint name that the hand does not have.
     """
-    first = load_npy(files_of(path, ".npy")[0])[0]["qpos"]
-    model = load_hand(hand or _hand_of(first, path))
+    told = hand or first_of(path, ".npy", lambda file: _hand_of(_load(file)[0].qpos, file))
+    model = load_hand(told or _hand_of(_load(files_of(path, ".npy")[0])[0].qpos, path))
     rows = Rows(model)
 
     def read_one(file: Path, label: str) -> None:
-        grasps = load_npy(file)
-        if not len(grasps) or not all(_is_grasp(g) for g in grasps):
-            raise UserError(f"{file.name}", "a list of dicts with qpos and scale", "check the file")
+        grasps = _load(file)
         pose, joints = _poses(model, grasps, file.name)
-        scales = np.array([float(g.get("scale", 1.0)) for g in grasps])
+        scales = np.array([grasp.scale for grasp in grasps])
         for scale in np.unique(scales):
             of_scale = np.flatnonzero(scales == scale)
             source = ObjectSource(file.stem, scale=float(scale))
-            ids = [str(grasps[i].get("grasp_id", f"{label}-{i:04d}")) for i in of_scale]
+            ids = [grasps[i].grasp_id or f"{label}-{i:04d}" for i in of_scale]
             rows.add(ids, source, category(file.stem), pose[of_scale], joints[of_scale])
 
     each_file(rows, path, ".npy", read_one)
@@ -96,7 +131,7 @@ def write(folder: Path, name: str, grasps: GraspFile, index: Sequence[int]) -> P
         for i, p, angles, joints in zip(index, pose, euler, values, strict=True)
     ]
     place = folder / f"{name}.npy"
-    np.save(place, np.array(entries, dtype=object), allow_pickle=True)
+    write_npy(place, np.array(entries, dtype=object))
     return place
 
 
@@ -125,9 +160,9 @@ def _hand_of(qpos: Mapping[str, float], path: Path) -> str:
 
 
 def _poses(
-    model: HandModel, grasps: Sequence[Mapping[str, Any]], label: str
+    model: HandModel, grasps: Sequence[DexGraspNet], label: str
 ) -> tuple[Float[np.ndarray, "rows 7"], Float[np.ndarray, "rows active"]]:
-    qpos = [g["qpos"] for g in grasps]
+    qpos = [grasp.qpos for grasp in grasps]
     missing = [name for name in (*POSITION, *EULER) if name not in qpos[0]]
     if missing:
         raise UserError(f"{label} without {', '.join(missing)}", "the palm's pose", "check the file")
@@ -135,7 +170,8 @@ def _poses(
     if any(set(q) != set(qpos[0]) for q in qpos):
         raise UserError(f"{label} with grasps of different joints", "one hand a file", "split the file")
     place, angles, values = (
-        np.array([[float(q[name]) for name in of] for q in qpos]) for of in (POSITION, EULER, names)
+        np.array([[q[name] for name in of] for q in qpos], np.float64).reshape(len(qpos), len(of))
+        for of in (POSITION, EULER, names)
     )
     bad = ~np.isfinite(angles).all(axis=1, keepdims=True)
     turn = Rotation.from_euler("xyz", np.where(bad, 0.0, angles))

@@ -15,9 +15,11 @@ from pipelines.formats.grasp_file import ObjectSource
 from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.load import UP_TO_Y, mesh_sha256
+from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.objects.samples import sample_surface
-from zdg_jax.objects.sources import PREFIXES, load_mesh_source, quiet
+from zdg_jax.objects.sources import PREFIXES, load_mesh_source
+from zdg_jax.objects.whole import FAR
 
 SUFFIXES = (".obj", ".stl", ".ply", ".off", ".glb")
 # inside an object's own folder: DexGraspNet's meshdata, DexGraspBench's processed objects, ours
@@ -59,6 +61,11 @@ def load_measured(source: ObjectSource, folder: Path, objects: Path | None) -> M
     turned = trimesh.Trimesh(
         source.scale * np.asarray(mesh.vertices) @ UP_TO_Y[source.up].T, mesh.faces, process=False
     )
+    if not source.mesh_sha256 and np.abs(turned.vertices).max(initial=0.0) > FAR:
+        raise UserError(
+            f"{name}, {np.abs(turned.vertices).max():.0f} m from its origin", f"at most {FAR:g} m",
+            "move mesh and grasps to it",
+        )  # fmt: skip
     with quiet():
         checked, _ = check_mesh(turned, name)
     sha = mesh_sha256(checked)

@@ -15,7 +15,7 @@ def detect(path: Path) -> bool:
     """A parquet file by its first bytes or its ending, or a folder with ours."""
     if path.is_dir():
         return (path / GRASPS_FILE).is_file()
-    return path.suffix == ".parquet" or path.read_bytes()[:4] == b"PAR1"
+    return path.suffix == ".parquet" or _head(path) == b"PAR1"
 
 
 def read(path: Path, hand: str | None = None) -> GraspFile:
@@ -28,7 +28,7 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
     if hand not in (None, info["hand"]):
         raise UserError(f"--hand {hand}", f"{info['hand']}, the file's own", "leave --hand out")
     known = info.get("objects", {})
-    objects = {}
+    objects: dict[str, ObjectSource] = {}
     for task in grasps.tasks:
         name = task["object_id"]
         if name not in known:
@@ -44,3 +44,8 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
         status=tuple(map(str, grasps.status_name)), status_reason=tuple(grasps.status_reason),
         objects=objects, turned=True, pregrasp_pose=grasps.pregrasp_pose,
     )  # fmt: skip
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)

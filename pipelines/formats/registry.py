@@ -7,7 +7,8 @@ from typing import Any
 
 from pipelines.formats import affordpose, dexgraspbench, dexgraspnet, parquet
 from pipelines.formats.grasp_file import GraspFile
-from zdg_jax.errors import UserError
+from pipelines.formats.schema import guarded
+from zdg_jax.errors import UserError, machine_error
 
 #: Modules, or objects of yours: each has NAME, detect(path) and read(path, hand).
 FORMATS: dict[str, Any] = {m.NAME: m for m in (parquet, dexgraspnet, dexgraspbench, affordpose)}
@@ -44,14 +45,32 @@ def read_grasps(path: str, hand: str | None = None) -> GraspFile:
     where = Path(path).expanduser()
     if not where.exists():
         raise UserError(f"no file at {path}", "a grasp file or a folder of them", "check the path")
+    if not where.is_dir() and not where.is_file():
+        raise UserError(f"{path}, a pipe or device", "a grasp file or a folder of them", "check the path")
     if where.is_file() and where.stat().st_size == 0:
         raise UserError(f"{path}, which is empty", "a grasp file", "check the path")
     for module in FORMATS.values():
-        if module.detect(where):
-            found = module.read(where, hand)
+        if _claims(module, where):
+            found = _read(module, where, hand)
             if len(found) == 0:
                 raise UserError(f"{path} without a grasp", "at least one", "check the path")
             return found
     raise UserError(
         f"{path} of no known format", f"one of {', '.join(FORMATS)} (docs/formats.md)", "check the path"
     )
+
+
+def _claims(module: Any, where: Path) -> bool:
+    """Whether the format is this one; a file that a reader stumbles over is none of its."""
+    try:
+        return module.detect(where)
+    except Exception as error:
+        if (machine := machine_error(error, str(where))) is not None:
+            raise machine from None
+        return False
+
+
+def _read(module: Any, where: Path, hand: str | None) -> GraspFile:
+    found: list[GraspFile] = []
+    guarded(str(where), lambda: found.append(module.read(where, hand)))
+    return found[0]

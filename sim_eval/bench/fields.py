@@ -22,7 +22,8 @@ from zdg_jax.objects import (
     ycb_names,
 )
 from zdg_jax.objects.checks import check_mesh
-from zdg_jax.objects.sources import YCB_PREFIX, quiet
+from zdg_jax.objects.mesh_file import quiet
+from zdg_jax.objects.sources import YCB_PREFIX
 
 BAND = 0.01  # metres from the surface
 PACKAGES = ("numpy", "libigl", "trimesh", "scipy")

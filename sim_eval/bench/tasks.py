@@ -20,9 +20,10 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import build_signed_distance_field, load_mesh_source, ycb_names
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.load import UP_TO_Y, mesh_sha256
+from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.samples import sample_surface
-from zdg_jax.objects.sources import YCB_PREFIX, quiet
+from zdg_jax.objects.sources import YCB_PREFIX
 from zdg_jax.refine import RefineConfig, Task
 from zdg_jax.refine.problem import jittered
 

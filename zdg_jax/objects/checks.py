@@ -12,18 +12,30 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
+from zdg_jax.objects.mesh_file import checked_index
+from zdg_jax.objects.whole import (
+    BURIED,
+    buried_share,
+    check_soup,
+    check_whole,
+    enclosed,
+    moved_home,
+    outward,
+    without_doubles,
+)
 
 MIN_EXTENT, MAX_EXTENT = 0.005, 2.0  # metres: outside this no hand can grasp the thing
 MAX_FACES, SIMPLIFIED_FACES = 100_000, 50_000
+SPECKS_SHARE = 0.02  # of the surface, all specks together
 SPECK_SHARE = 0.005  # of the surface; loose scan specks are far smaller, real parts larger
 
 
 def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tuple[str, ...]]:
     """Check a mesh in metres, mend what is safe to mend and say what was done.
 
-    Steps: refuse empty, NaN and implausibly sized meshes; merge equal vertices; drop faces
-    without area; simplify absurd face counts; drop loose specks; make the winding agree;
-    fill small holes; turn the faces outward.
+    Steps: refuse empty, NaN and implausibly sized meshes; move one that is far from its origin; merge equal
+    vertices; drop faces without area or that stand twice; simplify absurd face counts; drop loose specks;
+    make the winding agree; fill small holes; turn the faces outward; and look at what is left as a whole.
 
     Args:
       mesh: in metres.
@@ -33,11 +45,12 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
       (a new mesh with outward faces, warnings). A mesh that is still open is returned with a warning.
 
     Raises:
-      UserError: no faces, NaN or infinite vertices, largest extent outside 5 mm .. 2 m, flat mesh.
+      UserError: no faces, faces of vertices that are not there, NaN or infinite vertices, largest extent
+        outside 5 mm .. 2 m, a flat mesh, one around no volume, faces that hang together nowhere.
     """
     _refuse(mesh, label)
     warnings: list[str] = []
-    mesh = _merged(mesh)
+    mesh = without_doubles(_merged(moved_home(mesh, warnings)), warnings)
     if len(mesh.faces) == 0:
         raise UserError(f"{label} with faces of no area only", "a surface", "export the mesh again")
     if len(mesh.faces) > MAX_FACES:
@@ -48,13 +61,20 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
             target_reduction=1.0 - SIMPLIFIED_FACES / len(mesh.faces),
         )
         mesh = _merged(trimesh.Trimesh(vertices.astype(np.float64), faces.astype(np.int64), process=False))
-    mesh = _consistent(_without_specks(mesh, warnings), warnings)
+    mesh = _consistent(_without_specks(mesh, label, warnings), warnings)
     if open_edge_count(mesh):
         mesh, filled = fill_small_holes(mesh)
         if filled:
             warnings.append(f"filled {filled} small holes")
     mesh = _turned_outward(mesh, warnings)
     remaining = open_edge_count(mesh)
+    _refuse(mesh, label)
+    check_whole(mesh, label, is_closed=not remaining)
+    if not remaining and (buried := buried_share(mesh)) > BURIED:
+        warnings.append(
+            f"{100 * buried:.0f} % of the surface lies inside the object (inner walls, or shells in each "
+            "other): depth and mass are off there; export the outer surface alone"
+        )
     if remaining:
         warnings.append(
             f"not watertight: {remaining} open edges remain; inside and outside come from the winding "
@@ -78,6 +98,7 @@ def _refuse(mesh: trimesh.Trimesh, label: str) -> None:
     if len(mesh.vertices) == 0 or len(mesh.faces) == 0:
         got = f"{label} with {len(mesh.vertices)} vertices and {len(mesh.faces)} faces"
         raise UserError(got, "a mesh with faces", "check that the file holds a triangle mesh")
+    checked_index(np.asarray(mesh.vertices), np.asarray(mesh.faces), label)
     bad = int((~np.isfinite(mesh.vertices)).any(axis=1).sum())
     if bad:
         raise UserError(f"{label} with {bad} NaN or infinite vertices", "finite vertices", "repair the file")
@@ -106,13 +127,17 @@ def _merged(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     return mesh
 
 
-def _without_specks(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
+def _without_specks(mesh: trimesh.Trimesh, name: str, warnings: list[str]) -> trimesh.Trimesh:
     count, label = component_labels(mesh)
     if count == 1:
         return mesh
+    check_soup(mesh, name, np.bincount(label)[label])
     share = np.bincount(label, weights=mesh.area_faces, minlength=count) / mesh.area
     speck = share < min(SPECK_SHARE, share.max())
     if not speck.any():
+        return mesh
+    if share[speck].sum() > SPECKS_SHARE:  # bristles, tiles, links of a chain: small, and what the thing is
+        warnings.append(f"{count} loose pieces, {int(speck.sum())} of them small; all are kept")
         return mesh
     warnings.append(
         f"dropped {int(speck.sum())} loose specks ({100 * share[speck].sum():.2g} % of the surface)"
@@ -132,9 +157,17 @@ def _consistent(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
 
 
 def _turned_outward(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
+    count, label = component_labels(mesh)
+    if count > 1:
+        is_open = np.zeros(count, bool)
+        piece = np.zeros(len(mesh.vertices), np.int64)
+        piece[mesh.faces] = label[:, None]
+        is_open[piece[_open_edges(mesh)[:, 0]]] = True
+        mesh, turned = outward(mesh, label, is_open)
+        if turned:
+            warnings.append(f"{turned} closed pieces were inside out; turned outward")
     faces = np.array(mesh.faces)
-    centred = mesh.vertices - mesh.bounds.mean(axis=0)  # so that open meshes get a sensible volume
-    if trimesh.Trimesh(centred, faces, process=False).volume < 0:
+    if enclosed(mesh) < 0:
         faces = faces[:, ::-1]
         warnings.append("faces pointed inward; turned outward")
     return trimesh.Trimesh(mesh.vertices, faces, process=False)
@@ -210,6 +243,8 @@ def _simple_rings(edges: Int[np.ndarray, "edges 2"]) -> list[Int[np.ndarray, " r
 
 def _open_edges(mesh: trimesh.Trimesh) -> Int[np.ndarray, "edges 2"]:
     f = np.asarray(mesh.faces)
+    if len(f) == 0:
+        return np.zeros((0, 2), np.int64)
     edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
     n = len(mesh.vertices)
     forward, backward = edges[:, 0] * n + edges[:, 1], edges[:, 1] * n + edges[:, 0]

@@ -12,13 +12,14 @@ import trimesh
 from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
+from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import ObjectModel, Part, SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.objects.parts.segment import segment
 from zdg_jax.objects.parts.visibility import shape_diameter
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
-from zdg_jax.objects.sources import load_mesh_source, quiet
+from zdg_jax.objects.sources import load_mesh_source
 
 _HERE = Path(__file__).parent
 _SOURCES = tuple(p for folder in (".", "sdf", "parts") for p in (_HERE / folder).glob("*.py"))

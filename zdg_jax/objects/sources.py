@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib.util
-import io
-import logging
 from pathlib import Path
 
-import numpy as np
 import trimesh
 
 from zdg_jax.errors import UserError
+from zdg_jax.objects.mesh_file import kind_of, read_mesh_file
 from zdg_jax.objects.zoo import check_zoo_name, zoo_object
 
 YCB_PREFIX = "ycb:"
@@ -37,12 +34,12 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
     check_source(spec)
     if spec.startswith(YCB_PREFIX):
         path = _ycb_path(spec.removeprefix(YCB_PREFIX))
-        return _read(path), YCB_PREFIX + path.stem, "z"
+        return read_mesh_file(path), YCB_PREFIX + path.stem, "z"
     if spec.startswith(ZOO_PREFIX):
         made = zoo_object(spec.removeprefix(ZOO_PREFIX))
         return made.mesh, ZOO_PREFIX + made.name, "y"
     path = Path(spec).expanduser()
-    return _read(path), path.stem, "y"
+    return read_mesh_file(path), path.stem, "y"
 
 
 def check_source(spec: str) -> None:
@@ -64,7 +61,7 @@ def check_source(spec: str) -> None:
         raise UserError(
             f"{spec}, which is no file", "a mesh file, ycb:NAME or zoo:CATEGORY/VARIANT", "check the path"
         )
-    _check_kind(path)
+    kind_of(path)
 
 
 def ycb_names() -> tuple[str, ...]:
@@ -101,47 +98,3 @@ def _ycb_path(name: str) -> Path:
     hint = ", ".join(dict.fromkeys(short.get(c, c) for c in close))
     advice = (f"did you mean {hint}? " if hint else "") + "valid names: " + ", ".join(names)
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
-
-
-def _check_kind(path: Path) -> str:
-    kind = path.suffix.lower().lstrip(".")
-    if kind not in trimesh.available_formats():
-        formats = ", ".join(sorted(trimesh.available_formats()))
-        raise UserError(f"{path.name} of kind '{kind}'", "a mesh file", f"convert it to one of {formats}")
-    return kind
-
-
-def _read(path: Path) -> trimesh.Trimesh:
-    kind = _check_kind(path)
-    # process=False: merging would drop NaN vertices in silence, and the checks want to see them
-    try:
-        with quiet():
-            loaded = trimesh.load_scene(path, process=False).to_mesh()
-    except Exception as error:  # every reader of trimesh raises its own kind
-        detail = f"{type(error).__name__} {str(error)[:120]}"
-        raise UserError(
-            f"{path.name}, unreadable ({detail})", f"a valid .{kind} mesh", "export it again"
-        ) from error
-    if not isinstance(loaded, trimesh.Trimesh):
-        raise UserError(
-            f"{path.name} without surfaces", "a triangle mesh", "export faces, not points or curves"
-        )
-    if len(loaded.faces) == 0:
-        raise UserError(
-            f"{path.name} without a single face", f"a .{kind} mesh", "check that it is one; export again"
-        )
-    return trimesh.Trimesh(
-        np.asarray(loaded.vertices, dtype=np.float64), np.asarray(loaded.faces, dtype=np.int64), process=False
-    )
-
-
-@contextlib.contextmanager
-def quiet():
-    """Keep what libraries print or log off the terminal."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(level)

@@ -67,7 +67,7 @@ def read_features(path: Path, obj: ObjectModel) -> Float[np.ndarray, "samples fe
       UserError: unreadable, not finite, or with another number of rows.
     """
     try:
-        rows = np.load(path, allow_pickle=False)
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"features {path} ({error})", "a .npy file of numbers", _DO) from error
     mesh = obj.mesh

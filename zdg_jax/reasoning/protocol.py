@@ -79,6 +79,21 @@ class Question(Generic[A]):
     judge: Callable[[A], str | None] | None = None
 
 
+MOST = 10**9  # tokens of a call, seconds, USD: a number beyond is none
+
+
+def bounded_count(number: object) -> int | None:
+    """A count that somebody else gave; None if it is none, or absurd."""
+    good = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= MOST
+    return number if good else None  # type: ignore[return-value]
+
+
+def bounded_amount(number: object) -> float | None:
+    """An amount that somebody else gave; None if it is none, negative, not finite, or absurd."""
+    good = isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number <= MOST
+    return float(number) if good else None  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class Call:
     """What one call cost and who answered; unknown numbers are None, never 0.
@@ -99,6 +114,14 @@ class Call:
     cost_usd: float | None = None
     latency_s: float = 0.0
     asked: str | None = None
+
+    def __post_init__(self) -> None:
+        # Whoever made it: a server, a cache of another version, a recorded file. The rows' columns are typed.
+        for name in ("input_tokens", "output_tokens", "cached_tokens"):
+            object.__setattr__(self, name, bounded_count(getattr(self, name)))
+        object.__setattr__(self, "cost_usd", bounded_amount(self.cost_usd))
+        object.__setattr__(self, "latency_s", bounded_amount(self.latency_s) or 0.0)
+        object.__setattr__(self, "attempts", bounded_count(self.attempts) or 0)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,9 +35,9 @@ BAD = {
     "no such variant": ("object,task\nzoo:mug/77,x\n", "row 1: zoo:mug/77"),
     "no such file": ("object,task\nycb:025_mug,x\n/nowhere/a.stl,x\n", "row 2: /nowhere/a.stl"),
     "empty sentence": ('object,task\nycb:025_mug,"  "\n', "row 1: task"),
-    "bad scale": ("object,task,scale\nycb:025_mug,x,-1\n", "row 1: scale -1"),
+    "bad scale": ("object,task,scale\nycb:025_mug,x,-1\n", "row 1: scale '-1'"),
     "bad axis": ("object,task,up\nycb:025_mug,x,w\n", "row 1: up 'w'"),
-    "bad seed": ("object,task,seed\nycb:025_mug,x,-3\n", "row 1: seed -3"),
+    "bad seed": ("object,task,seed\nycb:025_mug,x,-3\n", "row 1: seed '-3'"),
 }
 
 
@@ -86,3 +87,41 @@ def test_ids_are_made_of_the_contents_and_keep_their_meaning(tmp_path: Path) -> 
     assert one.task_id == same.task_id == one.content_sha
     assert other.task_id != one.task_id
     assert read_tasks(write(tmp_path, "object,task\nycb:025_mug,x\n"), 1).tasks[0] == other
+
+
+def test_text_stays_text(tmp_path: Path) -> None:
+    rows = "object,task,task_id,name,scale\nycb:025_mug,NA,007,null,\nycb:025_mug,1,1,2024-01-01,0.5\n"
+    found = read_tasks(write(tmp_path, rows)).tasks
+    assert [(t.task, t.task_id, t.name, t.scale) for t in found] == [
+        ("NA", "007", "null", 1.0), ("1", "1", "2024-01-01", 0.5),
+    ]  # fmt: skip
+    lines = [
+        {"object": "ycb:025_mug", "task": "2024-01-01", "task_id": 1},
+        {"object": "ycb:025_mug", "task": "x", "task_id": 1.5},
+    ]
+    found = read_tasks(write(tmp_path, "\n".join(map(json.dumps, lines)), "t.jsonl")).tasks
+    assert [(t.task, t.task_id) for t in found] == [("2024-01-01", "1"), ("x", "1.5")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", b"object,task,scale\nycb:025_mug,x,nan\n"),
+        ("t.csv", b"object,task,seed\nycb:025_mug,x,1.5\n"),
+        ("t.csv", b"\xff\xfe\x00"), ("t.csv", b"object,task\n\x00,\x00\n"), ("t.jsonl", b"[" * 100_000),
+        ("t.jsonl", b"3\n"), ("t.jsonl", b'{"object": [], "task": {}}'), ("t.jsonl", b'{"object": "a"'),
+        ("t.jsonl", b'{"object": "ycb:025_mug", "task": "x", "seed": true}'), ("t.parquet", b"PAR1PAR1"),
+        ("t.csv", b'object,task\n"\x1b[31mred","x"\n'),
+    ],
+)  # fmt: skip
+def test_a_hostile_table_is_one_printable_line(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_tasks(str(tmp_path / name))
+    assert str(caught.value).isprintable()
+
+
+def test_a_pipe_is_no_table(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(UserError, match="pipe"):
+        read_tasks(str(tmp_path / "t.csv"))

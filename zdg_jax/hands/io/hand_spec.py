@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import load_yaml
 from zdg_jax.hands.model import HandModel
 
 Vec3 = Annotated[list[float], Field(min_length=3, max_length=3)]
@@ -97,15 +98,9 @@ def parse_card(path: Path) -> dict[str, Any]:
     Raises:
       UserError: no such file, or not YAML of names and values.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise UserError(f"no file {path}", "a hand card (YAML)", "check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        why = " ".join(str(e).split())
-        raise UserError(
-            f"{path.name}, which is not YAML ({why})", "a hand card (YAML)", "mend the file"
-        ) from None
+    if not path.exists():
+        raise UserError(f"no file {path}", "a hand card (YAML)", "check the path")
+    values = load_yaml(path)
     if not isinstance(values, dict):
         raise UserError(f"{path.name} without names", "a hand card (YAML)", "see docs/add-a-hand.md")
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 import mujoco
 
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import load_xml, read_bytes
 from zdg_jax.hands.model import HandModel
 
 #: Forms of a card's `model`.
@@ -98,16 +100,12 @@ def compile_model(path: Path) -> Source:
     Raises:
       UserError: the file is no such model, or MuJoCo refuses it; the message is MuJoCo's, in one line.
     """
-    try:
-        head = path.read_bytes()
-    except OSError as e:
-        raise UserError(
-            f"no readable file {path} ({e.strerror})", "a MJCF or URDF", "check the path"
-        ) from None
+    head = read_bytes(path)
     try:
         if path.suffix.lower() == ".urdf" or b"<robot" in head:
             spec, mimics = read_urdf(path)
         else:
+            _check_counts(load_xml(path), path)
             spec, mimics = mujoco.MjSpec.from_file(str(path)), ()
         return Source(path, spec.compile(), mimics)
     except UserError:
@@ -146,10 +144,7 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
     Raises:
       UserError: not XML, no <robot>, a mesh that can't be found or read, or a mimic without a leader.
     """
-    try:
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as e:
-        raise UserError(f"{path.name}, which is not XML ({e})", "a URDF", "mend the file") from None
+    root = load_xml(path)
     if root.tag != "robot":
         raise UserError(f"{path.name} with <{root.tag}>", "a URDF, whose root is <robot>", "check the path")
     for link in root.iter("link"):
@@ -171,6 +166,20 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
          "balanceinertia": "true"},
     )  # fmt: skip
     return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode")), mimics
+
+
+MOST_COPIES = 10_000
+
+
+def _check_counts(element: ElementTree.Element, path: Path, copies: int = 1) -> None:
+    """MuJoCo makes as many copies as `count` says, in C and without bound."""
+    for number in element.get("count", "").split():
+        with contextlib.suppress(ValueError):
+            copies *= max(1, int(float(number)))
+    if copies > MOST_COPIES:
+        raise UserError(f"{path.name}: <{element.tag}> of {copies} copies", "a hand", "lower its count")
+    for child in element:
+        _check_counts(child, path, copies)
 
 
 def _check_limits(root: ElementTree.Element, path: Path) -> None:

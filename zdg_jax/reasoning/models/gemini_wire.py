@@ -10,6 +10,7 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
+from zdg_jax.reasoning.models.bodies import guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.openai_wire import whole
 from zdg_jax.reasoning.models.settings import (
@@ -49,7 +50,7 @@ class Gemini:
         self.abilities = tables().abilities_of(model)
         self._reached = False
         # The SDK retries nothing unless told to, and has no time limit of its own.
-        self._http = httpx2.AsyncClient(transport=_ConnectLimit(self.settings.connect_timeout_s))
+        self._http = httpx2.AsyncClient(transport=_ConnectLimit(self.settings.connect_timeout_s), **guards())
         self._client = genai.Client(
             api_key=key,
             vertexai=False,

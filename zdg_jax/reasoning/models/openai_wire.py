@@ -12,6 +12,7 @@ import openai
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
+from zdg_jax.reasoning.models.bodies import TooLarge, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.settings import (
     Abilities,
@@ -22,6 +23,7 @@ from zdg_jax.reasoning.models.settings import (
     tables,
 )
 from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
+from zdg_jax.reasoning.protocol import bounded_count
 
 OFFICIAL = "https://api.openai.com/v1"
 T = TypeVar("T")
@@ -59,6 +61,7 @@ class OpenAIWire:
             api_key=key,
             base_url=url,
             max_retries=0,  # one policy decides (faults.policy)
+            http_client=openai.DefaultAsyncHttpxClient(**guards()),
             timeout=httpx2.Timeout(self.settings.timeout_s, connect=self.settings.connect_timeout_s),
         )
 
@@ -89,6 +92,8 @@ class OpenAIWire:
 
     def _connection_fault(self, error: openai.APIConnectionError) -> Fault:
         cause = error.__cause__
+        if isinstance(cause, TooLarge):
+            return plain_fault(FaultKind.GARBLED, cause)
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
             # A server that was there a moment ago will be back; one that never was is a wrong address.
             kind = FaultKind.DROPPED if self._reached else FaultKind.UNREACHABLE
@@ -131,7 +136,7 @@ def data_url(png: bytes) -> str:
 
 def whole(number: object) -> int | None:
     """A count of tokens, if it is one."""
-    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
+    return bounded_count(number)
 
 
 def _words(error: openai.APIStatusError) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 import prompts
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import MIB, load_yaml, parse_json, read_text
 from zdg_jax.reasoning.models.exchange import prompt_sha
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, UnusableAnswer, image_sha
 from zdg_jax.status import Status
@@ -68,7 +67,10 @@ class ReplayReasoner:
             )
         record = attempts[place]
         if record.get("answer") is None:
-            status, why = record.get("status", Status.PROVIDER_INVALID), record.get("refused") or "no answer"
+            status, why = (
+                record.get("status") or Status.PROVIDER_INVALID,
+                record.get("refused") or "no answer",
+            )
             kind = UnusableAnswer if place + 1 < len(attempts) else ReasonerError
             raise kind(status, str(why))
         try:
@@ -80,14 +82,33 @@ class ReplayReasoner:
         return Answer(value, call=_call(question, record, self.name, time.perf_counter() - started))
 
 
+class _Attempt(BaseModel):
+    """One asking and what became of it."""
+
+    answer: dict[str, Any] | None = None
+    refused: str | None = None
+    status: str | None = None
+    call: dict[str, Any] | None = None
+
+
+class _Stage(BaseModel):
+    """What of a recorded stage is read."""
+
+    stage: str
+    prompt: str
+    image_sha: list[str] = []
+    attempts: list[_Attempt]
+
+
 def _stages(path: Path) -> Iterator[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, 512 * MIB)
     try:
-        records = [json.loads(text)]
-    except json.JSONDecodeError:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        records = [parse_json(text, path.name)]
+    except UserError:
+        records = [parse_json(line, path.name) for line in text.splitlines() if line.strip()]
     for record in records:
-        yield from record.get("stages", [record])
+        for stage in record.get("stages", [record]):
+            yield _Stage.model_validate(stage).model_dump()
 
 
 def _pictures(question: Question[Any]) -> list[str]:
@@ -142,8 +163,8 @@ class OracleReasoner:
         """
         self.name = f"oracle:{path}"
         try:
-            self._labels = _checked(yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValueError) as error:
+            self._labels = _checked(load_yaml(Path(path).expanduser()))
+        except (OSError, ValueError) as error:
             said = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise UserError(
                 f"label file {path} ({said})",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import Field, ValidationError
 
 import prompts
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import load_yaml
 from zdg_jax.reasoning.models.catalogue import Catalogue, Model, Strict, rows_of
 
 # Keys come from the environment and go nowhere but to their provider.
@@ -244,7 +244,7 @@ def _tables(user_file: str) -> Tables:
             merged.settings_of(provider)
         if strange := {row.provider for row in user.models} - {*merged.provider_names()}:
             raise ValueError(f"models of {', '.join(sorted(strange))}, which no entry of providers names")
-    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
+    except (OSError, AttributeError, TypeError, ValueError) as error:
         raise UserError(
             f"{USER_FILE}={user_file} ({_brief(error)})",
             "a YAML file with providers, settings, abilities, presets and models as in docs/providers.md",
@@ -254,7 +254,7 @@ def _tables(user_file: str) -> Tables:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return load_yaml(path) or {}
 
 
 def _brief(error: Exception) -> str:
