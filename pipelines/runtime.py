@@ -88,6 +88,9 @@ def start_jax() -> None:
         folder = cache_dir("xla", cpu_signature())
         with tempfile.TemporaryFile(dir=folder):
             pass
+        about = folder.stat()
+        if hasattr(os, "getuid") and (about.st_uid != os.getuid() or about.st_mode & 0o022):
+            return  # compiled code is run as it stands: not what others may have put there
     except OSError:  # a read-only home costs time, not the result
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 def cache_dir(*parts: str) -> Path:
     """A folder under `ZDG_CACHE_DIR`, or else under the user's cache folder; it exists on return.
 
+    What is made here is readable by its owner only.
+
     Args:
       parts: folder names below the root, e.g. `cache_dir("xla")`.
 
@@ -31,8 +33,12 @@ def cache_dir(*parts: str) -> Path:
       OSError: it can't be made.
     """
     root = os.environ.get("ZDG_CACHE_DIR") or platformdirs.user_cache_dir("zdg-jax", appauthor=False)
-    path = Path(root).expanduser().joinpath(*parts)
-    path.mkdir(parents=True, exist_ok=True)
+    path = Path(root).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for part in ("", *parts):
+        # The user's alone: paid answers, and compiled code that is run as it stands.
+        path = path / part
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -159,14 +159,20 @@ class Output:
         """Rows of a shard of tasks; None if it or its twin is damaged, or the twin lacks grasps of it."""
         try:
             with self.folder.open(f"{TASKS}/{name}") as file:
-                read = pq.read_table(file, columns=["task_id", "content_sha", "about", "rows"])
+                parquet_file = pq.ParquetFile(file)
+                counted = "rows" in parquet_file.schema_arrow.names  # older folders do not say
+                columns = ["task_id", "content_sha", "about", *(["rows"] if counted else [])]
+                read = parquet_file.read(columns=columns)
             with self.folder.open(f"{GRASPS}/{name}") as file:
                 grasps = pq.read_table(file, columns=["task_id"])
             rows = read.to_pylist()
             for row in rows:
                 json.loads(row["about"])
-            wanted = {row["task_id"]: row["rows"] for row in rows}
-            return rows if Counter(grasps["task_id"].to_pylist()) == Counter(wanted) else None
+            found = Counter(grasps["task_id"].to_pylist())
+            wanted = Counter(
+                {row["task_id"]: row["rows"] if counted else found[row["task_id"]] for row in rows}
+            )
+            return rows if found == wanted and (counted or all(wanted.values())) else None
         except FileNotFoundError:
             return None
         except (pa.ArrowException, KeyError, TypeError, ValueError):

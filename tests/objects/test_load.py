@@ -79,7 +79,9 @@ def test_scale_and_frame(tmp_path):
         load_object(str(tmp_path / "tool.stl"))
     tool = load_object(str(tmp_path / "tool.stl"), scale=0.001, name="screwdriver", num_samples=64)
     np.testing.assert_allclose(tool.mesh.bounds, mesh.bounds / 1000, atol=1e-6)
-    assert (tool.name, tool.scale, tool.warnings) == ("screwdriver", 0.001, ())
+    assert (tool.name, tool.scale) == ("screwdriver", 0.001)
+    assert len(tool.warnings) == 1
+    assert "--up z" in tool.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,36 @@ def test_the_driver_is_interrupted_then_killed_and_goes_on(
     check_whole(out, server)
 
 
+@pytest.mark.slow
+def test_ten_kills_with_shards_on_disk(address: str, tmp_path: Path) -> None:
+    """Every task once, and grasps bit for bit those of a run that nobody killed."""
+    tasks = tasks_of(tmp_path)
+    command = ("--address", address, *SMALL[:-1], "1")
+
+    def grasps(out: Path) -> list[dict[str, object]]:
+        rows = ds.dataset(out / "grasps").to_table().to_pylist()
+        return sorted(({k: str(v) for k, v in row.items() if k != "calls"} for row in rows), key=str)
+
+    code, _, errors = generate(tasks, tmp_path / "whole", *command).ends()
+    assert code == 0, errors
+    out, kills = tmp_path / "out", 0
+
+    def shards() -> int:
+        return len(list((out / "tasks").glob("*.parquet")))
+
+    while kills < 10:
+        before, run = shards(), generate(tasks, out, *command)
+        run.until(lambda before=before: shards() > before)  # at least one more each time
+        run.kill()
+        kills += 1
+    assert 10 <= shards() < TASKS
+    code, _, errors = generate(tasks, out, *command).ends()
+    assert code == 0, errors
+    counts = Counter(ds.dataset(out / "tasks").to_table()["task_id"].to_pylist())
+    assert counts == {f"t{i}": 1 for i in range(TASKS)}
+    assert grasps(out) == grasps(tmp_path / "whole")
+
+
 def check_offline(address: str, folder: Path, objects: list[str], select: str) -> None:
     """Good objects give their grasps, a bad one a row that says why."""
     flat = folder / "flat.stl"

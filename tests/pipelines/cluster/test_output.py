@@ -99,6 +99,17 @@ def test_a_pair_with_a_damaged_half_is_put_aside_and_done_again(part: str, damag
     assert set(opened(uri).done) == {"t0", "t1", "t2"}
 
 
+def test_a_folder_of_an_older_version_goes_on(uri: str) -> None:
+    first = opened(uri)
+    first.write([finished(TASKS[0]), finished(TASKS[1])])
+    name, folder = "tasks/part-00000.parquet", first.folder
+    older = pq.read_table(pa.BufferReader(folder.read(name))).drop_columns(["rows"])
+    folder.write(name, parquet(older))
+    again = opened(uri)
+    assert set(again.done) == {"t0", "t1"}
+    assert not again.notes
+
+
 def test_files_of_the_users_are_neither_read_nor_deleted(uri: str) -> None:
     opened(uri).write([finished(TASKS[0])])
     folder = Folder(uri)

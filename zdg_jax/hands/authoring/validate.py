@@ -48,12 +48,25 @@ def check_card(path: Path) -> list[str]:
     faults = [*_names(card, tree), *_frames(card), *_limits(card, tree, source)]
     if faults:
         return faults
-    faults = [*_fingers(card, tree, source), *_pads(card, tree, source)]
+    faults = [*_bare(card, tree, source), *_fingers(card, tree, source), *_pads(card, tree, source)]
     try:
         hand = from_card(card, path.parent)
     except UserError as e:
         return [*faults, str(e)]
     return [*faults, *_directions(hand), *_types(card, hand)]
+
+
+def _bare(card: HandCard, tree: Tree, source: Source) -> Iterator[str]:
+    """Links of fingers, or the palm, that are to be seen and have nothing that touches."""
+    model, wanted = source.model, {card.palm.link, *(m for ms in card.fingers.values() for m in ms)}
+    if card.skin != "collision":
+        return
+    touching = {tree.links[tree.bodies.index(b)] for b in solid_geoms(model, tree.bodies)}
+    seen = {
+        tree.links[tree.bodies.index(int(b))] for b in model.geom_bodyid if int(b) in tree.bodies
+    }  # fmt: skip
+    for link in sorted((seen & wanted) - touching - set(card.skin_exclude)):
+        yield f"link {link} has visual geometry only; expected collision geometry, which the skin is made of"
 
 
 def _names(card: HandCard, tree: Tree) -> Iterator[str]:

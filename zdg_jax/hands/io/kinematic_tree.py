@@ -42,7 +42,7 @@ def subtree(model: mujoco.MjModel, base: int) -> Tree:
     """The tree below body `base`.
 
     Raises:
-      UserError: a joint other than a hinge below the base, or a hinge with a reference angle.
+      UserError: a joint other than a hinge below the base.
     """
     keep = [base]
     for i in range(base + 1, model.nbody):
@@ -60,12 +60,6 @@ def subtree(model: mujoco.MjModel, base: int) -> Tree:
                 f"joint {model.joint(j).name or j}, a {kind.name.removeprefix('mjJNT_').lower()} joint",
                 "hinges only below the base",
                 "weld it in the model",
-            )
-        if model.qpos0[model.jnt_qposadr[j]] != 0.0:
-            raise UserError(
-                f"joint {model.joint(j).name or j} with a reference angle",
-                "ref 0",
-                "remove `ref` in the model",
             )
         hinges.append(j)
     return Tree(
@@ -96,10 +90,10 @@ def hand_tree(model: mujoco.MjModel, card: HandCard) -> Tree:
 
 
 def check_size(tree: Tree, model: mujoco.MjModel) -> None:
-    """Refuse hands whose longest chain of links is no hand's, before anything is fitted to them.
+    """Refuse hands whose longest chain of links, or largest link, is no hand's, before anything is fitted.
 
     Raises:
-      UserError: shorter than 2 cm or longer than a metre.
+      UserError: a chain shorter than 2 cm or longer than a metre, a link's geometry larger than a metre.
     """
     reach = np.zeros(len(tree.bodies))
     for i, p in enumerate(tree.parent):
@@ -111,6 +105,14 @@ def check_size(tree: Tree, model: mujoco.MjModel) -> None:
             "2 to 100 cm",
             "is the model in metres?",
         )
+    for g in range(model.ngeom):
+        size = 2.0 * float(model.geom_rbound[g])
+        if int(model.geom_bodyid[g]) in tree.bodies and size > 1.0:
+            raise UserError(
+                f"link {body_name(model, int(model.geom_bodyid[g]))} with a geometry of {size:.3g} m",
+                "links of a hand, below a metre",
+                "is it in millimetres? give its mesh the scale 0.001 in the model",
+            )
 
 
 def near_links(tree: Tree, model: mujoco.MjModel) -> np.ndarray:

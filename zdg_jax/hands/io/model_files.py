@@ -13,9 +13,10 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import mujoco
+import numpy as np
 
 from zdg_jax.errors import UserError
-from zdg_jax.foreign import load_xml, read_bytes
+from zdg_jax.foreign import load_xml, read_bytes, read_text
 from zdg_jax.hands.model import HandModel
 
 #: Forms of a card's `model`.
@@ -106,7 +107,8 @@ def compile_model(path: Path) -> Source:
             spec, mimics = read_urdf(path)
         else:
             _check_counts(load_xml(path), path)
-            spec, mimics = mujoco.MjSpec.from_file(str(path)), ()
+            spec, mimics = _mjcf(path), ()
+        _without_references(spec)
         return Source(path, spec.compile(), mimics)
     except UserError:
         raise
@@ -120,6 +122,24 @@ def compile_model(path: Path) -> Source:
 def hand_source(hand: HandModel) -> Source:
     """The hand's model compiled again, as it was when the hand was loaded."""
     return compile_model(Path(hand.mjcf))
+
+
+def _mjcf(path: Path) -> mujoco.MjSpec:
+    """MuJoCo goes by the ending; here the contents count, and `.mjcf` is a usual one."""
+    if path.suffix.lower() == ".xml":
+        return mujoco.MjSpec.from_file(str(path))
+    spec = mujoco.MjSpec.from_string(read_text(path))
+    spec.modelfiledir = str(path.parent)
+    return spec
+
+
+def _without_references(spec: mujoco.MjSpec) -> None:
+    """Joint angles count from the pose as the file has it: q' = q - ref, range' = range - ref."""
+    for joint in spec.joints:
+        if joint.ref:
+            joint.range = np.asarray(joint.range) - joint.ref
+            joint.springref -= joint.ref
+            joint.ref = 0.0
 
 
 #: Mesh formats that MuJoCo reads.
@@ -144,7 +164,11 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
     Raises:
       UserError: not XML, no <robot>, a mesh that can't be found or read, or a mimic without a leader.
     """
-    root = load_xml(path)
+    data, root = read_bytes(path), load_xml(path)
+    if b"xmlns:xacro" in data or b"${" in data:
+        raise UserError(
+            f"{path.name}, a xacro file", "a URDF, expanded", f"xacro {path.name} > hand.urdf, and take that"
+        )
     if root.tag != "robot":
         raise UserError(f"{path.name} with <{root.tag}>", "a URDF, whose root is <robot>", "check the path")
     for link in root.iter("link"):

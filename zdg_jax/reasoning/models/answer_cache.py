@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -140,6 +141,7 @@ class AnswerCache:
     def _open(self) -> sqlite3.Connection:
         connection = self._connections.get(os.getpid())
         if connection is None:
+            self._private()
             connection = sqlite3.connect(
                 self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
             )
@@ -149,6 +151,12 @@ class AnswerCache:
             connection.execute(_TABLE)
             self._connections[os.getpid()] = connection
         return connection
+
+    def _private(self) -> None:
+        """Its owner's alone; sqlite gives its side files the same mode."""
+        with contextlib.suppress(OSError):  # whatever hinders is said by sqlite
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self.path.chmod(0o600)
 
 
 class UnjudgedAnswers(AnswerCache):

@@ -1,0 +1,106 @@
+"""Hand models as people have them: mended where that is mechanical, else one line that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+import trimesh
+
+from tests.hands.robots import MJCF, urdf, write_robot
+from zdg_jax.errors import UserError
+from zdg_jax.hands.authoring.validate import check_card
+from zdg_jax.hands.io.hand_spec import parse_card
+from zdg_jax.hands.io.model_files import compile_model
+
+
+def test_the_contents_of_an_mjcf_count_not_its_ending(tmp_path: Path) -> None:
+    text = MJCF % ""
+    for name in ("claw.xml", "claw.mjcf", "claw"):
+        (tmp_path / name).write_text(text)
+    models = [compile_model(tmp_path / name).model for name in ("claw.xml", "claw.mjcf", "claw")]
+    assert [m.njnt for m in models] == [3, 3, 3]
+    assert len({m.body_pos.tobytes() for m in models}) == 1
+
+
+def test_meshes_beside_an_mjcf_of_another_ending_are_found(tmp_path: Path) -> None:
+    trimesh.creation.box((0.02, 0.02, 0.02)).export(tmp_path / "m.stl")
+    text = MJCF % '<asset><mesh name="m" file="m.stl"/></asset>'
+    text = text.replace('<geom type="box" size="0.05 0.04 0.01"/>', '<geom type="mesh" mesh="m"/>')
+    (tmp_path / "claw.mjcf").write_text(text)
+    assert compile_model(tmp_path / "claw.mjcf").model.nmesh == 1
+
+
+def test_angles_count_from_the_pose_of_the_file(tmp_path: Path) -> None:
+    """q' = q - ref: the same links at the same places, over the same range."""
+    text = MJCF % ""
+    (tmp_path / "plain.xml").write_text(text)
+    shifted = text.replace('range="0 1.5"', 'range="0.4 1.9" ref="0.4"').replace(
+        'range="0 1.2"', 'range="-0.3 0.9" ref="-0.3"'
+    )
+    (tmp_path / "ref.xml").write_text(shifted)
+    plain, ref = (compile_model(tmp_path / name).model for name in ("plain.xml", "ref.xml"))
+    np.testing.assert_allclose(ref.jnt_range, plain.jnt_range, atol=1e-12)
+    assert not ref.qpos0.any()
+    places = []
+    for model in (plain, ref):
+        data = mujoco.MjData(model)
+        data.qpos[:] = [0.3, 0.5, 0.2]
+        mujoco.mj_kinematics(model, data)
+        places.append(data.xpos.copy())
+    np.testing.assert_allclose(places[0], places[1], atol=1e-12)
+
+
+def test_xacro_is_named(tmp_path: Path) -> None:
+    (tmp_path / "hand.urdf").write_text(urdf().replace('upper="1.5"', 'upper="${lim}"'))
+    with pytest.raises(UserError, match=r"xacro hand\.urdf > hand\.urdf|expanded"):
+        compile_model(tmp_path / "hand.urdf")
+
+
+def test_meshes_in_millimetres_are_told_before_any_work(tmp_path: Path) -> None:
+    card = write_robot(tmp_path)
+    trimesh.creation.box((45.0, 14.0, 14.0)).export(tmp_path / "seg.stl")
+    model = tmp_path / "claw.urdf"
+    box, mesh = '<box size="0.045 0.014 0.014"/>', '<mesh filename="seg.stl"/>'
+    model.write_text(model.read_text().replace(box, mesh))
+    (fault,) = check_card(card)
+    assert "m; expected links of a hand" in fault
+    assert "0.001" in fault
+
+
+def test_a_link_that_is_only_to_be_seen_is_a_fault(tmp_path: Path) -> None:
+    card = write_robot(tmp_path)
+    model = tmp_path / "claw.urdf"
+    tip = model.read_text().index('<link name="index_distal">')
+    begin, end = (model.read_text().index(tag, tip) for tag in ("<collision>", "</link>"))
+    model.write_text(model.read_text()[:begin] + model.read_text()[end:])
+    assert any("index_distal has visual geometry only" in fault for fault in check_card(card))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<mujoco><worldbody>" + "<body>" * 100_000, "<robot>" * 100_000, "", "\x00", "<mujoco/>",
+        '<mujoco><worldbody><replicate count="1000000000"><geom size="1"/></replicate></worldbody></mujoco>',
+        '<mujoco><worldbody><replicate count="9999"><replicate count="9999"><geom size="1"/></replicate>'
+        "</replicate></worldbody></mujoco>",
+        '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><robot name="&b;"/>',
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["x.xml", "x.urdf"])
+def test_hostile_models(text: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    try:
+        model = compile_model(tmp_path / name).model
+    except UserError:
+        return
+    assert model.nbody < 10
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "a: " * 10_000, "\x00", "&a [*a]", "[1]"])
+def test_hostile_cards(text: str, tmp_path: Path) -> None:
+    (tmp_path / "card.yaml").write_text(text)
+    with pytest.raises(UserError):
+        parse_card(tmp_path / "card.yaml")

@@ -1,0 +1,52 @@
+"""Five hundred small tasks in one process: memory stays where it is once everything is compiled."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines.cluster.prepare import PrepareStage
+from pipelines.cluster.reason import ReasonStage
+from pipelines.cluster.refine import RefineStage, refine_config_of
+from pipelines.cluster.select import SelectStage
+from pipelines.cluster.tasks import TaskSpec
+from pipelines.cluster.work import Refined
+from tests.pipelines.cluster.made import options
+from tests.pipelines.cluster.things import sticks
+from zdg_jax.hands import load_hand
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
+
+TASKS, SETTLED = 500, 250
+
+
+def resident() -> int:
+    """Bytes."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.slow
+def test_memory_is_flat(tmp_path: Path) -> None:
+    hand, asked = load_hand("human16"), options(num=8, keep=2, steps=5)
+    stage = PrepareStage(0)
+    specs = [TaskSpec(path, path, "lift it", name="stick") for path in sticks(tmp_path)]
+    objects = [stage.prepare(spec) for spec in specs]
+    reason = ReasonStage(hand, RulesReasoner(), asked)
+    refine, select = RefineStage(hand, refine_config_of(asked), 8, 16), SelectStage(hand, 2, "gravity", 1)
+    sizes = []
+
+    async def work() -> None:
+        for number in range(TASKS):
+            spec = replace(specs[number % 2], task_id=str(number), seed=number)
+            said = await reason.reason(spec, objects[number % 2])
+            if said.grasp.status == "ok":
+                grasps = refine.refine([(said, objects[number % 2])])[0]
+                select.select(Refined(said, grasps), objects[number % 2])
+            sizes.append(resident())
+
+    asyncio.run(work())
+    assert max(sizes[SETTLED:]) <= 1.05 * max(sizes[:SETTLED])
