@@ -172,7 +172,7 @@ def _halves(points: Points) -> tuple[Points, Points]:
     return sides[0], sides[1]
 
 
-_SOURCES = tuple(Path(__file__).with_name(name) for name in ("convex.py", "pieces.py", "solids.py"))
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("convex.py", "solids.py"))
 _SEARCH = {
     "merge": False, "preprocess_mode": "off", "resolution": 500, "mcts_nodes": 10, "mcts_iterations": 20,
     "mcts_max_depth": 2,
