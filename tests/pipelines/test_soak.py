@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.cluster.prepare import PrepareStage
 from pipelines.cluster.reason import ReasonStage
-from pipelines.cluster.refine import RefineStage, refine_config_of
+from pipelines.cluster.refine import RefineStage
 from pipelines.cluster.select import SelectStage
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.cluster.work import Refined
@@ -32,11 +32,11 @@ def resident() -> int:
 @pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
     hand, asked = load_hand("human16"), options(num=8, keep=2, steps=5)
-    stage = PrepareStage(0)
+    stage = PrepareStage(asked)
     specs = [TaskSpec(path, path, "lift it", name="stick") for path in sticks(tmp_path)]
     objects = [stage.prepare(spec) for spec in specs]
     reason = ReasonStage(hand, RulesReasoner(), asked)
-    refine, select = RefineStage(hand, refine_config_of(asked), 8, 16), SelectStage(hand, 2, "gravity", 1)
+    refine, select = RefineStage(hand, asked.refine_config(), 8, 16), SelectStage(hand, 2, "gravity", 1)
     sizes = []
 
     async def work() -> None:
