@@ -46,8 +46,7 @@ class BenchRefine:
         from pipelines.runtime import start_jax
 
         start_jax()
-        from sim_eval.bench.refine import RefineBench, bench_refine
-        from sim_eval.bench.scale import bench_scale
+        from sim_eval.bench.refine import RefineBench, bench_refine, bench_scale
         from sim_eval.bench.show import show_refine, show_scale
 
         asked = values_of(RefineBench, self)

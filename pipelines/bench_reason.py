@@ -17,10 +17,10 @@ from typing import Any
 
 import ray
 
-from pipelines.cluster.crew_ray import RayCrew, connect
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import StageFault
+from pipelines.drivers.ray.crew import RayCrew, connect
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import StageFault
 
 SCANS = ("025_mug", "048_hammer", "011_banana", "006_mustard_bottle")
 

@@ -122,8 +122,8 @@ class CoreRefine:
 
 
 def with_core(tasks: int, bad: bool) -> dict[str, Any]:
-    """Ray Core: asynchronous actors with a bounded inbox between them, as in `cluster.line`."""
-    from pipelines.cluster.line import Inbox
+    """Ray Core: asynchronous actors with a bounded inbox between them, as in `pipelines.drivers.ray.line`."""
+    from pipelines.drivers.ray.line import Inbox
 
     notes = Notes.remote()
     ids = [t for t in range(tasks) if bad or t != BAD]

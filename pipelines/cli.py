@@ -5,18 +5,99 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
 from pipelines.bench import Bench
 from pipelines.hand_command import HandCommand, Retarget
-from pipelines.judge_command import Judge
 from pipelines.models_command import Models
-from pipelines.options import Backend, GraspFileOptions, Name, SynthOptions, Up
-from pipelines.prompts_command import Prompts
+from pipelines.options import Backend, GraspFileOptions, Hand, MaxUsd, Name, ObjectOptions, SynthOptions, Up
 from pipelines.runtime import program
-from zdg_jax.errors import printable
+from zdg_jax.errors import one_of, printable
+
+# `zdg cache`: what is kept of the answers that models gave.
+CACHE_ACTIONS = ("stats", "clear")
+
+
+def run_cache(action: str) -> str:
+    """Do it and say what was done.
+
+    Args:
+      action: "stats" or "clear".
+    Raises:
+      UserError: another action, or a cache that can't be read.
+    """
+    from zdg_jax.reasoning.models.answer_cache import CacheStats, UnjudgedAnswers, answer_cache
+
+    one_of("cache action", action, CACHE_ACTIONS, "e.g. zdg cache stats")
+    cache = answer_cache()
+    try:
+        if action == "clear":
+            apart = UnjudgedAnswers(cache)
+            apart.clear()
+            apart.close()
+            return f"{cache.clear()} answers forgotten ({cache.path})"
+        stats: CacheStats = cache.stats()
+    finally:
+        cache.close()
+    lines = [f"{stats.answers} answers, {stats.num_bytes / 1e6:.1f} MB, {stats.path}"]
+    for provider, model, answers, usd in stats.models:
+        paid = "unknown cost" if usd is None else f"${usd:.4f}"
+        lines.append(f"  {provider}:{model}: {answers} answers, {paid}")
+    return "\n".join(lines)
+
+
+# The command `zdg prompts`.
+@dataclass(frozen=True)
+class Prompts(ObjectOptions):
+    """Print exactly what a stage sends about an object and a task."""
+
+    action: Annotated[Positional[Literal["show"]], arg(metavar="show", help="What to do.")]
+    stage: Annotated[
+        Positional[str],
+        arg(
+            metavar="STAGE",
+            help="view, hand_part, func_part, points, direction, grasp_type, rotation, judge.",
+        ),
+    ]
+    object: Annotated[Positional[str], arg(metavar="OBJECT", help="As for synth.")] = "ycb:048_hammer"
+    task: Annotated[Positional[str], arg(metavar="TASK", help="As for synth.")] = "hammer a nail"
+    hand: Hand = "human16"
+    out: Annotated[str | None, arg(metavar="DIR", help="Write prompt and pictures there too.")] = None
+
+    def run(self) -> int:
+        from pipelines.prompts_show import shown_question, write_question
+
+        question = shown_question(
+            self.stage, self.object, self.task, hand=self.hand, scale=self.scale, up=self.up, name=self.name
+        )
+        sys.stdout.write(question.prompt)
+        sizes = ", ".join(f"{image.width} x {image.height}" for image in question.images) or "of one grasp"
+        print(f"with {max(len(question.images), 1)} picture(s): {sizes}", file=sys.stderr)
+        if self.out is not None:
+            write_question(question, self.out)
+        return 0
+
+
+# The command `zdg judge`.
+@dataclass(frozen=True)
+class Judge:
+    """Let a multimodal model score stored grasps from 1 to 5 (P.Score)."""
+
+    folder: Annotated[Positional[str], arg(metavar="DIR", help="A folder that `zdg synth` wrote.")]
+    reasoner: Annotated[str, arg(metavar="NAME", help="The judge; offline sees no pictures and can't.")]
+    grasps: Annotated[int, arg(help="Grasps of each task, best first.")] = 3
+    max_usd: MaxUsd = None
+
+    def run(self) -> int:
+        from pipelines.judge import judge_file
+        from zdg_jax import api
+
+        reasoner = api.make_reasoner(self.reasoner, max_usd=self.max_usd, check=True)
+        report = judge_file(self.folder, reasoner, grasps=self.grasps)
+        print(printable(report.summary(), keep="\n"))
+        return 0 if report.total.judged else 1
 
 
 @dataclass(frozen=True)
@@ -25,7 +106,7 @@ class Synth(SynthOptions):
 
     def run(self) -> int:
         from pipelines.synth import synth
-        from zdg_jax.reasoning.status import STOPPING
+        from zdg_jax.status import STOPPING
 
         result = synth(self)
         print(printable(result.summary(), keep="\n"))
@@ -95,9 +176,8 @@ class Cache:
     action: Annotated[Positional[str], arg(metavar="stats|clear", help="What to do.")]
 
     def run(self) -> int:
-        from pipelines.answers import run
 
-        print(run(self.action))
+        print(run_cache(self.action))
         return 0
 
 

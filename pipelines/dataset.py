@@ -7,7 +7,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +20,7 @@ from zdg_jax.columns import stored
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
+from zdg_jax.hands.model import HandModel
 
 GRASPS_FILE = "grasps.parquet"
 INFO_FILE = "dataset_info.json"
@@ -60,6 +61,22 @@ def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
             raise
         said = f"{type(error).__name__} {' '.join(str(error).split())[:160]}"
         raise UserError(f"{path} ({said})", "the columns of grasps.parquet", "synthesize it again") from error
+
+
+def joint_order(names: Sequence[str], hand: HandModel) -> list[int]:
+    """Places of the hand's joints in a file's columns, by name.
+
+    Raises:
+      UserError: the file lacks some.
+    """
+    missing = [j for j in hand.active_names if j not in names]
+    if missing:
+        raise UserError(
+            f"a file without the joints {', '.join(missing)}",
+            f"those of {hand.name}",
+            "use the hand's own file",
+        )
+    return [list(names).index(j) for j in hand.active_names]
 
 
 def write_atomic(path: Path, data: bytes) -> Path:

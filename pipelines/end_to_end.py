@@ -7,10 +7,8 @@
 from __future__ import annotations
 
 import json
-import queue
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,13 +88,14 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
     """
     import jax
 
-    from pipelines.cluster.drop import DropStage
     from pipelines.cluster.files import Folder
-    from pipelines.cluster.output import Output
     from pipelines.cluster.packing import unpack
-    from pipelines.cluster.refine import RefineStage
-    from pipelines.cluster.work import Refined
+    from pipelines.drivers.threads import overlapped
     from pipelines.options import GenerateOptions
+    from pipelines.stages.measure import DropStage
+    from pipelines.stages.messages import Refined
+    from pipelines.stages.refine import RefineStage
+    from pipelines.stages.write import Output
     from sim_eval.bench.monitor import Compilations, machine, peak_memory
 
     devices = jax.local_devices()
@@ -147,7 +146,7 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
         say(f"first batch, compilation included: {first:.1f} s")
         busy.update(dict.fromkeys(busy, 0.0))
         built, start = seen.count, time.perf_counter()
-        _overlapped(batches, (refined, dropped, written))
+        overlapped(batches, (refined, dropped, written))
         wall = time.perf_counter() - start
         again = seen.count - built
     done = len(tasks) * options.num
@@ -168,39 +167,6 @@ def bench(options: Run, out: str, say: Callable[[str], None]) -> dict[str, Any]:
         "status": status,
         **peak_memory(devices),
     }
-
-
-def _overlapped(items: Sequence[Any], stages: Sequence[Callable[[Any], Any]]) -> None:
-    """Each stage in a thread, at most two items ahead of the next; a failure anywhere ends all."""
-    end = object()
-    queues: list[queue.Queue[Any]] = [queue.Queue(2) for _ in stages]
-    failed: list[BaseException] = []
-
-    def work(number: int) -> None:
-        following = queues[number + 1] if number + 1 < len(queues) else None
-        while (item := queues[number].get()) is not end:
-            if failed:
-                continue
-            try:
-                value = stages[number](item)
-            except BaseException as error:
-                failed.append(error)
-                continue
-            if following is not None:
-                following.put(value)
-        if following is not None:
-            following.put(end)
-
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(len(stages))]
-    for thread in threads:
-        thread.start()
-    for item in items:
-        queues[0].put(item)
-    queues[0].put(end)
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def table(report: dict[str, Any]) -> str:

@@ -11,8 +11,8 @@ from zdg_jax.errors import printable
 
 
 def _run(options: GenerateOptions) -> int:
-    from pipelines.cluster.run import generate
-    from zdg_jax.reasoning.status import STOPPING, Status
+    from pipelines.drivers.ray.run import generate
+    from zdg_jax.status import STOPPING, Status
 
     result = generate(options)
     written = f"{result.done} of {result.total} tasks are written in {result.out}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,28 +12,23 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from pipelines import provenance
-from pipelines.cluster.select import finished, unfinished
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import Reasoned, Refined
 from pipelines.dataset import write_atomic, write_dataset, write_picture
+from pipelines.drivers.inline import Step, run_task
 from pipelines.lock import locked
 from pipelines.options import SynthOptions
 from pipelines.runtime import output_folder, start_jax
-from sim_eval.select.select import select as select_grasps
+from pipelines.stages.messages import PreparedObject
+from pipelines.stages.prepare import loaded
 from zdg_jax import api
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.reasoning.partfield import with_features
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.refine.refine import refine
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Step = Callable[[str], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +145,8 @@ def synthesize(
     options = SynthOptions(source, task, "", hand=hand, reasoner=name, **settings)
     made = ready(options, reasoner if not isinstance(reasoner, str) else None)
     start_jax()
-    if isinstance(obj, str):
-        obj, model = prepared(options)
-    else:
-        model = load_hand(hand)
-    return run(options, obj, model, made)
+    model = load_hand(hand)
+    return run(options, loaded(spec_of(options), options) if isinstance(obj, str) else obj, model, made)
 
 
 def ready(options: SynthOptions, reasoner: Reasoner | None = None) -> Reasoner:
@@ -173,17 +165,9 @@ def ready(options: SynthOptions, reasoner: Reasoner | None = None) -> Reasoner:
     )
 
 
-def prepared(options: SynthOptions) -> tuple[ObjectModel, HandModel]:
-    """Object and hand.
-
-    Raises:
-      UserError: what they lack.
-    """
-    hand = load_hand(options.hand)
-    obj = load_object(
-        options.object, scale=options.scale, up=options.up, name=options.name, seed=options.seed
-    )
-    return with_features(obj, options.features), hand
+def spec_of(options: SynthOptions) -> TaskSpec:
+    """The task; its id is made once it is known what was reasoned on."""
+    return TaskSpec("", options.object, options.task, options.name, options.scale, options.up, options.seed)
 
 
 def run(
@@ -201,24 +185,12 @@ def run(
       reasoner: is closed when it has answered.
       step: told what begins, and left when it ends.
     """
-    with step("reason"):
-        config = options.reason_config()
-        reasoning = api.reason_task(obj, hand, options.task, reasoner, seed=options.seed, config=config)
-        api.close_reasoner(reasoner)
-    grasp = reasoning.grasp
-    columns = provenance.task_columns(obj, hand, grasp, options, options.seed)
-    task = TaskSpec(columns["task_id"], options.object, options.task, seed=options.seed)
-    reasoned = Reasoned(task, grasp, columns, reasoning.trace, {}, {})
-    if grasp.status == "ok":
-        with step(f"refine {options.num} grasps"):
-            config = options.refine_config()
-            refined = refine(hand, obj, grasp, num=options.num, seed=options.seed, config=config)
-        with step("simulate and choose"):
-            by = options.select_by()
-            chosen = select_grasps(hand, obj, refined, options.keep, by=by, guidance=grasp.guidance)
-        done = finished(Refined(reasoned, refined), chosen.kept, chosen.simulated)
-    else:
-        done = unfinished(hand, reasoned)
-    return Synthesis(
-        obj, hand, options, done.status, done.reason, done.grasps, reasoning.trace, reasoning.pictures
-    )
+    pictures: dict[str, Image.Image] = {}
+
+    async def keep(shown: Mapping[str, Image.Image]) -> dict[str, str]:
+        pictures.update(shown)
+        return {}
+
+    prepared = PreparedObject(obj, None)
+    reasoned, done = run_task(spec_of(options), prepared, hand, options, reasoner, keep, step)
+    return Synthesis(obj, hand, options, done.status, done.reason, done.grasps, reasoned.trace, pictures)

@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image
 
 from pipelines.dataset import write_picture
-from pipelines.report.html import build_report, write_report
+from pipelines.report.html import build_report, number, write_report
 from pipelines.report.scene import build_scene, write_scene
-from pipelines.report.tables import number
 from sim_eval.select.rank import LIMITS
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from pipelines.cluster.files import Folder, shards
-from pipelines.cluster.output import TASKS
 from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
 from pipelines.cluster.tasks import TaskSpec, read_tasks
 from pipelines.options import Concurrency, PrintJson, Settings, TaskFile
 from pipelines.runtime import program
+from pipelines.stages.write import TASKS
 from sim_eval.select.select import CLOSED, SHORTLIST
 
 

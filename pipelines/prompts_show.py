@@ -10,8 +10,8 @@ from zdg_jax import api
 from zdg_jax.errors import one_of
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
+from zdg_jax.reasoning.chain import question_of
 from zdg_jax.reasoning.judge import SCORES
-from zdg_jax.reasoning.preview import question_of
 from zdg_jax.reasoning.protocol import Question
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelines.options import Settings
 from zdg_jax import __version__
+from zdg_jax.grasps import FORMAT
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
@@ -87,7 +88,7 @@ def table_info(
       objects: `object_info` by object id.
     """
     return {
-        "format": "zdg-jax grasps 1",
+        "format": FORMAT,
         "hand": hand.reference,
         "joint_names": list(hand.active_names),
         "frames": {

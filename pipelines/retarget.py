@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from pipelines import provenance
-from pipelines.dataset import load_grasps, write_atomic, write_dataset
+from pipelines.dataset import joint_order, load_grasps, write_atomic, write_dataset
 from pipelines.evaluate import object_again
 from pipelines.lock import locked
 from pipelines.options import LoopOptions, config_sha, values_of
@@ -22,7 +22,6 @@ from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
 from sim_eval.measure import measure_shape
 from sim_eval.select.select import closed, measured, ranked
-from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps, concat
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import HandModel, load_hand
@@ -92,7 +91,7 @@ def retarget_file(
     config = replace(loop.refine_config(), ablation="none" if refine else "refine")
     own: dict[str, Any] = {"hand": hand_name, "retargeted_from": info["hand"], "refine": refine}
     own |= values_of(LoopOptions, loop)
-    order = _order(given.joint_names, source)
+    order = joint_order(given.joint_names, source)
     usable = given.take(given.ok)
     object_of = np.array([task["object_id"] for task in given.tasks], object)[usable.task_index]
     written: list[Grasps] = []
@@ -119,18 +118,6 @@ def retarget_file(
     kept = done.take(done.ok)
     good = int(np.asarray(kept["good"], bool).sum()) if len(kept) else 0
     return RetargetReport(folder, report, len(kept), len(given) - len(usable) + len(done) - len(kept), good)
-
-
-def _order(names: Sequence[str], hand: HandModel) -> list[int]:
-    """Places of the hand's joints in a file's columns, by name."""
-    missing = [j for j in hand.active_names if j not in names]
-    if missing:
-        raise UserError(
-            f"a file without the joints {', '.join(missing)}",
-            f"those of {hand.name}",
-            "use the hand's own file",
-        )
-    return [list(names).index(j) for j in hand.active_names]
 
 
 def _refined(

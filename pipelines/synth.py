@@ -86,7 +86,9 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     Raises:
       UserError: what the object or an option lacks, or another process that writes into `out`.
     """
-    from pipelines.inline import prepared, ready, run
+    from pipelines.inline import ready, run, spec_of
+    from pipelines.stages.prepare import loaded
+    from zdg_jax.hands import load_hand
 
     reasoner = ready(options)
     out = output_folder(options.out)
@@ -94,7 +96,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
 
     with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):
-            obj, hand = prepared(options)
+            obj, hand = loaded(spec_of(options), options), load_hand(options.hand)
         for warning in obj.warnings:
             steps.say(f"note: {warning}")
         done = run(options, obj, hand, reasoner, steps.step)

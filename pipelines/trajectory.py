@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
-from pipelines.dataset import load_grasps, write_atomic
+from pipelines.dataset import joint_order, load_grasps, write_atomic
 from pipelines.runtime import output_folder
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HandModel, load_hand
@@ -78,10 +78,7 @@ def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
         raise UserError(f"--steps {steps}", "1 or more", "choose another --steps")
     grasps, info = load_grasps(Path(path).expanduser())
     hand = load_hand(info["hand"])
-    try:
-        order = [list(info["joint_names"]).index(j) for j in hand.active_names]
-    except ValueError as e:
-        raise UserError(f"{path}: {e}", f"the joints of {hand.name}", "synthesize it again") from None
+    order = joint_order(info["joint_names"], hand)
     grasps = grasps.take(grasps.ok)
     poses = [joints[:, order] for joints in (grasps.pregrasp, grasps.joints, grasps.squeeze)]
     known = np.isfinite(grasps.pregrasp_pose).all(axis=1, keepdims=True)

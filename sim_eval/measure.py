@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float
 
-from sim_eval.metrics import contact, contact_links, force_closure
+from sim_eval.metrics import contact, force_closure
 from sim_eval.metrics.penetration import penetration_volume
 from sim_eval.solids import as_manifold
 from zdg_jax.columns import Column, measured
@@ -134,12 +134,12 @@ class Posed:
     @cached_property
     def links(self) -> Bool[np.ndarray, "n links"]:
         """Links in contact."""
-        return contact_links.links_in_contact(self.phi, self.skin_link, len(self.hand.link_names))
+        return contact.links_in_contact(self.phi, self.skin_link, len(self.hand.link_names))
 
     @cached_property
     def gaps(self) -> Float[np.ndarray, "n fingers"]:
         """Signed gap of each finger, metres."""
-        return contact_links.finger_gaps(self.phi, self.skin_finger)
+        return contact.finger_gaps(self.phi, self.skin_finger)
 
     @cached_property
     def _volumes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -166,7 +166,7 @@ class Posed:
         n = len(self.phi)
         closure, epsilon, weight = np.zeros(n, bool), np.full(n, np.nan), np.full(n, np.nan)
         for i in np.flatnonzero(self.fine):
-            near = np.abs(self.phi[i]) < contact_links.THRESHOLD
+            near = np.abs(self.phi[i]) < contact.THRESHOLD
             points, inward = force_closure.link_contacts(
                 near, self.skin_link, self.nearest[i], self.normal[i]
             )

@@ -62,10 +62,11 @@ def reason_task(
       opened: the object's views, drawn before; see `reasoning.chain.reason`.
     """
     config = replace(config or ReasonConfig(), seed=seed)
-    return _run(reason(obj, hand, task, reasoner, config, opened))
+    return run_here(reason(obj, hand, task, reasoner, config, opened))
 
 
-def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_here(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Its value, also where an event loop runs already (notebooks)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -66,7 +66,7 @@ def _needed(kind: Kind, *names: str) -> list[Column]:
 
 _DEPTH = "sim_eval.metrics.penetration:"
 _CONTACT = "sim_eval.metrics.contact:"
-_LINKS = "sim_eval.metrics.contact_links:"
+_LINKS = "sim_eval.metrics.contact:"
 
 _ALL: tuple[Column, ...] = (
     # what the row is
@@ -178,7 +178,7 @@ _ALL: tuple[Column, ...] = (
         "self_pen_cm", "real", "self-penetration (cm) ↓", short="self-pen.",
         hint="cm, deepest overlap of two links", shown=("eval", "benchmark", "report"), newer=True,
         of=("spheres", "sphere_radius", "sphere_pairs"),
-        measure="sim_eval.metrics.self_penetration:self_penetration",
+        measure="sim_eval.metrics.penetration:self_penetration",
         formula="100 max over sphere pairs max(0, r_i + r_j − \\|p_i − p_j\\|)",
         source=(
             "Deepest link-link overlap, as DexGraspBench's `self_pene`. On the hand's sphere chains "

@@ -18,6 +18,8 @@ from zdg_jax.errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Of a file of grasps.
+FORMAT = "zdg-jax grasps 1"
 #: Field of `Grasps` -> its column in files.
 _FIELDS = {
     "hand_pose": "hand_pose",
@@ -264,7 +266,7 @@ class Grasps:
     def _about(self) -> dict[str, Any]:
         """What a reader must know besides the columns."""
         return {
-            "format": "zdg-jax grasps 1",
+            "format": FORMAT,
             "hand": self.hand,
             "joint_names": list(self.joint_names),
             "hand_pose": "xyz (m), wxyz: the hand's base link in the object frame (right-handed, +y up)",

@@ -118,6 +118,15 @@ STOPPING = frozenset(
 )
 """They end the run, not the task: its rows are not finished, and the same command goes on from the cache."""
 
+
+class StageFailed(Exception):
+    """A stage of reasoning ended without a usable answer; the chain turns it into the row's status."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        self.status, self.reason = str(status), reason
+        super().__init__(f"{status}: {reason}")
+
+
 NAMES = np.array([str(s) for s in Status])
 _CODES = {str(s): place for place, s in enumerate(Status)}
 OK = _CODES["ok"]

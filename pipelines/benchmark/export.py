@@ -86,7 +86,7 @@ def export(wanted: Sequence[Any], out: Path) -> list[dict[str, Any]]:
 def _object(spec: str, name: str, out: Path) -> dict[str, Any]:
     import numpy as np
 
-    from pipelines.benchmark.meshes import benchmark_mesh
+    from pipelines.benchmark.methods.gather import benchmark_mesh
     from zdg_jax.objects.parts.named import parts_of_mesh
 
     found = benchmark_mesh(spec)

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, target_mask, unit_rows, written
+from pipelines.stages.refine import refine_filled
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.benchmark.oracle import LabelledParts
 from sim_eval.select.select import select
@@ -29,9 +30,41 @@ from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
-from zdg_jax.refine import Task, refine_many
+from zdg_jax.refine import Task
 from zdg_jax.refine.problem import random_around
 from zdg_jax.render.cameras import Frame, best_view, visible_pixels
+
+# What every worker of a benchmark is and needs.
+Units = list[dict[str, Any]]
+
+
+class WorkerDied(Exception):
+    """The process that ran a group is gone; the worker has another one."""
+
+
+@runtime_checkable
+class Worker(Protocol):
+    """Runs one group at a time. Raises `WorkerDied` if its process died of it."""
+
+    def run(self, group: Group) -> Units: ...
+    def close(self) -> None: ...
+
+
+def make_bench(options: UnitOptions, out: Path, threads: int | None = None) -> Bench:
+    """What a worker does its groups with."""
+    from pipelines.runtime import start_jax
+    from zdg_jax import api
+    from zdg_jax.hands import load_hand
+
+    start_jax()
+    return Bench(options, load_hand(options.hand), api.make_reasoner(options.asked), out, threads)
+
+
+def environment(workers: int) -> dict[str, str]:
+    """Of a worker among several on one machine: one core, and a GPU's memory as it needs it."""
+    given = {"OMP_NUM_THREADS": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return given if workers > 1 else {}
+
 
 #: Tasks a refinement call. One shape compiles once; on a CPU a wider one is no faster.
 SLOTS_CPU, SLOTS_GPU = 1, 4
@@ -134,12 +167,7 @@ class Bench:
 
     def refined(self, tasks: Sequence[Task]) -> list[Grasps]:
         """Eqs. 6-8 for tasks in calls of one shape."""
-        done: list[Grasps] = []
-        for first in range(0, len(tasks), self._slots):
-            batch = list(tasks[first : first + self._slots])
-            padded = batch + [batch[-1]] * (self._slots - len(batch))
-            done += refine_many(self._hand, padded, config=self._options.refine_config())[: len(batch)]
-        return done
+        return refine_filled(self._hand, tasks, self._slots, self._options.refine_config())
 
     def close(self) -> None:
         """Close the reasoner's connections."""

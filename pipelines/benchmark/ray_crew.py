@@ -11,10 +11,9 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from pipelines.benchmark.crew import Crew
-from pipelines.benchmark.group import Bench, Group
+from pipelines.benchmark.group import Bench, Group, Units, WorkerDied, environment, make_bench
 from pipelines.benchmark.unit import UnitOptions
-from pipelines.benchmark.workers import Units, WorkerDied, environment, make_bench
-from pipelines.cluster import crew_ray
+from pipelines.drivers.ray import crew as crew_ray
 
 
 class BenchActor:

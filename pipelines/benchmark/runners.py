@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.benchmark.crew import Crew
-from pipelines.benchmark.group import Bench, Group
+from pipelines.benchmark.group import Bench, Group, Units, Worker, WorkerDied, environment, make_bench
 from pipelines.benchmark.unit import UnitOptions, failed, written
-from pipelines.benchmark.workers import Units, Worker, WorkerDied, environment, make_bench
 from zdg_jax.errors import UserError
 
 TRIES = 2  # processes that one group may take with it before it is given up

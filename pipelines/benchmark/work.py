@@ -13,9 +13,8 @@ from PIL import Image
 from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Group
 from pipelines.benchmark.methods import MethodGrasps
-from pipelines.benchmark.page import Run
+from pipelines.benchmark.page import Run, failures
 from pipelines.benchmark.runners import run_groups
-from pipelines.benchmark.summary import failures
 from pipelines.benchmark.unit import (
     UnitOptions,
     measure_unit,

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from pipelines.cluster.prepare import PrepareStage
-from pipelines.cluster.reason import ReasonStage
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import PreparedObject, Reasoned
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import PreparedObject, Reasoned
+from pipelines.stages.prepare import PrepareStage
+from pipelines.stages.reason import ReasonStage
 from sim_eval.convex import MJX_TEMPLATE, ConvexParams, ConvexPieces, convex_pieces, keep_pieces
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import read_log
-from pipelines.cluster.output import TASKS
+from pipelines.stages.write import TASKS
 from zdg_jax.errors import UserError
 
 PAPER_STEPS = 600

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipelines.experiments.suite import Run, Suite
-from pipelines.report.tables import number
+from pipelines.report.html import number
 from sim_eval.select.rank import LIMITS
 from zdg_jax.columns import COLUMNS
 from zdg_jax.markdown import table

@@ -6,8 +6,7 @@ import importlib.util
 import os
 from typing import Protocol, runtime_checkable
 
-from sim_eval.backends.jobs import Drop, Hold
-from sim_eval.backends.rollout import Rollout
+from sim_eval.backends.jobs import Drop, Hold, Rollout
 from sim_eval.convex import MJX_TEMPLATE, ConvexParams
 from zdg_jax.errors import UserError, one_of
 

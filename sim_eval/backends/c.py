@@ -16,10 +16,8 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from sim_eval.backends.jobs import Drop, Hold
-from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, empty
-from sim_eval.hand_scene import HandScene, hand_scene
-from sim_eval.scene import OBJECT_BODY, Scene, SceneParams, build_scene, scaled
+from sim_eval.backends.jobs import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Drop, Hold, Rollout, empty
+from sim_eval.scene import OBJECT_BODY, HandScene, Scene, SceneParams, build_scene, hand_scene, scaled
 from sim_eval.simobject import SimObject
 
 #: `decided` looks from this check on, and lets the object go on as many times as fast.

@@ -5,11 +5,79 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from sim_eval.scene import SceneParams
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.model import HandModel
+
+# What every backend returns.
+MAX_TRAVEL = 1.0  # metres: more than this in a `Drop` is a burst, not a fall
+MAX_FLIGHT = 100.0  # metres: the same for a `Hold`, where an object that slips is pushed away for seconds
+SKIPPED = "left out: it had failed before"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The object's way through a simulation, one row a grasp.
+
+    After a `Drop` state t is that after t steps; after one force of a `Hold` state 0 is the beginning, before
+    the hand closes, and the others are the checks; what follows the first check that failed is NaN.
+
+    Attributes:
+      p_world_com: centre of mass, metres.
+      q_world_obj: orientation, wxyz.
+      contact: hand and object touch in that state.
+      depth: deepest overlap of a hand sphere and a convex piece, metres, 0 without contact.
+      failure: "" or why the row's numbers mean nothing (they are NaN then).
+    """
+
+    p_world_com: Float[np.ndarray, "n states 3"]
+    q_world_obj: Float[np.ndarray, "n states 4"]
+    contact: Bool[np.ndarray, "n states"]
+    depth: Float[np.ndarray, "n states"]
+    failure: tuple[str, ...]
+
+    def row(self, row: int, states: int) -> Rollout:
+        """The first so many states of one row."""
+        at = slice(row, row + 1), slice(states)
+        return Rollout(self.p_world_com[at], self.q_world_obj[at], self.contact[at], self.depth[at], ("",))
+
+    def move(self) -> Float[np.ndarray, "n states"]:
+        """Way of the centre of mass from state 0, metres."""
+        return np.linalg.norm(self.p_world_com - self.p_world_com[:, :1], axis=-1)
+
+    def beyond(self, move: float, turn: float) -> Bool[np.ndarray, "n states"]:
+        """Moved or turned further than that; false where nothing is known."""
+        with np.errstate(invalid="ignore"):
+            return (self.move() > move) | (self.turn() > turn)
+
+    def turn(self) -> Float[np.ndarray, "n states"]:
+        """Angle from the orientation of state 0, radians: 2 acos |q_0 . q_t|."""
+        q = self.q_world_obj / np.linalg.norm(self.q_world_obj, axis=-1, keepdims=True)
+        return 2.0 * np.arccos(np.minimum(np.abs(np.sum(q * q[:, :1], axis=-1)), 1.0))
+
+
+def empty(n: int, states: int) -> Rollout:
+    """Rows of NaN and False, to be filled."""
+    return Rollout(
+        np.full((n, states, 3), np.nan), np.full((n, states, 4), np.nan), np.zeros((n, states), bool),
+        np.full((n, states), np.nan), ("",) * n,
+    )  # fmt: skip
+
+
+def blanked(out: Rollout, reason: np.ndarray) -> Rollout:
+    """The rollout with these reasons; rows that have one are NaN and touch nothing."""
+    bad = np.array([bool(why) for why in reason], bool)
+    out.p_world_com[bad], out.q_world_obj[bad], out.contact[bad], out.depth[bad] = (
+        np.nan,
+        np.nan,
+        False,
+        np.nan,
+    )
+    return Rollout(
+        out.p_world_com, out.q_world_obj, out.contact, out.depth, tuple(str(why) for why in reason)
+    )
 
 
 @dataclass(frozen=True)

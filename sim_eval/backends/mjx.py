@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from sim_eval.backends.jobs import Drop, Hold
+from sim_eval.backends.jobs import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Drop, Hold, Rollout, blanked, empty
 from sim_eval.backends.mjx_physics import (
     Bodies,
     Physics,
@@ -24,7 +24,6 @@ from sim_eval.backends.mjx_physics import (
     stack_bodies,
     traced,
 )  # fmt: skip
-from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.scene import SceneParams
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine.batching import Device

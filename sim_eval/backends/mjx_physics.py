@@ -20,15 +20,17 @@ from jaxtyping import Array, Float
 
 from sim_eval.backends import newton
 from sim_eval.backends.sphere_convex import Touch, touches
-from sim_eval.hand_scene import PLACEHOLDER, HandScene, build_hand_scene
 from sim_eval.scene import (
     IMPRATIO,
     OBJECT_BODY,
+    PLACEHOLDER,
     SOLIMP,
     SOLREF,
+    HandScene,
     SceneParams,
     add_object,
     add_sphere,
+    build_hand_scene,
     new_spec,
 )
 from sim_eval.simobject import SimObject

@@ -15,13 +15,11 @@ import mujoco
 import numpy as np
 from jaxtyping import Array, Float
 
-from sim_eval.backends.jobs import Drop, Hold
+from sim_eval.backends.jobs import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Drop, Hold, Rollout, blanked, empty
 from sim_eval.backends.mjx import faults
 from sim_eval.backends.mjx_physics import import_mjx, traced
-from sim_eval.backends.rollout import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Rollout, blanked, empty
 from sim_eval.backends.sphere_convex import touches
-from sim_eval.hand_scene import hand_scene
-from sim_eval.scene import build_scene, scaled
+from sim_eval.scene import build_scene, hand_scene, scaled
 from sim_eval.simobject import SimObject
 from sim_eval.template import Slots
 

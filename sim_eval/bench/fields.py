@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float
 
-from sim_eval.bench.processor import cpu_name, load_average
+from sim_eval.bench.monitor import cpu_name, load_average
 from zdg_jax.objects import (
     build_signed_distance_field,
     field_values,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from sim_eval.bench import pairwise_loop
+from sim_eval.bench import pairwise
 from sim_eval.bench.monitor import Compilations, peak_memory
 from sim_eval.bench.pairwise import clouds
 from zdg_jax.hands.model import HandModel
@@ -86,8 +86,8 @@ def run_pairwise(
     with jax.default_device(device):
         cloud, schedule = clouds([t.obj for t in tasks], problems), _schedule(config)
         state = start(jnp.asarray(pose), jnp.asarray(joints))
-        search = pairwise_loop.quickest(hand, cloud, state, device.platform)
-        advance, finish = pairwise_loop.compiled(hand, config.optimizer, search)
+        search = pairwise.quickest(hand, cloud, state, device.platform)
+        advance, finish = pairwise.compiled(hand, config.optimizer, search)
         with Compilations() as first:
             jax.block_until_ready(finish(advance(cloud, schedule, state, np.int32(0), np.int32(1))))
         with Compilations() as warm:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from sim_eval.bench.processor import cpu_name, load_average
+from sim_eval.bench.monitor import cpu_name, load_average
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.keypoints import obstacle
 from zdg_jax.hands.kinematics import posed

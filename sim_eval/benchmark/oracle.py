@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 import prompts
 from sim_eval.benchmark.instructions import Instruction
-from zdg_jax.reasoning.models.exchange import prompt_sha
-from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError
-from zdg_jax.reasoning.status import Status
+from zdg_jax.reasoning.models.recorded import label_call
+from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError
+from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -52,15 +52,4 @@ class LabelledParts:
         said = {"reasoning": "label", "parts": shown}
         if question.stage == prompts.Stage.FUNC_PART.value:
             said["needs_points"] = False
-        call = Call(
-            stage=question.stage,
-            provider="oracle",
-            model=self.name,
-            prompt_sha=prompt_sha(question),
-            attempts=0,
-            input_tokens=0,
-            output_tokens=0,
-            cached_tokens=0,
-            cost_usd=0.0,
-        )
-        return Answer(question.schema.model_validate(said), call=call)
+        return Answer(question.schema.model_validate(said), call=label_call(question, self.name))

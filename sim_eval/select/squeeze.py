@@ -11,9 +11,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sim_eval.select.contacts import outward_normals, point_jacobian, sphere_gaps
 from zdg_jax.hands.kinematics import posed_spheres
-from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.model import HandModel, actuator_force, drawn_joints
 from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
-from zdg_jax.hands.transmission import actuator_force, drawn_joints
 from zdg_jax.objects.model import SignedDistanceField
 
 #: Sliding friction of `six_force`.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from pipelines.report.tables import grasp_table
+from pipelines.report.html import grasp_table
 from tests.refine.things import SHORT, grasp_on, shape
 from tests.test_grasps import TASK
 from zdg_jax.errors import UserError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.eval_report import EvalReport
-from pipelines.report.tables import grasp_table
+from pipelines.report.html import grasp_table
 from sim_eval.measure import measure_shape
 from tests.sim_eval.helpers import as_object, box, grasps, hand
 from tests.test_grasps import TASK

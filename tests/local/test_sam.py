@@ -14,8 +14,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig, automatic_masks
-from zdg_jax.reasoning.segmenters.sam import Sam, load_sam
-from zdg_jax.reasoning.segmenters.segmenter import Segmenter, make_segmenter
+from zdg_jax.reasoning.segmenters.segmenter import Sam, Segmenter, load_sam, make_segmenter
 
 pytestmark = pytest.mark.local
 ANYTHING = AutomaticConfig(points_per_side=12, min_iou=-np.inf, min_stability=0.0, min_pixels=20)

@@ -5,8 +5,7 @@ import pytest
 import trimesh
 
 from tests.objects.shapes import dense, dumbbell, mug, sphere
-from zdg_jax.objects.parts.face_graph import build_face_graph
-from zdg_jax.objects.parts.graph_cut import absorb_slivers, clean_borders
+from zdg_jax.objects.parts.graph_cut import absorb_slivers, build_face_graph, clean_borders
 from zdg_jax.objects.parts.segment import recursive_ncut, segment
 from zdg_jax.objects.parts.through_holes import find_loops, through_holes
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cluster.prepare import PrepareStage
-from pipelines.cluster.reason import ReasonStage
-from pipelines.cluster.refine import RefineStage
-from pipelines.cluster.select import SelectStage
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import Refined
+from pipelines.stages.messages import Refined
+from pipelines.stages.prepare import PrepareStage
+from pipelines.stages.reason import ReasonStage
+from pipelines.stages.refine import RefineStage
+from pipelines.stages.select import SelectStage
 from tests.pipelines.cluster.made import options
 from tests.pipelines.cluster.things import sticks
 from zdg_jax.hands import load_hand

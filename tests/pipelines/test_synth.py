@@ -6,6 +6,7 @@ The real ones run in `test_the_real_line` (slow) and in their own packages' test
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,26 @@ import numpy as np
 import pytest
 import trimesh
 
-from pipelines import cli, inline
+from pipelines import cli
 from pipelines.dataset import read_dataset
 from pipelines.options import SynthOptions
 from pipelines.runtime import start_jax
+from pipelines.stages import refine as stage
 from pipelines.synth import synth
 from zdg_jax.arrow import array
 from zdg_jax.grasps import Grasps
-from zdg_jax.guidance import ContactGuidance, ReasonedGrasp
+from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
+from zdg_jax.refine import Task
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.problem import jittered
 
 LOST = 2
-real = inline.refine
+real = stage.refine_many
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +44,15 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def fake_refine(
-    hand: HandModel,
-    obj: ObjectModel,
-    grasp: ReasonedGrasp,
-    *,
-    num: int,
-    seed: int,
-    config: RefineConfig,
-) -> Grasps:
+def fake_refine(hand: HandModel, tasks: Sequence[Task], **_: object) -> list[Grasps]:
     """The starts themselves; energy falls with the index, and one is lost."""
+    (task,) = tasks
+    grasp, num = task.grasp, task.num
     assert grasp.initial is not None
-    pose, joints = jittered(hand, grasp.initial, num, seed, RefineConfig())
+    pose, joints = jittered(hand, grasp.initial, num, task.seed, RefineConfig())
     energy = np.arange(num, 0.0, -1.0)
     status = ["refine_nan" if i == LOST else "ok" for i in range(num)]
-    return Grasps.of(
+    made = Grasps.of(
         hand.name, hand.active_names, pose, joints, status=status,
         status_reason=["" if s == "ok" else "became non-finite" for s in status],
         columns={
@@ -63,6 +60,7 @@ def fake_refine(
             "score": energy, **{f"energy.{term}": energy / len(TERMS) for term in TERMS},
         },
     )  # fmt: skip
+    return [made]
 
 
 def fake_evaluate(
@@ -91,7 +89,7 @@ def fake_evaluate(
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inline, "refine", fake_refine)
+    monkeypatch.setattr(stage, "refine_many", fake_refine)
     for name in ("sim_eval.select.select.evaluate", "pipelines.evaluate.evaluate"):
         monkeypatch.setattr(name, fake_evaluate)
     monkeypatch.setattr("sim_eval.select.select.measure_shape", fake_evaluate)
@@ -183,12 +181,13 @@ def test_a_task_that_fails_leaves_its_row_and_its_report(
 def test_a_task_that_cannot_be_refined_is_a_failed_task(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def no_region(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, **options: Any) -> Grasps:
-        none = np.zeros(len(obj.samples.points), dtype=bool)
+    def no_region(hand: HandModel, tasks: Sequence[Task], **more: Any) -> list[Grasps]:
+        none = np.zeros(len(tasks[0].obj.samples.points), dtype=bool)
         guidance = ContactGuidance(none, none, None, (1,), (1,))
-        return real(hand, obj, replace(grasp, guidance=guidance), **options)
+        empty = [replace(task, grasp=replace(task.grasp, guidance=guidance)) for task in tasks]
+        return real(hand, empty, **more)
 
-    monkeypatch.setattr(inline, "refine", no_region)
+    monkeypatch.setattr(stage, "refine_many", no_region)
     assert (
         cli.main(["synth", str(stick), "lift it", "--num", "3", "--keep", "2", "--out", str(tmp_path)]) == 1
     )

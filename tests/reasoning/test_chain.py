@@ -15,9 +15,8 @@ from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.hull import expanded_hull, hand_position
-from zdg_jax.reasoning.chain import Reasoning, reason
+from zdg_jax.reasoning.chain import Reasoning, question_of, reason
 from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
-from zdg_jax.reasoning.preview import question_of
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.stages.direction import NAMES, DirectionObservations

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning.things import HANDLE, HEAD, hammer, random_rotation
-from zdg_jax.reasoning.region import measure
+from zdg_jax.reasoning.lifting import measure
 from zdg_jax.reasoning.stages.direction import blocked_share, normal_alignment
 from zdg_jax.reasoning.stages.points import contour_points
 from zdg_jax.reasoning.stages.rotation import ray_hits

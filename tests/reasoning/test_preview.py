@@ -10,9 +10,8 @@ import prompts
 from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.reasoning.chain import reason
+from zdg_jax.reasoning.chain import question_of, reason
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.preview import question_of
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.stages.points import PointObservations
 

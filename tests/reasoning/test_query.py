@@ -13,7 +13,7 @@ from tests.reasoning.things import Scripted
 from zdg_jax.reasoning.observations import Observations
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.query import Query, ask_until_valid, outside
-from zdg_jax.reasoning.status import StageFailed, Status
+from zdg_jax.status import StageFailed, Status
 
 QUESTION = Question(
     "rotation", "Which?", (), ("1", "2"), RotationAnswer, Observations(task="t", object_name=None)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zdg_jax.reasoning.region import SPAN, one_hand
+from zdg_jax.reasoning.lifting import SPAN, one_hand
 
 
 def two_pieces(gap: float, first: int = 300, second: int = 300) -> tuple[np.ndarray, np.ndarray]:

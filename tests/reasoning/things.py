@@ -11,11 +11,11 @@ from PIL import Image
 from pydantic import BaseModel
 
 from zdg_jax.objects.model import ObjectModel, Part, PartDescriptor
-from zdg_jax.objects.parts.shape_diameter import shape_diameter
+from zdg_jax.objects.parts.visibility import shape_diameter
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
+from zdg_jax.reasoning.lifting import measure
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
-from zdg_jax.reasoning.region import measure
 from zdg_jax.render.cameras import Camera, look
 
 HANDLE, HEAD = 1, 2

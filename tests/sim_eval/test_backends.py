@@ -14,9 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from sim_eval import backends
 from sim_eval.backends import c, mjx
-from sim_eval.backends.jobs import Drop
+from sim_eval.backends.jobs import Drop, Rollout
 from sim_eval.backends.mjx_physics import fixed_physics, stack_bodies, traced
-from sim_eval.backends.rollout import Rollout
 from sim_eval.backends.sphere_convex import touches
 from sim_eval.bench.monitor import Compilations
 from sim_eval.protocols import gravity, gravity_hold, six_force

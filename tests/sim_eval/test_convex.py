@@ -8,8 +8,15 @@ import trimesh
 from scipy.spatial import ConvexHull
 
 from sim_eval import convex
-from sim_eval.convex import ConvexParams, convex_pieces
-from sim_eval.pieces import few_vertices, limit_error, limit_vertices, merge_by_bulge, merge_pieces
+from sim_eval.convex import (
+    ConvexParams,
+    convex_pieces,
+    few_vertices,
+    limit_error,
+    limit_vertices,
+    merge_by_bulge,
+    merge_pieces,
+)
 from sim_eval.solids import as_manifold, hull_union, inertial_of
 from tests.sim_eval.helpers import box, sphere
 

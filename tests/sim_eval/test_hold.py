@@ -11,9 +11,9 @@ import pytest
 from sim_eval import backends
 from sim_eval.backends import c
 from sim_eval.backends.jobs import Hold
-from sim_eval.hand_scene import build_hand_scene, hand_scene
 from sim_eval.protocols import gravity_hold, six_force
 from sim_eval.protocols.hold import poses_of, run_hold, waypoints_of
+from sim_eval.scene import build_hand_scene, hand_scene
 from sim_eval.solids import Inertial
 from tests.sim_eval.simulation import closing, human16, shape, wrapped
 from zdg_jax.hands import HAND_NAMES, load_hand

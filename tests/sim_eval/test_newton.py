@@ -10,9 +10,9 @@ import pytest
 from scipy.optimize import minimize
 
 from sim_eval.backends import newton
-from sim_eval.backends.face_gaps import face_gaps, gaps_kernel, gaps_plain
 from sim_eval.backends.mjx_physics import traced
 from sim_eval.backends.newton import Problem
+from sim_eval.backends.sphere_convex import face_gaps, gaps_kernel, gaps_plain
 
 BALLS = 3
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from sim_eval.statistics import summarise, wilson
+from sim_eval.tables import summarise, wilson
 
 
 def test_independent_rows():

@@ -7,8 +7,7 @@ import numpy as np
 from sim_eval import backends
 from sim_eval.backends.jobs import Hold
 from sim_eval.protocols import six_force
-from sim_eval.protocols.hold import run_hold, waypoints_of
-from sim_eval.protocols.rows import reachable_targets
+from sim_eval.protocols.hold import reachable_targets, run_hold, waypoints_of
 from tests.sim_eval.simulation import closing, human16, shape, wrapped
 from zdg_jax.hands import load_hand
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sim_eval.backends.mjx_physics import Bodies, hand_physics, stack_bodies, traced
-from sim_eval.hand_scene import HandScene, build_hand_scene
 from sim_eval.protocols import six_force
+from sim_eval.scene import HandScene, build_hand_scene
 from sim_eval.solids import Inertial
 from tests.sim_eval.simulation import shape
 from zdg_jax.hands import HandModel, load_hand

@@ -16,7 +16,7 @@ from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import ObjectModel, Part, SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.objects.parts.segment import segment
-from zdg_jax.objects.parts.shape_diameter import shape_diameter
+from zdg_jax.objects.parts.visibility import shape_diameter
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
 from zdg_jax.objects.sources import load_mesh_source

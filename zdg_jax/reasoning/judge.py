@@ -15,7 +15,7 @@ from prompts.schemas import JudgeAnswer
 from zdg_jax.reasoning.observations import Observations
 from zdg_jax.reasoning.protocol import Question, Reasoner
 from zdg_jax.reasoning.query import Query, ask_until_valid, outside
-from zdg_jax.reasoning.status import StageFailed
+from zdg_jax.status import StageFailed
 
 STAGE = prompts.Stage.JUDGE.value
 SCORES = ("1", "2", "3", "4", "5")

@@ -13,7 +13,7 @@ import prompts
 from zdg_jax.reasoning.observations import StageObservations
 from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError, UnusableAnswer, image_sha
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.reasoning.status import StageFailed, Status
+from zdg_jax.status import StageFailed, Status
 
 A = TypeVar("A", bound=BaseModel)
 Check = Callable[[A], "str | None"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from pipelines.benchmark.methods.gather import load_json, numbers
 from pipelines.benchmark.methods.grasps import Entry, Put
-from pipelines.benchmark.methods.loaded import load_json, numbers
 from pipelines.formats.affordpose import HAND, NUM_DOFS, human16_joints, human16_pose
 from zdg_jax.hands import load_hand
 

@@ -2,16 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from pipelines.benchmark.methods.grasps import Adapter, Entry, MethodGrasps
 from pipelines.formats.collect import files_of
+from pipelines.formats.grasp_file import ObjectSource
+from pipelines.formats.objects import MeasuredObject, load_measured
 from sim_eval.benchmark.instructions import SETS, Instruction, instructions
 from zdg_jax.errors import UserError
+from zdg_jax.objects.sources import ZOO_PREFIX
+
+
+# JSON of other people's, and the numbers in it.
+def load_json(file: Path, kind: type | None = None, keys: Sequence[str] = ()) -> Any:
+    """The contents of a file; None, without a kind, if it is no JSON.
+
+    Raises:
+      UserError: no JSON, another kind of value, a key that is missing.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if kind is None:
+            return None
+        raise UserError(f"{file.name}, unreadable", "JSON", "check the file") from error
+    if kind is not None and not isinstance(data, kind):
+        raise UserError(f"{file.name} with a {type(data).__name__}", f"a {kind.__name__}", "check the file")
+    if missing := [key for key in keys if key not in data]:
+        raise UserError(f"{file.name} without {', '.join(missing)}", ", ".join(keys), "check the file")
+    return data
+
+
+def numbers(given: object, shape: tuple[int, ...], what: str) -> Float[np.ndarray, "n *shape"]:
+    """An array [n, *shape]; one alone is n = 1.
+
+    Raises:
+      UserError: no numbers, or another shape.
+    """
+    try:
+        array = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} of no regular numbers", f"shape {shape}", "check the file") from error
+    array = array[None] if array.shape == shape else array
+    if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+        raise UserError(f"{what} of shape {array.shape}", f"n x {shape}", "check the file")
+    return array
+
+
+# The benchmark's meshes as they are measured, without the parts and fields that synthesis needs.
+@lru_cache(maxsize=8)
+def benchmark_mesh(spec: str) -> MeasuredObject:
+    """The checked mesh and the 4096 samples of `load_object(spec)`.
+
+    Args:
+      spec: `zoo:CATEGORY/VARIANT` or `ycb:NAME`.
+
+    Raises:
+      UserError: no such object.
+    """
+    from pathlib import Path
+
+    up = "y" if spec.startswith(ZOO_PREFIX) else "z"
+    return load_measured(ObjectSource(spec, path=spec, up=up), Path(), None)
+
 
 SHOWN = 3  # names in a note
 

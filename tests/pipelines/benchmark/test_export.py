@@ -8,7 +8,7 @@ import numpy as np
 import trimesh
 
 from pipelines.benchmark.export import main
-from pipelines.benchmark.meshes import benchmark_mesh
+from pipelines.benchmark.methods.gather import benchmark_mesh
 from zdg_jax.objects import load_object
 from zdg_jax.objects.parts.named import named_parts
 

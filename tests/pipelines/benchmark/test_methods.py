@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.benchmark.meshes import benchmark_mesh
 from pipelines.benchmark.methods import ADAPTERS, MethodGrasps, read_method
-from pipelines.benchmark.methods.gather import known, label
-from pipelines.benchmark.summary import line
+from pipelines.benchmark.methods.gather import benchmark_mesh, known, label
+from pipelines.benchmark.page import line
 from pipelines.benchmark.unit import UnitOptions, measure_unit
 from pipelines.formats.affordpose import GRASPIT_FROM_HUMAN16, KNUCKLES
 from pipelines.formats.shadow import DEXGRASPNET_JOINTS

@@ -13,10 +13,9 @@ import pytest
 from pipelines.benchmark import runners
 from pipelines.benchmark.__main__ import main
 from pipelines.benchmark.crew import Crew
-from pipelines.benchmark.group import Group
+from pipelines.benchmark.group import Group, Units, WorkerDied
 from pipelines.benchmark.unit import UnitOptions, failed, unit_path, written
 from pipelines.benchmark.work import groups_of
-from pipelines.benchmark.workers import Units, WorkerDied
 from sim_eval.benchmark.instructions import instructions
 from tests.waiting import PATIENCE_S
 

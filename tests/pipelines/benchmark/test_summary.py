@@ -5,9 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from pipelines.benchmark.page import Run, write_report
+from pipelines.benchmark.page import (
+    DIVERSITY_COLUMNS,
+    Run,
+    causes,
+    failures,
+    line,
+    markdown,
+    seconds,
+    write_report,
+)
 from pipelines.benchmark.rows import ROWS, parse_rows
-from pipelines.benchmark.summary import DIVERSITY_COLUMNS, causes, failures, line, markdown, seconds
 from pipelines.benchmark.work import chosen_instructions
 from sim_eval.benchmark.instructions import instructions, split
 from zdg_jax.errors import UserError

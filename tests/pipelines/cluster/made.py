@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import Finished
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import Finished
 from tests.pipelines.rows_as_grasps import grasps_of
 from zdg_jax.hands import load_hand
 

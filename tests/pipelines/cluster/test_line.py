@@ -12,15 +12,14 @@ import numpy as np
 import pyarrow.dataset as ds
 import pytest
 
-from pipelines.cluster import line as line_module
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal, read_log
-from pipelines.cluster.line import Inbox, Line, Stopped
-from pipelines.cluster.meter import Meter
-from pipelines.cluster.output import Output
+from pipelines.cluster.show import Meter
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.timed import Timed
-from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
+from pipelines.drivers.ray import line as line_module
+from pipelines.drivers.ray.line import Inbox, Line, Stopped
+from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
+from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, row, spec
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp

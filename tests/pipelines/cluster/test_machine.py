@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 from pipelines import generate as command
-from pipelines.cluster import line as line_module
-from pipelines.cluster import run as run_module
-from pipelines.cluster.gateway import Gateway
-from pipelines.cluster.line import Line, Stopped
-from pipelines.cluster.timed import Timed, fault, timed
-from pipelines.cluster.work import StageFault
+from pipelines.drivers.ray import line as line_module
+from pipelines.drivers.ray import run as run_module
+from pipelines.drivers.ray.gateway import Gateway
+from pipelines.drivers.ray.line import Line, Stopped
+from pipelines.stages.messages import StageFault, Timed, fault, timed
 from tests.pipelines.cluster.test_line import Crew, many, ran, written
 from tests.pipelines.cuts import full
 from zdg_jax.errors import MachineError, UserError, machine_error

@@ -6,8 +6,7 @@ import io
 
 from rich.console import Console
 
-from pipelines.cluster.meter import Meter
-from pipelines.cluster.show import Show
+from pipelines.cluster.show import Meter, Show
 
 
 def test_a_substitution_is_one_line_a_run() -> None:

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.cluster.files import Folder
-from pipelines.cluster.output import Output
 from pipelines.dataset import parquet, read_dataset
 from pipelines.plan import finished as finished_ids
+from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

@@ -10,8 +10,8 @@ import pytest
 
 from pipelines import plan
 from pipelines.cluster.files import Folder
-from pipelines.cluster.output import Output
 from pipelines.cluster.rates import DEFAULTS, measured
+from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

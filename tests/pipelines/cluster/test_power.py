@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from pipelines.cluster.files import Folder
-from pipelines.cluster.output import Output
+from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec
 from tests.pipelines.cuts import PowerCut, disk
 from zdg_jax.hands import load_hand

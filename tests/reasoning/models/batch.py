@@ -28,8 +28,8 @@ from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.query import Query, ask_until_valid
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.reasoning.status import StageFailed
 from zdg_jax.render import composite
+from zdg_jax.status import StageFailed
 
 CONFIG = ReasonConfig(image_size=96, min_part_pixels=4)
 

@@ -12,7 +12,7 @@ from prompts.schemas import RotationAnswer
 from zdg_jax.reasoning.observations import Observations
 from zdg_jax.reasoning.protocol import Question, Reasoner
 from zdg_jax.reasoning.query import Query, ask_until_valid, outside
-from zdg_jax.reasoning.status import StageFailed
+from zdg_jax.status import StageFailed
 
 
 def question(number: int = 0, judge: Callable[[Any], str | None] | None = None) -> Question[RotationAnswer]:

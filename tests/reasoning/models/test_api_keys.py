@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zdg_jax.errors import UserError
-from zdg_jax.reasoning.models.api_keys import hide, key_from_environment, redact, safe_address
+from zdg_jax.reasoning.models.settings import hide, key_from_environment, redact, safe_address
 
 
 def test_keys_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

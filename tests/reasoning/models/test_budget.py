@@ -16,7 +16,7 @@ from zdg_jax.reasoning.models.catalogue import Price
 from zdg_jax.reasoning.models.settings import tables
 from zdg_jax.reasoning.models.wire import Usage
 from zdg_jax.reasoning.protocol import ReasonerError
-from zdg_jax.reasoning.status import StageFailed
+from zdg_jax.status import StageFailed
 
 PRICE = {
     "provider": "compatible",

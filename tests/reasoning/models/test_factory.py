@@ -15,7 +15,7 @@ from tests.reasoning.models.questions import question, settled
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.protocol import ReasonerError
-from zdg_jax.reasoning.status import StageFailed
+from zdg_jax.status import StageFailed
 
 
 @pytest.fixture

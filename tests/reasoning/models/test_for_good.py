@@ -10,7 +10,7 @@ from tests.reasoning.models.conftest import Make, Start
 from tests.reasoning.models.fakes import APIS
 from tests.reasoning.models.questions import question
 from zdg_jax.reasoning.protocol import Reasoner, ReasonerError
-from zdg_jax.reasoning.status import STOPPING
+from zdg_jax.status import STOPPING
 
 
 def statuses(reasoner: Reasoner, *numbers: int) -> list[str]:

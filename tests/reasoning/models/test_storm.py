@@ -20,7 +20,7 @@ from tests.reasoning.models.conftest import Make, Start, Waits
 from tests.reasoning.models.fakes import APIS, ROOT, settings_file
 from tests.waiting import PATIENCE_S, until
 from zdg_jax.reasoning.models import faults
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 FAULTS = {"429": 0.20, "500": 0.10, "hang": 0.05, "malformed": 0.10, "refusal": 0.05, "alien": 0.05}
 ENDS = {status.value for status in Status}

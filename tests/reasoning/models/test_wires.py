@@ -11,7 +11,7 @@ from tests.reasoning.models.conftest import Make, Start
 from tests.reasoning.models.fakes import APIS
 from tests.reasoning.models.questions import question, settled
 from zdg_jax.reasoning.protocol import image_sha
-from zdg_jax.reasoning.status import StageFailed
+from zdg_jax.status import StageFailed
 
 pytestmark = pytest.mark.parametrize("api", APIS)
 

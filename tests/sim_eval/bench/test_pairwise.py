@@ -12,7 +12,7 @@ import trimesh
 from jax.flatten_util import ravel_pytree
 from scipy.spatial import KDTree
 
-from sim_eval.bench.exact import exact_energy
+from sim_eval.bench.judge import exact_energy
 from sim_eval.bench.pairwise import (
     SEARCHES,
     SEARCHES_ON_CPU,

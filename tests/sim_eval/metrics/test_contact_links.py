@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_eval.metrics.contact_links import (
+from sim_eval.metrics.contact import (
     contact_consistency,
     contact_number,
     finger_gaps,

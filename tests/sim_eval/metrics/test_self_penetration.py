@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_eval.metrics.self_penetration import self_penetration
+from sim_eval.metrics.penetration import self_penetration
 from tests.sim_eval.helpers import grasps, hand, sphere
 from zdg_jax.hands.kinematics import posed_spheres
 

@@ -62,7 +62,7 @@ def test_the_base_goes_from_pregrasp_to_grasp() -> None:
     start = pose.copy()
     start[:, :3] += [0.03, 0.02, -0.01]
     start[:, 3:] *= -1.0  # the same turn by its other quaternion
-    from sim_eval.hand_scene import hand_scene
+    from sim_eval.scene import hand_scene
 
     moved = poses_of(start, pose)
     assert (moved[:, 0, 3:] == pose[:, 3:]).all()

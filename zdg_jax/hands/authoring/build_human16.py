@@ -5,14 +5,103 @@ Run `python -m zdg_jax.hands.authoring.build_human16` to write the two asset fil
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from zdg_jax.hands.authoring import anatomy as an
 from zdg_jax.hands.io.sdf_solids import cone_distance, mesh_implicit, smooth_min
 from zdg_jax.pose import matrix_to_wxyz
+
+
+# Measures of `human16`: segment lengths, joint frames and limits of an adult right hand.
+#
+# Bone lengths and soft-tissue tip lengths are the means of Buryanov & Kotiuk, "Proportions of hand
+# segments", Int. J. Morphol. 28(3), 2010, Table I. Breadths follow the adult finger and hand breadths
+# of Greiner, "Hand anthropometry of U.S. Army personnel", 1991, rounded to half a millimetre. Joint
+# limits are DESIGN §4's (GraspIt / AffordPose convention, 16 active joints).
+#
+# Frame of the palm link: origin at the wrist, x along the middle metacarpal to the fingers, z out of the
+# palm (D_palm), y = z cross x towards the little finger. Metres, radians.
+@dataclass(frozen=True)
+class Finger:
+    """One finger: MCP position, resting fan angle, phalanx lengths and radii at MCP, PIP, DIP, tip."""
+
+    name: str
+    mcp: tuple[float, float, float]
+    fan: float
+    lengths: tuple[float, float, float]
+    radii: tuple[float, float, float, float]
+    spread_limit: float
+
+
+_DEG = np.pi / 180.0
+
+#: DIP flexion as a share of PIP flexion (DESIGN §4).
+DIP_RATIO = 0.6
+FLEXION_LIMITS = (-10.0 * _DEG, 90.0 * _DEG)
+
+#: Distal lengths are bone plus soft tissue, less the tip radius that the capsule's cap adds.
+FINGERS = (
+    Finger("index", (0.0880, -0.0270, 0.0000), -4 * _DEG, (0.0398, 0.0224, 0.0137),
+           (0.0098, 0.0088, 0.0080, 0.0066), 20 * _DEG),
+    Finger("middle", (0.0885, -0.0060, -0.0020), 0 * _DEG, (0.0446, 0.0263, 0.0152),
+           (0.0098, 0.0088, 0.0080, 0.0067), 10 * _DEG),
+    Finger("ring", (0.0830, 0.0140, -0.0010), 4 * _DEG, (0.0414, 0.0257, 0.0152),
+           (0.0093, 0.0083, 0.0075, 0.0064), 20 * _DEG),
+    Finger("little", (0.0750, 0.0320, 0.0020), 9 * _DEG, (0.0327, 0.0181, 0.0139),
+           (0.0083, 0.0074, 0.0066, 0.0057), 30 * _DEG),
+)  # fmt: skip
+
+#: Thumb: CMC position, lengths of metacarpal, proximal and distal segment, radii at CMC, MCP, IP, tip.
+THUMB_CMC = (0.0180, -0.0230, 0.0080)
+THUMB_LENGTHS = (0.0462, 0.0316, 0.0203)
+THUMB_RADII = (0.0150, 0.0115, 0.0098, 0.0075)
+#: Resting metacarpal direction: angle from x towards -y, in the plane of the palm.
+THUMB_AZIMUTH = 42 * _DEG
+#: Angle of the flexion plane out of the plane of the palm: the pad faces the fingers, not the ground.
+THUMB_ROLL = 38 * _DEG
+THUMB_LIMITS = tuple((a * _DEG, b * _DEG) for a, b in ((-10, 70), (-50, 25), (0, 90), (0, 100)))
+
+
+@dataclass(frozen=True)
+class Cone:
+    """A tapered capsule of one link, in the palm frame at the zero pose."""
+
+    link: str
+    a: tuple[float, float, float]
+    b: tuple[float, float, float]
+    ra: float
+    rb: float
+
+
+#: Soft mass of the palm: metacarpal rays, thenar and hypothenar eminence, web, wrist.
+PALM_CONES = (
+    Cone("palm", (0.012, -0.014, -0.001), (0.086, -0.026, -0.001), 0.0135, 0.0108),
+    Cone("palm", (0.012, -0.004, -0.002), (0.086, -0.006, -0.003), 0.0135, 0.0112),
+    Cone("palm", (0.012, 0.006, -0.002), (0.081, 0.014, -0.002), 0.0135, 0.0108),
+    Cone("palm", (0.012, 0.014, -0.001), (0.073, 0.031, 0.001), 0.0130, 0.0100),
+    Cone("palm", (0.018, 0.018, 0.005), (0.056, 0.027, 0.005), 0.0125, 0.0110),
+    Cone("palm", (0.018, -0.016, 0.005), (0.046, -0.024, 0.006), 0.0130, 0.0105),
+    Cone("palm", (-0.012, -0.011, -0.001), (0.012, -0.011, -0.001), 0.0155, 0.0150),
+    Cone("palm", (-0.012, 0.011, -0.001), (0.012, 0.011, -0.001), 0.0155, 0.0150),
+)
+
+
+def finger_frame(finger: Finger) -> np.ndarray:
+    """[3, 3] columns: axes of the finger's root link in the palm frame (turned by the fan angle)."""
+    c, s = np.cos(finger.fan), np.sin(finger.fan)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def thumb_frame() -> np.ndarray:
+    """[3, 3] columns: axes of the thumb's metacarpal link; x along the bone, flexion turns x to z."""
+    x = np.array([np.cos(THUMB_AZIMUTH), -np.sin(THUMB_AZIMUTH), 0.0])
+    ulnar = np.array([np.sin(THUMB_AZIMUTH), np.cos(THUMB_AZIMUTH), 0.0])
+    z = np.cos(THUMB_ROLL) * ulnar + np.sin(THUMB_ROLL) * np.array([0.0, 0.0, 1.0])
+    return np.stack([x, np.cross(z, x), z], axis=1)
+
 
 ASSETS = Path(__file__).parents[1] / "assets" / "human16"
 SKIN_FACES = 1636
@@ -28,29 +117,29 @@ def _quat(R: np.ndarray) -> str:
     return _num(matrix_to_wxyz(R))
 
 
-def segments() -> list[an.Cone]:
+def segments() -> list[Cone]:
     """Every tapered capsule of the hand, in the palm frame at the zero pose."""
-    cones = list(an.PALM_CONES)
-    for f in an.FINGERS:
-        x = an.finger_frame(f)[:, 0]
+    cones = list(PALM_CONES)
+    for f in FINGERS:
+        x = finger_frame(f)[:, 0]
         p = np.array(f.mcp)
         for name, length, ra, rb in zip(
             ("proximal", "middle", "distal"), f.lengths, f.radii, f.radii[1:], strict=False
         ):
             q = p + length * x
-            cones.append(an.Cone(f"{f.name}_{name}", tuple(p), tuple(q), ra, rb))
+            cones.append(Cone(f"{f.name}_{name}", tuple(p), tuple(q), ra, rb))
             p = q
-    x = an.thumb_frame()[:, 0]
-    p = np.array(an.THUMB_CMC)
+    x = thumb_frame()[:, 0]
+    p = np.array(THUMB_CMC)
     for name, length, ra, rb in zip(
         ("metacarpal", "proximal", "distal"),
-        an.THUMB_LENGTHS,
-        an.THUMB_RADII,
-        an.THUMB_RADII[1:],
+        THUMB_LENGTHS,
+        THUMB_RADII,
+        THUMB_RADII[1:],
         strict=False,
     ):
         q = p + length * x
-        cones.append(an.Cone(f"thumb_{name}", tuple(p), tuple(q), ra, rb))
+        cones.append(Cone(f"thumb_{name}", tuple(p), tuple(q), ra, rb))
         p = q
     return cones
 
@@ -82,37 +171,37 @@ def mjcf() -> str:
 
     geom("palm", np.eye(3), np.zeros(3), " " * 6)
     equalities = []
-    for f in an.FINGERS:
-        R, p = an.finger_frame(f), np.array(f.mcp)
+    for f in FINGERS:
+        R, p = finger_frame(f), np.array(f.mcp)
         x = R[:, 0]
         out.append(f'      <body name="{f.name}_proximal" pos="{_num(p)}" quat="{_quat(R)}">')
         hinge(f"{f.name}_spread", (0, 0, 1), (-f.spread_limit, f.spread_limit), " " * 8)
-        hinge(f"{f.name}_mcp", (0, -1, 0), an.FLEXION_LIMITS, " " * 8)
+        hinge(f"{f.name}_mcp", (0, -1, 0), FLEXION_LIMITS, " " * 8)
         geom(f"{f.name}_proximal", R, p, " " * 8)
         p = p + f.lengths[0] * x
         out.append(f'        <body name="{f.name}_middle" pos="{_num((f.lengths[0], 0, 0))}">')
-        hinge(f"{f.name}_pip", (0, -1, 0), an.FLEXION_LIMITS, " " * 10)
+        hinge(f"{f.name}_pip", (0, -1, 0), FLEXION_LIMITS, " " * 10)
         geom(f"{f.name}_middle", R, p, " " * 10)
         p = p + f.lengths[1] * x
         out.append(f'          <body name="{f.name}_distal" pos="{_num((f.lengths[1], 0, 0))}">')
-        hinge(f"{f.name}_dip", (0, -1, 0), np.multiply(an.DIP_RATIO, an.FLEXION_LIMITS), " " * 12)
+        hinge(f"{f.name}_dip", (0, -1, 0), np.multiply(DIP_RATIO, FLEXION_LIMITS), " " * 12)
         geom(f"{f.name}_distal", R, p, " " * 12)
         out += ["          </body>", "        </body>", "      </body>"]
         equalities.append((f"{f.name}_dip", f"{f.name}_pip"))
 
-    R, p = an.thumb_frame(), np.array(an.THUMB_CMC)
+    R, p = thumb_frame(), np.array(THUMB_CMC)
     out.append(f'      <body name="thumb_metacarpal" pos="{_num(p)}" quat="{_quat(R)}">')
     # Opposition turns about the forearm axis, abduction about the palm's normal: both fixed in the palm.
-    hinge("thumb_opposition", R.T @ np.array([-1.0, 0.0, 0.0]), an.THUMB_LIMITS[0], " " * 8)
-    hinge("thumb_adduction", R.T @ np.array([0.0, 0.0, 1.0]), an.THUMB_LIMITS[1], " " * 8)
+    hinge("thumb_opposition", R.T @ np.array([-1.0, 0.0, 0.0]), THUMB_LIMITS[0], " " * 8)
+    hinge("thumb_adduction", R.T @ np.array([0.0, 0.0, 1.0]), THUMB_LIMITS[1], " " * 8)
     geom("thumb_metacarpal", R, p, " " * 8)
-    p = p + an.THUMB_LENGTHS[0] * R[:, 0]
-    out.append(f'        <body name="thumb_proximal" pos="{_num((an.THUMB_LENGTHS[0], 0, 0))}">')
-    hinge("thumb_mcp", (0, -1, 0), an.THUMB_LIMITS[2], " " * 10)
+    p = p + THUMB_LENGTHS[0] * R[:, 0]
+    out.append(f'        <body name="thumb_proximal" pos="{_num((THUMB_LENGTHS[0], 0, 0))}">')
+    hinge("thumb_mcp", (0, -1, 0), THUMB_LIMITS[2], " " * 10)
     geom("thumb_proximal", R, p, " " * 10)
-    p = p + an.THUMB_LENGTHS[1] * R[:, 0]
-    out.append(f'          <body name="thumb_distal" pos="{_num((an.THUMB_LENGTHS[1], 0, 0))}">')
-    hinge("thumb_ip", (0, -1, 0), an.THUMB_LIMITS[3], " " * 12)
+    p = p + THUMB_LENGTHS[1] * R[:, 0]
+    out.append(f'          <body name="thumb_distal" pos="{_num((THUMB_LENGTHS[1], 0, 0))}">')
+    hinge("thumb_ip", (0, -1, 0), THUMB_LIMITS[3], " " * 12)
     geom("thumb_distal", R, p, " " * 12)
     out += [
         "          </body>",
@@ -123,7 +212,7 @@ def mjcf() -> str:
         "  <equality>",
     ]
     for child, parent in equalities:
-        out.append(f'    <joint joint1="{child}" joint2="{parent}" polycoef="0 {an.DIP_RATIO} 0 0 0"/>')
+        out.append(f'    <joint joint1="{child}" joint2="{parent}" polycoef="0 {DIP_RATIO} 0 0 0"/>')
     out += ["  </equality>", "</mujoco>", ""]
     return "\n".join(out)
 
@@ -142,7 +231,7 @@ def skin() -> dict[str, np.ndarray]:
         d = np.stack([cone_distance(points, c.a, c.b, c.ra, c.rb) for c in cones], axis=1)
         palm = smooth_min(d[:, [c.link == "palm" for c in cones]], BLEND)
         total = palm
-        for chain in [f.name for f in an.FINGERS] + ["thumb"]:
+        for chain in [f.name for f in FINGERS] + ["thumb"]:
             digit = smooth_min(d[:, [c.link.startswith(chain + "_") for c in cones]], 0.002)
             melted = smooth_min(np.stack([digit, palm], axis=1), 2.0 * BLEND if chain == "thumb" else BLEND)
             total = np.minimum(total, melted)

@@ -6,8 +6,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float
 
-from zdg_jax.objects.parts.face_graph import FaceGraph
-from zdg_jax.objects.parts.shape_diameter import RayMeshIntersector, spiral_rays
+from zdg_jax.objects.parts.graph_cut import FaceGraph
+from zdg_jax.objects.parts.visibility import RayMeshIntersector, spiral_rays
 
 RAYS = 12
 SEEN = 0.25  # blurred enclosure above which a face may be inside; outside walls see almost nothing

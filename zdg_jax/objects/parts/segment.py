@@ -11,16 +11,17 @@ from scipy.linalg import eigh
 
 from zdg_jax.objects.parts.cavity import find_cavity, rim_band
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
-from zdg_jax.objects.parts.face_graph import FaceGraph, build_face_graph, smooth_normals
 from zdg_jax.objects.parts.graph_cut import (
+    FaceGraph,
     absorb_slivers,
+    build_face_graph,
     clean_borders,
     merge_without_reason,
     one_piece_each,
+    smooth_normals,
 )
-from zdg_jax.objects.parts.shape_diameter import shape_diameter
 from zdg_jax.objects.parts.through_holes import find_loops
-from zdg_jax.objects.parts.visibility import SolidField, inner_points, sight_affinity
+from zdg_jax.objects.parts.visibility import SolidField, inner_points, shape_diameter, sight_affinity
 from zdg_jax.objects.samples import sample_surface
 
 MAX_PARTS, MAX_LOOPS = 8, 4

@@ -12,8 +12,8 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from zdg_jax.objects.parts.face_graph import FaceGraph
-from zdg_jax.objects.parts.shape_diameter import RayMeshIntersector
+from zdg_jax.objects.parts.graph_cut import FaceGraph
+from zdg_jax.objects.parts.visibility import RayMeshIntersector
 
 DIRECTIONS, PIXELS = 60, 96
 MIN_DIAMETER = 0.012  # metres; a child's finger

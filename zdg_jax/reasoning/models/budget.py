@@ -14,7 +14,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.catalogue import Price
 from zdg_jax.reasoning.models.wire import Usage, WireRequest
 from zdg_jax.reasoning.protocol import ReasonerError
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 _MILLION = 1e6
 _TOKENS_PER_IMAGE = 1500  # a 1024 x 512 picture at high detail; an upper estimate for the models in the table

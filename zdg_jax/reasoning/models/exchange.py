@@ -14,10 +14,10 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from zdg_jax.reasoning.models.answer_cache import key_of
-from zdg_jax.reasoning.models.api_keys import hide, redact
+from zdg_jax.reasoning.models.settings import hide, redact
 from zdg_jax.reasoning.models.wire import Ending, Reply, Wire, WireRequest
 from zdg_jax.reasoning.protocol import EncodedPicture, Question, image_sha
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 KEY_VERSION = 1
 """Raise it when the same question is put into other words below."""

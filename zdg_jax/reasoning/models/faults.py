@@ -11,10 +11,9 @@ from collections.abc import Mapping
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_before_delay
 
-from zdg_jax.reasoning.models.api_keys import redact
-from zdg_jax.reasoning.models.settings import Settings
+from zdg_jax.reasoning.models.settings import Settings, redact
 from zdg_jax.reasoning.models.wire import Fault, FaultKind, Wire
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 _LONGEST = 240
 _LONGEST_SAID = 2000

@@ -10,11 +10,15 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from zdg_jax.reasoning.models.api_keys import address_from_environment, key_from_environment, safe_address
 from zdg_jax.reasoning.models.bodies import guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.openai_wire import whole
-from zdg_jax.reasoning.models.settings import tables
+from zdg_jax.reasoning.models.settings import (
+    address_from_environment,
+    key_from_environment,
+    safe_address,
+    tables,
+)
 from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 
 OFFICIAL = "https://generativelanguage.googleapis.com/"

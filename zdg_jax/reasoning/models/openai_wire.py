@@ -12,10 +12,16 @@ import openai
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from zdg_jax.reasoning.models.api_keys import address_from_environment, key_from_environment, safe_address
 from zdg_jax.reasoning.models.bodies import TooLarge, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
-from zdg_jax.reasoning.models.settings import Abilities, Settings, tables
+from zdg_jax.reasoning.models.settings import (
+    Abilities,
+    Settings,
+    address_from_environment,
+    key_from_environment,
+    safe_address,
+    tables,
+)
 from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 from zdg_jax.reasoning.protocol import bounded_count
 

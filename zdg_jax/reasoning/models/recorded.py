@@ -15,7 +15,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.foreign import MIB, load_yaml, parse_json, read_text
 from zdg_jax.reasoning.models.exchange import prompt_sha
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, UnusableAnswer, image_sha
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -148,6 +148,14 @@ def _call(question: Question[Any], record: dict[str, Any], name: str, seconds: f
 ANY = "*"
 
 
+def label_call(question: Question[Any], name: str) -> Call:
+    """What is kept of an answer that was looked up: nothing was sent, nothing paid."""
+    return Call(
+        stage=question.stage, provider="oracle", model=name, prompt_sha=prompt_sha(question), attempts=0,
+        input_tokens=0, output_tokens=0, cached_tokens=0, cost_usd=0.0,
+    )  # fmt: skip
+
+
 class OracleReasoner:
     """Looks answers up by object name, task and stage; `*` stands for any name or any task.
 
@@ -194,18 +202,7 @@ class OracleReasoner:
             said = error.errors(include_url=False)[0]
             reason = f"the label {label} does not fit: {said['loc']}: {said['msg']}"
             raise ReasonerError(Status.INVALID_ANSWER, reason) from None
-        call = Call(
-            stage=question.stage,
-            provider="oracle",
-            model=self.name,
-            prompt_sha=prompt_sha(question),
-            attempts=0,
-            input_tokens=0,
-            output_tokens=0,
-            cached_tokens=0,
-            cost_usd=0.0,
-        )
-        return Answer(value, call=call)
+        return Answer(value, call=label_call(question, self.name))
 
     def _label(self, question: Question[Any]) -> dict[str, Any] | None:
         for name in (question.observations.object_name or ANY, ANY):

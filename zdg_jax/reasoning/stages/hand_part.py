@@ -10,14 +10,14 @@ from jaxtyping import Bool, Float
 
 from prompts.schemas import HandPartAnswer
 from zdg_jax.reasoning import lifting, pictures
+from zdg_jax.reasoning.lifting import one_hand
 from zdg_jax.reasoning.observations import StageObservations
 from zdg_jax.reasoning.protocol import Question
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
-from zdg_jax.reasoning.region import one_hand
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, part_line, planned
 from zdg_jax.reasoning.segmenters import repart
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.reasoning.status import StageFailed, Status
+from zdg_jax.status import StageFailed, Status
 
 PLAIN, MARKED, MASK = "02_object.png", "02_hand_part.png", "03_hand_mask.png"
 

@@ -20,7 +20,7 @@ from zdg_jax.reasoning.rules.scoring import centroid, region_of, unit
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.hand_part import PLAIN, lift_parts
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 MARKED = "04_points.png"
 _INSET = 2  # pixels; on the very outline, depth and normal are those of a grazing ray

@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder, shard_name, shards
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import Finished
 from pipelines.dataset import INFO_FILE, parquet
 from pipelines.options import GenerateOptions
 from pipelines.provenance import table_info, versions
+from pipelines.stages.messages import Finished
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import concat
 from zdg_jax.hands.model import HandModel

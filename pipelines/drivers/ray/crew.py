@@ -14,12 +14,11 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.cluster import actors
-from pipelines.cluster.gateway import needs_gateway
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.timed import Timed
-from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
+from pipelines.drivers.ray import actors
+from pipelines.drivers.ray.gateway import needs_gateway
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.models.settings import tables

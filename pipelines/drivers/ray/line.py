@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipelines.cluster.journal import Journal
-from pipelines.cluster.meter import Meter
-from pipelines.cluster.output import Output
-from pipelines.cluster.select import stumbled, unfinished
+from pipelines.cluster.show import Meter
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.timed import Timed
-from pipelines.cluster.work import Finished, Reasoned, Refined, StageFault
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
+from pipelines.stages.select import stumbled, unfinished
+from pipelines.stages.write import Output
 from zdg_jax.grasps import Grasps
-from zdg_jax.reasoning.status import STOPPING, Status
+from zdg_jax.status import STOPPING, Status
 
 T = TypeVar("T")
 READY = 4096  # reasoned tasks that may wait for refinement: some kilobytes each

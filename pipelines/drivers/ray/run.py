@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal
-from pipelines.cluster.line import Line, Stopped
-from pipelines.cluster.meter import Meter
-from pipelines.cluster.output import Output
-from pipelines.cluster.show import Dashboard, Show
+from pipelines.cluster.show import Dashboard, Meter, Show
 from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
+from pipelines.drivers.ray.line import Line, Stopped
 from pipelines.options import GenerateOptions
 from pipelines.provenance import versions
+from pipelines.stages.write import Output
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.errors import MachineError, machine_error
 from zdg_jax.hands import load_hand
@@ -24,7 +23,7 @@ from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.status import Status
 
 if TYPE_CHECKING:
-    from pipelines.cluster.crew_ray import RayCrew
+    from pipelines.drivers.ray.crew import RayCrew
 
 TICK_S = 0.5
 DRAIN_S = 4.0  # what is under way may come in for so long when the run is interrupted
@@ -115,7 +114,7 @@ def _with_ray(
 ) -> str:
     import ray
 
-    from pipelines.cluster.crew_ray import connect
+    from pipelines.drivers.ray.crew import connect
 
     connect(options.address)
     try:
@@ -141,7 +140,7 @@ async def _run(
     meter: Meter,
     show: Show,
 ) -> str:
-    from pipelines.cluster.crew_ray import RayCrew
+    from pipelines.drivers.ray.crew import RayCrew
 
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()

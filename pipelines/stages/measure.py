@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from pipelines.cluster.select import finished
-from pipelines.cluster.work import Finished, PreparedObject, Refined
+from pipelines.stages.messages import Finished, PreparedObject, Refined
+from pipelines.stages.select import finished
 from sim_eval import backends
 from sim_eval.convex import ConvexParams
 from sim_eval.protocols import gravity

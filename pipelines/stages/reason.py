@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from PIL import Image
 from pipelines import provenance
 from pipelines.cluster.files import Folder
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import PreparedObject, Reasoned
-from pipelines.options import GenerateOptions
+from pipelines.options import Settings
+from pipelines.stages.messages import PreparedObject, Reasoned
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig
@@ -27,24 +27,27 @@ PICTURES = "images"
 _OPEN_OBJECTS = 12  # about 70 MB each: four views with depth, normals and faces
 
 
+#: Takes pictures by file name and says under which content hash they are kept, if they are.
+Store = Callable[[Mapping[str, Image.Image]], Awaitable[dict[str, str]]]
+
+
 class ReasonStage:
     """Walks tasks through the chain; what a picture shows of an object is drawn once for all its tasks."""
 
     def __init__(
-        self, hand: HandModel, reasoner: Reasoner, options: GenerateOptions, out: Folder | None = None
+        self, hand: HandModel, reasoner: Reasoner, options: Settings, store: Store | None = None
     ) -> None:
         """Args:
         hand: the hand.
         reasoner: who answers.
         options: view, segmenter, ablation, and what `config_sha` is made of.
-        out: where pictures go by content hash; None stores none.
+        store: takes the pictures that were shown; None keeps none.
         """
-        self._hand, self._reasoner, self._out = hand, reasoner, out
+        self._hand, self._reasoner, self._store = hand, reasoner, store
         self._config = options.reason_config()
         self._options = options
         self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
         self._drawing = asyncio.Semaphore(1)
-        self._stored: set[str] = set()
 
     async def reason(self, task: TaskSpec, prepared: PreparedObject) -> Reasoned:
         """One task; a stage without a usable answer is a status, not an exception."""
@@ -52,8 +55,8 @@ class ReasonStage:
         opened = await self._open(task, prepared, config)
         said = await reason(prepared.obj, self._hand, task.task, self._reasoner, config, opened)
         columns = provenance.task_columns(prepared.obj, self._hand, said.grasp, self._options, task.seed)
-        columns = {**columns, "task_id": task.task_id}
-        pictures = await self._store(said.pictures) if self._out is not None else {}
+        columns = {**columns, "task_id": task.task_id or columns["task_id"]}
+        pictures = await self._store(said.pictures) if self._store is not None else {}
         about = provenance.object_info(prepared.obj, task.object, task.up)
         return Reasoned(task, said.grasp, columns, said.trace, pictures, about)
 
@@ -77,7 +80,14 @@ class ReasonStage:
         async with self._drawing:
             return await asyncio.to_thread(draw)
 
-    async def _store(self, pictures: Mapping[str, Image.Image]) -> dict[str, str]:
+
+class PictureFolder:
+    """A `Store` that writes pictures by content hash."""
+
+    def __init__(self, out: Folder) -> None:
+        self._out, self._stored = out, set[str]()
+
+    async def __call__(self, pictures: Mapping[str, Image.Image]) -> dict[str, str]:
         names: dict[str, str] = {}
         fresh: dict[str, bytes] = {}
         for name, picture in pictures.items():
@@ -90,7 +100,6 @@ class ReasonStage:
         return names
 
     def _write(self, pictures: Mapping[str, bytes]) -> None:
-        assert self._out is not None
         for sha, data in pictures.items():
             name = picture_name(sha)
             if not self._out.exists(name):

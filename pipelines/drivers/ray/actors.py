@@ -14,9 +14,8 @@ from typing import Any
 
 import ray
 
-from pipelines.cluster.timed import Timed, ended, fault, timed
-from pipelines.cluster.work import StageFault
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import StageFault, Timed, ended, fault, timed
 
 _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
 # Who computes gives way to who waits for answers (on top of Ray's own worker_niceness): a reply unread is a
@@ -53,7 +52,7 @@ class _Objects:
 class PrepareActor:
     def __init__(self, options: GenerateOptions) -> None:
         from pipelines.cluster.files import Folder
-        from pipelines.cluster.prepare import PrepareStage
+        from pipelines.stages.prepare import PrepareStage
 
         self._stage = PrepareStage(options, Folder(options.out, make=False))
 
@@ -70,8 +69,8 @@ class PrepareActor:
 class ReasonActor:
     def __init__(self, options: GenerateOptions, gateway: Any) -> None:
         from pipelines.cluster.files import Folder
-        from pipelines.cluster.gateway import reasoner_at
-        from pipelines.cluster.reason import ReasonStage
+        from pipelines.drivers.ray.gateway import reasoner_at
+        from pipelines.stages.reason import PictureFolder, ReasonStage
         from zdg_jax.hands import load_hand
 
         async def ask(name: str, question: Any) -> Any:
@@ -81,8 +80,8 @@ class ReasonActor:
             gateway.accept.remote(name, key)
 
         reasoner = reasoner_at(options.reasoner, options.route, ask, accept)
-        out = Folder(options.out, make=False) if options.pictures else None
-        self._stage = ReasonStage(load_hand(options.hand), reasoner, options, out)
+        store = PictureFolder(Folder(options.out, make=False)) if options.pictures else None
+        self._stage = ReasonStage(load_hand(options.hand), reasoner, options, store)
         self._objects = _Objects()
 
     async def hello(self) -> dict[str, int]:
@@ -105,7 +104,7 @@ class RefineActor:
         start_jax()
         import jax
 
-        from pipelines.cluster.refine import RefineStage
+        from pipelines.stages.refine import RefineStage
         from zdg_jax.hands import load_hand
 
         if jax.default_backend() == "cpu":
@@ -134,7 +133,7 @@ class SimulateActor:
 
         quiet_xla()
         start_jax()
-        from pipelines.cluster.select import SelectStage
+        from pipelines.stages.select import SelectStage
         from zdg_jax.hands import load_hand
 
         os.nice(_NICE)
@@ -153,7 +152,7 @@ class GatewayActor:
 
     def __init__(self, secrets: Mapping[str, str], max_usd: float | None, concurrency: int | None) -> None:
         os.environ.update(secrets)
-        from pipelines.cluster.gateway import Gateway
+        from pipelines.drivers.ray.gateway import Gateway
 
         self._gateway = Gateway(max_usd, concurrency)
         self._asked = time.monotonic()

@@ -21,7 +21,7 @@ from zdg_jax.reasoning.models.factory import RoutedReasoner
 from zdg_jax.reasoning.models.remote import RemoteReasoner, requests_in_flight
 from zdg_jax.reasoning.models.settings import parse_routes
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError, UnusableAnswer
-from zdg_jax.reasoning.status import Status
+from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.cluster.work import PreparedObject, Reasoned
+from pipelines.stages.messages import PreparedObject, Reasoned
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import RefineConfig, Task, refine_many
@@ -14,6 +14,28 @@ from zdg_jax.refine.devices import choose_path, functions
 
 #: Grasps a batch: what keeps the device busy. On a CPU one chunk; more would only wait.
 BATCH_CPU, BATCH_GPU = 128, 16384
+
+
+def refine_filled(
+    hand: HandModel,
+    tasks: Sequence[Task],
+    slots: int,
+    config: RefineConfig,
+    devices: Sequence[Any] | None = None,
+) -> list[Grasps]:
+    """Refine tasks in calls of `slots`, the last one filled up with its last task: one shape for all calls.
+
+    Args:
+      hand, config, devices: as for `refine_many`.
+      tasks: of any objects.
+      slots: tasks a call.
+    """
+    done: list[Grasps] = []
+    for first in range(0, len(tasks), slots):
+        batch = list(tasks[first : first + slots])
+        filled = batch + [batch[-1]] * (slots - len(batch))
+        done += refine_many(hand, filled, config=config, devices=devices)[: len(batch)]
+    return done
 
 
 class RefineStage:
@@ -48,9 +70,7 @@ class RefineStage:
           for each task all its grasps; what went wrong is in their statuses.
         """
         tasks = [Task(p.obj, r.grasp, self._num, r.task.seed) for r, p in batch]
-        padded = tasks + [tasks[-1]] * (self.slots - len(tasks))
-        done = refine_many(self._hand, padded, config=self._config, devices=self._devices)
-        return done[: len(tasks)]
+        return refine_filled(self._hand, tasks, self.slots, self._config, self._devices)
 
     def compiled_shapes(self) -> int:
         """How many shapes the optimiser's loop was compiled for in this process so far."""

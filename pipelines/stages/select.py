@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cluster.reason import trace_of
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import Finished, PreparedObject, Reasoned, Refined, StageFault
 from pipelines.options import GenerateOptions
+from pipelines.stages.messages import Finished, PreparedObject, Reasoned, Refined, StageFault
+from pipelines.stages.reason import trace_of
 from sim_eval.convex import keep_pieces
 from sim_eval.select import SelectBy
 from sim_eval.select.select import select

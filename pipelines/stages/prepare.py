@@ -6,12 +6,25 @@ from dataclasses import replace
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.cluster.work import PreparedObject
 from pipelines.options import Settings
+from pipelines.stages.messages import PreparedObject
+from sim_eval.convex import convex_pieces
+from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import PREFIXES
+from zdg_jax.reasoning.partfield import with_features
 
 MESHES = "meshes"
+
+
+def loaded(spec: TaskSpec, options: Settings) -> ObjectModel:
+    """The object of a task, with the features that lifting uses.
+
+    Raises:
+      UserError: what the mesh or the features lack.
+    """
+    obj = load_object(spec.object, scale=spec.scale, up=spec.up, name=spec.name, seed=options.seed)
+    return with_features(obj, options.features)
 
 
 class PrepareStage:
@@ -30,16 +43,10 @@ class PrepareStage:
         Raises:
           UserError: what the mesh lacks.
         """
-        from sim_eval.convex import convex_pieces
-        from zdg_jax.objects import load_object
-        from zdg_jax.reasoning.partfield import with_features
-
-        seed = self._options.seed
-        obj = load_object(spec.object, scale=spec.scale, up=spec.up, name=spec.name, seed=seed)
+        obj = loaded(spec, self._options)
         if spec.scale != 1.0 or spec.up is not None or not spec.object.startswith(PREFIXES):
             # Many collections call every mesh alike.
             obj = replace(obj, object_id=f"{obj.object_id}-{obj.mesh_sha256[:8]}")
-        obj = with_features(obj, self._options.features)
         try:
             pieces = convex_pieces(obj.mesh)
         except ValueError:  # the simulation says why, row by row

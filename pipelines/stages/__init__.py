@@ -1,0 +1,1 @@
+"""The line of every command as six plain classes: prepare, reason, refine, select, measure, write."""
