@@ -47,14 +47,19 @@ AFFORDANCES = {
 }  # fmt: skip
 
 
-class AffordPose(Foreign):
-    """A file's fields; positions in millimetres, quaternions wxyz."""
+class PosedHand(Foreign):
+    """The hand and where the object is; positions in millimetres, quaternions wxyz."""
 
     dofs: Annotated[np.ndarray, numbers(NUM_DOFS)]
     rhand_trans: Three
     rhand_quat: Four
     trans_obj: Three = np.zeros(3)
     quat_obj: Four = np.array([1.0, 0.0, 0.0, 0.0])
+
+
+class AffordPose(PosedHand):
+    """A file's fields."""
+
     object_mesh: list[str]
     afford_name: Word = ""
     class_name: Word = ""
@@ -127,7 +132,7 @@ def human16_joints(hand: HandModel, dofs: Float[np.ndarray, "rows 16"]) -> Float
     return joints
 
 
-def human16_pose(data: AffordPose) -> Float[np.ndarray, "7"]:
+def human16_pose(data: PosedHand) -> Float[np.ndarray, "7"]:
     """T_obj_base of human16: T_world_obj^-1 T_world_palm T_graspit_base, metres and wxyz.
 
     Args:

@@ -14,7 +14,7 @@ from tests.pipelines.test_synth import fakes, stick
 
 __all__ = ["fakes", "stick"]  # fixtures
 MOMENTS = "dataset_info.json grasps.parquet views/ trace.json grasps.png scene.glb report.html".split()
-SMALL = ["--name", "stick", "--num", "9", "--keep", "2"]
+SMALL = ["--name", "stick", "--num", "9", "--keep", "2", "--select", "gravity"]
 
 
 @pytest.mark.usefixtures("fakes")
@@ -36,6 +36,8 @@ def test_one_line_and_whole_files(
         "9",
         "--keep",
         "2",
+        "--select",
+        "gravity",
         "--out",
         str(tmp_path),
     ]

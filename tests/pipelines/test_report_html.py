@@ -196,7 +196,7 @@ def test_table_marks_what_is_within_the_limits() -> None:
         assert value in bad
     assert "12.346" in page.all_text()
     cells = [text for tag, text in page.texts if tag == "td"]
-    assert len(cells) == 2 * 21
+    assert len(cells) == 2 * 25
     assert (
         cells.count("–") == 2 + 2 * 6
     )  # no displacement, energy, further metric or closing: a dash, never a zero

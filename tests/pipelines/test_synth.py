@@ -101,7 +101,9 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("fakes")
 def test_every_file_is_there_and_agrees(stick: Path, tmp_path: Path) -> None:
-    result = synth(SynthOptions(str(stick), "lift it", str(tmp_path), num=9, keep=2, name="stick"))
+    result = synth(
+        SynthOptions(str(stick), "lift it", str(tmp_path), num=9, keep=2, name="stick", select="gravity")
+    )
     for name in (
         "grasps.parquet",
         "dataset_info.json",
@@ -144,7 +146,11 @@ def test_every_file_is_there_and_agrees(stick: Path, tmp_path: Path) -> None:
 def test_same_seed_same_grasps_and_another_seed_others(stick: Path, tmp_path: Path) -> None:
     tables = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        synth(SynthOptions(str(stick), "lift it", str(tmp_path / name), num=6, keep=2, seed=seed))
+        synth(
+            SynthOptions(
+                str(stick), "lift it", str(tmp_path / name), num=6, keep=2, seed=seed, select="gravity"
+            )
+        )
         tables.append([{k: v for k, v in row.items() if k != "calls"} for row in rows_of(tmp_path / name)])
     assert str(tables[0]) == str(tables[1])  # NaN is NaN
     assert tables[0][0]["hand_pose"] != tables[2][0]["hand_pose"]
@@ -166,7 +172,7 @@ def test_a_task_that_fails_leaves_its_row_and_its_report(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("zdg_jax.api.make_reasoner", lambda name, **_: Silent())
-    assert cli.main(["synth", str(stick), "lift it", "--out", str(tmp_path)]) == 1
+    assert cli.main(["synth", str(stick), "lift it", "--select", "gravity", "--out", str(tmp_path)]) == 1
     assert "no grasp" in capsys.readouterr().out
     (row,) = rows_of(tmp_path)
     assert row["status"] == "other"  # of a reasoner of somebody else
@@ -189,7 +195,22 @@ def test_a_task_that_cannot_be_refined_is_a_failed_task(
 
     monkeypatch.setattr(stage, "refine_many", no_region)
     assert (
-        cli.main(["synth", str(stick), "lift it", "--num", "3", "--keep", "2", "--out", str(tmp_path)]) == 1
+        cli.main(
+            [
+                "synth",
+                str(stick),
+                "lift it",
+                "--select",
+                "gravity",
+                "--num",
+                "3",
+                "--keep",
+                "2",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 1
     )
     said = capsys.readouterr().out
     assert "no grasp, 3 failed: empty_region: got an empty contact region" in said
@@ -216,7 +237,7 @@ def test_an_object_that_cannot_be_simulated_keeps_its_rows_with_a_status(
         return {**columns, **no, "status": np.full(n, "bad_object"), "status_reason": np.full(n, "too thin")}
 
     monkeypatch.setattr("sim_eval.select.select.evaluate", refuse)
-    result = synth(SynthOptions(str(stick), "lift it", str(tmp_path), num=4, keep=2))
+    result = synth(SynthOptions(str(stick), "lift it", str(tmp_path), num=4, keep=2, select="gravity"))
     assert (result.succeeded, result.num_good, result.failed, result.status) == (0, 0, 3, "bad_object")
     rows = rows_of(tmp_path)
     assert [row["status"] for row in rows] == ["bad_object", "bad_object", "refine_nan"]
@@ -230,7 +251,7 @@ def test_an_object_that_cannot_be_simulated_keeps_its_rows_with_a_status(
 def test_eval_measures_again_what_synth_wrote(
     stick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    synth(SynthOptions(str(stick), "lift it", str(tmp_path), num=4, keep=2))
+    synth(SynthOptions(str(stick), "lift it", str(tmp_path), num=4, keep=2, select="gravity"))
     metrics = tmp_path / "metrics.json"
     assert cli.main(["eval", str(tmp_path / "grasps.parquet"), "--out", str(metrics)]) == 0
     assert "2 grasps measured, 1 failed" in capsys.readouterr().out
@@ -253,7 +274,24 @@ def test_a_home_that_cannot_be_written_is_enough(
         monkeypatch.setenv(name, str(tmp_path / "file"))
     start_jax()  # leaves the tests' own cache of compiled functions as it is
     out = tmp_path / "out"
-    assert cli.main(["synth", str(stick), "lift it", "--out", str(out), "--num", "4", "--keep", "2"]) == 0
+    assert (
+        cli.main(
+            [
+                "synth",
+                str(stick),
+                "lift it",
+                "--select",
+                "gravity",
+                "--out",
+                str(out),
+                "--num",
+                "4",
+                "--keep",
+                "2",
+            ]
+        )
+        == 0
+    )
     assert sum(row["rank"] is not None for row in rows_of(out)) == 2
 
 
@@ -261,7 +299,7 @@ def test_a_home_that_cannot_be_written_is_enough(
 def test_eval_refuses_a_mesh_that_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mesh = tmp_path / "box.stl"
     trimesh.creation.box((0.03, 0.03, 0.15)).export(mesh)
-    synth(SynthOptions(str(mesh), "lift it", str(tmp_path / "out"), num=4, keep=2))
+    synth(SynthOptions(str(mesh), "lift it", str(tmp_path / "out"), num=4, keep=2, select="gravity"))
     trimesh.creation.box((0.04, 0.03, 0.15)).export(mesh)
     capsys.readouterr()
     assert cli.main(["eval", str(tmp_path / "out")]) == 2

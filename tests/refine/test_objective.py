@@ -29,16 +29,22 @@ from zdg_jax.refine.energies import (
 from zdg_jax.refine.hand_points import layout, place_all
 from zdg_jax.refine.measure import NORMAL_STEP, nearest_spheres
 from zdg_jax.refine.optimize import gradients
-from zdg_jax.refine.problem import Tables, Targets, build_problem, jittered
+from zdg_jax.refine.problem import Tables, Targets, build_problem, jittered, of_start
 from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
 
 
 @cache
-def target(hand_name: str) -> tuple[Tables, Targets]:
-    """One task on the box and its tables."""
+def stacked(hand_name: str) -> tuple[Tables, Targets]:
+    """A batch of one task on the box."""
     problem = build_problem(load_hand(hand_name), shape("box"), grasp_on(shape("box")), RefineConfig())
-    tables, targets = stack([problem], 1, brute=False)
-    return tables, jax.tree.map(lambda x: x[0], targets)
+    return stack([problem], 1, brute=False)
+
+
+def target(hand_name: str) -> tuple[Tables, Targets]:
+    """Its tables, and what one start of it is refined against."""
+    tables, targets = stacked(hand_name)
+    one = jax.tree.map(lambda x: x[0], targets)
+    return tables, of_start(one, one.kind)
 
 
 @cache
@@ -186,7 +192,7 @@ def test_a_batch_is_the_same_as_one_grasp_after_another() -> None:
     each = starts("human16")
     together = jax.tree.map(lambda *x: jnp.stack(x)[None], *each)
     broken = together._replace(joints=together.joints.at[0, 2, 1].set(jnp.nan))
-    targets, batch = jax.tree.map(lambda x: x[None], one), jnp.asarray(3)
+    targets, batch = stacked("human16")[1], jnp.asarray(3)
     got = jax.jit(lambda v: gradients(hand, tables, targets, v, batch, "xla"))(broken)
     alone = jax.jit(lambda v: ob.gradient(hand, tables, one, v, batch))
     for k, v in enumerate(each):

@@ -44,7 +44,9 @@ def test_kind_and_range(columns, name):
     values = columns[name]
     assert values.shape == (COUNT,)
     assert values.dtype.kind == KINDS[ALL[name]]
-    if values.dtype.kind in "fi":
+    if name == "opposition":  # a cosine, or NaN where thumb or fingers do not touch
+        assert (np.isnan(values) | (np.abs(values) <= 1.0)).all()
+    elif values.dtype.kind in "fi":
         assert (values >= 0).all()
     empty = measure_shape(hand(), OBJECT, np.zeros((0, 7)), np.zeros((0, 16)), PART)[name]
     assert empty.shape == (0,)
@@ -106,6 +108,8 @@ def test_moving_hand_and_object_together_changes_nothing(columns, moved, name):
         np.testing.assert_allclose(after.sum(), before.sum(), rtol=0.1)
     elif name in ("fc_epsilon", "fc_min_weight"):  # the eight edges' phase does not turn with the object
         np.testing.assert_allclose(after, before, rtol=0.15, atol=2e-3)
+    elif name == "opposition":  # a vertex at 5 mm may change sides
+        np.testing.assert_allclose(after, before, atol=0.02)
     elif before.dtype.kind == "f":
         np.testing.assert_allclose(after, before, rtol=2e-3, atol=5e-4)
     else:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pipelines.benchmark.methods.gather import load_json, numbers
+from pipelines.benchmark.methods.gather import load_json
 from pipelines.benchmark.methods.grasps import Entry, Put
-from pipelines.formats.affordpose import HAND, NUM_DOFS, human16_joints, human16_pose
+from pipelines.formats.affordpose import HAND, PosedHand, human16_joints, human16_pose
+from pipelines.formats.schema import validated
 from zdg_jax.hands import load_hand
 
 NAME = "affordpose"
@@ -31,8 +32,8 @@ def entries(file: Path) -> list[Entry]:
       UserError: not of this form.
     """
     data = load_json(file, dict, KEYS)
-    dofs = numbers(data["dofs"], (NUM_DOFS,), "dofs")
-    row = np.concatenate([human16_pose(data), dofs[0]])
+    hand = validated(PosedHand, data, file.name)
+    row = np.concatenate([human16_pose(hand), hand.dofs])
     return [Entry(str(data.get("instruction", "")), row[None], hand=HAND)]
 
 

@@ -58,7 +58,20 @@ def test_rates_of_a_run(tmp_path: Path) -> None:
 
 def test_a_plan_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rates = run_of(tmp_path / "run") if (tmp_path / "run").mkdir() is None else ""
-    args = ("--tasks", table(tmp_path, 100), "--rates", rates, "--num", "8", "--keep", "2", "--gpus", "0")
+    args = (
+        "--tasks",
+        table(tmp_path, 100),
+        "--rates",
+        rates,
+        "--num",
+        "8",
+        "--keep",
+        "2",
+        "--gpus",
+        "0",
+        "--select",
+        "gravity",
+    )
     report = predicted(capsys, *args, "--cpus", "4", "--reasoner", "openai:gpt-4.1")
     assert (report["tasks"], report["objects"], report["grasps"]) == (100, 1, 800)
     assert report["simulated"] == 600
@@ -76,15 +89,15 @@ def test_a_plan_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_closing_the_hand_counts_every_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").mkdir()
-    rates = run_of(tmp_path / "run", "six_force")
+    rates = run_of(tmp_path / "run", "hold")
     assert measured(rates).close_s == 0.25  # four grasps a task
     assert measured(rates).simulate_s == DEFAULTS.simulate_s
     args = ("--tasks", table(tmp_path, 100), "--rates", rates, "--num", "8", "--keep", "2")
-    report = predicted(capsys, *args, "--select", "six_force")
+    report = predicted(capsys, *args, "--select", "hold")
     assert report["simulated"] == 800
     assert report["cpu_hours"]["simulate"] == pytest.approx(800 * 0.25 / 3600)
     assert plan.main([*args, "--select", "drop"]) == 2
-    assert "gravity, six_force" in capsys.readouterr().err
+    assert "hold, gravity" in capsys.readouterr().err
 
 
 def test_a_price_that_nobody_knows_is_unknown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

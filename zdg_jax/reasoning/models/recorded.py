@@ -35,8 +35,10 @@ class ReplayReasoner:
         """
         self.name = f"replay:{path}"
         self._attempts: dict[str, list[dict[str, Any]]] = {}
+        file = Path(path).expanduser()
         try:
-            for stage in _stages(Path(path).expanduser()):
+            file.stat()  # a missing file says so in the system's words
+            for stage in _stages(file):
                 self._attempts.setdefault(_key_of_record(stage), []).extend(stage["attempts"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
