@@ -47,6 +47,7 @@ def outside_of_spheres(name: str) -> dict[str, np.ndarray]:
     return found
 
 
+@pytest.mark.slow
 def test_shadows_phalanges_are_covered_to_a_millimetre_and_its_palm_to_two() -> None:
     """Palmar points (normal within some 70 degrees of the palmar direction) that something can touch."""
     hand, found = load_hand("shadow"), outside_of_spheres("shadow")

@@ -70,6 +70,7 @@ def test_meshes_in_millimetres_are_told_before_any_work(tmp_path: Path) -> None:
     assert "0.001" in fault
 
 
+@pytest.mark.slow
 def test_a_link_that_is_only_to_be_seen_is_a_fault(tmp_path: Path) -> None:
     card = write_robot(tmp_path)
     model = tmp_path / "claw.urdf"
