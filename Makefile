@@ -16,7 +16,7 @@ export UV_NO_CACHE := 1
 export PIP_NO_CACHE_DIR := 1
 endif
 
-.PHONY: demo test test-slow test-hands test-local lint format types lock clean
+.PHONY: demo test test-slow test-soak test-hands test-local lint format types lock clean
 .DEFAULT_GOAL := test
 
 # uv installs the lock several times faster than pip; where it can't be had or fails, pip does it.
@@ -38,6 +38,10 @@ test: $(VENV)/.installed
 
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+# Kills and memory over hundreds of tasks; no part of CI.
+test-soak: $(VENV)/.installed
+	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
 $(VENV)/.hands: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --no-deps $(HANDS)

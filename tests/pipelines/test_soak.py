@@ -29,7 +29,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_memory_is_flat(tmp_path: Path) -> None:
     hand, asked = load_hand("human16"), options(num=8, keep=2, steps=5)
     stage = PrepareStage(asked)

@@ -132,7 +132,7 @@ def test_the_driver_is_interrupted_then_killed_and_goes_on(
     check_whole(out, server)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_ten_kills_with_shards_on_disk(address: str, tmp_path: Path) -> None:
     """Every task once, and grasps bit for bit those of a run that nobody killed."""
     tasks = tasks_of(tmp_path)
