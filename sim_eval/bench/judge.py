@@ -94,7 +94,7 @@ MARGIN = 0.01
 
 def exact_terms(
     hand: HandModel, tasks: Sequence[Task], run: PathRun, numbers: Sequence[int] | None, each: int
-) -> Float[np.ndarray, "n 7"]:
+) -> Float[np.ndarray, "n terms"]:
     """`exact_energy` of the first `each` grasps of these tasks; NaN for one that isn't finite.
 
     Args:
