@@ -54,7 +54,7 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
-    wrong = np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float) > WRONG_PART
+    wrong = off_region(grasps) > WRONG_PART
     order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable], wrong[usable]))]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
     others = max(1, len(mine) - (REASONED.name in mine))
@@ -69,6 +69,11 @@ def hypothesis_of(grasps: Grasps) -> np.ndarray:
     """Name of each grasp's hypothesis; "reasoned" where none is known."""
     names = grasps.columns.get("hypothesis", np.full(len(grasps), REASONED.name, object))
     return np.array([REASONED.name if name is None else str(name) for name in names], object)
+
+
+def off_region(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
+    """Share of the touching fingers beside the reasoned regions; 0 where none were reasoned."""
+    return np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float)
 
 
 def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
@@ -124,7 +129,7 @@ def held(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     Args:
       grasps: with the columns of the closing.
     """
-    off = np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float)
+    off = off_region(grasps)
     free = np.asarray(grasps["approach_free"], float) == 1.0
     return np.asarray(grasps["six_force_suc"], bool) & free & ~(off > WRONG_PART)
 
@@ -145,7 +150,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
     tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
     closure = np.asarray(c["force_closure"], bool)
-    off = np.asarray(c.get("off_region", np.zeros(len(grasps))), float)
+    off = off_region(grasps)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     held = -np.asarray(c["six_force_held"], float)
     return np.lexsort((c["score"], held, tier, strays, ~closure, deep, odd, ~holds, off > WRONG_PART))
@@ -161,7 +166,7 @@ def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
       keep: how many.
     """
     names, c = hypothesis_of(grasps), grasps.columns
-    off = np.asarray(c.get("off_region", np.zeros(len(grasps))), float)
+    off = off_region(grasps)
     fine = held(grasps) & good(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM) & (off <= STRAYS[0])
     first = list(range(min(keep, len(grasps))))
     if not first:

@@ -33,8 +33,8 @@ SHORTLIST = 3  # grasps that a round simulates for every kept one
 ROUNDS = 2
 #: Grasps on which `hold` closes the hand for every kept one, and those of them that it measures.
 CLOSED, MEASURED = 6, 2
-#: What `hold` ranks by, beside the closing.
-RANKED_BY = ("p_dep_cm", "self_pen_cm", "posture_deg", "thumb_contact", "force_closure")
+#: What `hold` finds candidates by, and what else it ranks by, beside the closing.
+FOUND_BY, RANKED_BY = ("self_pen_cm", "posture_deg"), ("p_dep_cm", "thumb_contact", "force_closure")
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +184,7 @@ def _by_hold(
     threads: int | None,
 ) -> tuple[Grasps, int]:
     """Those that withstand six forces, natural ones first, from several hypotheses; see `rank`."""
-    shape = measure_shape(hand, obj, grasps.hand_pose, grasps.joints, only=("self_pen_cm", "posture_deg"))
-    listed = grasps.with_columns(shape)
+    listed = grasps.with_columns(measure_shape(hand, obj, grasps.hand_pose, grasps.joints, only=FOUND_BY))
     listed = listed.take(candidates(listed, CLOSED * keep))
     if not len(listed):
         return listed, 0
