@@ -19,7 +19,7 @@ def build(draw: Draw) -> Shape:
         (0.94 * h, 0.36),
         (h, 0.34),
     ]
-    rows = curve(rows, 5)
+    rows = [rows[0], *curve(rows[1:], 5)]  # a spline round the foot would dip below the ground
     body = tube(
         [(0, y, 0) for y, _ in rows],
         [d * max(s, 0.32 * w / d * (s < 0.6)) for _, s in rows],
