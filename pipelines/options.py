@@ -183,6 +183,9 @@ class Settings(RefineOptions, ChooseOptions):
     view: Annotated[
         str, arg(metavar="ask|auto|1-4", help="Who chooses the side view: the reasoner, geometry, or you.")
     ] = "ask"
+    types: Annotated[
+        Literal["all", "paper"], arg(help="Grasp types offered: all of the hand's card, or the paper's five.")
+    ] = "all"
     segmenter: Segmenter = "geometric"
     features: Annotated[
         str, arg(metavar="NAME", help="Features for lifting: geometric, or PartField's .npy file or folder.")
@@ -220,6 +223,7 @@ class Settings(RefineOptions, ChooseOptions):
             view_index=parse_view(self.view),
             segmenter=make_segmenter(self.segmenter),
             contact=self.ablate != "contact",
+            types=self.types,
         )
 
     def check(self) -> None:

@@ -31,6 +31,10 @@ class FuncPartAnswer(StageAnswer):
 
     parts: list[int] = Field(min_length=1, description="Numbers of the part(s) that thumb and index touch.")
     needs_points: bool = Field(description="True only if the task needs thumb or index at one exact spot.")
+    keep_free: list[int] = Field(
+        default_factory=list,
+        description="Numbers of the parts that no finger may touch or cover, if any.",
+    )
 
 
 class PointsAnswer(StageAnswer):

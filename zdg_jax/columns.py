@@ -298,6 +298,11 @@ _ALL: tuple[Column, ...] = (
         hint="share of six-force tests survived with pose, friction and mass a little off",
         shown=("benchmark", "report"), newer=True,
     ),
+    Column(
+        "blocked_share", "real", "kept-free space entered (%) ↓", 100.0, short="blocked", digits=1,
+        hint="share of the points that the task needs free which lie in the hand",
+        shown=("benchmark", "report"), newer=True,
+    ),
     Column("good", "flag", newer=True),
     # the unrefined start
     Column("initial_p_dep_cm", "real"),

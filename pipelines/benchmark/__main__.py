@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
@@ -41,6 +41,7 @@ class Options(RefineOptions, ChooseOptions, Instructions):
     #: The paper's rows have one hypothesis and its own test; synth's are `--select hold --hypotheses 8`.
     select: Annotated[str, arg(metavar="gravity|hold", help="Test that grasps are kept by.")] = "gravity"
     hypotheses: Annotated[int, arg(help="Ways to hold that share the initial grasps; the paper's is 1.")] = 1
+    types: Annotated[Literal["all", "paper"], arg(help="Grasp types offered; the paper has five.")] = "paper"
     segmenter: Segmenter = "geometric"
     named: Annotated[bool, arg(help="Tell reasoners what the object is called.")] = True
     choose: Annotated[bool, arg(help="Keep the best by energy and simulation, not the first as refined.")] = (

@@ -151,7 +151,9 @@ class Bench:
             parted, names = with_named_parts(obj)
         asked = parted if options.reasoner == "oracle" else obj
         with seconds.of("reason"):
-            config = ReasonConfig(seed=options.seed, segmenter=make_segmenter(options.segmenter))
+            config = ReasonConfig(
+                seed=options.seed, segmenter=make_segmenter(options.segmenter), types=options.types
+            )
             opened = open_state(asked, self._hand, "", config)
         found: dict[int, dict[str, Any]] = {}
         for instruction in dict.fromkeys(i for i, _ in group.units):

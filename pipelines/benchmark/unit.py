@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,6 +41,7 @@ class UnitOptions(LoopOptions, ChooseOptions):
         lose, as they come.
       segmenter: who finds parts in pictures.
       select, hypotheses: the paper's rows are kept by gravity, of one hypothesis.
+      types: grasp types that are offered.
       six_force: rows whose kept grasps also go through DexGraspBench's test.
     """
 
@@ -56,6 +57,7 @@ class UnitOptions(LoopOptions, ChooseOptions):
     segmenter: str = "geometric"
     select: str = "gravity"
     hypotheses: int = 1
+    types: Literal["all", "paper"] = "paper"
 
     @property
     def asked(self) -> str:
@@ -72,7 +74,7 @@ def unit_key(instruction: Instruction, row: str, options: UnitOptions) -> str:
     """Hash of all that a unit's result depends on besides the code."""
     own = asdict(options) | {"six_force": row in options.six_force}
     # these came later; at their defaults they change nothing of what earlier runs have written
-    for name in ("steps", "optimizer", "select", "segmenter", "hypotheses"):
+    for name in ("steps", "optimizer", "select", "segmenter", "hypotheses", "types"):
         if own[name] == getattr(UnitOptions, name):
             del own[name]
     said = [FORM, instruction.model_dump(mode="json"), row, own]

@@ -23,6 +23,8 @@ DEEP_CM = 0.1
 #: Shares of the touching fingers beside the reasoned regions: above the first a grasp is on the wrong part,
 #: above the others it strays.
 WRONG_PART, STRAYS = 0.5, (0.25, 0.1)
+#: Share of the points to keep free that a good grasp may cover.
+COVERED = 0.02
 #: Share of the candidates that the reasoned hypothesis gives, and of the kept ones that any one may give
 #: while others of its tier hold too.
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
@@ -54,7 +56,7 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
-    wrong = off_region(grasps) > WRONG_PART
+    wrong = misplaced(grasps)
     order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable], wrong[usable]))]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
     others = max(1, len(mine) - (REASONED.name in mine))
@@ -76,6 +78,12 @@ def off_region(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
     return np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float)
 
 
+def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """On the wrong part, or over what the task needs free."""
+    covered = grasps.columns.get("blocked_share", np.zeros(len(grasps)))
+    return (off_region(grasps) > WRONG_PART) | (np.asarray(covered, float) > COVERED)
+
+
 def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
     """Stands in itself, or in a posture that the hand's joints do not allow each other."""
     beyond = [np.asarray(columns[name], float) > limit for name, limit in NEWER_LIMITS.items()]
@@ -83,7 +91,8 @@ def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
 
 
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
-    """Meets every limit, touches with the thumb and after the gravity test, is reached freely, and holds.
+    """Meets every limit, touches with the thumb and after the gravity test, is reached freely, leaves free
+    what the task needs, and holds.
 
     What a file does not know is not asked for.
     """
@@ -94,10 +103,12 @@ def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
     touches = np.asarray(columns["contact_end"], dtype=float) > 0
     known = {
         name: np.asarray(columns.get(name, np.full(count, np.nan)), dtype=float)
-        for name in ("approach_free", "thumb_contact", "hold_share")
+        for name in ("approach_free", "thumb_contact", "hold_share", "blocked_share")
     }
     meets = [~(known[name] == 0.0) for name in ("approach_free", "thumb_contact")]
-    return np.logical_and.reduce([*within, touches, *meets, ~(known["hold_share"] < LEAST_SHARE)])
+    return np.logical_and.reduce(
+        [*within, touches, *meets, ~(known["hold_share"] < LEAST_SHARE), ~(known["blocked_share"] > COVERED)]
+    )
 
 
 def rank(
@@ -124,21 +135,20 @@ def rank(
 
 
 def held(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
-    """On the right part, withstands six forces, and is reached freely.
+    """On the right part, withstands six forces, is reached freely, and leaves free what the task needs.
 
     Args:
       grasps: with the columns of the closing.
     """
-    off = off_region(grasps)
     free = np.asarray(grasps["approach_free"], float) == 1.0
-    return np.asarray(grasps["six_force_suc"], bool) & free & ~(off > WRONG_PART)
+    return np.asarray(grasps["six_force_suc"], bool) & free & ~misplaced(grasps)
 
 
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
-    By, in this order: on the right part; withstands six forces and is reached freely; natural, with the
-    thumb on the object; not deep; in force closure; how far it strays from the regions; the hypothesis' tier;
+    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces and is
+    reached freely; natural, with the thumb on the object; not deep; in force closure; how far it strays from the regions; the hypothesis' tier;
     forces withstood; score.
 
     Args:
@@ -153,7 +163,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     off = off_region(grasps)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     held = -np.asarray(c["six_force_held"], float)
-    return np.lexsort((c["score"], held, tier, strays, ~closure, deep, odd, ~holds, off > WRONG_PART))
+    return np.lexsort((c["score"], held, tier, strays, ~closure, deep, odd, ~holds, misplaced(grasps)))
 
 
 def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:

@@ -8,7 +8,7 @@ from scipy.spatial import KDTree
 
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
-from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands.kinematics import posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sdf.build import field_values
@@ -21,13 +21,43 @@ OFF_REGION_WEIGHT = 2.0
 def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
-    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, and that as `off_region`; nothing where no region was
-    reasoned.
+    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, and `blocked_share`.
+
+    Nothing where no region was reasoned.
     """
     if guidance is None:
         return grasps
     off = off_region_ratio(hand, obj, guidance, grasps.hand_pose, grasps.joints)
-    return grasps.with_columns({"score": grasps["score"] + OFF_REGION_WEIGHT * off, "off_region": off})
+    blocked = blocked_share(hand, guidance.free_points, grasps.hand_pose, grasps.joints)
+    score = grasps["score"] + OFF_REGION_WEIGHT * off
+    return grasps.with_columns({"score": score, "off_region": off, "blocked_share": blocked})
+
+
+def blocked_share(
+    hand: HandModel,
+    free: Float[np.ndarray, "points 3"],
+    hand_pose: Float[np.ndarray, "k 7"],
+    joints: Float[np.ndarray, "k active"],
+) -> Float[np.ndarray, " k"]:
+    """Share of the points to keep free that lie in the hand: |{i: min_s |f_i - x_s| - r_s < 0}| / n.
+
+    Args:
+      hand: its spheres stand for it.
+      free: f, object frame, metres.
+      hand_pose, joints: refined grasps, object frame.
+    Returns: 0 where nothing is to be kept free; NaN for a grasp that is not finite.
+    """
+    spheres = np.asarray(posed_spheres(hand, hand_pose, joints))
+    share = np.zeros(len(spheres))
+    if not len(free):
+        return share
+    for k, centers in enumerate(spheres):
+        if np.isfinite(centers).all():
+            gap = np.linalg.norm(free[:, None] - centers, axis=2) - hand.sphere_radius
+            share[k] = (gap.min(axis=1) < 0.0).mean()
+        else:
+            share[k] = np.nan
+    return share
 
 
 def off_region_ratio(

@@ -16,6 +16,8 @@ from zdg_jax.hands.kinematics import posed, posed_in_palm
 from zdg_jax.hands.model import GraspType, HandModel
 from zdg_jax.pose import IDENTITY
 
+#: AffordPose's types, the paper's set (III-B).
+PAPER_TYPES = ("handle-grasp", "wrap-grasp", "press", "lift", "twist")
 #: Random starts of the search, besides the open hand.
 STARTS = 63
 ROUNDS = 4

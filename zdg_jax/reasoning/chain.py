@@ -14,6 +14,7 @@ from prompts.schemas import FuncPartAnswer
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.keep_free import keep_free_points
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import stages
 from zdg_jax.reasoning.config import ReasonConfig
@@ -195,8 +196,9 @@ def _guidance(state: ReasonState) -> ContactGuidance:
     """The regions of the stages' results, by the object's own parts."""
     hand = state.known_hand_mask
     func = state.func_mask if state.func_mask is not None else hand
+    free = keep_free_points(state.obj, state.keep_free, hand | func)
     if state.given is None:
-        return ContactGuidance(hand, func, state.p_obj_points, state.hand_parts, state.func_parts)
+        return ContactGuidance(hand, func, state.p_obj_points, state.hand_parts, state.func_parts, free)
     # Rows, pictures and metrics know the geometric parts; segments mean something in one view only.
     own, other = parts_under(state.given, hand), parts_under(state.given, func)
-    return ContactGuidance(hand, func, state.p_obj_points, own, other)
+    return ContactGuidance(hand, func, state.p_obj_points, own, other, free)

@@ -11,6 +11,7 @@ from zdg_jax.objects.hull import EXPANSION
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 
+Types = Literal["all", "paper"]
 VIEWS = 4
 """Side views around the object (paper IV-B)."""
 
@@ -26,6 +27,7 @@ class ReasonConfig:
         "auto" takes the view that shows most of all parts, without a question.
       segmenter: finds the parts in the chosen view (paper III-A); None takes the geometric ones.
       contact: False skips part and point inference and takes the whole object ("W/O Contact").
+      types: grasp types that are offered: all of the hand's card, or the paper's five.
       num_points: marked contour points in the point stage.
       rotations: K imagined hand rotations (p).
       tau_n: threshold of eq. 3 (p).
@@ -46,6 +48,7 @@ class ReasonConfig:
     view_index: int | Literal["auto"] | None = None
     segmenter: Segmenter | None = None
     contact: bool = True
+    types: Types = "all"
     num_points: int = 12
     rotations: int = 4
     tau_n: float = 0.85

@@ -49,6 +49,7 @@ class ReasonState:
     hand_mask: Bool[np.ndarray, " samples"] | None = None
     func_mask: Bool[np.ndarray, " samples"] | None = None
     points_needed: bool = False
+    keep_free: tuple[int, ...] = ()
     # points
     p_obj_points: Float[np.ndarray, "2 3"] | None = None
     # direction

@@ -19,8 +19,11 @@ from zdg_jax.objects.hull import EXPANSION, expanded_hull, hand_position
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.config import MOST_HYPOTHESES
 
-#: The type that pinches, and the one that holds with all the hand.
-PINCH, WRAP = "lift", "wrap-grasp"
+#: What a hold of another type is: a pinch for one with all the hand, and the other way round.
+OTHER = {
+    "lift": "wrap-grasp", "pinch": "lift", "tripod": "lift", "index-extension": "handle-grasp",
+}  # fmt: skip
+PINCH = "lift"
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Neighbour:
       name: in files.
       turn, tilt, swing: of the hand about D_palm, D_finger and the third axis, degrees. With the last two the
         hand comes from another side, and eq. 1 puts it there.
-      other_type: a pinch in place of a hold with all the hand, and the other way round.
+      other_type: of the type that `OTHER` names.
       tier: those of a lower one are preferred; 0 is what was reasoned.
     """
 
@@ -89,7 +92,7 @@ def hypotheses(
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
-    other = WRAP if initial.grasp_type == PINCH else PINCH
+    other = OTHER.get(initial.grasp_type, PINCH)
     known = [n for n in NEIGHBOURS if not n.other_type or other in hand.grasp_types]
     each = max(2, num // _SHARE)
     chosen = known[: max(0, min(count - 1, num // each - 1))]

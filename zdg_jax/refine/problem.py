@@ -44,8 +44,9 @@ class Targets(NamedTuple):
 
     Attributes:
       grid: of the object's coarse cells, where signed distance and region distances are stored.
-      object_samples: surface points near the hand region, in batches, by component; field frame, metres.
-      sample_weight: how many of the object's 4096 samples one of a batch stands for.
+      object_samples: surface points near the hand region and points that the hand must leave free, in
+        batches, by component; field frame, metres.
+      sample_weight: how many of them one of a batch stands for.
       prior: contact prior C of every grasp type of the hand, of which each start has one.
       kind: which, of each start.
       weights: λ in the order of `energies.TERMS`.
@@ -86,6 +87,7 @@ class Problem:
       status, reason: "empty_region", "field_edge" or "not_reasoned", and one sentence.
       field: of the object; problems of one object share it.
       points, hand_mask, func_mask: surface samples, M_hand^3d and P_func^3d.
+      free: points in the air that the hand must leave free; E_pen takes them for samples of the object.
       prior, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`, dealt when first
         asked for.
       kind: the type of the reasoned grasp, by its place in the hand's card.
@@ -97,6 +99,7 @@ class Problem:
     points: Float[np.ndarray, "samples 3"]
     hand_mask: Bool[np.ndarray, " samples"]
     func_mask: Bool[np.ndarray, " samples"]
+    free: Float[np.ndarray, "points 3"]
     prior: Float[np.ndarray, "types vertices"]
     kind: int
     weights: Float[np.ndarray, " terms"]
@@ -112,7 +115,7 @@ class Problem:
 
     @cached_property
     def _dealt(self) -> tuple[np.ndarray, float]:
-        return _object_samples(self.points, self.hand_mask)
+        return _object_samples(self.points, self.hand_mask, self.free)
 
 
 def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, config: RefineConfig) -> Problem:
@@ -130,6 +133,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     points = obj.samples.points @ obj.field.R_field_obj.T
     everything = np.ones(len(points), dtype=bool)
     hand_mask = func_mask = everything
+    free = np.zeros((0, 3))
     kinds = list(hand.grasp_types)
     prior, kind = np.stack([hand.grasp_types[name].contact_prior for name in kinds]), 0
     status, reason = _check(obj.field, points)
@@ -139,10 +143,13 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         kind = kinds.index(grasp.initial.grasp_type)
         if config.ablation != "contact":
             hand_mask, func_mask = grasp.guidance.hand_mask, grasp.guidance.func_mask
+            if config.hypotheses > 1:  # not the paper's
+                free = grasp.guidance.free_points @ obj.field.R_field_obj.T
         if not hand_mask.any() or not func_mask.any():
             status = "empty_region"
             reason = "got an empty contact region; expected at least one surface sample in M_hand and P_func"
             hand_mask = func_mask = everything
+            free = np.zeros((0, 3))
     return Problem(
         status=status,
         reason=reason,
@@ -150,6 +157,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         points=points,
         hand_mask=hand_mask,
         func_mask=func_mask,
+        free=free,
         prior=prior,
         kind=kind,
         weights=config.lambdas(),
@@ -165,10 +173,11 @@ def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:
     return "ok", ""
 
 
-def _object_samples(points: np.ndarray, hand_mask: np.ndarray) -> tuple[np.ndarray, float]:
-    """Samples within a hand's reach of the hand region, dealt evenly into batches."""
-    distance, _ = KDTree(points[hand_mask]).query(points)
-    near = np.flatnonzero(distance < REACH)
+def _object_samples(points: np.ndarray, hand_mask: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
+    """Samples and free points within a hand's reach of the hand region, dealt evenly into batches."""
+    tree = KDTree(points[hand_mask])
+    points = np.concatenate([points, free])
+    near = np.flatnonzero(tree.query(points)[0] < REACH)
     total = BATCHES * SAMPLES
     if len(near) >= total:
         chosen = near[np.linspace(0, len(near) - 1, total).astype(int)]

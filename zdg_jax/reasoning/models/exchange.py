@@ -48,7 +48,9 @@ def wire_request(question: Question[Any]) -> WireRequest:
 @lru_cache(maxsize=64)
 def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
     """The answer's class as JSON schema; not to be changed by whoever gets it."""
-    return schema.model_json_schema()
+    said = schema.model_json_schema()
+    # strict structured outputs ask for every field, also one that has a default for those who leave it out
+    return {**said, "required": list(said["properties"])}
 
 
 def sealed(question: Question[Any]) -> Question[Any]:

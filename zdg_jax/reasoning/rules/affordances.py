@@ -20,11 +20,13 @@ class Rule(_Row):
     hold: tuple[str, ...] = Field(min_length=1)
     touch: tuple[str, ...] = ("hold",)
     toward: tuple[str, ...] = ()
+    free: tuple[str, ...] = ()
     take: Literal["best", "all"] = "best"
     approach: dict[str, float] = Field(min_length=1)
     fingers: dict[str, float]
     thumb: dict[str, float]
     grasp: Literal["handle-grasp", "wrap-grasp", "press", "lift", "twist"]
+    finer: Literal["tripod", "pinch", "index-extension"] | None = None
     points: bool = False
     why: str
 
@@ -114,7 +116,9 @@ class AffordanceTable(_Row):
                 raise ValueError(f"role {role}: unknown features {sorted(unknown)}; known are {FEATURES}")
         for name, row in {**self.families, **self.classes}.items():
             rules = [*row.rules.values(), *(row.verbs.values() if isinstance(row, ObjectClass) else ())]
-            used = {r for rule in rules for r in (*rule.held, *rule.touch, *rule.toward)} | set(row.roles)
+            used = {r for rule in rules for r in (*rule.held, *rule.touch, *rule.toward, *rule.free)} | set(
+                row.roles
+            )
             if unknown := used - {"hold"} - set(self.roles):
                 raise ValueError(f"{name}: unknown roles {sorted(unknown)}; known are {sorted(self.roles)}")
             for rule in rules:

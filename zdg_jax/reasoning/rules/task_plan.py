@@ -175,7 +175,9 @@ def part_rule(rule: Rule, word: str, role: str) -> Rule:
             "fingers": {"across": 1.0},
             "thumb": {},
             "grasp": "press" if pressed else "lift",
+            "finer": None,
             "points": False,
+            "free": (),
             "why": f"the {word} is what the sentence acts on",
         }
     )

@@ -30,7 +30,7 @@ class FuncPart(Stage[FuncPartAnswer]):
     """Candidates as in the hand stage; a part out of the fingers' reach is refused."""
 
     name, noun, answer, observations = "func_part", "part", FuncPartAnswer, PartChoiceObservations
-    needs, gives = ("hand_parts", "hand_mask"), ("func_parts", "func_mask", "points_needed")
+    needs, gives = ("hand_parts", "hand_mask"), ("func_parts", "func_mask", "points_needed", "keep_free")
 
     def needed(self, state: ReasonState) -> bool:
         return state.config.contact
@@ -42,7 +42,7 @@ class FuncPart(Stage[FuncPartAnswer]):
 
         def check(answer: FuncPartAnswer) -> str | None:
             refused = outside(self.labels(answer), candidates, self.noun)
-            return refused or _out_of_reach(state, answer.parts)
+            return refused or _unknown(state, answer.keep_free) or _out_of_reach(state, answer.parts)
 
         return self.query(
             state,
@@ -59,6 +59,8 @@ class FuncPart(Stage[FuncPartAnswer]):
     async def run(self, state: ReasonState, dialogue: Dialogue) -> None:
         answer = await dialogue.ask(self.build_query(state))
         state.func_parts = tuple(sorted(answer.parts))
+        held = {*state.func_parts, *state.hand_parts}
+        state.keep_free = tuple(sorted(set(answer.keep_free) - held))
         same = state.func_parts == state.hand_parts
         if not same:
             await complete_mask(state, state.func_parts, MASK)
@@ -82,7 +84,17 @@ class FuncPart(Stage[FuncPartAnswer]):
         special = any(role != "hold" and role in plan.roles for role in plan.rule.touch)
         points = plan.rule.points and special and parts == ranking[0]
         text = parts_in_words(plan, question, parts)
-        return FuncPartAnswer(reasoning=text, parts=list(parts), needs_points=points)
+        free = [n for n in plan.parts_of(plan.rule.free) if n not in {*parts, *hand}]
+        return FuncPartAnswer(reasoning=text, parts=list(parts), needs_points=points, keep_free=free)
+
+
+def _unknown(state: ReasonState, parts: list[int]) -> str | None:
+    """Parts to keep free may be hidden in the chosen view, as a mug's inside is."""
+    known = [part.number for part in state.obj.parts]
+    if wrong := sorted(set(parts) - set(known)):
+        offered = ", ".join(map(str, known))
+        return f"Part {wrong[0]} in keep_free is not one of the object's parts. Choose from: {offered}."
+    return None
 
 
 def _out_of_reach(state: ReasonState, parts: list[int]) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from prompts.schemas import GraspTypeAnswer
+from zdg_jax.hands.grasp_types import PAPER_TYPES
+from zdg_jax.hands.model import GraspType as Kind
+from zdg_jax.reasoning.config import Types
 from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.protocol import Question
 from zdg_jax.reasoning.query import Query, Stage
@@ -17,6 +20,8 @@ from zdg_jax.reasoning.stages.direction import MARKED
 from zdg_jax.reasoning.state import ReasonState
 
 _FROM_TABLE = 1.0
+#: Of a region smaller than this a hand can't wrap much, metres: then size may overrule the table.
+_SMALL = 0.035
 
 
 class GraspTypeObservations(RegionObservations):
@@ -34,7 +39,7 @@ class GraspType(Stage[GraspTypeAnswer]):
     needs, gives = ("direction", "direction_vector"), ("grasp_type",)
 
     def build_query(self, state: ReasonState) -> Query[GraspTypeAnswer]:
-        kinds = state.hand.grasp_types
+        kinds = offered_types(state.hand.grasp_types, state.config.types)
         assert state.direction_vector is not None
         return self.query(
             state,
@@ -60,7 +65,7 @@ class GraspType(Stage[GraspTypeAnswer]):
     def answer_by_rules(self, question: Question[Any]) -> GraspTypeAnswer:
         """The table's grasp type, checked against the size of the region."""
         observed, plan = planned(question, GraspTypeObservations)
-        scores = grasp_scores(observed, plan)
+        scores = grasp_scores(observed, plan, question.candidates)
         order = {c: k for k, c in enumerate(question.candidates)}
         # Types that a card adds and this table does not know come last.
         ranking = sorted(order, key=lambda c: (-scores.get(c, -1.0), order[c]))
@@ -80,23 +85,40 @@ def _thickness(state: ReasonState) -> float:
     return float(np.average([d.thickness for d in held], weights=[max(d.area_share, 1e-9) for d in held]))
 
 
-def grasp_scores(observed: GraspTypeObservations, plan: Plan) -> dict[str, float]:
+def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str, ...]) -> dict[str, float]:
     """1 for the table's type, plus how well the region's size suits each type, 0..0.9.
 
-    A type that `SUITS` does not know comes last.
+    The table's finer type stands for its paper's where it is offered; then a wrap of what is too small to be
+    wrapped counts half. A type that `SUITS` does not know comes last.
     """
-    return {
-        kind: suits(observed) + (_FROM_TABLE if kind == plan.rule.grasp else 0.0)
-        for kind, suits in SUITS.items()
-    }
+    rule = plan.rule
+    wanted = rule.finer if rule.finer in offered else rule.grasp
+    misfits = "pinch" in offered and wanted == "wrap-grasp" and observed.region_extents[0] < _SMALL
+    table = 0.5 * _FROM_TABLE if misfits else _FROM_TABLE
+    return {kind: suits(observed) + (table if kind == wanted else 0.0) for kind, suits in SUITS.items()}
+
+
+def offered_types(kinds: Mapping[str, Kind], which: Types) -> dict[str, Kind]:
+    """The types of a hand's card; with "paper" those of AffordPose's five that it has, if any.
+
+    Args:
+      kinds: of the hand.
+      which: see `ReasonConfig.types`.
+    """
+    paper = {name: kind for name, kind in kinds.items() if name in PAPER_TYPES}
+    return paper if which == "paper" and paper else dict(kinds)
 
 
 #: How well a region suits a grasp type, 0 to 0.9. Its second extent: a bar of 1-4 cm suits handle-grasp, 4-9
-#: cm wrap-grasp; its third: under 1.5 cm lift. Press and twist only ever come from the table of tasks.
+#: cm wrap-grasp; its third: under 1.5 cm lift; its first: under 2 cm pinch. The others only ever come from
+#: the table of tasks.
 SUITS: dict[str, Callable[[GraspTypeObservations], float]] = {
     "handle-grasp": lambda seen: 0.9 * plateau(seen.region_extents[1], 0.004, 0.012, 0.040, 0.060),
     "wrap-grasp": lambda seen: 0.9 * plateau(seen.region_extents[1], 0.025, 0.045, 0.090, 0.140),
     "press": lambda seen: 0.0,
     "lift": lambda seen: 0.9 * max(1 - ramp(seen.region_extents[2], 0.008, 0.02), 0.3),
     "twist": lambda seen: 0.0,
+    "tripod": lambda seen: 0.0,
+    "pinch": lambda seen: 0.95 * (1 - ramp(seen.region_extents[0], 0.020, 0.035)),
+    "index-extension": lambda seen: 0.0,
 }
