@@ -69,7 +69,16 @@ class SynthResult:
         line = f"{counts}: see {self.out / 'report.html'}"
         if self.num_good:
             return line
-        return f"{line}\nno kept grasp is good: too deep, dropped by the gravity test, or not reached freely"
+        return f"{line}\nno kept grasp is good: {self._why_not_good()}"
+
+    def _why_not_good(self) -> str:
+        from sim_eval.select.rank import LIMITS, lacks
+
+        columns = self.kept.columns
+        if not set(LIMITS) <= set(columns):
+            return "they were not measured"
+        counts = {why: int(lacking.sum()) for why, lacking in lacks(columns).items()}
+        return ", ".join(f"{n} {why}" for why, n in counts.items() if n)
 
 
 def _count(grasps: Grasps, flag: str) -> int:

@@ -16,6 +16,7 @@ LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
 #: Limits that older files do not know.
 NEWER_LIMITS = {"self_pen_cm": 0.05, "posture_deg": 5.0}
 LEAST_SHARE = 0.5
+_FLAGS = ("thumb_contact", "approach_free")
 # P.Dep looks at skin vertices only; a finger through a mug's wall shows in the object's points inside it.
 PIERCING_CM = 0.3
 #: Of grasps that hold, one this deep in the object comes after those that are not, cm.
@@ -91,24 +92,34 @@ def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
 
 
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
-    """Meets every limit, touches with the thumb and after the gravity test, is reached freely, leaves free
-    what the task needs, and holds.
+    """Lacks nothing of `lacks`."""
+    return ~np.logical_or.reduce(list(lacks(columns).values()))
 
-    What a file does not know is not asked for.
+
+def lacks(columns: Mapping[str, np.ndarray]) -> dict[str, Bool[np.ndarray, " grasps"]]:
+    """What keeps grasps from being good, in words, and which they are; the unknown is not asked for.
+
+    Args:
+      columns: `LIMITS` and `contact_end`, and whatever else is known.
     """
     count = len(np.asarray(columns["p_dep_cm"]))
-    within = [np.asarray(columns[name], dtype=float) <= limit for name, limit in LIMITS.items()]
-    for name, limit in NEWER_LIMITS.items():
-        within.append(~(np.asarray(columns.get(name, np.zeros(count)), dtype=float) > limit))
-    touches = np.asarray(columns["contact_end"], dtype=float) > 0
-    known = {
+    value = {
         name: np.asarray(columns.get(name, np.full(count, np.nan)), dtype=float)
-        for name in ("approach_free", "thumb_contact", "hold_share", "blocked_share")
+        for name in (*LIMITS, *NEWER_LIMITS, *_FLAGS, "contact_end", "hold_share", "blocked_share")
     }
-    meets = [~(known[name] == 0.0) for name in ("approach_free", "thumb_contact")]
-    return np.logical_and.reduce(
-        [*within, touches, *meets, ~(known["hold_share"] < LEAST_SHARE), ~(known["blocked_share"] > COVERED)]
-    )
+    beyond = {name: ~(value[name] <= limit) for name, limit in LIMITS.items()}
+    beyond |= {name: value[name] > limit for name, limit in NEWER_LIMITS.items()}
+    no = {name: value[name] == 0.0 for name in _FLAGS}
+    return {
+        "too deep in the object": beyond["p_dep_cm"] | beyond["p_vol_cm3"],
+        "dropped by the gravity test": beyond["sim_dis_cm"] | ~(value["contact_end"] > 0),
+        "standing in itself": beyond["self_pen_cm"],
+        "no natural posture": beyond["posture_deg"],
+        "thumb off the object": no["thumb_contact"],
+        "not reached freely": no["approach_free"],
+        "lost in most perturbed tests": value["hold_share"] < LEAST_SHARE,
+        "over what the task needs free": value["blocked_share"] > COVERED,
+    }
 
 
 def rank(
@@ -148,8 +159,8 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
     By, in this order: on the right part, covering nothing that is to stay free; withstands six forces and is
-    reached freely; natural, with the thumb on the object; not deep; in force closure; how far it strays from the regions; the hypothesis' tier;
-    forces withstood; score.
+    reached freely; natural, with the thumb on the object; not deep; in force closure; how far it strays from
+    the regions; the hypothesis' tier; forces withstood; score.
 
     Args:
       grasps: with the columns of the closing and of `measure_shape`.
