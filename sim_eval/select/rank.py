@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
-from zdg_jax.refine.hypotheses import REASONED, TIERS
+from zdg_jax.refine.hypotheses import LAID, REASONED, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
 # the object, is reached freely, and survives at least half of its perturbed tests, as far as each is known.
@@ -29,6 +29,8 @@ COVERED = 0.02
 #: Share of the candidates that the reasoned hypothesis gives, and of the kept ones that any one may give
 #: while others of its tier hold too.
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
+#: What no force closure, a step of straying and a tier count, in units of the energy.
+_NO_CLOSURE, _STRAYING, _TIER = 1.0, 0.5, 0.5
 
 
 def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
@@ -46,10 +48,10 @@ def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
 def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
-    The reasoned hypothesis gives two fifths, the others as many each, the best of each first: on the right
-    part before beside it, natural before unnatural, then by score. What is left over is filled up with the
-    next ones. Energies of different grasp types are not compared: a pinch, which is asked for fewer contacts,
-    would always win.
+    The reasoned hypothesis, or the one laid in the hand, gives two fifths, the others as many each, the best
+    of each first: on the right part before beside it, natural before unnatural, then by score. What is left
+    over is filled up with the next ones. Energies of different grasp types are not compared: a pinch, which
+    is asked for fewer contacts, would always win.
 
     Args:
       grasps: with `score`, `self_pen_cm` and `posture_deg`.
@@ -60,9 +62,10 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     wrong = misplaced(grasps)
     order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable], wrong[usable]))]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
-    others = max(1, len(mine) - (REASONED.name in mine))
+    lead = LAID.name if LAID.name in mine else REASONED.name
+    others = max(1, len(mine) - (lead in mine))
     own = count if len(mine) == 1 else round(_OWN_SHARE * count)
-    quota = {name: own if name == REASONED.name else (count - own) // others for name in mine}
+    quota = {name: own if name == lead else (count - own) // others for name in mine}
     chosen = [row for name, rows in mine.items() for row in rows[: max(1, quota[name])]]
     rest = [row for row in order if row not in set(chosen)]
     return np.array((chosen + rest)[:count], np.int64)
@@ -159,8 +162,12 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
     By, in this order: on the right part, covering nothing that is to stay free; withstands six forces and is
-    reached freely; natural, with the thumb on the object; not deep; in force closure; how far it strays from
-    the regions; the hypothesis' tier; forces withstood; score.
+    reached freely; natural, with the thumb on the object; not deep; then by
+
+      score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier,
+
+    how far it strays from the regions in steps of `STRAYS`, and the tier of its hypothesis. As keys of their
+    own, one before the other, they put grasps of twice the energy first.
 
     Args:
       grasps: with the columns of the closing and of `measure_shape`.
@@ -174,7 +181,16 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     off = off_region(grasps)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     held = -np.asarray(c["six_force_held"], float)
-    return np.lexsort((c["score"], held, tier, strays, ~closure, deep, odd, ~holds, misplaced(grasps)))
+    cost = _over_best(grasps) + _NO_CLOSURE * ~closure + _STRAYING * strays + _TIER * tier
+    return np.lexsort((held, cost, deep, odd, ~holds, misplaced(grasps)))
+
+
+def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
+    """Score over the least one of the same grasp type: energies of different types are not compared."""
+    score = np.asarray(grasps["score"], float)
+    kinds = np.asarray(grasps.columns.get("grasp_type", np.full(len(grasps), "")), str)
+    best = {kind: np.min(score[kinds == kind]) for kind in np.unique(kinds)}
+    return score - np.array([best[kind] for kind in kinds])
 
 
 def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:

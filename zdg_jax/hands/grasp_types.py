@@ -14,7 +14,7 @@ from zdg_jax.hands.io.hand_spec import HandCard
 from zdg_jax.hands.keypoints import Goal, fit
 from zdg_jax.hands.kinematics import posed, posed_in_palm
 from zdg_jax.hands.model import GraspType, HandModel
-from zdg_jax.pose import IDENTITY
+from zdg_jax.pose import IDENTITY, unit
 
 #: AffordPose's types, the paper's set (III-B).
 PAPER_TYPES = ("handle-grasp", "wrap-grasp", "press", "lift", "twist")
@@ -101,6 +101,7 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
         contact_prior=by_link[hand.skin_link] * palmar,
         description=description,
         contact=dict(contact),
+        bar=(np.array(told.bar.point), unit(np.array(told.bar.tail))) if told and told.bar else None,
     )
 
 

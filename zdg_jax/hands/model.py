@@ -108,12 +108,15 @@ class GraspType:
       contact_prior: C of eqs. 6-7, one probability a skin vertex.
       description: one line for prompts.
       contact: the card's probabilities by link, before the back of the hand is taken out.
+      bar: how a long thing lies in it, palm frame: a point on its axis, metres, and the unit vector to its
+        tail, the end that does not work; None where that is left open.
     """
 
     joints: Float[np.ndarray, " active"]
     contact_prior: Float[np.ndarray, " vertices"]
     description: str
     contact: Mapping[str, float] = field(default_factory=dict)
+    bar: tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]] | None = None
 
 
 # eq=False: compared and hashed by identity, so that compiled functions can be cached per hand.

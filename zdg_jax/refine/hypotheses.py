@@ -47,6 +47,8 @@ class Neighbour:
 
 
 REASONED = Neighbour("reasoned", tier=0)
+#: As the card of the grasp type says that a long thing lies in it; preferred to the reasoned one.
+LAID = Neighbour("laid in the hand", tier=-1)
 #: In the order in which they are taken.
 NEIGHBOURS = (
     Neighbour("tilted 45", tilt=45.0),
@@ -60,9 +62,11 @@ NEIGHBOURS = (
     Neighbour("swung 45", swing=45.0),
 )
 assert 1 + len(NEIGHBOURS) == MOST_HYPOTHESES
-TIERS: Mapping[str, int] = {n.name: n.tier for n in (REASONED, *NEIGHBOURS)}
+TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, REASONED, *NEIGHBOURS)}
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
 _SHARE = 10
+#: Length over width from which on a thing is long, and how far before its middle it is held.
+_LONG, _FORWARD = 3.0, 0.15
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def hypotheses(
 
     A neighbour R' = R Rot_x(tilt) Rot_y(swing) Rot_z(turn) that comes from another side starts at
     T' = Intersect(ray(C, -D_palm), H_obj) (eq. 1), C the mean of M_hand^3d. With few starts there are fewer
-    neighbours. A neighbour of a type that the hand's card lacks is left out.
+    neighbours. A neighbour of a type that the hand's card lacks is left out. Where the type says how a long
+    thing lies in it, that is one of them (`laid`), with two shares.
 
     Args:
       hand, obj: the hand and the object.
@@ -98,9 +103,15 @@ def hypotheses(
     chosen = known[: max(0, min(count - 1, num // each - 1))]
     if not chosen:
         return [Hypothesis(REASONED.name, initial, num)]
+    lying = laid(hand, obj, grasp)
+    if lying is not None:
+        chosen = chosen[:-1]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded_hull(np.asarray(obj.mesh.vertices), EXPANSION)
-    found = [Hypothesis(REASONED.name, initial, num - each * len(chosen))]
+    found = []
+    if lying is not None:
+        found.append(Hypothesis(LAID.name, lying, 2 * each))
+    found.insert(0, Hypothesis(REASONED.name, initial, num - each * (len(chosen) + 2 * len(found))))
     for n in chosen:
         turn = Rotation.from_euler("XYZ", [n.tilt, n.swing, n.turn], degrees=True).as_matrix()
         R = initial.R_obj_palm @ turn
@@ -108,3 +119,35 @@ def hypotheses(
         kind = other if n.other_type else initial.grasp_type
         found.append(Hypothesis(n.name, replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind), each))
     return found
+
+
+def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> InitialGrasp | None:
+    """The reasoned grasp turned so that what is held lies in the hand as its grasp type says.
+
+    R' = Rot(R u -> -t) R with u the bar's tail in the palm and t the held region's axis, towards the side on
+    which the reasoned hand has its thumb; T' = C + 0.15 L t - R' b with L the region's length and b the bar's
+    point, so that it is held somewhat towards its working end.
+
+    Args:
+      hand, obj: the hand and the object.
+      grasp: with guidance and an initial grasp.
+    Returns: None where the type says nothing, or what is held is not long (less than three times its width).
+    """
+    initial, guidance = grasp.initial, grasp.guidance
+    assert initial is not None
+    assert guidance is not None
+    bar = hand.grasp_types[initial.grasp_type].bar
+    points = obj.samples.points[guidance.hand_mask]
+    if bar is None or len(points) < 4:
+        return None
+    point, tail = bar
+    center = points.mean(axis=0)
+    axes = np.linalg.svd(points - center, full_matrices=False)[2]
+    extents = np.ptp((points - center) @ axes.T, axis=0)
+    if extents[0] < _LONG * extents[1]:
+        return None
+    R = np.asarray(initial.R_obj_palm)
+    tip = axes[0] * (1.0 if axes[0] @ R[:, 1] * tail[1] >= 0 else -1.0)
+    R = Rotation.align_vectors(-tip[None], (R @ tail)[None])[0].as_matrix() @ R
+    at = center + _FORWARD * extents[0] * tip
+    return replace(initial, p_obj_palm=at - R @ point, R_obj_palm=R)

@@ -46,6 +46,13 @@ class Follow(_Strict):
     offset: float = 0.0
 
 
+class BarCard(_Strict):
+    """How a long thing lies in a grasp type, palm frame: a point on its axis, metres, and to its end."""
+
+    point: tuple[float, float, float]
+    tail: tuple[float, float, float]
+
+
 class GraspTypeCard(_Strict):
     """theta' in degrees by active joint (others 0) and contact probability by link.
 
@@ -55,6 +62,7 @@ class GraspTypeCard(_Strict):
     description: str | None = None
     joints: dict[str, float] | None = None
     contact: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
+    bar: BarCard | None = None
 
 
 class Servo(_Strict):
