@@ -50,6 +50,7 @@ def labels(answer: object) -> tuple[str, ...]:
     d = answer.model_dump()  # type: ignore[attr-defined]
     d.pop("reasoning")
     d.pop("needs_points", None)
+    d.pop("keep_free", None)
     return tuple(str(x) for v in d.values() for x in (v if isinstance(v, list) else [v]))
 
 

@@ -15,8 +15,8 @@ from zdg_jax.hands import load_hand
 from zdg_jax.objects.hull import EXPANSION, expanded_hull
 from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.config import MOST_HYPOTHESES
-from zdg_jax.refine.hypotheses import NEIGHBOURS, PINCH, REASONED, hypotheses
-from zdg_jax.refine.problem import jittered
+from zdg_jax.refine.hypotheses import LAID, NEIGHBOURS, PINCH, REASONED, hypotheses, laid
+from zdg_jax.refine.problem import BATCHES, SAMPLES, build_problem, jittered
 
 
 def test_one_hypothesis_is_the_papers() -> None:
@@ -86,3 +86,46 @@ def test_hypotheses_are_refined_as_each_would_be_alone() -> None:
 def test_a_number_out_of_range_is_refused(count: int) -> None:
     with pytest.raises(UserError, match="hypotheses"):
         RefineConfig(hypotheses=count)
+
+
+def test_a_long_thing_lies_in_the_hand_as_its_type_says() -> None:
+    hand, obj = load_hand("human16"), shape("rod")
+    grasp = grasp_on(obj)
+    assert grasp.initial is not None
+    assert grasp.guidance is not None
+    tripod = replace(grasp, initial=replace(grasp.initial, grasp_type="tripod"))
+    bar = hand.grasp_types["tripod"].bar
+    assert bar is not None
+    found = laid(hand, obj, tripod)
+    assert found is not None
+    held = obj.samples.points[grasp.guidance.hand_mask]
+    axis = np.linalg.svd(held - held.mean(axis=0), full_matrices=False)[2][0]
+    tail = found.R_obj_palm @ bar[1]
+    assert abs(axis @ tail) == pytest.approx(1.0, abs=1e-9)
+    off = found.R_obj_palm @ bar[0] + found.p_obj_palm - held.mean(axis=0)
+    assert np.linalg.norm(np.cross(off, axis)) < 1e-9  # on the axis
+    assert off @ tail < 0  # towards the working end, where the reasoned hand has its thumb
+    assert tail @ grasp.initial.R_obj_palm[:, 1] * bar[1][1] < 1e-9
+    named = {h.name: h.num for h in hypotheses(hand, obj, tripod, 8, 64)}
+    assert sum(named.values()) == 64
+    assert named[LAID.name] == 2 * min(named.values())
+    assert laid(hand, obj, grasp) is None  # a handle-grasp leaves it open
+    block = grasp_on(shape("box"))
+    assert block.initial is not None
+    assert (
+        laid(hand, shape("box"), replace(block, initial=replace(block.initial, grasp_type="tripod"))) is None
+    )
+
+
+def test_points_to_keep_free_are_samples_of_more_than_one_hypothesis_alone() -> None:
+    hand, obj = load_hand("human16"), shape("rod")
+    grasp = grasp_on(obj)
+    assert grasp.guidance is not None
+    center = obj.samples.points[grasp.guidance.hand_mask].mean(axis=0)
+    free = center + np.array([[0.05, 0.0, 0.0], [0.0, 0.05, 0.0]])
+    grasp = replace(grasp, guidance=replace(grasp.guidance, free_points=free))
+    want = {tuple(p) for p in (free @ obj.field.R_field_obj.T).round(9)}
+    for count, there in ((1, False), (2, True)):
+        problem = build_problem(hand, obj, grasp, RefineConfig(hypotheses=count))
+        rows = problem.object_samples.transpose(0, 2, 1).reshape(BATCHES * SAMPLES, 3)
+        assert ({tuple(p) for p in rows.round(9)} & want == want) is there

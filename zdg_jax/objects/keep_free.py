@@ -22,6 +22,10 @@ SPACING, OFF_WALL, OVER_MOUTH = 0.008, 0.004, 0.032
 #: A thumb may hook over the rim: so deep under it points stay off the wall by a thumb, metres.
 RIM, THUMB = 0.020, 0.014
 MOST = 512
+#: Stands among parts for the table that the object stands on; its points lie so far below the object and
+#: reach so far around it, metres.
+TABLE = 0
+BELOW, AROUND = (0.003, 0.011), 0.04
 
 
 def keep_free_points(
@@ -30,16 +34,20 @@ def keep_free_points(
     """Points in the air that the hand must leave free, object frame, metres; at most `MOST`.
 
     Over a part p the points o_s + h n_s of its samples s that lie 2 cm or more from what is held, h = 4 and
-    10 mm. Of a concave part, the inside of a vessel, the air in its convex hull and 3 cm over its mouth.
+    10 mm. Of a concave part, the inside of a vessel, the air in its convex hull and 3 cm over its mouth. Of
+    the table a grid 3 and 11 mm below the object.
 
     Args:
       obj: the object.
-      parts: numbers of the parts to keep free.
+      parts: numbers of the parts to keep free; `TABLE` for the table.
       held: the samples that the hand shall touch.
     """
     far = _away(obj, held)
     found = []
     for number in parts:
+        if number == TABLE:
+            found.append(_under(obj))
+            continue
         part = next(p for p in obj.parts if p.number == number)
         mask = obj.part_mask((number,))
         inside = _mouth(obj, mask) if part.descriptor.concave else np.zeros((0, 3))
@@ -53,6 +61,13 @@ def _away(obj: ObjectModel, held: Bool[np.ndarray, " samples"]) -> Bool[np.ndarr
     if not held.any():
         return np.ones(len(points), bool)
     return np.asarray(KDTree(points[held]).query(points)[0] >= CLEARANCE)
+
+
+def _under(obj: ObjectModel) -> Float[np.ndarray, "points 3"]:
+    low, high = obj.mesh.bounds
+    x, z = (np.arange(low[k] - AROUND, high[k] + AROUND, SPACING) for k in (0, 2))
+    grid = np.stack(np.meshgrid(x, [low[1] - depth for depth in BELOW], z, indexing="ij"), axis=-1)
+    return grid.reshape(-1, 3)
 
 
 def _over(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Float[np.ndarray, "points 3"]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from sim_eval.metrics import contact
-from sim_eval.select.score import off_region_ratio
+from sim_eval.select.score import blocked_share, off_region_ratio
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands.kinematics import posed_skin, posed_spheres
 from zdg_jax.objects import load_object, signed_distance
 
 
@@ -35,3 +35,17 @@ def test_off_region_ratio_is_the_share_of_touching_fingers_beside_the_region() -
         touch, contact.on_part(skin, obj.samples.points, half), hand.skin_finger
     )
     assert abs(1 - ratio[0] - share(half)[0]) < 0.02
+
+
+def test_blocked_share_is_the_share_of_free_points_in_the_hand() -> None:
+    hand = load_hand("human16")
+    pose, joints = (
+        np.array([[0.1, 0.2, 0.3, 1.0, 0, 0, 0], np.full(7, np.nan)]),
+        np.tile(hand.open_joints, (2, 1)),
+    )
+    centers = np.asarray(posed_spheres(hand, pose[:1], joints[:1]))[0]
+    free = np.concatenate([centers[:3], centers[:1] + 5.0])
+    share = blocked_share(hand, free, pose, joints)
+    assert share[0] == 0.75
+    assert np.isnan(share[1])
+    assert blocked_share(hand, np.zeros((0, 3)), pose, joints).tolist() == [0, 0]

@@ -119,7 +119,7 @@ class AffordanceTable(_Row):
             used = {r for rule in rules for r in (*rule.held, *rule.touch, *rule.toward, *rule.free)} | set(
                 row.roles
             )
-            if unknown := used - {"hold"} - set(self.roles):
+            if unknown := used - {"hold", "table"} - set(self.roles):
                 raise ValueError(f"{name}: unknown roles {sorted(unknown)}; known are {sorted(self.roles)}")
             for rule in rules:
                 if not set(rule.held) & set(row.roles):

@@ -7,6 +7,7 @@ from typing import Any
 from scipy.spatial import KDTree
 
 from prompts.schemas import FuncPartAnswer
+from zdg_jax.objects.keep_free import TABLE
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.query import Dialogue, Query, Stage, outside
@@ -85,12 +86,13 @@ class FuncPart(Stage[FuncPartAnswer]):
         points = plan.rule.points and special and parts == ranking[0]
         text = parts_in_words(plan, question, parts)
         free = [n for n in plan.parts_of(plan.rule.free) if n not in {*parts, *hand}]
+        free += [TABLE] if "table" in plan.rule.free else []
         return FuncPartAnswer(reasoning=text, parts=list(parts), needs_points=points, keep_free=free)
 
 
 def _unknown(state: ReasonState, parts: list[int]) -> str | None:
     """Parts to keep free may be hidden in the chosen view, as a mug's inside is."""
-    known = [part.number for part in state.obj.parts]
+    known = [TABLE, *(part.number for part in state.obj.parts)]
     if wrong := sorted(set(parts) - set(known)):
         offered = ", ".join(map(str, known))
         return f"Part {wrong[0]} in keep_free is not one of the object's parts. Choose from: {offered}."
