@@ -48,6 +48,7 @@ class DirectionAnswer(StageAnswer):
     """From which side the hand comes (paper III-B)."""
 
     direction: str = Field(description="One of the listed directions.")
+    any_side: bool = Field(default=False, description="True only if every other side would do as well.")
 
 
 class GraspTypeAnswer(StageAnswer):

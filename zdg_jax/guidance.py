@@ -19,6 +19,7 @@ class ContactGuidance:
       p_obj_points: (thumb, index) key points in metres, or None where the stage was omitted.
       part_ids: the numbers of the hand part(s), as marked in the pictures.
       func_part_ids: the numbers of the functional-finger part(s).
+      any_side: the hand may come from any other side as well.
       free_points: points in the air that the hand must leave free, metres (`objects.keep_free`).
     """
 
@@ -27,6 +28,7 @@ class ContactGuidance:
     p_obj_points: Float[np.ndarray, "2 3"] | None
     part_ids: tuple[int, ...]
     func_part_ids: tuple[int, ...]
+    any_side: bool = False
     free_points: Float[np.ndarray, "points 3"] = field(default_factory=lambda: np.zeros((0, 3)))
 
 

@@ -193,6 +193,36 @@ def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
     return score - np.array([best[kind] for kind in kinds])
 
 
+def firm(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Hold, meet what else is asked of a good one as far as it is known, are not deep and on the regions."""
+    c = grasps.columns
+    fine = held(grasps) & ~unnatural(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
+    if set(LIMITS) <= set(c):
+        fine &= good(c)
+    return fine & (off_region(grasps) <= STRAYS[0])
+
+
+def around(grasps: Grasps, count: int) -> Int[np.ndarray, " kept"]:
+    """`count` numbers of grasps in order, of which the firm ones come from as many sides as they can.
+
+    The first firm one, then again and again the one whose wrist is turned furthest from the nearest of those
+    chosen, 2 arccos |q . q'|. The others fill up what is left.
+
+    Args:
+      grasps: closed on, best first.
+      count: how many.
+    """
+    fine = [int(row) for row in np.flatnonzero(firm(grasps))]
+    q = grasps.hand_pose[:, 3:]
+    turn = 2.0 * np.arccos(np.clip(np.abs(q @ q.T), 0.0, 1.0))
+    chosen: list[int] = fine[:1]
+    while len(chosen) < min(count, len(fine)):
+        rest = [row for row in fine if row not in chosen]
+        chosen.append(max(rest, key=lambda row: (turn[row, chosen].min(), -row)))
+    others = [row for row in range(len(grasps)) if row not in chosen]
+    return np.array((chosen + others)[:count], np.int64)
+
+
 def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
     """The first `keep` numbers of grasps in order, of which no hypothesis gives more than three quarters.
 
@@ -202,9 +232,7 @@ def spread(grasps: Grasps, keep: int) -> Int[np.ndarray, " kept"]:
       grasps: measured, best first.
       keep: how many.
     """
-    names, c = hypothesis_of(grasps), grasps.columns
-    off = off_region(grasps)
-    fine = held(grasps) & good(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM) & (off <= STRAYS[0])
+    names, fine = hypothesis_of(grasps), firm(grasps)
     first = list(range(min(keep, len(grasps))))
     if not first:
         return np.zeros(0, np.int64)

@@ -20,7 +20,7 @@ from sim_eval.measure import measure_shape
 from sim_eval.protocols.perturbed import hold_share
 from sim_eval.select import SelectBy
 from sim_eval.select.closing import close_and_test, plan_closing
-from sim_eval.select.rank import candidates, good, held, rank, rank_by_hold, shortlist, spread
+from sim_eval.select.rank import around, candidates, good, held, rank, rank_by_hold, shortlist, spread
 from sim_eval.select.score import with_off_region_penalty
 from sim_eval.simobject import sim_object
 from zdg_jax.grasps import Grasps, concat
@@ -82,7 +82,8 @@ def select(
     """
     grasps = with_off_region_penalty(hand, obj, grasps, guidance)
     if by == "hold" and choose:
-        kept, simulated = _by_hold(hand, obj, grasps, keep, part, threads)
+        any_side = guidance is not None and guidance.any_side
+        kept, simulated = _by_hold(hand, obj, grasps, keep, any_side, part, threads)
     else:
         kept, simulated = _by_gravity(hand, obj, grasps, keep, part, choose, threads)
         if close:
@@ -180,20 +181,24 @@ def _by_hold(
     obj: ObjectModel,
     grasps: Grasps,
     keep: int,
+    any_side: bool,
     part: Bool[np.ndarray, " samples"] | None,
     threads: int | None,
 ) -> tuple[Grasps, int]:
-    """Those that withstand six forces, natural ones first, from several hypotheses; see `rank`."""
+    """Those that withstand six forces, natural ones first, from several hypotheses or sides; see `rank`."""
     listed = grasps.with_columns(measure_shape(hand, obj, grasps.hand_pose, grasps.joints, only=FOUND_BY))
     listed = listed.take(candidates(listed, CLOSED * keep))
     if not len(listed):
         return listed, 0
     tried = closed(hand, obj, listed, threads)
     tried = tried.with_columns(measure_shape(hand, obj, tried.hand_pose, tried.joints, part, RANKED_BY))
-    tried = measured(hand, obj, tried.take(rank_by_hold(tried)[: MEASURED * keep]), part, threads)
+    tried = tried.take(rank_by_hold(tried))
+    first = around(tried, MEASURED * keep) if any_side else np.arange(min(MEASURED * keep, len(tried)))
+    tried = measured(hand, obj, tried.take(first), part, threads)
     falls = ~good(tried.columns)  # it is told by the gravity test alone, or by what was ranked by already
     tried = tried.take(np.lexsort((falls, ~held(tried))))
-    return _surely(hand, obj, tried.take(spread(tried, keep)), threads), len(listed)
+    chosen = around(tried, keep) if any_side else spread(tried, keep)
+    return _surely(hand, obj, tried.take(chosen), threads), len(listed)
 
 
 def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:

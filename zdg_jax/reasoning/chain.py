@@ -198,7 +198,7 @@ def _guidance(state: ReasonState) -> ContactGuidance:
     func = state.func_mask if state.func_mask is not None else hand
     free = keep_free_points(state.obj, state.keep_free, hand | func)
     if state.given is None:
-        return ContactGuidance(hand, func, state.p_obj_points, state.hand_parts, state.func_parts, free)
-    # Rows, pictures and metrics know the geometric parts; segments mean something in one view only.
-    own, other = parts_under(state.given, hand), parts_under(state.given, func)
-    return ContactGuidance(hand, func, state.p_obj_points, own, other, free)
+        own, other = state.hand_parts, state.func_parts
+    else:  # rows, pictures and metrics know the geometric parts; segments mean something in one view only
+        own, other = parts_under(state.given, hand), parts_under(state.given, func)
+    return ContactGuidance(hand, func, state.p_obj_points, own, other, state.any_side, free)

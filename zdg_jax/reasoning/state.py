@@ -54,6 +54,7 @@ class ReasonState:
     p_obj_points: Float[np.ndarray, "2 3"] | None = None
     # direction
     direction: str = ""
+    any_side: bool = False
     direction_vector: Float[np.ndarray, "3"] | None = None
     p_obj_palm: Float[np.ndarray, "3"] | None = None
     R_candidates: Float[np.ndarray, "k 3 3"] | None = None

@@ -61,8 +61,20 @@ NEIGHBOURS = (
     Neighbour("turned 45", turn=45.0),
     Neighbour("swung 45", swing=45.0),
 )
-assert 1 + len(NEIGHBOURS) == MOST_HYPOTHESES
-TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, REASONED, *NEIGHBOURS)}
+#: In place of them where the hand may come from any side.
+AROUND = (
+    Neighbour("around, tilted -90", tilt=-90.0, tier=0),
+    Neighbour("around, tilted 90", tilt=90.0, tier=0),
+    Neighbour("around, swung 90", swing=90.0, tier=0),
+    Neighbour("around, swung -90", swing=-90.0, tier=0),
+    Neighbour("around, turned 90", turn=90.0, tier=0),
+    Neighbour("around, other type", other_type=True, tier=0),
+    Neighbour("around, turned 180", turn=180.0, tier=0),
+    Neighbour("around, tilted 45", tilt=45.0, tier=0),
+    Neighbour("around, other type, tilted -90", tilt=-90.0, other_type=True, tier=0),
+)
+assert MOST_HYPOTHESES == 1 + len(NEIGHBOURS) == 1 + len(AROUND)
+TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, REASONED, *NEIGHBOURS, *AROUND)}
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
 _SHARE = 10
 #: Length over width from which on a thing is long, and how far before its middle it is held.
@@ -98,7 +110,8 @@ def hypotheses(
     assert initial is not None
     assert guidance is not None
     other = OTHER.get(initial.grasp_type, PINCH)
-    known = [n for n in NEIGHBOURS if not n.other_type or other in hand.grasp_types]
+    near = AROUND if guidance.any_side else NEIGHBOURS
+    known = [n for n in near if not n.other_type or other in hand.grasp_types]
     each = max(2, num // _SHARE)
     chosen = known[: max(0, min(count - 1, num // each - 1))]
     if not chosen:

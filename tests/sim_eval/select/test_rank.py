@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sim_eval.select import rank as selection
 from tests.sim_eval.select.things import refined_batch
+from zdg_jax.grasps import Grasps
 
 NUMBERS = st.floats(0, 10, allow_nan=False, width=32)
 
@@ -65,3 +66,54 @@ def test_shortlist_leaves_out_failures_and_keeps_the_order_of_ties() -> None:
     assert selection.shortlist(grasps, 2).tolist() == [2, 4]
     assert selection.shortlist(grasps, 99).tolist() == [2, 4, 0]
     assert selection.shortlist(refined_batch(pose, joints, energy, ["refine_nan"] * 5), 3).tolist() == []
+
+
+def test_what_a_grasp_lacks_is_said_by_name() -> None:
+    inside = columns([0.3], [3.0], [2.0], [True])
+    assert not any(lacking.any() for lacking in selection.lacks(inside).values())
+    for name, value, why in (
+        ("p_dep_cm", 0.4, "too deep in the object"),
+        ("sim_dis_cm", 3.0, "dropped by the gravity test"),
+        ("self_pen_cm", 0.1, "standing in itself"),
+        ("posture_deg", 9.0, "no natural posture"),
+        ("thumb_contact", 0.0, "thumb off the object"),
+        ("approach_free", 0.0, "not reached freely"),
+        ("hold_share", 0.2, "lost in most perturbed tests"),
+        ("blocked_share", 0.1, "over what the task needs free"),
+    ):
+        said = selection.lacks({**inside, name: np.array([value])})
+        assert [words for words, lacking in said.items() if lacking.any()] == [why]
+
+
+def closed_batch(count: int, **changed: np.ndarray) -> Grasps:
+    """Grasps that were closed on and hold, turned about y by 20 degrees each."""
+    half = np.deg2rad(10.0) * np.arange(count)
+    pose = np.stack([0 * half, 0 * half, 0 * half, np.cos(half), 0 * half, np.sin(half), 0 * half], axis=1)
+    ones, zeros = np.ones(count), np.zeros(count)
+    known = {
+        "six_force_suc": ones, "six_force_held": 6 * ones, "approach_free": ones, "thumb_contact": ones,
+        "self_pen_cm": zeros, "posture_deg": zeros, "p_dep_cm": zeros, "force_closure": ones,
+        "off_region": zeros, "grasp_type": np.array(["lift"] * count, object),
+    }  # fmt: skip
+    made = refined_batch(pose, np.zeros((count, 16)), list(zeros), ["ok"] * count)
+    return made.with_columns({**known, **changed})
+
+
+def test_around_takes_what_is_turned_furthest_and_firm_before_others() -> None:
+    assert selection.around(closed_batch(9), 3).tolist() == [0, 8, 4]
+    loose = np.ones(9)
+    loose[7:] = 0
+    assert selection.around(closed_batch(9, six_force_suc=loose), 3).tolist() == [0, 6, 3]
+    assert selection.around(closed_batch(3), 9).tolist() == [0, 2, 1]
+    assert selection.around(closed_batch(3, six_force_suc=np.zeros(3)), 2).tolist() == [0, 1]
+
+
+def test_of_those_that_hold_one_sum_decides_and_types_are_not_compared() -> None:
+    score = np.array([2.0, 1.0, 0.2, 0.9])
+    kinds = np.array(["wrap-grasp", "wrap-grasp", "lift", "lift"], object)
+    made = closed_batch(4, grasp_type=kinds).with_columns({"score": score})
+    assert selection.rank_by_hold(made).tolist() == [1, 2, 3, 0]
+    off = np.array([0.0, 0.0, 0.3, 0.0])  # two steps of straying count a unit of energy
+    assert selection.rank_by_hold(made.with_columns({"off_region": off})).tolist() == [1, 3, 0, 2]
+    covered = np.array([0.0, 0.1, 0.0, 0.0])
+    assert selection.rank_by_hold(made.with_columns({"blocked_share": covered})).tolist()[-1] == 1

@@ -44,9 +44,14 @@ class Rule(_Row):
 
 
 class Family(_Row):
-    """Shapes that are held alike."""
+    """Shapes that are held alike.
+
+    Attributes:
+      any_side: from whichever side, where they are only moved.
+    """
 
     about: str
+    any_side: bool = False
     roles: tuple[str, ...] = Field(min_length=1)
     rules: dict[Intent, Rule]
 

@@ -27,6 +27,7 @@ class Plan:
       told: how the thing became known: "named", "implied by the verb" or "guessed from its shape".
       fit: how well the shape agrees with its family, 0..1.
       rule: how it is held.
+      any_side: the hand may come from whichever side.
       roles: role -> part numbers, best first.
       holds: part sets for the whole hand, best first; never empty.
     """
@@ -36,6 +37,7 @@ class Plan:
     told: str
     fit: float
     rule: Rule
+    any_side: bool
     roles: dict[str, tuple[int, ...]]
     holds: tuple[tuple[int, ...], ...]
 
@@ -124,7 +126,9 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
             rule, role_names = part_rule(rule, *part), more
     roles = assign_roles(obj, role_names, table.roles)
     thing = row.name if row is not None else family
-    return Plan(reading, thing, told, fit, rule, roles, tuple(_holds(rule, roles, obj, table)))
+    any_side = reading.intent == "move" and part is None and table.families[family].any_side
+    holds = tuple(_holds(rule, roles, obj, table))
+    return Plan(reading, thing, told, fit, rule, any_side, roles, holds)
 
 
 # Small parts that stand out; what holds the whole thing (its handle) is the table's business.

@@ -92,7 +92,8 @@ class Direction(Stage[DirectionAnswer]):
 
     async def run(self, state: ReasonState, dialogue: Dialogue) -> None:
         """Ask once more if eq. 3 leaves no rotation."""
-        first = (await dialogue.ask(self.build_query(state))).direction
+        answer = await dialogue.ask(self.build_query(state))
+        first, state.any_side = answer.direction, answer.any_side
         if place_hand(state, first):
             return
         reason = (
@@ -100,7 +101,8 @@ class Direction(Stage[DirectionAnswer]):
             "surface near the palm face along the fingers (eq. 3). Choose another direction."
         )
         dialogue.refuse(reason)
-        second = (await dialogue.ask(self.build_query(state, feedback=(reason,)))).direction
+        answer = await dialogue.ask(self.build_query(state, feedback=(reason,)))
+        second, state.any_side = answer.direction, answer.any_side
         if second != first and place_hand(state, second):
             return
         # Neither choice leaves a rotation: the geometry gives no grounds to overrule the first one.
@@ -124,7 +126,7 @@ class Direction(Stage[DirectionAnswer]):
             f"axis, {100 * observed.blocked.get(best, 0.0):.0f} % of its way is blocked and it starts "
             f"{100 * observed.exit_distance.get(best, 0.0):.1f} cm from the region's centre."
         )
-        return DirectionAnswer(reasoning=text, direction=best)
+        return DirectionAnswer(reasoning=text, direction=best, any_side=plan.any_side)
 
 
 def place_hand(state: ReasonState, name: str) -> bool:
