@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
-from zdg_jax.refine.hypotheses import LAID, REASONED, TIERS
+from zdg_jax.refine.hypotheses import FAR, LAID, REASONED, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
 # the object, is reached freely, and survives at least half of its perturbed tests, as far as each is known.
@@ -80,6 +80,11 @@ def hypothesis_of(grasps: Grasps) -> np.ndarray:
 def off_region(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
     """Share of the touching fingers beside the reasoned regions; 0 where none were reasoned."""
     return np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float)
+
+
+def far(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Of another type and from another side than reasoned: for want of better."""
+    return np.array([TIERS.get(name, 0) >= FAR for name in hypothesis_of(grasps)], bool)
 
 
 def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:

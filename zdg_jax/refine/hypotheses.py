@@ -75,6 +75,8 @@ AROUND = (
 )
 assert MOST_HYPOTHESES == 1 + len(NEIGHBOURS) == 1 + len(AROUND)
 TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, REASONED, *NEIGHBOURS, *AROUND)}
+#: The tier of those that come after all others that hold.
+FAR = 3
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
 _SHARE = 10
 #: Length over width from which on a thing is long, and how far before its middle it is held.
