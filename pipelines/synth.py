@@ -109,6 +109,8 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
         for warning in obj.warnings:
             steps.say(f"note: {warning}")
         done = run(options, obj, hand, reasoner, steps.step)
+        for warning in done.trace.get("warnings", ()):
+            steps.say(f"note: {warning}")
         with steps.step("write the data"):
             done.write(out)
         with steps.step("draw"):

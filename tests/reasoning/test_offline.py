@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -275,3 +276,39 @@ def test_the_giver_s_fingers_point_to_the_offered_handle() -> None:
 def test_fingers_go_below_a_plate() -> None:
     q = t.rotation_question(t.plate(), "carry it", 2, t.Z)
     assert rotation_facts(q).finger_directions[ask(q).rotation][1] < -0.9
+
+
+def doubts(thing: str, task: str) -> tuple[str, ...]:
+    return asyncio.run(RulesReasoner().ask(t.part_question(t.THINGS[thing](), task))).doubts
+
+
+def test_what_was_not_understood_is_said() -> None:
+    assert doubts("hammer", "hammer a nail") == ()
+    verb, guess = doubts("hammer", "zap it with flurbs")
+    assert "no verb of 'zap it with flurbs'" in verb
+    assert "guessed from its shape" in guess
+
+
+def test_what_must_stay_free_is_named_and_never_what_is_held() -> None:
+    for thing, task in PAIRS:
+        answer = ask(t.part_question(t.THINGS[thing](), task, "func_part", hand=(1,)))
+        assert not set(answer.keep_free) & {1, *answer.parts}
+    knife = ask(t.part_question(t.THINGS["knife"](), "cut bread", "func_part", hand=(1,)))
+    assert knife.keep_free == [2]  # the blade
+
+
+def test_only_what_is_merely_moved_may_be_taken_from_any_side() -> None:
+    def any_side(thing: str, task: str) -> bool:
+        return ask(t.direction_question(t.THINGS[thing](), task, 1)).any_side
+
+    assert any_side("banana", "lift it")
+    assert not any_side("banana", "hand it over")
+    assert not any_side("hammer", "lift it")
+
+
+def test_a_finer_type_is_taken_where_it_is_offered() -> None:
+    question = t.grasp_question(t.THINGS["knife"](), "cut bread", 1)
+    assert "index-extension" not in question.candidates
+    assert ask(question).grasp_type == "handle-grasp"
+    more = replace(question, candidates=(*question.candidates, "index-extension"))
+    assert ask(more).grasp_type == "index-extension"

@@ -126,10 +126,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer(Generic[A]):
-    """A schema-valid answer and its call."""
+    """A schema-valid answer and its call.
+
+    Attributes:
+      doubts: sentences that say what was guessed; they become the task's warnings.
+    """
 
     value: A
     call: Call = field(kw_only=True)
+    doubts: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 class ReasonerError(Exception):

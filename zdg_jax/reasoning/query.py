@@ -89,6 +89,8 @@ async def ask_until_valid(
             refused, status = query.verify(answer.value), query.failed_as
         given = answer.value.model_dump(mode="json")
         attempts.append({"answer": given, "refused": refused, "call": asdict(answer.call)})
+        if answer.doubts:
+            attempts[-1]["doubts"] = list(answer.doubts)
         if refused is None:
             record["answer"] = given
             return answer.value
@@ -125,6 +127,7 @@ class Dialogue:
 
     def __init__(self, state: ReasonState, reasoner: Reasoner, trace: list[dict[str, Any]]) -> None:
         self.config, self.reasoner, self.trace = state.config, reasoner, trace
+        self.warnings = state.warnings
 
     async def ask(self, query: Query[A]) -> A:
         """The first answer that passes; raises `StageFailed` if none does."""
@@ -136,6 +139,8 @@ class Dialogue:
             sent = query.question.prompt.encode()
             self.trace[-1]["prompt_version"] = prompts.version(stage)
             self.trace[-1]["prompt_sha"] = hashlib.sha256(sent).hexdigest()
+            said = [doubt for attempt in self.trace[-1]["attempts"] for doubt in attempt.get("doubts", ())]
+            self.warnings += [doubt for doubt in said if doubt not in self.warnings]
 
     def refuse(self, reason: str) -> None:
         """Write down why the last answer, which had passed, will not do after all."""

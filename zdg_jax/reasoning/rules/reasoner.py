@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from zdg_jax.reasoning import stages
+from zdg_jax.reasoning.observations import StageObservations
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
+from zdg_jax.reasoning.rules.task_plan import doubts, make_plan
 
 A = TypeVar("A", bound=BaseModel)
 
-MODEL = "affordance-table-1"  # raise with every change of the data files or rules
+MODEL = "affordance-table-2"  # raise with every change of the data files or rules
 
 
 class RulesReasoner:
@@ -57,4 +59,12 @@ class RulesReasoner:
             cost_usd=0.0,
             latency_s=time.perf_counter() - start,
         )
-        return Answer(value, call=call)
+        return Answer(value, call=call, doubts=_doubts(question))
+
+
+def _doubts(question: Question[Any]) -> tuple[str, ...]:
+    """What of the task was not understood."""
+    seen = question.observations
+    if not isinstance(seen, StageObservations):
+        return ()
+    return doubts(make_plan(seen.task, seen.object_name, seen.object), seen.task, seen.object_name)

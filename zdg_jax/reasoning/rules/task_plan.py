@@ -131,6 +131,17 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     return Plan(reading, thing, told, fit, rule, any_side, roles, holds)
 
 
+def doubts(plan: Plan, task: str, object_name: str | None) -> tuple[str, ...]:
+    """Sentences on what was guessed because no word said it; none where all was understood."""
+    said = []
+    if plan.reading.verb is None:
+        said.append(f"no verb of {task!r} is in the table: taken as 'pick it up and move it'")
+    if plan.told == "guessed from its shape":
+        known = f"the name {object_name!r} is not in the table" if object_name else "no word names the object"
+        said.append(f"{known}: held like a {plan.thing.replace('_', ' ')}, guessed from its shape")
+    return tuple(said)
+
+
 # Small parts that stand out; what holds the whole thing (its handle) is the table's business.
 _ROLE = {
     **dict.fromkeys(("lid", "cap", "cork", "stopper", "pump", "knob"), "cap"),
