@@ -139,6 +139,13 @@ def fit_types(path: Path) -> HandModel:
 
 
 def draw(hand: HandModel, path: Path) -> Path:
-    """Write the hand's sheet there."""
+    """Write the hand's sheet there.
+
+    Raises:
+      UserError: a name that is no picture's.
+    """
+    known = Image.registered_extensions()
+    if path.suffix.lower() not in known:
+        raise UserError(f"{path}, no picture's name", "one that ends in .png or .jpg", "give --out such a name")
     hand_sheet(hand).save(path)
     return path
