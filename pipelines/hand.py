@@ -146,6 +146,6 @@ def draw(hand: HandModel, path: Path) -> Path:
     """
     known = Image.registered_extensions()
     if path.suffix.lower() not in known:
-        raise UserError(f"{path}, no picture's name", "one that ends in .png or .jpg", "give --out such a name")
+        raise UserError(f"{path}, no picture's name", "one that ends in .png or .jpg", "change --out")
     hand_sheet(hand).save(path)
     return path

@@ -19,8 +19,9 @@ CLEARANCE = 0.02
 #: Points of a vessel's inside: their spacing, how far they stay off its wall, and how far over its mouth they
 #: reach, metres.
 SPACING, OFF_WALL, OVER_MOUTH = 0.008, 0.004, 0.032
-#: A thumb may hook over the rim: so deep under it points stay off the wall by a thumb, metres.
-RIM, THUMB = 0.020, 0.014
+#: A thumb may hook over the rim: so deep under it points stay off the wall by a thumb, metres; all the way
+#: down in a bowl, whose mouth is wider than this.
+RIM, THUMB, BOWL = 0.020, 0.014, 0.11
 MOST = 512
 #: Stands among parts for the table that the object stands on; its points lie so far below the object and
 #: reach so far around it, metres.
@@ -94,7 +95,8 @@ def _mouth(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Float[np.nda
     within = (grid @ frame.T @ hull.equations[:, :3].T + hull.equations[:, 3] <= 0).all(axis=1)
     grid = grid[within]
     off = field_values(obj.field, grid @ frame.T)
-    near_rim = grid[:, 2] > high[2] - RIM
+    is_bowl = (high - low)[:2].min() > BOWL
+    near_rim = (grid[:, 2] > high[2] - RIM) | is_bowl
     air = grid[off > np.where(near_rim, THUMB, OFF_WALL)]
     top = air[air[:, 2] > high[2] - 1.5 * SPACING]
     steps = np.arange(SPACING, OVER_MOUTH + 1e-9, SPACING)
