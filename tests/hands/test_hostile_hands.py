@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import mujoco
@@ -31,6 +32,35 @@ def test_meshes_beside_an_mjcf_of_another_ending_are_found(tmp_path: Path) -> No
     text = text.replace('<geom type="box" size="0.05 0.04 0.01"/>', '<geom type="mesh" mesh="m"/>')
     (tmp_path / "claw.mjcf").write_text(text)
     assert compile_model(tmp_path / "claw.mjcf").model.nmesh == 1
+
+
+def test_meshes_that_mujoco_lacks_are_read_for_it(tmp_path: Path) -> None:
+    """The same link from an STL and from other formats, in a URDF and in a MJCF; scales still count."""
+    solid = trimesh.creation.cylinder(radius=0.01, height=0.03, sections=16)
+    solid.apply_translation([0.01, 0.0, 0.02])
+    inertias = []
+    for ending in ("stl", "ply", "glb", "off"):
+        solid.export(tmp_path / f"m.{ending}")
+        found = f'<mesh filename="m.{ending}" scale="1 2 1"/>'
+        (tmp_path / "claw.urdf").write_text(urdf().replace('<box size="0.045 0.014 0.014"/>', found))
+        text = MJCF % f'<asset><mesh name="m" file="m.{ending}" scale="1 2 1"/></asset>'
+        text = text.replace('<geom type="box" size="0.05 0.04 0.01"/>', '<geom type="mesh" mesh="m"/>')
+        (tmp_path / "claw.xml").write_text(text)
+        models = [compile_model(tmp_path / name).model for name in ("claw.urdf", "claw.xml")]
+        assert [model.nmesh for model in models] == [1, 1]
+        inertias.append([*models[0].geom_aabb.ravel(), *models[1].geom_aabb.ravel(), models[1].body_mass[1]])
+    for other in inertias[1:]:
+        np.testing.assert_allclose(other, inertias[0], atol=1e-7)
+
+
+def test_a_dae_without_its_reader_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.dae").write_text("<COLLADA/>")
+    (tmp_path / "claw.urdf").write_text(
+        urdf().replace('<box size="0.045 0.014 0.014"/>', '<mesh filename="m.dae"/>')
+    )
+    monkeypatch.setitem(sys.modules, "collada", None)
+    with pytest.raises(UserError, match="pip install pycollada"):
+        compile_model(tmp_path / "claw.urdf")
 
 
 def test_angles_count_from_the_pose_of_the_file(tmp_path: Path) -> None:
