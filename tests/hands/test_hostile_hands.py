@@ -84,10 +84,17 @@ def test_angles_count_from_the_pose_of_the_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(places[0], places[1], atol=1e-12)
 
 
-def test_xacro_is_named(tmp_path: Path) -> None:
-    (tmp_path / "hand.urdf").write_text(urdf().replace('upper="1.5"', 'upper="${lim}"'))
-    with pytest.raises(UserError, match=r"xacro hand\.urdf > hand\.urdf|expanded"):
-        compile_model(tmp_path / "hand.urdf")
+def test_xacro_is_named_and_what_was_expanded_is_read(tmp_path: Path) -> None:
+    """Expanded files often keep the namespace that xacro declared."""
+    path, declared = tmp_path / "hand.urdf", '<robot xmlns:xacro="http://www.ros.org/wiki/xacro" name="claw">'
+    expanded = urdf().replace('<robot name="claw">', declared)
+    macro = expanded.replace("</robot>", '<xacro:finger name="ring"/></robot>')
+    for text in (urdf().replace('upper="1.5"', 'upper="${lim}"'), macro):
+        path.write_text(text)
+        with pytest.raises(UserError, match=r"xacro hand\.urdf > hand\.urdf"):
+            compile_model(path)
+    path.write_text(expanded)
+    assert compile_model(path).model.njnt == 6
 
 
 def test_meshes_in_millimetres_are_told_before_any_work(tmp_path: Path) -> None:

@@ -209,8 +209,8 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
     Raises:
       UserError: not XML, no <robot>, a mesh that can't be found or read, or a mimic without a leader.
     """
-    data, root = read_bytes(path), load_xml(path)
-    if b"xmlns:xacro" in data or b"${" in data:
+    root = load_xml(path)
+    if _is_xacro(root):
         raise UserError(
             f"{path.name}, a xacro file", "a URDF, expanded", f"xacro {path.name} > hand.urdf, and take that"
         )
@@ -235,6 +235,15 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
          "balanceinertia": "true"},
     )  # fmt: skip
     return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode")), mimics
+
+
+def _is_xacro(root: ElementTree.Element) -> bool:
+    """Whether something is left to expand; an expanded file often keeps the declared namespace."""
+    return any(
+        "xacro" in element.tag.partition("}")[0]
+        or any("${" in v or "$(" in v for v in element.attrib.values())
+        for element in root.iter()
+    )
 
 
 MOST_COPIES = 10_000
