@@ -48,7 +48,7 @@ class ReasonStage:
         self._config = options.reason_config()
         self._options = options
         self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
-        # One thread for all: glibc gives each a heap of its own, and each would grow until it holds a drawing.
+        # One thread for all: glibc gives each a heap of its own, and each would grow to hold a drawing.
         self._drawing = ThreadPoolExecutor(1, "draw")
 
     async def reason(self, task: TaskSpec, prepared: PreparedObject) -> Reasoned:
