@@ -177,6 +177,7 @@ def test_hand_cards_as_text(folder: Path, data: bytes) -> None:
 
 
 CARD = yaml.safe_load(card_path("human16").read_text(encoding="utf-8"))
+CARD["grasp_types"] = dict(list(CARD["grasp_types"].items())[:1])  # YAML of all of them takes 0.1 s to read
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
@@ -184,7 +185,7 @@ ANY = st.recursive(
 )
 
 
-@fuzz
+@settings(fuzz, max_examples=100)
 @given(drawn=st.data())
 def test_hand_cards_with_fields_of_another_kind(folder: Path, drawn: st.DataObject) -> None:
     place = values = copy.deepcopy(CARD)

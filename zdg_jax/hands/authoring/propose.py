@@ -206,7 +206,8 @@ def stretched(model: mujoco.MjModel, tree: Tree, path: Sequence[int]) -> dict[in
     best: dict[int, float] = {}
     least = farthest = reach(best)
     for j in 2 * moving[::-1]:
-        for angle in np.linspace(*model.jnt_range[tree.hinges[j]], 13):
+        low, high = model.jnt_range[tree.hinges[j]]
+        for angle in np.linspace(low, high, 13):
             if (far := reach({**best, j: float(angle)})) > farthest + 1e-6:
                 best, farthest = {**best, j: float(angle)}, far
     return best if farthest > STRETCHES * least else {}
