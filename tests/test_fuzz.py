@@ -33,7 +33,7 @@ from zdg_jax.hands.io.hand_spec import HandCard, read_card
 from zdg_jax.hands.io.model_files import compile_model
 from zdg_jax.hands.load import card_path
 
-EXAMPLES = 300
+EXAMPLES = 100
 fuzz = settings(
     derandomize=True, deadline=None, max_examples=EXAMPLES, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
@@ -167,7 +167,7 @@ def test_urdf(folder: Path, data: bytes) -> None:
     value_or_line(lambda: compile_model(path))
 
 
-@fuzz
+@settings(fuzz, max_examples=40)
 @given(data=damaged(card_path("human16").read_bytes(), text=True))
 def test_hand_cards_as_text(folder: Path, data: bytes) -> None:
     path = folder / "card.yaml"
@@ -185,7 +185,7 @@ ANY = st.recursive(
 )
 
 
-@settings(fuzz, max_examples=100)
+@settings(fuzz, max_examples=40)
 @given(drawn=st.data())
 def test_hand_cards_with_fields_of_another_kind(folder: Path, drawn: st.DataObject) -> None:
     place = values = copy.deepcopy(CARD)
