@@ -19,13 +19,14 @@ endif
 .PHONY: demo test test-slow test-soak test-hands test-local lint format types lock clean
 .DEFAULT_GOAL := test
 
-# uv installs the lock several times faster than pip; where it can't be had or fails, pip does it.
+# uv installs the lock several times faster than pip; where it can't be had or fails, pip does it. Both refuse a
+# file whose hash is not in the lock. (uv itself and setuptools, which builds our own package, are not in it.)
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "got Python %d.%d; expected 3.11-3.13; run: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
 	( $(BIN)/python -m pip install --quiet uv \
-		&& $(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock ) \
-		|| $(BIN)/python -m pip install --quiet --requirement requirements.lock
+		&& $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements.lock ) \
+		|| $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
@@ -57,8 +58,9 @@ test-hands: $(VENV)/.hands
 $(LOCAL_VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(LOCAL_VENV)
 	( $(LOCAL_VENV)/bin/python -m pip install --quiet uv \
-		&& $(LOCAL_VENV)/bin/uv pip install --quiet --python $(LOCAL_VENV)/bin/python -r requirements.lock ) \
-		|| $(LOCAL_VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+		&& $(LOCAL_VENV)/bin/uv pip install --quiet --require-hashes --python $(LOCAL_VENV)/bin/python \
+			-r requirements.lock ) \
+		|| $(LOCAL_VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(LOCAL_VENV)/bin/python -m pip install --quiet "$(TORCH)"
 	$(LOCAL_VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
@@ -78,7 +80,7 @@ types: $(VENV)/.installed
 	$(BIN)/pyright
 
 lock:
-	uv pip compile --universal --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		--extra dev --output-file requirements.lock pyproject.toml
 
 clean:

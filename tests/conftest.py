@@ -28,6 +28,9 @@ for _limit in (
     os.environ[f"RAY_{_limit}"] = "900"
 for _limit in ("agent_register_timeout_ms", "health_check_timeout_ms"):
     os.environ[f"RAY_{_limit}"] = "900000"
+# Its workers give way to whatever else the machine does (nice 15): a test would wait until that has ended.
+for _setting in ("worker_niceness",):
+    os.environ[f"RAY_{_setting}"] = "0"
 for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or k.startswith("GOOGLE_")]:
     del os.environ[_key]
 

@@ -1,4 +1,4 @@
-"""`dataset_card.md`: what came out, at which yield, how good, at what cost, made with what."""
+"""`README.md`: what came out, at which yield, how good, at what cost, made with what."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ _TASK_COLUMNS = (
 )  # fmt: skip
 
 
+#: Dataset hubs, and `datasets.load_dataset` of a folder, read the front matter of the file of this name.
+CARD, OTHER_CARD = "README.md", "dataset_card.md"
+_MARK = "# Grasps of "
+
+
+def card_name(folder: Folder) -> str:
+    """`CARD`, or `OTHER_CARD` where a file of the user's has that name."""
+    if not folder.exists(CARD):
+        return CARD
+    kept = folder.read(CARD).decode("utf-8", "replace")
+    return CARD if kept.startswith("---\nconfigs:\n") and f"\n{_MARK}" in kept else OTHER_CARD
+
+
 def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
     """Markdown with the front matter that dataset hubs read.
 
@@ -36,11 +49,12 @@ def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
         "---",
         "configs:",
         "- config_name: grasps",
-        "  data_files: grasps/*.parquet",
+        "  data_files: grasps/part-*.parquet",
+        "  default: true",
         "- config_name: tasks",
-        "  data_files: tasks/*.parquet",
+        "  data_files: tasks/part-*.parquet",
         "---",
-        f"# Grasps of {config['hand']}",
+        f"{_MARK}{config['hand']}",
         "",
         f"{count} of {manifest['tasks']} tasks on {len(set(tasks['object'].to_pylist()))} objects, "
         f"{grasps.num_rows} rows. One row a grasp in `grasps/`, one a task in `tasks/` (status, answers); "

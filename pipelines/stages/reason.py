@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +48,8 @@ class ReasonStage:
         self._config = options.reason_config()
         self._options = options
         self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
-        self._drawing = asyncio.Semaphore(1)
+        # One thread for all: glibc gives each a heap of its own, and each would grow to hold a drawing.
+        self._drawing = ThreadPoolExecutor(1, "draw")
 
     async def reason(self, task: TaskSpec, prepared: PreparedObject) -> Reasoned:
         """One task; a stage without a usable answer is a status, not an exception."""
@@ -77,8 +79,7 @@ class ReasonStage:
                 view_sheet(opened)
             return opened
 
-        async with self._drawing:
-            return await asyncio.to_thread(draw)
+        return await asyncio.get_running_loop().run_in_executor(self._drawing, draw)
 
 
 class PictureFolder:

@@ -193,10 +193,10 @@ class Output:
 
     def finish(self, total: int) -> None:
         """Say in the manifest how far it is, and write the card."""
-        from pipelines.cluster.card import card
+        from pipelines.cluster.card import card, card_name
 
         self._write_manifest(total)
-        self.folder.write("dataset_card.md", card(self.folder, self._manifest).encode())
+        self.folder.write(card_name(self.folder), card(self.folder, self._manifest).encode())
 
     def _check_manifest(self) -> None:
         try:

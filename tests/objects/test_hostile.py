@@ -131,12 +131,36 @@ def test_doubled_faces_count_once_and_shells_in_shells_are_told() -> None:
     checked, warnings = check_mesh(together(BOX, BOX), "m")
     assert checked.volume == pytest.approx(BOX.volume)
     assert "there twice" in " ".join(warnings)
-    assert "lies inside the object" in told(together(sphere(0.05), sphere(0.045)))
-    walls = together(
-        BOX, *(placed(trimesh.creation.box((0.001, 0.079, 0.049)), 0.01 * k, 0, 0) for k in (-2, -1, 0, 1, 2))
-    )
-    assert "lies inside the object" in told(walls)
     assert told(sphere()) == ""
+
+
+def test_inner_walls_and_shells_in_shells_are_no_surface() -> None:
+    """A case with ribs, a ball in a ball, two bars across each other: the outer boundary of the union."""
+    ribs = [placed(trimesh.creation.box((0.001, 0.079, 0.049)), 0.01 * k, 0, 0) for k in (-2, -1, 0, 1, 2)]
+    bar = trimesh.creation.box((0.2, 0.02, 0.02))
+    turned = bar.copy()
+    turned.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [0, 1, 0]))
+    for mesh, volume in (
+        (together(BOX, *ribs), BOX.volume),
+        (together(sphere(0.05), sphere(0.045)), sphere(0.05).volume),
+        (together(bar, turned), 2 * bar.volume - 0.02**3),
+    ):
+        checked, warnings = check_mesh(mesh, "m")
+        assert checked.volume == pytest.approx(volume)
+        assert checked.is_watertight
+        assert "lies inside the object" in " ".join(warnings)
+        assert "taken as one body" in " ".join(warnings)
+    ribbed, _ = check_mesh(together(BOX, *ribs), "m")
+    middle = np.array([[0.005, 0.0, 0.0]])
+    assert signed_distance(ribbed, middle)[0] == pytest.approx(-BOX.extents.min() / 2, abs=1e-6)
+
+
+def test_a_shell_of_unknown_side_is_told_only() -> None:
+    """What lies in a cavity, beside a nested shell: the file does not say what is meant."""
+    mesh = together(sphere(0.05), inside_out(sphere(0.045)), sphere(0.04), sphere(0.035))
+    checked, warnings = check_mesh(mesh, "m")
+    assert checked.volume == pytest.approx(mesh.volume)
+    assert "export the outer surface alone" in " ".join(warnings)
 
 
 @pytest.mark.parametrize("far", [1e3, 1e6])

@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
 from zdg_jax.objects.mesh_file import checked_index
+from zdg_jax.objects.union import outer_boundary
 from zdg_jax.objects.whole import (
     BURIED,
     buried_share,
@@ -35,7 +36,8 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
 
     Steps: refuse empty, NaN and implausibly sized meshes; move one that is far from its origin; merge equal
     vertices; drop faces without area or that stand twice; simplify absurd face counts; drop loose specks;
-    make the winding agree; fill small holes; turn the faces outward; and look at what is left as a whole.
+    make the winding agree; fill small holes; turn the faces outward; look at what is left as a whole; and
+    leave out what lies inside.
 
     Args:
       mesh: in metres.
@@ -70,12 +72,9 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
     remaining = open_edge_count(mesh)
     _refuse(mesh, label)
     check_whole(mesh, label, is_closed=not remaining)
-    if not remaining and (buried := buried_share(mesh)) > BURIED:
-        warnings.append(
-            f"{100 * buried:.0f} % of the surface lies inside the object (inner walls, or shells in each "
-            "other): depth and mass are off there; export the outer surface alone"
-        )
-    if remaining:
+    if not remaining:
+        mesh = _unburied(mesh, warnings)
+    else:
         warnings.append(
             f"not watertight: {remaining} open edges remain; inside and outside come from the winding "
             "number; volume, mass and penetration are approximate"
@@ -171,6 +170,26 @@ def _turned_outward(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trime
         faces = faces[:, ::-1]
         warnings.append("faces pointed inward; turned outward")
     return trimesh.Trimesh(mesh.vertices, faces, process=False)
+
+
+def _unburied(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
+    """Without what lies inside: the outer boundary where it can be had, else the mesh with a warning."""
+    buried = buried_share(mesh)
+    if buried <= BURIED:
+        return mesh
+    count, label = component_labels(mesh)
+    inside = (
+        f"{100 * buried:.0f} % of the surface lies inside the object (inner walls, or shells in each other)"
+    )
+    joined = outer_boundary(mesh, label)
+    if joined is not None and not open_edge_count(joined) and buried_share(joined) <= BURIED:
+        warnings.append(
+            f"{inside}; its {count} closed pieces are taken as one body of {1e6 * enclosed(joined):.3g} cm3; "
+            "if one of them is a hollow, turn its faces inward"
+        )
+        return joined
+    warnings.append(f"{inside}: depth and mass are off there; export the outer surface alone")
+    return mesh
 
 
 MAX_HOLE = 0.1  # perimeter over the bounding-box diagonal; larger openings may be meant

@@ -14,7 +14,7 @@ HOLLOW = 1e-6  # of the oriented box: a closed surface around less encloses noth
 SOUP = 0.5  # share of the surface in single faces
 FAR = 100.0  # metres from the origin: there float32 still keeps 8 micrometres
 BURIED = 0.05  # share of the surface inside the object that is told
-_NUM_PROBES, _PROBE = 2000, 1e-4  # faces looked at, and how far in front of them, over the diagonal
+_NUM_PROBES, _PROBE = 2000, 1e-4  # places looked at, and how far in front of them, over the diagonal
 
 
 def moved_home(mesh: trimesh.Trimesh, warnings: list[str]) -> trimesh.Trimesh:
@@ -122,7 +122,9 @@ def buried_share(mesh: trimesh.Trimesh) -> float:
     """
     rng = np.random.default_rng(0)
     chosen = rng.choice(len(mesh.faces), _NUM_PROBES, p=mesh.area_faces / mesh.area)
-    ahead = mesh.triangles_center[chosen] + _PROBE * mesh.scale * mesh.face_normals[chosen]
+    weights = rng.dirichlet(np.ones(3), _NUM_PROBES)  # anywhere on a face: half of a large one may be buried
+    points = np.einsum("pc,pci->pi", weights, mesh.triangles[chosen])
+    ahead = points + _PROBE * mesh.scale * mesh.face_normals[chosen]
     return float((winding_number(np.asarray(mesh.vertices), np.asarray(mesh.faces), ahead) > 0.5).mean())
 
 

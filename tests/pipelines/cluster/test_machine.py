@@ -19,10 +19,9 @@ from pipelines.drivers.ray.line import Line, Stopped
 from pipelines.stages.messages import StageFault, Timed, fault, timed
 from tests.pipelines.cluster.test_line import Crew, many, ran, written
 from tests.pipelines.cuts import full
+from tests.waiting import PATIENCE_S
 from zdg_jax.errors import MachineError, UserError, machine_error
 from zdg_jax.reasoning.models.answer_cache import AnswerCache
-
-PATIENCE_S = 300.0  # of a test that would hang for ever
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +138,7 @@ def test_errors_travel_between_processes() -> None:
 MOMENTS = [
     ("manifest.json", "before"), ("meshes/", "prepare"), ("images/", "reason"),
     ("grasps/part-00001", "write"), ("tasks/part-00001", "write"), ("dataset_info.json", "write"),
-    ("dataset_card.md", "end"),
+    ("README.md", "end"),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from pipelines.cluster.files import Folder
 from pipelines.dataset import parquet, read_dataset
@@ -47,7 +49,7 @@ def test_a_run_that_was_killed_between_the_two_files_goes_on(uri: str) -> None:
     second.finish(len(TASKS))
     manifest = json.loads(second.folder.read("manifest.json"))
     assert (manifest["complete"], manifest["tasks_done"], manifest["shards"]) == (True, 6, 3)
-    card = second.folder.read("dataset_card.md").decode()
+    card = second.folder.read("README.md").decode()
     assert "6 of 6 tasks on 1 objects, 12 rows" in card
     assert "| ok | 6 |" in card
     assert "6 model calls, $1.5000, 6000 input and 300 output tokens" in card
@@ -173,6 +175,38 @@ def test_hugging_face_datasets_reads_it(tmp_path: Path) -> None:
         "parquet", data_files=str(tmp_path / "grasps" / "*.parquet"), cache_dir=str(tmp_path / "cache")
     )
     assert found["train"]["grasp_id"] == ["t0-0-0000", "t0-0-0001"]
+
+
+@pytest.mark.filterwarnings("ignore")  # its own
+def test_hugging_face_datasets_reads_the_folder(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    output = opened(str(tmp_path / "out"))
+    output.write([finished(TASKS[0])])
+    output.finish(len(TASKS))
+    out, cache = str(tmp_path / "out"), str(tmp_path / "cache")
+    grasps, tasks = (datasets.load_dataset(out, name, cache_dir=cache) for name in (None, "tasks"))
+    assert grasps["train"]["grasp_id"][:] == ["t0-0-0000", "t0-0-0001"]
+    assert tasks["train"]["task_id"][:] == ["t0"]
+
+
+def test_the_card_says_which_files_are_which_and_takes_nobodys_place(uri: str) -> None:
+    """What hubs and `load_dataset` read: grasps by default, tasks by name; patterns fit our files only."""
+    output = opened(uri)
+    output.write([finished(TASKS[0])])
+    output.finish(len(TASKS))
+    _, front, _ = output.folder.read("README.md").decode().split("---\n", 2)
+    grasps, tasks = yaml.safe_load(front)["configs"]
+    assert grasps == {"config_name": "grasps", "data_files": "grasps/part-*.parquet", "default": True}
+    assert tasks == {"config_name": "tasks", "data_files": "tasks/part-*.parquet"}
+    for config in (grasps, tasks):
+        below, pattern = config["data_files"].split("/")
+        assert fnmatch.filter(output.folder.names(below), pattern) == ["part-00000.parquet"]
+    output.finish(len(TASKS))  # our own is renewed
+    assert not output.folder.exists("dataset_card.md")
+    output.folder.write("README.md", b"# What I do with these\n")
+    output.finish(len(TASKS))
+    assert output.folder.read("README.md") == b"# What I do with these\n"
+    assert output.folder.read("dataset_card.md").startswith(b"---\nconfigs:\n")
 
 
 def test_a_shard_is_read_like_any_file_of_grasps(tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ from tests.waiting import PATIENCE_S, until
 
 ROOT = Path(__file__).resolve().parents[3]
 _HEAD = """
-import sys, time, ray
-from ray._private import services
+import socket, sys, time, ray
+from ray._private import parameter, services
 
-found = services.get_node
+found, start, made = services.get_node, services.start_ray_process, parameter.RayParams.__init__
 
 def patient(*node):
     # Ray gives a node 30 s to come up, whatever the machine; that limit alone can't be set.
@@ -34,7 +34,22 @@ def patient(*node):
             time.sleep(1)
     return found(*node)
 
-services.get_node = patient
+# The raylet gives its agents 15 s to say which ports they took, and dies; for fixed ones it need not wait.
+free = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+listen, *ports = [each.getsockname()[1] for each in free]
+names = "metrics_agent_port metrics_export_port runtime_env_agent_port".split()
+for each in free:
+    each.close()
+
+def with_ports(self, **given):
+    made(self, **{**given, **dict(zip(names, ports)), "dashboard_agent_listen_port": listen})
+
+def with_port(command, process_type, *more, **given):
+    told = [f"--dashboard_agent_listen_port={listen}"] if process_type == "raylet" else []
+    return start([*command, *told], process_type, *more, **given)
+
+services.get_node, services.start_ray_process = patient, with_port
+parameter.RayParams.__init__ = with_ports
 settings = {"include_dashboard": False, "log_to_driver": False, "_node_ip_address": "127.0.0.1"}
 context = ray.init("local", num_cpus=2, **settings)
 print(context.address_info["gcs_address"], flush=True)
@@ -55,7 +70,9 @@ def cluster() -> Iterator[str]:
     assert process.stdout is not None
     assert process.stdin is not None
     try:
-        yield process.stdout.readline().strip()
+        found = process.stdout.readline().strip()
+        assert found, "no cluster came up"  # without an address everybody would start one of their own
+        yield found
     finally:
         process.stdin.close()
         try:

@@ -1,9 +1,11 @@
 """A local server for both SDKs. Run as a process: `python -m tests.reasoning.models.server CONFIG`.
 
 CONFIG is JSON: `key`, `models`, `latency`, `retry_after` (seconds), `retry_form` (seconds | date), `decode`,
-`answers` (questions answered; later ones are held), `refuses` (see `refusals`), and what `ScriptedModel`
+`answers` (questions answered; later ones are held), `holds` (words whose questions are held too), `refuses`
+(see `refusals`), and what `ScriptedModel`
 reads. It prints its port, and then a line for each request that it lets hang. `GET /_log` gives what it saw;
-`GET /_release` lets go of all that it holds, and from then on it holds nothing.
+`GET /_release` lets go of all that it holds, and from then on it holds nothing; where there are `holds`, the
+first call lets go of the other questions, the second of those.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class Server:
         self.log: list[dict[str, Any]] = []
         self.seen: dict[str, int] = {}
         self.not_before: dict[str, float] = {}
-        self.answered, self.released = 0, asyncio.Event()
+        self.answered, self.released, self.all_released = 0, asyncio.Event(), asyncio.Event()
 
     async def serve(self) -> None:
         server = await asyncio.start_server(self.connection, "127.0.0.1", self.config.get("port", 0))
@@ -77,7 +79,7 @@ class Server:
         if path == "/_log":
             return 200, {"log": self.log}, {}
         if path == "/_release":
-            self.released.set()
+            (self.all_released if self.released.is_set() else self.released).set()
             return 200, {}, {}
         gemini = "x-goog-api-key" in headers
         given = headers.get("x-goog-api-key" if gemini else "authorization", "").removeprefix("Bearer ")
@@ -166,6 +168,9 @@ class Server:
         if self.answered >= self.config.get("answers", math.inf):
             record["held"] = True
             await self.released.wait()
+        if (words := self.config.get("holds")) and words in asked.prompt:
+            record["held"] = True
+            await self.all_released.wait()
         self.answered += 1
         await asyncio.sleep(self.config.get("latency", 0.0))
         if fault == "garbage":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,9 @@ def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | Non
       UserError: no link with two fingers, or an unknown base.
     """
     tree = subtree(model, _base(model, base))
-    pose = _Pose(model, tree)
-    fingers = [f for f in (_finger(model, tree, pose, b) for b in _branches(tree)) if f is not None]
+    paths = _branches(model, tree)
+    pose = _Pose(model, tree, dict(pair for path in paths for pair in stretched(model, tree, path).items()))
+    fingers = [f for f in (_finger(model, tree, pose, path) for path in paths) if f is not None]
     if len(fingers) < 2:
         raise UserError(
             f"{len(fingers)} fingers below {tree.links[0]}",
@@ -98,15 +99,19 @@ def first_card(model: mujoco.MjModel, reference: str, name: str, base: str | Non
 
 
 class _Pose:
-    """Links with every hinge at 0 or its limit nearest to it, in the base's frame."""
+    """Links with every hinge at 0 or its limit nearest to it, or as told, in the base's frame."""
 
-    def __init__(self, model: mujoco.MjModel, tree: Tree) -> None:
+    def __init__(self, model: mujoco.MjModel, tree: Tree, angles: Mapping[int, float] | None = None) -> None:
         data = mujoco.MjData(model)
         data.qpos[:] = 0.0
+        for hinge, angle in (angles or {}).items():
+            data.qpos[model.jnt_qposadr[tree.hinges[hinge]]] = angle
         for j in tree.hinges:
             if model.jnt_limited[j]:
-                data.qpos[model.jnt_qposadr[j]] = np.clip(0.0, *model.jnt_range[j])
+                at = model.jnt_qposadr[j]
+                data.qpos[at] = np.clip(data.qpos[at], *model.jnt_range[j])
         mujoco.mj_kinematics(model, data)
+        self.angle = data.qpos[model.jnt_qposadr[tree.hinges]].copy()
         bodies = list(tree.bodies)
         base_R, base_p = data.xmat[bodies[0]].reshape(3, 3), data.xpos[bodies[0]]
         self.R = np.einsum("ji,njk->nik", base_R, data.xmat[bodies].reshape(-1, 3, 3))
@@ -139,17 +144,73 @@ def _base(model: mujoco.MjModel, wanted: str | None) -> int:
     return int(branches[1:].argmax()) + 1
 
 
-def _branches(tree: Tree) -> list[list[int]]:
-    """For every child of the base with a hinge below it, the path to its far end with the most hinges."""
+def _branches(model: mujoco.MjModel, tree: Tree) -> list[list[int]]:
+    """For every child of the base with a hinge below it, the path to its far end.
+
+    That is the one with the most hinges; of those with as many, the one whose geometry reaches farthest: a
+    fingertip may hang beside a longer chain of frames or covers.
+    """
+    pose, geoms = _Pose(model, tree), solid_geoms(model, tree.bodies)
+    corners = {i: _box(model, pose, i, geoms[b]) for i, b in enumerate(tree.bodies) if b in geoms}
     count = np.zeros(len(tree.links), dtype=int)
     np.add.at(count, tree.joint_link, 1)
     best: dict[int, tuple[int, list[int]]] = {}
     for i in range(len(tree.links) - 1, -1, -1):
+
+        def reach(path: list[int], at: np.ndarray = pose.p[i]) -> float:
+            away = (np.linalg.norm(corners[k] - at, axis=1).max() for k in path if k in corners)
+            return round(max(map(float, away), default=0.0), 4)
+
         down = [best[int(c)] for c in np.flatnonzero(tree.parent == i)]
-        hinges, path = max(down, key=lambda x: (x[0], len(x[1])), default=(0, []))
+        hinges, path = max(down, key=lambda x: (x[0], reach(x[1]), len(x[1])), default=(0, []))
         best[i] = int(count[i]) + hinges, [i, *path]
     below = map(int, np.flatnonzero(tree.parent == 0))
     return [best[c][1] for c in below if best[c][0]]
+
+
+def _box(model: mujoco.MjModel, pose: _Pose, link: int, geoms: Sequence[int]) -> np.ndarray:
+    """[8, 3] corners of a link's geometry, base frame, metres."""
+    grid = np.stack(np.meshgrid(*np.stack(bounds(model, geoms), 1), indexing="ij"), -1).reshape(-1, 3)
+    return grid @ pose.R[link].T + pose.p[link]
+
+
+#: A finger whose pad gets so much farther from its first hinge than at 0 is not stretched there.
+STRETCHES = 1.1
+
+
+def stretched(model: mujoco.MjModel, tree: Tree, path: Sequence[int]) -> dict[int, float]:
+    """Angles at which a finger reaches farthest from its first hinge, argmax_q |tip(q) - root|.
+
+    The first hinge turns the whole finger, and stays.
+
+    Args:
+      model: compiled.
+      tree: below the base.
+      path: the finger's links from the root.
+
+    Returns:
+      angles (radians) by hinge number; empty if the finger is stretched at 0.
+    """
+    geoms = solid_geoms(model, tree.bodies)
+    solid = [i for i in path if tree.bodies[i] in geoms]
+    hinges = [int(j) for i in path for j in np.flatnonzero(tree.joint_link == i)]
+    moving = [j for j in hinges[1:] if model.jnt_limited[tree.hinges[j]]]
+    if not solid or not moving:
+        return {}
+
+    def reach(angles: dict[int, float]) -> float:
+        pose = _Pose(model, tree, angles)
+        tip = _box(model, pose, solid[-1], geoms[tree.bodies[solid[-1]]]).mean(axis=0)
+        return float(np.linalg.norm(tip - pose.anchor[hinges[0]]))
+
+    best: dict[int, float] = {}
+    least = farthest = reach(best)
+    for j in 2 * moving[::-1]:
+        low, high = model.jnt_range[tree.hinges[j]]
+        for angle in np.linspace(low, high, 13):
+            if (far := reach({**best, j: float(angle)})) > farthest + 1e-6:
+                best, farthest = {**best, j: float(angle)}, far
+    return best if farthest > STRETCHES * least else {}
 
 
 def _finger(model: mujoco.MjModel, tree: Tree, pose: _Pose, path: Sequence[int]) -> Finger | None:
@@ -163,14 +224,13 @@ def _finger(model: mujoco.MjModel, tree: Tree, pose: _Pose, path: Sequence[int])
     if tree.joint_link[last] not in path[: path.index(pad) + 1]:
         last = next(j for j in hinges[::-1] if tree.joint_link[j] in path[: path.index(pad) + 1])
     links = path[path.index(int(tree.joint_link[hinges[0]])) :]  # what hangs rigidly from the base is palm
-    low, high = bounds(model, geoms[tree.bodies[pad]])
-    box = np.stack(np.meshgrid(*np.stack([low, high], 1), indexing="ij"), -1).reshape(-1, 3) @ pose.R[pad].T
-    box = box + pose.p[pad]
+    box = _box(model, pose, pad, geoms[tree.bodies[pad]])
     center = box.mean(axis=0)
     outward = unit(center - pose.anchor[last])
     tip = center + outward * max(0.0, float(((box - center) @ outward).max()) * 0.8)
     lower, upper = model.jnt_range[tree.hinges[last]]
-    axis = pose.axis[last] * (1.0 if abs(upper) >= abs(lower) else -1.0)
+    at = pose.angle[last]  # flexion is the way on which there is more room
+    axis = pose.axis[last] * (1.0 if abs(upper - at) >= abs(lower - at) else -1.0)
     return Finger(tuple(links), pad, tuple(hinges), pose.anchor[hinges[0]], tip,
                   unit(np.cross(axis, tip - pose.anchor[last])), axis)  # fmt: skip
 

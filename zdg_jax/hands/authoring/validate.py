@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from zdg_jax.errors import UserError
+from zdg_jax.hands.authoring.propose import stretched
 from zdg_jax.hands.grasp_types import RUNS_IN, self_depths
 from zdg_jax.hands.io.hand_spec import HandCard, field_faults, parse_card
 from zdg_jax.hands.io.kinematic_tree import Tree, check_size, hand_tree
@@ -49,6 +50,7 @@ def check_card(path: Path) -> list[str]:
     if faults:
         return faults
     faults = [*_bare(card, tree, source), *_fingers(card, tree, source), *_pads(card, tree, source)]
+    faults += _bent(card, tree, source)
     try:
         hand = from_card(card, path.parent)
     except UserError as e:
@@ -159,6 +161,23 @@ def _fingers(card: HandCard, tree: Tree, source: Source) -> Iterator[str]:
             yield f"fingers.{f}: no link is moved by a joint"
         if f in card.pads and card.pads[f].link not in members:
             yield f"pads.{f}: link {card.pads[f].link} is of another finger; expected {' or '.join(members)}"
+
+
+def _bent(card: HandCard, tree: Tree, source: Source) -> Iterator[str]:
+    """Fingers that are not stretched where every joint is 0, which starts and pregrasps take for it."""
+    for f, members in card.fingers.items():
+        if f == card.functional_fingers[0]:
+            continue  # a thumb has no straight pose that all models share
+        free = {}
+        for hinge, angle in stretched(source.model, tree, [tree.links.index(m) for m in members]).items():
+            if (name := tree.joints[hinge]) not in card.fixed and name not in card.follow:
+                free[name] = round(float(np.degrees(angle)))
+        if free:
+            far = ", ".join(f"{name} {angle}" for name, angle in free.items())
+            yield (
+                f"fingers.{f}: bent where every joint is 0, which is taken as stretched; it reaches farthest "
+                f"at {far} degrees: count angles from there in the model (`ref`, or the joint's <origin>)"
+            )
 
 
 def _under(tree: Tree, child: int, ancestor: int) -> bool:

@@ -16,7 +16,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands.io.covering import candidates, cover_all, surface_points
 from zdg_jax.hands.io.hand_spec import HandCard
 from zdg_jax.hands.io.kinematic_tree import body_name
-from zdg_jax.hands.io.model_files import hand_source
+from zdg_jax.hands.io.model_files import hand_source, within
 from zdg_jax.hands.io.sdf_solids import area, bounds, mesh_implicit, solid_distance, solid_geoms
 from zdg_jax.hands.model import HandModel
 
@@ -51,7 +51,7 @@ def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Seque
 
 def _prepared(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequence[int], links: list[str]):
     try:
-        with np.load(folder / card.skin) as d:
+        with np.load(within(folder, card.skin, card.name)) as d:
             link = np.array([links.index(n) for n in d["link"]])
             sphere_link = np.array([links.index(n) for n in d["sphere_link"]])
             vertices, faces = d["vertices"].astype(np.float64), d["faces"].astype(np.int64)

