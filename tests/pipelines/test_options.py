@@ -38,7 +38,7 @@ def test_the_hash_is_the_same_whichever_command_ran_and_sees_every_setting() -> 
     others = {
         "hand": "shadow", "reasoner": "openai:m", "route": ("view=openai:n",), "num": 8, "keep": 2,
         "steps": 9, "ablate": "initial", "optimizer": "lion", "view": "auto", "segmenter": "sam:x",
-        "features": "f", "select": "gravity", "hypotheses": 3,
+        "features": "f", "select": "gravity", "hypotheses": 3, "types": "paper",
     }  # fmt: skip
     assert {*others, "seed", "max_usd"} == {field.name for field in fields(Settings)}
     shas = {GenerateOptions("", "", **{name: value}).config_sha() for name, value in others.items()}

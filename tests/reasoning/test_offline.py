@@ -52,6 +52,7 @@ def labels(answer: object) -> tuple[str, ...]:
     d.pop("reasoning")
     d.pop("needs_points", None)
     d.pop("keep_free", None)
+    d.pop("any_side", None)
     return tuple(str(x) for v in d.values() for x in (v if isinstance(v, list) else [v]))
 
 
