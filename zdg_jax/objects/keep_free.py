@@ -26,7 +26,7 @@ MOST = 512
 #: Stands among parts for the table that the object stands on; its points lie so far below the object and
 #: reach so far around it, metres.
 TABLE = 0
-BELOW, AROUND = (0.003, 0.011), 0.04
+BELOW, AROUND = (0.008, 0.016), 0.04
 
 
 def keep_free_points(
@@ -36,7 +36,7 @@ def keep_free_points(
 
     Over a part p the points o_s + h n_s of its samples s that lie 2 cm or more from what is held, h = 4 and
     10 mm. Of a concave part, the inside of a vessel, the air in its convex hull and 3 cm over its mouth. Of
-    the table a grid 3 and 11 mm below the object.
+    the table a grid 8 and 16 mm below the object.
 
     Args:
       obj: the object.
