@@ -79,6 +79,7 @@ def start_jax() -> None:
     """
     import jax
 
+    from zdg_jax import stored
     from zdg_jax.cache import cache_dir
 
     logging.getLogger("jax").setLevel(logging.ERROR)
@@ -95,6 +96,7 @@ def start_jax() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    stored.keep_in(folder / "functions")
 
 
 def output_folder(path: str) -> Path:
