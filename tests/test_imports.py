@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: What `zdg synth` with the offline reasoner does not need.
 UNUSED = (
     "sklearn", "pandas", "scipy.stats", "matplotlib", "transformers", "torch", "ray", "openai",
-    "google.genai", "mujoco.mjx", "brax", "flax", "glfw", "coacd", "hypothesis", "pytest",
+    "google.genai", "mujoco.mjx", "brax", "flax", "glfw", "hypothesis", "pytest",
 )  # fmt: skip
 HEAVY = ("jax", "numpy", "mujoco", "trimesh", "pyarrow", "scipy", "pydantic", "PIL", *UNUSED)
 SYNTH = (
