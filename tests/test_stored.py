@@ -85,11 +85,18 @@ def test_a_damaged_record_is_made_anew(folder: Path) -> None:
 def test_code_that_jax_had_cached_is_compiled_for_the_record() -> None:
     """XLA writes code that it read from a cache without the functions in it."""
 
-    def sums(x):
-        return jnp.linalg.norm(jnp.sin(x)[:, None] * jnp.cos(x)[None], axis=1)
+    def function():
+        return lambda x: jnp.linalg.norm(jnp.sin(x)[:, None] * jnp.cos(x)[None], axis=1)
 
-    want = np.asarray(jax.jit(sums)(X))  # now in JAX's own cache
-    Stored(sums, "sums", ())(X)
+    before = jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    try:
+        jax.jit(function())(X)
+        sums = function()
+        want = np.asarray(jax.jit(sums)(X))  # from JAX's own cache
+        Stored(sums, "sums", ())(X)
+    finally:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", before)
     np.testing.assert_array_equal(Stored(_never, "sums", ())(X), want)
     assert jax.config.jax_enable_compilation_cache
 
@@ -134,7 +141,7 @@ def test_kept_kinematics_are_bit_equal() -> None:
     pose = np.tile(np.array([0.1, 0, 0, 1.0, 0.2, 0, 0], np.float32), (8, 1))
     joints = np.random.default_rng(0).uniform(hand.lower, hand.upper, (8, len(hand.lower)))
     one = _chains.__wrapped__(hand)
-    fresh, kept = one(pose, joints.astype(np.float32)), None
+    fresh = one(pose, joints.astype(np.float32))
     kept = Stored(_never, "chain", (hand,))(pose, joints.astype(np.float32))
     for a, b in zip(jax.tree.leaves(fresh), jax.tree.leaves(kept), strict=True):
         np.testing.assert_array_equal(a, b)

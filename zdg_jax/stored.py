@@ -51,7 +51,7 @@ class Stored:
         name: says which function of ours it is.
         constants: dataclasses, arrays, numbers, text and containers of them; None if they can't be told.
         """
-        self._jitted = jax.jit(function)
+        self._function, self._jitted = function, jax.jit(function)
         self._name, self._constants = name, constants
         self._known: dict[Any, Callable[..., Any]] = {}
         self._lock = threading.Lock()
@@ -79,8 +79,14 @@ class Stored:
         # a record that can't be read or was cut short is made anew
         with contextlib.suppress(Exception):
             return _load(path.read_bytes(), args)
+
+        def again(
+            *given: Any,
+        ) -> Any:  # of another name: what this process compiled for the first is not taken
+            return self._function(*given)
+
         with _afresh():
-            compiled = self._jitted.lower(*args).compile()
+            compiled = jax.jit(again).lower(*args).compile()
         with contextlib.suppress(OSError, NotImplementedError, ValueError):
             _write(path, _record(compiled))
         return compiled
