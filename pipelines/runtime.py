@@ -1,4 +1,4 @@
-"""Set-up that only a program may do, never a library: compilation cache, logging."""
+"""Set-up of a process, also of one that only imports `zdg_jax`: kept compiled code, logging."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def program(
     import tyro
 
     quiet_xla()
+    os.environ.setdefault("MUJOCO_GL", "disable")  # nothing of ours draws by it, and its libraries take long
     said = name if name == "zdg" else name.rpartition(".")[2]
     prog = name if name == "zdg" else f"python -m {name}"
     try:
@@ -73,16 +74,19 @@ def cpu_signature() -> str:
 
 
 def start_jax() -> None:
-    """Keep compiled functions between runs, so that the second command does not compile again.
+    """Keep compiled functions between runs, so that the second command neither traces nor compiles again.
 
-    The cache lies in `ZDG_CACHE_DIR` or the user's cache folder; `JAX_COMPILATION_CACHE_DIR` overrides.
+    The cache lies in `ZDG_CACHE_DIR` or the user's cache folder. `JAX_COMPILATION_CACHE_DIR`, or a folder
+    that was given to JAX before, overrides: then JAX's own cache is all there is.
     """
+    quiet_xla()
     import jax
 
+    from zdg_jax import stored
     from zdg_jax.cache import cache_dir
 
     logging.getLogger("jax").setLevel(logging.ERROR)
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    if jax.config.jax_compilation_cache_dir is not None:  # by the variable, or by whoever imported us
         return
     try:
         folder = cache_dir("xla", cpu_signature())
@@ -95,6 +99,7 @@ def start_jax() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    stored.keep_in(folder / "functions")
 
 
 def output_folder(path: str) -> Path:

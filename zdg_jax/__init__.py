@@ -36,12 +36,16 @@ _NAMES = {
     "Status": "zdg_jax.status:Status",
     "UserError": "zdg_jax.errors:UserError",
 }
+#: These compile: from the first of them on compiled code is kept and XLA's log is quiet, as in `zdg`.
+_COMPILE = ("synthesize", "reason", "refine_many", "select", "evaluate")
 __all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"zdg_jax has no {name!r}; there are {', '.join(_NAMES)}")
+    if name in _COMPILE:
+        resolve_name("pipelines.runtime:start_jax")()
     return resolve_name(_NAMES[name])
 
 

@@ -8,7 +8,7 @@ that a bad row of a batch stays alone.
     relative_pose(T_a_b, T_a_c)     T_b_c
     transform_points(T_a_b, p_b)    p_a
 
-scipy's order, x, y, z, w, appears here alone; JAX code turns by `brax.math`.
+scipy's order, x, y, z, w, appears here alone; JAX code turns by `transform`.
 """
 
 from __future__ import annotations

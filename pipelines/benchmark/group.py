@@ -27,7 +27,7 @@ from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.named import named_parts, with_named_parts
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.protocol import Reasoner, looks
 from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
 from zdg_jax.refine import Task
@@ -151,9 +151,9 @@ class Bench:
             parted, names = with_named_parts(obj)
         asked = parted if options.reasoner == "oracle" else obj
         with seconds.of("reason"):
-            config = ReasonConfig(
-                seed=options.seed, segmenter=make_segmenter(options.segmenter), types=options.types
-            )
+            segmenter = make_segmenter(options.segmenter)
+            draw = looks(self._reasoner) or segmenter is not None
+            config = ReasonConfig(seed=options.seed, segmenter=segmenter, types=options.types, draw=draw)
             opened = open_state(asked, self._hand, "", config)
         found: dict[int, dict[str, Any]] = {}
         for instruction in dict.fromkeys(i for i, _ in group.units):

@@ -21,7 +21,7 @@ from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models.exchange import png
 from zdg_jax.reasoning.pictures import view_sheet
-from zdg_jax.reasoning.protocol import Reasoner, image_sha
+from zdg_jax.reasoning.protocol import Reasoner, image_sha, looks
 from zdg_jax.reasoning.state import ReasonState, open_state
 
 PICTURES = "images"
@@ -42,10 +42,13 @@ class ReasonStage:
         hand: the hand.
         reasoner: who answers.
         options: view, segmenter, ablation, and what `config_sha` is made of.
-        store: takes the pictures that were shown; None keeps none.
+        store: takes the pictures that were shown; None keeps none, and a reasoner that does not look at any
+          has none drawn.
         """
         self._hand, self._reasoner, self._store = hand, reasoner, store
-        self._config = options.reason_config()
+        config = options.reason_config()
+        eyes = any(map(looks, (reasoner, *config.routes.values()))) or config.segmenter is not None
+        self._config = replace(config, draw=store is not None or eyes)
         self._options = options
         self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
         # One thread for all: glibc gives each a heap of its own, and each would grow to hold a drawing.
@@ -75,7 +78,7 @@ class ReasonStage:
     async def _draw(self, prepared: PreparedObject, config: ReasonConfig) -> ReasonState:
         def draw() -> ReasonState:
             opened = open_state(prepared.obj, self._hand, "", config)
-            if config.view_index is None:
+            if config.view_index is None and config.draw:
                 view_sheet(opened)
             return opened
 

@@ -118,9 +118,11 @@ def _each_row(new: Callable[[], Callable[[int], str]], rows: int, threads: int) 
     failure = [""] * rows
     threads = max(1, min(threads, rows))
 
-    def work(first: int) -> None:
+    left = iter(range(rows))  # a thread takes the next row when it is done: some take ten times as long
+
+    def work(_: int) -> None:
         one = new()
-        for row in range(first, rows, threads):
+        for row in left:
             failure[row] = one(row)
 
     if threads <= 1:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 import prompts
 from sim_eval.benchmark.instructions import Instruction
 from zdg_jax.reasoning.models.recorded import label_call
-from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError, looks
 from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
@@ -29,6 +29,7 @@ class LabelledParts:
         others: answers view, points, direction, grasp type and rotation.
         """
         self.name = f"oracle+{others.name}"
+        self.looks = looks(others)
         self._others = others
         numbers = {name: k for k, name in enumerate(part_names, start=1)}
         self._parts = {

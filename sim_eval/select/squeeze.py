@@ -14,6 +14,7 @@ from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel, actuator_force, drawn_joints
 from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.stored import Stored
 
 #: Sliding friction of `six_force`.
 FRICTION = 0.6
@@ -158,7 +159,7 @@ def _nearest(
 
 @lru_cache(maxsize=1)
 def _solver():
-    return jax.jit(jax.vmap(_balance))
+    return Stored(jax.vmap(_balance), "balance", ())
 
 
 def _balance(

@@ -10,7 +10,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.hands.things import EVERY_HAND, hand_or_skip, slow_but
-from zdg_jax._brax import Transform, math
 from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.kinematics import (
     base_from_palm,
@@ -22,6 +21,7 @@ from zdg_jax.hands.kinematics import (
     posed_skin,
     posed_spheres,
 )
+from zdg_jax.transform import Transform, quat_mul
 
 
 def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_jacobian_transpose_is_that_of_autodiff(name: str) -> None:
 
     def energy(pos, turn, rot, joints):
         # a small turn about the object's axes, applied to the base from the left
-        q = math.quat_mul(jnp.concatenate([jnp.ones(1), 0.5 * turn]), rot)
+        q = quat_mul(jnp.concatenate([jnp.ones(1), 0.5 * turn]), rot)
         base = Transform(pos=pos, rot=q / jnp.linalg.norm(q))
         return jnp.sum(grad * place(link_transforms(hand, base, joints), each, local))
 

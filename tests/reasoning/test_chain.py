@@ -270,6 +270,29 @@ def test_the_offline_reasoner_chooses_a_view_too() -> None:
     assert again.value.view != answer.value.view
 
 
+def test_who_looks_at_no_picture_says_the_same_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = run(RulesReasoner())
+    for name in ("part_marks", "point_marks", "draw"):
+        monkeypatch.setattr(f"zdg_jax.render.marks.{name}", None)
+    monkeypatch.setattr("zdg_jax.render.raycast.shade", None)
+    blind = run(RulesReasoner(), draw=False)
+    assert blind.pictures == {} != drawn.pictures
+    assert [len(stage["image_sha"]) for stage in blind.trace["stages"]] == [0] * len(drawn.trace["stages"])
+    for mine, theirs in zip(blind.trace["stages"], drawn.trace["stages"], strict=True):
+        assert mine["answer"] == theirs["answer"]
+        assert mine["prompt_sha"] == theirs["prompt_sha"]
+    for mine, theirs in zip(parts_of(blind), parts_of(drawn), strict=True):
+        for name in mine.__dataclass_fields__:
+            np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name))
+
+
+def test_who_looks_is_never_left_without_pictures() -> None:
+    with pytest.raises(UserError, match="looks at pictures"):
+        run(Scripted(**HOLD_HANDLE), draw=False)
+    with pytest.raises(UserError, match="looks at pictures"):
+        run(RulesReasoner(), draw=False, routes={"view": Scripted()})
+
+
 @pytest.mark.parametrize(("text", "index"), [("ask", None), ("auto", "auto"), ("1", 0), ("4", 3)])
 def test_views_as_users_write_them(text: str, index: int | str | None) -> None:
     assert parse_view(text) == index

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
-from zdg_jax._brax import Transform, math
 from zdg_jax.hands.kinematics import Chain, chain, moves_link, place, rotate
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf.query import Grid, entry_reader, locate, row_reader, signed
+from zdg_jax.transform import Transform, quat_about, quat_mul
 
 #: Residuals of positions are counted in centimetres, those of directions in units of 1 (about 57 degrees).
 UNIT = 0.01
@@ -174,8 +174,8 @@ def _solve(hand, clear, pose, joints, goal, against, free_base, steps):
 def _moved(pose: Float[Array, "7"], twist: Float[Array, "6"]) -> Float[Array, "7"]:
     """The base shifted by twist[:3] and turned by the rotation vector twist[3:], both in the object frame."""
     angle = jnp.sqrt(jnp.sum(twist[3:] ** 2) + 1e-16)
-    turn = math.quat_rot_axis(twist[3:] / angle, angle)
-    rot = math.quat_mul(turn, pose[3:])
+    turn = quat_about(twist[3:] / angle, angle)
+    rot = quat_mul(turn, pose[3:])
     return jnp.concatenate([pose[:3] + twist[:3], rot / jnp.linalg.norm(rot)])
 
 

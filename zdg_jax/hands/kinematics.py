@@ -1,4 +1,4 @@
-"""Batched, differentiable forward kinematics on brax's `Transform`."""
+"""Batched, differentiable forward kinematics on `Transform`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from zdg_jax._brax import Transform, math
 from zdg_jax.hands.model import HandModel
 from zdg_jax.pose import IDENTITY, make_pose, wxyz_to_matrix
+from zdg_jax.stored import Stored
+from zdg_jax.transform import Transform, quat_about, quat_to_matrix, turned
 
 
 def all_joints(hand: HandModel, active: Float[Array, " active"]) -> Float[Array, " joints"]:
@@ -68,10 +69,10 @@ def chain(hand: HandModel, base: Transform, active: Float[Array, " active"]) -> 
         )
         for joint, axis, anchor in zip(level.joint, level.axis, level.anchor, strict=True):
             p, a = jnp.asarray(anchor, dtype), jnp.asarray(axis, dtype)
-            axes.append(jax.vmap(math.rotate)(a, pose.rot))
-            anchors.append(pose.pos + jax.vmap(math.rotate)(p, pose.rot))
-            turn = jax.vmap(math.quat_rot_axis)(a, angles[joint])
-            pose = _compose(pose, Transform(pos=p - jax.vmap(math.rotate)(p, turn), rot=turn))
+            axes.append(jax.vmap(turned)(a, pose.rot))
+            anchors.append(pose.pos + jax.vmap(turned)(p, pose.rot))
+            turn = jax.vmap(quat_about)(a, angles[joint])
+            pose = _compose(pose, Transform(pos=p - jax.vmap(turned)(p, turn), rot=turn))
         pos, rot = jnp.concatenate([pos, pose.pos]), jnp.concatenate([rot, pose.rot])
     order = np.argsort(np.concatenate([[0], *[level.link for level in tree]]))
     slot = np.argsort(np.concatenate([j for level in tree for j in level.joint]), kind="stable")
@@ -171,7 +172,7 @@ def place(links: Transform, link: np.ndarray, points: Float[Array, "n 3"]) -> Fl
 
 def rotate(links: Transform, link: np.ndarray, vectors: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
     """Vectors fixed to links, turned to the object frame."""
-    R = jax.vmap(math.quat_to_3x3)(links.rot)
+    R = jax.vmap(quat_to_matrix)(links.rot)
     return jnp.einsum("nij,nj->ni", R[link], vectors, precision=jax.lax.Precision.HIGHEST)
 
 
@@ -181,7 +182,7 @@ def _chains(hand: HandModel):
         rot = pose[3:] / jnp.linalg.norm(pose[3:])
         return chain(hand, Transform(pos=pose[:3], rot=rot), joints)
 
-    return jax.jit(jax.vmap(one))
+    return Stored(jax.vmap(one), "chain", (hand,))
 
 
 def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str) -> np.ndarray:

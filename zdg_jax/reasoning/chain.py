@@ -18,7 +18,7 @@ from zdg_jax.objects.keep_free import keep_free_points
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import stages
 from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError, looks
 from zdg_jax.reasoning.query import Dialogue
 from zdg_jax.reasoning.segmenters.repart import parts_under
 from zdg_jax.reasoning.stages.hand_part import PartChoiceObservations
@@ -132,7 +132,7 @@ async def reason(
     Returns:
       the result; a stage without a usable answer gives a status (see `Status`), not an exception.
     Raises:
-      UserError: for an empty task or a route of an unknown stage.
+      UserError: for an empty task, a route of an unknown stage, or `draw` off with a reasoner that looks.
     """
     config = config or ReasonConfig()
     if not task.strip():
@@ -142,6 +142,10 @@ async def reason(
             raise UserError(
                 f"a route for stage {stage!r}", f"one of {', '.join(prompts.STAGES)}", "mend the route"
             )
+    unseen = [r.name for r in (reasoner, *config.routes.values()) if looks(r)]
+    if not config.draw and (unseen or config.segmenter is not None):
+        who = ", ".join(unseen) or "a segmenter"
+        raise UserError(f"draw=False with {who}, who looks at pictures", "draw=True", "leave `draw` out")
     started = time.perf_counter()
     sentence = task.strip()
     state = open_state(obj, hand, sentence, config) if opened is None else for_task(opened, sentence)

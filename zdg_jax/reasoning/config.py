@@ -41,6 +41,8 @@ class ReasonConfig:
       min_part_pixels: a part with fewer pixels in a view is not offered there.
       seed: of every random choice.
       routes: stage name to the reasoner that answers it instead of the main one.
+      draw: False draws and shades no picture, for reasoners that look at none (`protocol.looks`); answers
+        are the same, traces name no pictures.
     """
 
     max_attempts: int = 3
@@ -60,6 +62,7 @@ class ReasonConfig:
     min_part_pixels: int = 40
     seed: int = 0
     routes: Mapping[str, Reasoner] = field(default_factory=dict)
+    draw: bool = True
 
 
 def parse_view(text: str) -> int | Literal["auto"] | None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import KDTree
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neighbors import KNeighborsClassifier
 
 from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.reasoning.clusters import k_means, vote
 from zdg_jax.render.cameras import Frame
 
 # Size and axes of a set of surface points.
@@ -187,9 +184,8 @@ def lift_mask(
         return hand
 
     cluster = _clusters(features[unlabelled], seed)
-    classifier = KNeighborsClassifier(n_neighbors=min(neighbors, int(labelled.sum())))
-    classifier.fit(features[labelled], hand[labelled])
-    says_hand = classifier.predict(features[unlabelled])
+    near = min(neighbors, int(labelled.sum()))
+    says_hand = vote(features[labelled], hand[labelled].astype(int), features[unlabelled], near)
     share = np.bincount(cluster, weights=says_hand) / np.bincount(cluster)
     hand[unlabelled] = (share > 0.5)[cluster]
     return hand
@@ -223,7 +219,4 @@ def lift_points(
 
 def _clusters(features: Float[np.ndarray, "n features"], seed: int) -> Int[np.ndarray, " n"]:
     count = int(np.clip(len(features) // _SAMPLES_PER_CLUSTER, 1, _MAX_CLUSTERS))
-    with warnings.catch_warnings():
-        # Fewer distinct features than clusters is no fault: equal rows then share one.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return KMeans(n_clusters=count, n_init="auto", random_state=seed).fit_predict(features)
+    return k_means(features, count, seed)

@@ -160,3 +160,8 @@ class Reasoner(Protocol):
     name: str
 
     async def ask(self, question: Question[A]) -> Answer[A]: ...
+
+
+def looks(reasoner: Reasoner) -> bool:
+    """Whether it looks at a question's pictures: unless its attribute `looks` is False."""
+    return bool(getattr(reasoner, "looks", True))

@@ -215,6 +215,7 @@ class Stage(Generic[A]):
           feedback: why an earlier answer, which had passed, was refused.
           **checks: further fields of `Query`; without `check`, labels must be among the candidates.
         """
+        pictures = pictures if state.config.draw else ()
         question = Question(
             stage=self.name,
             prompt=prompts.render(self.name, **state.common(), **values, candidates=candidates),

@@ -111,6 +111,11 @@ class ReasonState:
             self.drawn[key] = make()
         return self.drawn[key]
 
+    def show(self, name: str, make: Callable[[], Image.Image]) -> None:
+        """Draw a picture for a question, where pictures are drawn."""
+        if self.config.draw:
+            self.pictures[name] = make()
+
     def mask_2d(self, parts: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
         """M^2d of some parts in the chosen view."""
         done = self.completed.get(parts)
@@ -170,7 +175,8 @@ def open_state(obj: ObjectModel, hand: HandModel, task: str, config: ReasonConfi
     """Render the four side views and measure the object."""
     surface = Surface.of(obj.mesh)
     frames = tuple(
-        raycast.render(surface, camera) for camera in cameras.side_views(obj.mesh, size=config.image_size)
+        raycast.render(surface, camera, shaded=config.draw)
+        for camera in cameras.side_views(obj.mesh, size=config.image_size)
     )
     part_maps = tuple(marks.part_map(frame, obj.face_part) for frame in frames)
     return ReasonState(obj, hand, task, config, frames, part_maps, observe_object(obj))

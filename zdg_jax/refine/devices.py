@@ -12,7 +12,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
-from zdg_jax._brax import Transform
 from zdg_jax.errors import UserError
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Grid
@@ -20,8 +19,10 @@ from zdg_jax.refine.batching import Device, stack
 from zdg_jax.refine.energies import TERMS, Term
 from zdg_jax.refine.gpu.layout import kernel_layout
 from zdg_jax.refine.hand_points import layout, place_all
-from zdg_jax.refine.optimize import Path, State, compiled, measured
+from zdg_jax.refine.optimize import Path, State, compiled, constants_of, measured
 from zdg_jax.refine.problem import Problem, Tables, Targets
+from zdg_jax.stored import Stored
+from zdg_jax.transform import Transform
 
 _GRASPS = PartitionSpec("grasps")
 
@@ -78,13 +79,13 @@ def _functions(
     # `terms` is but a key, see there
     start, advance = compiled(hand, optimizer, path)
 
-    @jax.jit
     def measure(tables: Tables, targets: Targets, state: State) -> tuple[Array, Array, Array, Array]:
         pose, joints, terms, links = measured(hand, tables, targets, state, path)
         return pose, joints, terms, reaches(hand, targets, links)
 
     if len(devices) == 1:
-        return Functions(start, advance, measure)
+        kept = Stored(measure, "measure", constants_of(hand, optimizer, path, terms))
+        return Functions(start, advance, kept)
     one = [jax.ShapeDtypeStruct((1, 1, n), jnp.float32) for n in (7, len(hand.active_names))]
     state = jax.tree.map(lambda x: _GRASPS if x.ndim else PartitionSpec(), jax.eval_shape(start, *one))
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from zdg_jax._brax import Transform, math
 from zdg_jax.errors import UserError
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel
+from zdg_jax.transform import Transform, quat_to_matrix
 
 #: Low bits of a sortable distance that hold the number of its sphere (see `measure.sphere_keys`).
 SPHERE_BITS = 9
@@ -118,7 +118,7 @@ def place_all(links: Transform, placing: Float[np.ndarray, "frame n"]) -> Float[
       links: of one grasp.
       placing: `Layout.placing` or some of its columns.
     """
-    R = jax.vmap(math.quat_to_3x3)(links.rot)
+    R = jax.vmap(quat_to_matrix)(links.rot)
     frame = jnp.concatenate([R, links.pos[:, :, None]], axis=2)  # [links, 3, 4]
     rows = jnp.transpose(frame, (1, 0, 2)).reshape(3, -1)
     return jnp.matmul(rows, jnp.asarray(placing), precision=jax.lax.Precision.HIGHEST)

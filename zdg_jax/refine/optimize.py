@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from zdg_jax._brax import Transform
 from zdg_jax.hands.kinematics import Chain
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import objective as ob
@@ -18,6 +17,8 @@ from zdg_jax.refine.energies import TERMS, Term
 from zdg_jax.refine.problem import Tables, Targets, by_start, of_start
 from zdg_jax.refine.seams import variables_gradient
 from zdg_jax.refine.variables import Variables, is_sound, kinematics, to_pose, to_variables
+from zdg_jax.stored import Stored
+from zdg_jax.transform import Transform
 
 Path = Literal["xla", "kernel"]
 #: By `config.Optimizer`: the direction of a step, its length is the schedule's.
@@ -57,6 +58,15 @@ def compiled(hand: HandModel, optimizer: str, path: Path):
     return _compiled(hand, optimizer, path, tuple(TERMS.values()))
 
 
+def constants_of(hand: HandModel, optimizer: str, path: Path, terms: tuple[Term, ...]) -> tuple | None:
+    """What the compiled functions are made of beside our code; None with a term that is not in it."""
+    functions = [(t.skin, t.spheres, t.samples, t.fingertips, t.joints) for t in terms]
+    named = [[f and (f.__module__, f.__qualname__) for f in each] for each in functions]
+    if any(f and not f[0].startswith("zdg_jax.") for each in named for f in each):
+        return None
+    return hand, optimizer, path, named
+
+
 @lru_cache(maxsize=32)
 def _compiled(hand: HandModel, optimizer: str, path: Path, terms: tuple[Term, ...]):
     # `terms` is but a key: what was compiled for others is not taken
@@ -82,7 +92,8 @@ def _compiled(hand: HandModel, optimizer: str, path: Path, terms: tuple[Term, ..
 
         return jax.lax.fori_loop(first, last, step, state)
 
-    return jax.jit(start), jax.jit(advance)
+    constants = constants_of(hand, optimizer, path, terms)
+    return Stored(start, "start", constants), Stored(advance, "advance", constants)
 
 
 def measured(

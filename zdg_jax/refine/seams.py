@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from zdg_jax._brax import math
 from zdg_jax._ptx import fma
 from zdg_jax.hands.kinematics import Chain, jacobian_transpose
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Components
 from zdg_jax.refine.variables import POSITION_UNIT, Variables
+from zdg_jax.transform import quat_mul
 
 Values = tuple[Array, ...]
 
@@ -205,5 +205,5 @@ def variables_gradient(
     shift, turn, joints = jacobian_transpose(hand, at, grad_p, grad_w)
     length = jnp.linalg.norm(v.rotation)
     q = v.rotation / length
-    spin = math.quat_mul(jnp.concatenate([jnp.zeros(1, turn.dtype), turn]), q) * (2.0 / length)
+    spin = quat_mul(jnp.concatenate([jnp.zeros(1, turn.dtype), turn]), q) * (2.0 / length)
     return Variables(shift * POSITION_UNIT, spin, joints)

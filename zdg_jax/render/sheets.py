@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -184,7 +187,10 @@ def grasp_sheet(
     """
     if not grasps:
         raise ValueError("got no grasps; expected at least one to draw")
-    cards = [grasp_card(obj, g, hand_faces, hand_rgb=hand_rgb, size=size) for g in grasps]
+    # casting rays and most of shading leave the interpreter lock alone
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        card = partial(grasp_card, obj, hand_faces=hand_faces, hand_rgb=hand_rgb, size=size)
+        cards = list(pool.map(card, grasps))
     height = max(card.height for card in cards)
     even = []
     for card in cards:

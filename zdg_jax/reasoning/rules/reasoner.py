@@ -26,6 +26,7 @@ class RulesReasoner:
     """
 
     name = "offline"
+    looks = False
 
     async def ask(self, question: Question[A]) -> Answer[A]:
         """Answers one question.

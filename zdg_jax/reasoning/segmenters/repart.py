@@ -9,10 +9,10 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.spatial import KDTree
-from sklearn.neighbors import KNeighborsClassifier
 
 from zdg_jax.objects.model import ObjectModel, Part
 from zdg_jax.objects.parts.descriptors import describe_part
+from zdg_jax.reasoning.clusters import vote
 from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 from zdg_jax.reasoning.state import ReasonState, observe_object
 from zdg_jax.render.cameras import Frame
@@ -44,9 +44,8 @@ def repart(
     if not seen.any():
         raise ValueError("got a view in which no surface sample's face shows; expected some")
     if not seen.all():
-        classifier = KNeighborsClassifier(n_neighbors=min(_NEIGHBOURS, int(seen.sum())))
-        classifier.fit(obj.features[seen], sample_label[seen])
-        sample_label[~seen] = classifier.predict(obj.features[~seen])
+        near = min(_NEIGHBOURS, int(seen.sum()))
+        sample_label[~seen] = vote(obj.features[seen], sample_label[seen], obj.features[~seen], near)
     unseen = face_label == 0
     _, nearest = KDTree(obj.samples.points).query(np.asarray(obj.mesh.triangles_center)[unseen])
     face_label[unseen] = sample_label[nearest]

@@ -40,8 +40,8 @@ class HandPart(Stage[HandPartAnswer]):
     gives = ("hand_parts", "hand_mask")
 
     def build_query(self, state: ReasonState) -> Query[HandPartAnswer]:
-        state.pictures[PLAIN] = pictures.plain(state)
-        state.pictures[MARKED] = pictures.marked_parts(state)
+        state.show(PLAIN, lambda: pictures.plain(state))
+        state.show(MARKED, lambda: pictures.marked_parts(state))
         visible = state.visible_pixels(state.view)
         return self.query(
             state,

@@ -48,7 +48,7 @@ class Points(Stage[PointsAnswer]):
 
     def build_query(self, state: ReasonState) -> Query[PointsAnswer]:
         offered = offer(state)
-        state.pictures[MARKED] = pictures.marked_points(state, offered.uv)
+        state.show(MARKED, lambda: pictures.marked_points(state, offered.uv))
         candidates = tuple(str(i + 1) for i in range(len(offered.uv)))
 
         def check(answer: PointsAnswer) -> str | None:

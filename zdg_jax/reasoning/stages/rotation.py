@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from PIL import Image
 
 from prompts.schemas import RotationAnswer
 from zdg_jax.hands import kinematics
@@ -50,10 +51,13 @@ class Rotation(Stage[RotationAnswer]):
         assert R is not None
         key = (state.view, state.hand_parts, T.tobytes(), R.tobytes(), kept)
         skins = state.once(("skins", *key), lambda: {k: imagined_skin(state.hand, T, R[k]) for k in kept})
-        state.pictures[PICTURE] = state.once(
-            ("imagination", *key),
-            lambda: pictures.imagination(state, {k + 1: skin for k, skin in skins.items()}, R[kept[0]][:, 2]),
-        )
+        numbered = {k + 1: skin for k, skin in skins.items()}
+
+        def draw() -> Image.Image:
+            d_palm = R[kept[0]][:, 2]
+            return state.once(("imagination", *key), lambda: pictures.imagination(state, numbered, d_palm))
+
+        state.show(PICTURE, draw)
         chosen = {"direction": state.direction, "grasp_type": state.grasp_type}
         return self.query(
             state,

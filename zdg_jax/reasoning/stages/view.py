@@ -36,7 +36,7 @@ class View(Stage[ViewAnswer]):
     gives = ("view",)
 
     def build_query(self, state: ReasonState) -> Query[ViewAnswer]:
-        state.pictures[PICTURE] = pictures.view_sheet(state)
+        state.show(PICTURE, lambda: pictures.view_sheet(state))
         visible = [state.visible_pixels(i) for i in range(len(state.frames))]
         return self.query(
             state,

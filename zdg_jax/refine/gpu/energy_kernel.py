@@ -12,7 +12,6 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as plgpu
 from jaxtyping import Array, Float, Int
 
-from zdg_jax._brax import Transform, math
 from zdg_jax._ptx import fused
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine.energies import TERMS
@@ -29,6 +28,7 @@ from zdg_jax.refine.gpu.memory import (
     views,
 )
 from zdg_jax.refine.problem import Tables, Targets
+from zdg_jax.transform import Transform, quat_to_matrix
 
 #: One warp a program: nothing waits at a barrier, and enough programs share a multiprocessor to hide loads.
 WARPS = 1
@@ -85,7 +85,7 @@ def measure_kernel(
 def _frames(hand: HandModel, links: Transform) -> Float[Array, "b 12 lanes"]:
     """R by rows and p of all links of all grasps, padded to the kernel's lanes."""
     count = len(hand.link_names)
-    rot = jax.vmap(math.quat_to_3x3)(links.rot.reshape(-1, 4)).reshape(-1, count, 9)
+    rot = jax.vmap(quat_to_matrix)(links.rot.reshape(-1, 4)).reshape(-1, count, 9)
     frame = jnp.concatenate([rot, links.pos.reshape(-1, count, 3)], axis=2)
     return jnp.pad(jnp.transpose(frame, (0, 2, 1)), ((0, 0), (0, 0), (0, LANES - count)))
 
