@@ -33,7 +33,7 @@ def _run(options: GenerateOptions) -> int:
     if result.why:
         print(f"zdg: {why}; {written}; run the same command again to go on", file=sys.stderr)
         return 1
-    print(f"{written}: see dataset_card.md there")
+    print(f"{written}: see README.md there")
     return 0
 
 

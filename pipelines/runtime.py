@@ -97,6 +97,19 @@ def start_jax() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
+def setup() -> None:
+    """What a script of yours should do first: quiet XLA, and keep compiled functions between runs.
+
+    Call it before jax is imported, or XLA's own log stays as it is.
+
+    Example:
+      >>> import zdg_jax as zdg
+      >>> zdg.setup()
+    """
+    quiet_xla()
+    start_jax()
+
+
 def output_folder(path: str) -> Path:
     """Make the folder and prove that a file can be written there, before any work starts.
 

@@ -9,6 +9,7 @@ The front door; names are resolved when they are first asked for, so that `impor
 - `refine_many`, `Task`, `RefineConfig`: paper III-E for many tasks at once
 - `select`, `evaluate`: choosing in simulation, and all measures of given grasps
 - `COLUMNS`, `Status`: what the columns and the statuses mean
+- `setup`: keep compiled functions between runs; the commands and `synthesize` do it themselves
 - `UserError`: got, expected, what to do
 """
 
@@ -34,6 +35,7 @@ _NAMES = {
     "evaluate": "sim_eval.evaluate:evaluate",
     "COLUMNS": "zdg_jax.columns:COLUMNS",
     "Status": "zdg_jax.status:Status",
+    "setup": "pipelines.runtime:setup",
     "UserError": "zdg_jax.errors:UserError",
 }
 __all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

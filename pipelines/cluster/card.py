@@ -1,4 +1,4 @@
-"""`dataset_card.md`: what came out, at which yield, how good, at what cost, made with what."""
+"""`README.md`: what came out, at which yield, how good, at what cost, made with what."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ class Output:
         from pipelines.cluster.card import card
 
         self._write_manifest(total)
-        self.folder.write("dataset_card.md", card(self.folder, self._manifest).encode())
+        self.folder.write("README.md", card(self.folder, self._manifest).encode())
 
     def _check_manifest(self) -> None:
         try:

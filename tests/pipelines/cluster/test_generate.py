@@ -71,7 +71,7 @@ def check_whole(out: Path, server: Local) -> None:
     assert attempts <= len(asked) <= 1.2 * attempts
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["complete"]
-    card = (out / "dataset_card.md").read_text()
+    card = (out / "README.md").read_text()
     assert f"| ok | {TASKS} |" in card
     for name in {p["sha256"] for row in tasks["pictures"].to_pylist() for p in row}:
         assert (out / "images" / name[:2] / f"{name}.png").stat().st_size

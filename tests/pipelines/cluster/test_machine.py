@@ -139,7 +139,7 @@ def test_errors_travel_between_processes() -> None:
 MOMENTS = [
     ("manifest.json", "before"), ("meshes/", "prepare"), ("images/", "reason"),
     ("grasps/part-00001", "write"), ("tasks/part-00001", "write"), ("dataset_info.json", "write"),
-    ("dataset_card.md", "end"),
+    ("README.md", "end"),
 ]  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def test_a_run_that_was_killed_between_the_two_files_goes_on(uri: str) -> None:
     second.finish(len(TASKS))
     manifest = json.loads(second.folder.read("manifest.json"))
     assert (manifest["complete"], manifest["tasks_done"], manifest["shards"]) == (True, 6, 3)
-    card = second.folder.read("dataset_card.md").decode()
+    card = second.folder.read("README.md").decode()
     assert "6 of 6 tasks on 1 objects, 12 rows" in card
     assert "| ok | 6 |" in card
     assert "6 model calls, $1.5000, 6000 input and 300 output tokens" in card
