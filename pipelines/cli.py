@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 
 from pipelines.bench import Bench
 from pipelines.hand_command import HandCommand, Retarget
@@ -170,6 +170,36 @@ class Export(GraspFileOptions):
 
 
 @dataclass(frozen=True)
+class View(GraspFileOptions):
+    """Look at grasps on a live page: any file we read, any number of them; needs the extra `view`."""
+
+    grasps: Annotated[
+        Positional[tuple[str, ...]], arg(metavar="DIR|FILE", help="Folders or grasp files; docs/formats.md.")
+    ]
+    where: Annotated[str, arg(metavar="FILTER", help='E.g. "good and p_dep_cm < 0.2".')] = ""
+    sort: Annotated[str, arg(metavar="COLUMN", help="Column to sort by; as stored by default.")] = ""
+    descending: Annotated[bool, FlagCreatePairsOff, arg(help="Greatest first.")] = False
+    port: Annotated[int, arg(help="Of the page; the next free one if it is in use.")] = 8080
+    host: Annotated[str, arg(metavar="ADDRESS", help="0.0.0.0 shows the page to your network.")] = "127.0.0.1"
+
+    def run(self) -> int:
+        from pipelines.view.serve import start
+
+        viewer = start(
+            self.grasps, hand=self.hand, objects=self.objects, host=self.host, port=self.port,
+            where=self.where, sort=self.sort, descending=self.descending,
+        )  # fmt: skip
+        server = viewer.server
+        print(f"{len(viewer.rows)} grasps at http://{server.get_host()}:{server.get_port()}", flush=True)
+        print("N next, P previous, space plays the way; Ctrl-C ends", file=sys.stderr)
+        try:
+            server.sleep_forever()
+        finally:
+            server.stop()
+        return 0
+
+
+@dataclass(frozen=True)
 class Cache:
     """Count or forget the answers that models gave and that need not be paid again."""
 
@@ -184,6 +214,7 @@ class Cache:
 Command = (
     Annotated[Synth, subcommand("synth", prefix_name=False)]
     | Annotated[Eval, subcommand("eval", prefix_name=False)]
+    | Annotated[View, subcommand("view", prefix_name=False)]
     | Annotated[Export, subcommand("export", prefix_name=False)]
     | Annotated[Bench, subcommand("bench", prefix_name=False)]
     | Annotated[Cache, subcommand("cache", prefix_name=False)]
