@@ -16,7 +16,15 @@ export UV_NO_CACHE := 1
 export PIP_NO_CACHE_DIR := 1
 endif
 
-.PHONY: demo test test-slow test-soak test-hands test-local lint format types lock clean
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet "mkdocs-material>=9.6" "mkdocstrings[python]>=0.30" "jupytext>=1.16"
+	touch $@
+
+# Once its tools are there the site is built without the network; a broken link is an error. It lies in out/site.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
+.PHONY: docs demo test test-slow test-soak test-hands test-local lint format types lock clean
 .DEFAULT_GOAL := test
 
 # uv installs the lock several times faster than pip; where it can't be had or fails, pip does it.

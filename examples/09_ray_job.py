@@ -35,7 +35,7 @@ def words(out: str, num: int, steps: int) -> list[str]:
 def main(
     address: str = "", out: str = "out/example09", num: int = 32, keep: int = 4, steps: int = 600
 ) -> int:
-    told = words(out, num, keep, steps)
+    told = words(out, num, steps)
     if address:
         from ray.job_submission import JobSubmissionClient
 

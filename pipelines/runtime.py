@@ -43,6 +43,12 @@ def program(
     import tyro
 
     quiet_xla()
+    words = sys.argv[1:] if argv is None else list(argv)
+    if name == "zdg" and words[:1] in (["--version"], ["-V"]):
+        from zdg_jax import __version__
+
+        print(f"zdg-jax {__version__}")
+        return 0
     said = name if name == "zdg" else name.rpartition(".")[2]
     prog = name if name == "zdg" else f"python -m {name}"
     try:

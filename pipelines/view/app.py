@@ -16,7 +16,7 @@ from pipelines.view.table import ViewFile
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import posed, posed_skin
-from zdg_jax.render.surface import INDEX, NEUTRAL, SKIN, TARGET, THUMB, byte
+from zdg_jax.render.surface import INDEX, NEUTRAL, SKIN, THUMB, byte, part_color
 
 if TYPE_CHECKING:
     import viser
@@ -213,7 +213,9 @@ class Viewer:
         target = seen.target(file.parts[row]) & self.show["contact region"].value
         raised = (0.0, lift, 0.0)
         scene, shapes = self.server.scene, {}
-        for name, faces, rgb in (("rest", ~target, NEUTRAL), ("region", target, TARGET)):
+        pieces = [("rest", ~target, NEUTRAL)]
+        pieces += [(f"part {k}", target & seen.is_part(k), part_color(k)) for k in file.parts[row]]
+        for name, faces, rgb in pieces:
             if faces.any():
                 shapes[f"/object/{name}"] = scene.add_mesh_simple(
                     f"/object/{name}", seen.vertices, seen.faces[faces], color=byte(rgb), flat_shading=False,

@@ -28,6 +28,10 @@ class Seen:
             return np.zeros(len(self.faces), bool)
         return np.isin(self.face_part, parts)
 
+    def is_part(self, number: int) -> Bool[np.ndarray, " f"]:
+        """Faces of one part."""
+        return self.target((number,))
+
     def distance(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         """Unsigned distance of points to the surface, metres."""
         import igl

@@ -155,16 +155,16 @@ def test_the_page_follows_its_controls(viewer: Any) -> None:
     server = viewer.server
     with urllib.request.urlopen(f"http://127.0.0.1:{server.get_port()}") as page:
         assert b"<html" in page.read().lower()
-    scene = server.scene
+    scene, part = server.scene, viewer.files[0].parts[0][0]
     assert len(viewer.rows) == 6
-    for name in ("/object/region", "/hand", "/points/thumb"):
+    for name in (f"/object/part {part}", "/hand", "/points/thumb"):
         assert scene.get_handle_by_name(name) is not None, name
     before = scene.get_handle_by_name("/hand").vertices.copy()
     viewer.time.value = 3.0
     viewer.draw()
     hand = scene.get_handle_by_name("/hand")
     assert hand.position[1] == pytest.approx(LIFT)
-    assert scene.get_handle_by_name("/object/region").position[1] == pytest.approx(LIFT)
+    assert scene.get_handle_by_name(f"/object/part {part}").position[1] == pytest.approx(LIFT)
     assert np.abs(hand.vertices - before).max() > 1e-3
     viewer.go(1)
     assert "2 of 6" in viewer.panel.content
