@@ -24,7 +24,7 @@ $(VENV)/.docs: $(VENV)/.installed
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 
-.PHONY: docs demo test test-slow test-soak test-hands test-local lint format types lock clean
+.PHONY: docs wheel demo test test-slow test-soak test-hands test-local lint format types lock clean
 .DEFAULT_GOAL := test
 
 # uv installs the lock several times faster than pip; where it can't be had or fails, pip does it.
@@ -88,6 +88,13 @@ types: $(VENV)/.installed
 lock:
 	uv pip compile --universal --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		--extra dev --output-file requirements.lock pyproject.toml
+
+# The source archive and the wheel, checked as a registry would; docs/release.md.
+wheel: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist build
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) $(LOCAL_VENV) out build dist *.egg-info

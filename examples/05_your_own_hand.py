@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import zdg_jax as zdg
-from pipelines.hand import new_hand
+from zdg_jax.pipelines.hand import new_hand
 
 LINK = """<body name="{f}_{k}" pos="{pos}" euler="{turn}">
   <joint name="{f}_{k}" axis="{axis}" range="0 1.5"/>

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import zdg_jax as zdg
-from pipelines.evaluate import evaluate_file
+from zdg_jax.pipelines.evaluate import evaluate_file
 
 # Shadow's root pose (xyz, wxyz) and 22 joints before, at and after a grasp, as somebody left them.
 GRASP = [-0.119, 0.048, 0.098, 0.549, -0.006, 0.836, -0.016, 0.07, 1.199, 1.533, 0.753, 0.039, 1.311, 1.264,

@@ -45,7 +45,7 @@ def main(
         )
         print(f"submitted: ray job logs {job} --address {address} --follow")
         return 0
-    from pipelines import generate
+    from zdg_jax.pipelines import generate
 
     code = generate.main(told)
     print(f"look at {out}/data/README.md; python examples/07_into_pytorch_and_datasets.py {out}/data")

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import zdg_jax as zdg
-from pipelines.benchmark import __main__ as benchmark
-from pipelines.benchmark import export
 from zdg_jax.hands import HandModel
+from zdg_jax.pipelines.benchmark import __main__ as benchmark
+from zdg_jax.pipelines.benchmark import export
 from zdg_jax.pose import make_pose
 
 

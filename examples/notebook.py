@@ -9,8 +9,8 @@
 
 # %% [markdown]
 # # Grasps from a sentence
-# A mesh and a sentence in, simulated dexterous grasps out; on a CPU, without a key. The first run compiles for a minute
-# or two. On a hosted notebook, first: `%pip install zdg-jax` (a release) or the wheel you built.
+# A mesh and a sentence in, simulated dexterous grasps out; on a CPU, without a key. The first run compiles
+# for a minute or two. On a hosted notebook, first: `%pip install zdg-jax` (a release) or the wheel you built.
 
 # %%
 import zdg_jax as zdg

@@ -18,7 +18,10 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import Any
 
+from zdg_jax import _rooms
+
 __version__ = "0.1.0"
+_rooms.install()
 
 _NAMES = {
     "synthesize": "pipelines.inline:synthesize",
@@ -38,13 +41,15 @@ _NAMES = {
     "setup": "pipelines.runtime:setup",
     "UserError": "zdg_jax.errors:UserError",
 }
+#: The command line, which no script needs.
+_COMMAND = {"command": "pipelines.cli:main"}
 __all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
+    if name not in _NAMES | _COMMAND:
         raise AttributeError(f"zdg_jax has no {name!r}; there are {', '.join(_NAMES)}")
-    return resolve_name(_NAMES[name])
+    return resolve_name((_NAMES | _COMMAND)[name])
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""`python -m pipelines.report.film DIR --out FILE.gif`: the best grasp on its way, drawn by our own renderer."""
+"""`python -m pipelines.report.film DIR --out FILE.gif`: a grasp on its way, drawn by our own renderer."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def film(file: ViewFile, row: int, size: int) -> list[Image.Image]:
     seen = objects.of(file, file.grasps.object_key[row])
     if seen is None or not np.isfinite(file.grasps.hand_pose[row]).all():
         why = "; ".join(objects.lost.values()) or "it has no pose"
-        raise UserError(f"grasp {row} that can't be drawn ({why})", "a mesh and a pose", "choose another --row")
+        raise UserError(
+            f"grasp {row} that can't be drawn ({why})", "a mesh and a pose", "choose another --row"
+        )
     hand = load_hand(file.grasps.hand)
     number = np.zeros(len(seen.faces), int) if seen.face_part is None else seen.face_part
     obj = Surface.from_arrays(seen.vertices, seen.faces, parted(number, file.parts[row]))
@@ -70,7 +72,8 @@ def film(file: ViewFile, row: int, size: int) -> list[Image.Image]:
     at = [at_stage(file.grasps, row, time) for time in times]
     skins = posed_skin(hand, np.array([a.pose for a in at]), np.array([a.joints for a in at]))
     skins += np.array([[0.0, a.lift, 0.0] for a in at])[:, None]
-    everything = np.concatenate([seen.vertices, seen.vertices + [0.0, LIFT, 0.0], skins.reshape(-1, 3)])
+    raised_up = seen.vertices + np.array([0.0, LIFT, 0.0])
+    everything = np.concatenate([seen.vertices, raised_up, skins.reshape(-1, 3)])
     camera = look(everything, (0.5, 0.35, 0.8), size=size, margin=0.04)
     pictures = []
     for skin, now in zip(skins, at, strict=True):
