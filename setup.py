@@ -9,12 +9,10 @@ would hide ours. So the wheel has them inside `zdg_jax`, with every import rewri
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
-
-from setuptools import setup
-from setuptools.command.build_py import build_py
 
 ROOMS = "prompts|sim_eval|pipelines"
 RULES = (
@@ -33,20 +31,6 @@ def rewritten(text: str) -> str:
     return text
 
 
-class Nested(build_py):
-    """Moves the rooms into `zdg_jax` when all is copied; an editable install stays as the repository is."""
-
-    def run(self) -> None:
-        super().run()
-        if self.editable_mode:
-            return
-        built = Path(self.build_lib)
-        for room in ROOMS.split("|"):
-            (built / room).rename(built / "zdg_jax" / room)
-        for path in built.glob("zdg_jax/**/*.py"):
-            path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 def readme() -> str:
     """README.md with links that work on a registry's page."""
     home = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Homepage"]
@@ -55,6 +39,28 @@ def readme() -> str:
     return re.sub(r"\]\((?!https?:|#)(?:docs/)?([^)]+)\)", rf"]({home}\1)", text)
 
 
-about: dict[str, Any] = {"long_description": readme(), "long_description_content_type": "text/markdown"}
-if __name__ == "__main__":
+def main() -> None:
+    """Build; setuptools is imported here, so that a test may read the rules without it."""
+    from setuptools import setup
+    from setuptools.command.build_py import build_py
+
+    class Nested(build_py):
+        """Moves the rooms into `zdg_jax` when all is copied; an editable install stays as it is."""
+
+        def run(self) -> None:
+            super().run()
+            if self.editable_mode:
+                return
+            built = Path(self.build_lib)
+            for room in ROOMS.split("|"):
+                shutil.rmtree(built / "zdg_jax" / room, ignore_errors=True)  # of an earlier build
+                (built / room).rename(built / "zdg_jax" / room)
+            for path in built.glob("zdg_jax/**/*.py"):
+                path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    about: dict[str, Any] = {"long_description": readme(), "long_description_content_type": "text/markdown"}
     setup(cmdclass={"build_py": Nested}, **about)
+
+
+if __name__ == "__main__":
+    main()

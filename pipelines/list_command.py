@@ -60,7 +60,7 @@ def _hands() -> dict[str, str]:
     from zdg_jax.hands.io.model_files import find_model
     from zdg_jax.hands.load import card_path
 
-    found = dict.fromkeys(HAND_NAMES, "")
+    found: dict[str, str] = dict.fromkeys(HAND_NAMES, "")
     for name in EXTRA_HANDS:
         path = card_path(name)
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -21,7 +21,7 @@ _PREFIX = "zdg_jax."
 class _Rooms(MetaPathFinder, Loader):
     """Finds a module under its longer name: the very same one, not a copy."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Iterable[str] | None, target: Any = None) -> ModuleSpec | None:
         if fullname.startswith(_PREFIX) and fullname.split(".")[1] in ROOMS:
             return ModuleSpec(fullname, self)
         return None

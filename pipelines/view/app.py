@@ -147,7 +147,7 @@ class Viewer:
         self.number.on_update(self._numbered)
         buttons.on_click(lambda event: self.go(1 if "next" in str(event.target.value) else -1))
         self.play.on_click(lambda _: self._play())
-        keys = (("next grasp", "N", 1), ("previous grasp", "P", -1))
+        keys: Any = (("next grasp", "N", 1), ("previous grasp", "P", -1))
         for label, key, step in keys:
             gui.add_command(label, hotkey=key).on_trigger(lambda _, step=step: self.go(step))
         gui.add_command("play the way", hotkey="space").on_trigger(lambda _: self._play())
