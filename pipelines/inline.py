@@ -127,7 +127,7 @@ def synthesize(
 ) -> Synthesis:
     """Task-oriented grasps for one object and one sentence, simulated and chosen: what `zdg synth` gives.
 
-    Example:
+    Examples:
       >>> import zdg_jax as zdg
       >>> done = zdg.synthesize("ycb:048_hammer", "hammer a nail")    # doctest: +SKIP
       >>> done.best.hand_pose, done.best["p_dep_cm"]                  # doctest: +SKIP

@@ -108,7 +108,7 @@ def setup() -> None:
 
     Call it before jax is imported, or XLA's own log stays as it is.
 
-    Example:
+    Examples:
       >>> import zdg_jax as zdg
       >>> zdg.setup()
     """

@@ -140,7 +140,7 @@ def test_the_site_builds_strictly_and_asks_no_server(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    api = (tmp_path / "api/index.html").read_text(encoding="utf-8")
+    api = (tmp_path / "api.html").read_text(encoding="utf-8")
     for name in ("synthesize", "Grasps", "refine_many", "make_reasoner", "UserError"):
         assert re.search(rf'id="[\w.]*\.{name}"', api), name
     outside = re.compile(r'<(?:script|link|img)[^>]+(?:src|href)="https?://(?!example\.org)')
