@@ -16,7 +16,11 @@ export UV_NO_CACHE := 1
 export PIP_NO_CACHE_DIR := 1
 endif
 
-.PHONY: demo test test-slow test-soak test-hands test-local lint format types lock clean
+# Once its tools are there the site is built without the network; a broken link is an error. It lies in out/site.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+
+.PHONY: docs wheel demo test test-slow test-soak test-hands test-local lint format types lock clean
 .DEFAULT_GOAL := test
 
 # uv installs the lock several times faster than pip; where it can't be had or fails, pip does it. Both refuse a
@@ -30,21 +34,27 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
+# What tests, lint, types and the site need besides; `make demo` does without.
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
+	( $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python -r requirements-dev.lock ) \
+		|| $(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	touch $@
+
 demo: $(VENV)/.installed
 	$(BIN)/zdg synth ycb:048_hammer "hammer a nail" --out $(DEMO_OUT)
 	@echo "Look at $(DEMO_OUT)/report.html (all stages) and $(DEMO_OUT)/grasps.png (the kept grasps)."
 
-test: $(VENV)/.installed
+test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-slow: $(VENV)/.installed
+test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 # Kills and memory over hundreds of tasks; no part of CI.
-test-soak: $(VENV)/.installed
+test-soak: $(VENV)/.dev
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
 
-$(VENV)/.hands: $(VENV)/.installed
+$(VENV)/.hands: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --no-deps $(HANDS)
 	touch $@
 
@@ -55,12 +65,12 @@ test-hands: $(VENV)/.hands
 
 # An environment of its own, so that the others stay free of torch. On Linux plain `torch` brings CUDA along;
 # where an index has CPU wheels, e.g. `make test-local TORCH=torch==2.13.0+cpu` is a tenth of that.
-$(LOCAL_VENV)/.installed: requirements.lock pyproject.toml
+$(LOCAL_VENV)/.installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(LOCAL_VENV)
 	( $(LOCAL_VENV)/bin/python -m pip install --quiet uv \
 		&& $(LOCAL_VENV)/bin/uv pip install --quiet --require-hashes --python $(LOCAL_VENV)/bin/python \
-			-r requirements.lock ) \
-		|| $(LOCAL_VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
+			-r requirements-dev.lock ) \
+		|| $(LOCAL_VENV)/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	$(LOCAL_VENV)/bin/python -m pip install --quiet "$(TORCH)"
 	$(LOCAL_VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
@@ -68,20 +78,30 @@ $(LOCAL_VENV)/.installed: requirements.lock pyproject.toml
 test-local: $(LOCAL_VENV)/.installed
 	$(LOCAL_VENV)/bin/python -m pytest -m local tests/local
 
-lint: $(VENV)/.installed
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: $(VENV)/.installed
+format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(VENV)/.installed
+types: $(VENV)/.dev
 	$(BIN)/pyright
 
+# The larger set first: what users get are the same versions.
 lock:
 	uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
-		--extra dev --output-file requirements.lock pyproject.toml
+		--extra dev --extra judge --extra view --extra docs --output-file requirements-dev.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		--constraints requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+# The source archive and the wheel, checked as a registry would; docs/release.md.
+wheel: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet build twine
+	rm -rf dist build
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) $(LOCAL_VENV) out build dist *.egg-info

@@ -7,12 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 
 from pipelines.bench import Bench
+from pipelines.benchmark.__main__ import Options as BenchmarkOptions
+from pipelines.doctor import Doctor
+from pipelines.grouped import grouped
 from pipelines.hand_command import HandCommand, Retarget
+from pipelines.list_command import List
 from pipelines.models_command import Models
-from pipelines.options import Backend, GraspFileOptions, Hand, MaxUsd, Name, ObjectOptions, SynthOptions, Up
+from pipelines.options import (
+    GROUPS,
+    Backend,
+    GenerateOptions,
+    GraspFileOptions,
+    Hand,
+    MaxUsd,
+    Name,
+    ObjectOptions,
+    PrintJson,
+    SynthOptions,
+    Up,
+)
+from pipelines.plan import Plan
 from pipelines.runtime import program
 from zdg_jax.errors import one_of, printable
 
@@ -104,12 +121,17 @@ class Judge:
 class Synth(SynthOptions):
     """Synthesize, simulate and picture grasps for one object and one task."""
 
+    json: PrintJson = False
+
     def run(self) -> int:
-        from pipelines.synth import synth
+        import json
+
+        from pipelines.synth import free_of_others, synth
         from zdg_jax.status import STOPPING
 
-        result = synth(self)
-        print(printable(result.summary(), keep="\n"))
+        result = synth(free_of_others(self))
+        said = json.dumps(result.facts(), indent=2) if self.json else result.summary()
+        print(printable(said, keep="\n"))
         if result.status in STOPPING:
             return 3
         if result.succeeded and not result.num_good:
@@ -170,6 +192,56 @@ class Export(GraspFileOptions):
 
 
 @dataclass(frozen=True)
+class View(GraspFileOptions):
+    """Look at grasps on a live page: any file we read, any number of them; needs the extra `view`."""
+
+    grasps: Annotated[
+        Positional[tuple[str, ...]], arg(metavar="DIR|FILE", help="Folders or grasp files; docs/formats.md.")
+    ]
+    where: Annotated[str, arg(metavar="FILTER", help='E.g. "good and p_dep_cm < 0.2".')] = ""
+    sort: Annotated[str, arg(metavar="COLUMN", help="Column to sort by; as stored by default.")] = ""
+    descending: Annotated[bool, FlagCreatePairsOff, arg(help="Greatest first.")] = False
+    port: Annotated[int, arg(help="Of the page; the next free one if it is in use.")] = 8080
+    host: Annotated[str, arg(metavar="ADDRESS", help="0.0.0.0 shows the page to your network.")] = "127.0.0.1"
+
+    def run(self) -> int:
+        from pipelines.view.serve import start
+
+        viewer = start(
+            self.grasps, hand=self.hand, objects=self.objects, host=self.host, port=self.port,
+            where=self.where, sort=self.sort, descending=self.descending,
+        )  # fmt: skip
+        server = viewer.server
+        print(f"{len(viewer.rows)} grasps at http://{server.get_host()}:{server.get_port()}", flush=True)
+        print("N next, P previous, space plays the way; Ctrl-C ends", file=sys.stderr)
+        try:
+            server.sleep_forever()
+        finally:
+            server.stop()
+        return 0
+
+
+@dataclass(frozen=True)
+class Generate(GenerateOptions):
+    """Make a dataset of a table of tasks, on this machine or a Ray cluster; the same command goes on."""
+
+    def run(self) -> int:
+        from pipelines.generate import run
+
+        return run(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark(BenchmarkOptions):
+    """Run the benchmark: Tables I and II, other methods' rows; the same command goes on."""
+
+    def run(self) -> int:
+        from pipelines.benchmark.__main__ import run
+
+        return run(self)
+
+
+@dataclass(frozen=True)
 class Cache:
     """Count or forget the answers that models gave and that need not be paid again."""
 
@@ -182,8 +254,15 @@ class Cache:
 
 
 Command = (
-    Annotated[Synth, subcommand("synth", prefix_name=False)]
+    Annotated[grouped(Synth, GROUPS), subcommand("synth", prefix_name=False)]
+    | Annotated[
+        grouped(Generate, {k: v for k, v in GROUPS.items() if k != "mesh"}),
+        subcommand("generate", prefix_name=False),
+    ]
+    | Annotated[Plan, subcommand("plan", prefix_name=False)]
+    | Annotated[Benchmark, subcommand("benchmark", prefix_name=False)]
     | Annotated[Eval, subcommand("eval", prefix_name=False)]
+    | Annotated[View, subcommand("view", prefix_name=False)]
     | Annotated[Export, subcommand("export", prefix_name=False)]
     | Annotated[Bench, subcommand("bench", prefix_name=False)]
     | Annotated[Cache, subcommand("cache", prefix_name=False)]
@@ -191,6 +270,8 @@ Command = (
     | Annotated[Models, subcommand("models", prefix_name=False)]
     | Annotated[Prompts, subcommand("prompts", prefix_name=False)]
     | Annotated[HandCommand, subcommand("hand", prefix_name=False)]
+    | Annotated[List, subcommand("list", prefix_name=False)]
+    | Annotated[Doctor, subcommand("doctor", prefix_name=False)]
     | Annotated[Retarget, subcommand("retarget", prefix_name=False)]
 )
 

@@ -24,10 +24,13 @@ from zdg_jax.hands.model import HandModel
 
 GRASPS_FILE = "grasps.parquet"
 INFO_FILE = "dataset_info.json"
+CARD_FILE = "README.md"
 
 
 def write_dataset(folder: Path, grasps: Grasps, info: Mapping[str, Any]) -> Path:
-    """Write `grasps.parquet` (zstd) and `dataset_info.json`; each appears whole or not at all.
+    """Write `grasps.parquet` (zstd), `dataset_info.json` and a card; each appears whole or not at all.
+
+    Hugging Face's `load_dataset(folder)` reads the card, README.md: without it it would take the pictures.
 
     Args:
       folder: an existing folder.
@@ -36,8 +39,21 @@ def write_dataset(folder: Path, grasps: Grasps, info: Mapping[str, Any]) -> Path
     Returns: the parquet file.
     """
     data = parquet(grasps.to_table())
+    write_atomic(folder / CARD_FILE, _card(grasps).encode())
     write_atomic(folder / INFO_FILE, json.dumps(info, indent=2, sort_keys=True).encode() + b"\n")
     return write_atomic(folder / GRASPS_FILE, data)
+
+
+def _card(grasps: Grasps) -> str:
+    """Which file the rows are in, for dataset hubs, and what a row is, for people."""
+    tasks = sorted({f"{task.get('object_id')}: {task.get('task')}" for task in grasps.tasks})
+    return (
+        "---\nconfigs:\n- config_name: default\n  data_files: " + GRASPS_FILE + "\n---\n"
+        f"# Grasps of {grasps.hand}\n\n{len(grasps)} rows, one a grasp; failed ones stay, with `status` and "
+        "`status_reason`; kept ones have a `rank`, best 0. Metres, radians, +y up, quaternions wxyz; joint "
+        "order, units and frames stand in the parquet file's own metadata and in `dataset_info.json`.\n\n"
+        + "".join(f"- {task}\n" for task in tasks)
+    )
 
 
 def parquet(table: pa.Table) -> bytes:

@@ -10,7 +10,11 @@ from pipelines.runtime import program
 from zdg_jax.errors import printable
 
 
-def _run(options: GenerateOptions) -> int:
+def run(options: GenerateOptions) -> int:
+    """Make the dataset and say how far it came.
+
+    Returns: as `main`.
+    """
     from pipelines.drivers.ray.run import generate
     from zdg_jax.status import STOPPING, Status
 
@@ -43,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns: 0 all tasks written (failed ones included), 1 given up, 2 mend something (a full disk too), 3
       stopped at `--max-usd` or because a model was there no more, 130 interrupted.
     """
-    return program("pipelines.generate", GenerateOptions, argv, _run)
+    return program("pipelines.generate", GenerateOptions, argv, run)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sources import PREFIXES
 from zdg_jax.reasoning.protocol import Reasoner
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ class Synthesis:
         used = provenance.versions()
         notes = [f"seed {self.options.seed}", *(f"{name} {version}" for name, version in used.items())]
         rows = self.kept.to_table().to_pylist()
-        write_all(out, self.object, self.hand, self.trace, self.pictures, rows, notes)
+        known = self.options.up is not None or self.options.object.startswith(PREFIXES)
+        said = "+y up" if known else "taken as +y up"
+        write_all(out, self.object, self.hand, self.trace, self.pictures, rows, notes, said)
 
 
 def synthesize(
@@ -124,7 +127,7 @@ def synthesize(
 ) -> Synthesis:
     """Task-oriented grasps for one object and one sentence, simulated and chosen: what `zdg synth` gives.
 
-    Example:
+    Examples:
       >>> import zdg_jax as zdg
       >>> done = zdg.synthesize("ycb:048_hammer", "hammer a nail")    # doctest: +SKIP
       >>> done.best.hand_pose, done.best["p_dep_cm"]                  # doctest: +SKIP

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
+from tyro.constructors import PrimitiveConstructorSpec
 
 from zdg_jax.errors import UserError, one_of
 
@@ -35,7 +36,23 @@ Backend = Annotated[
     str, arg(metavar="auto|mjx|warp|c", help="Simulator; auto: mjx on an accelerator, else C MuJoCo.")
 ]
 Num = Annotated[int, arg(help="Initial grasps of each task to refine.")]
-Keep = Annotated[int, arg(help="Grasps of each task to keep, the best by energy and then by simulation.")]
+#: `keep` of all that are refined.
+ALL = 65536
+
+
+def _count(words: list[str]) -> int:
+    return ALL if words[0] == "all" else int(words[0])
+
+
+Keep = Annotated[
+    int,
+    PrimitiveConstructorSpec(
+        nargs=1, metavar="INT|all", instance_from_str=_count,
+        is_instance=lambda value: isinstance(value, int),
+        str_from_instance=lambda value: ["all" if value == ALL else str(value)],
+    ),
+    arg(help="Grasps of each task to keep, the best by simulation; all: every one that was refined."),
+]  # fmt: skip
 Batch = Annotated[int | None, arg(metavar="GRASPS", help="Grasps a refinement call; by device 128 or 16384.")]
 Concurrency = Annotated[
     int | None, arg(metavar="N", help="Requests in flight, of the whole cluster; see docs/providers.md.")
@@ -53,6 +70,14 @@ Address = Annotated[
     str | None, arg(metavar="HOST:PORT", help="Ray cluster; RAY_ADDRESS, or a local one, by default.")
 ]
 Up = Annotated[str | None, arg(metavar="x|y|z", help="Axis of the mesh that points up: y, for ycb z.")]
+
+#: Headings in the help of `synth` and `generate`, and what stands below them.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "mesh": ("scale", "up", "name"),
+    "grasps": ("hand", "num", "keep", "select", "hypotheses", "steps", "seed"),
+    "reasoning": ("reasoner", "route", "max_usd", "view", "segmenter", "features"),
+    "paper experiments": ("ablate", "optimizer"),
+}
 
 #: Least and greatest value of each number, whichever command has it.
 RANGES: dict[str, tuple[int, int]] = {
@@ -78,7 +103,7 @@ def check_ranges(options: Any) -> None:
     """
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     limits = {name: RANGES[name] for name in values if name in RANGES}
-    if limits.pop("keep", None) and "num" in limits:  # looked at after --num itself
+    if limits.pop("keep", None) and "num" in limits and values["keep"] != ALL:  # looked at after --num itself
         limits["keep"] = (1, values["num"])
     for name, (low, high) in limits.items():
         if values[name] is not None and not low <= values[name] <= high:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import trimesh
 from PIL import Image
 
 from pipelines.dataset import write_picture
-from pipelines.report.html import build_report, number, write_report
+from pipelines.report.html import Shown, build_report, number, write_report
 from pipelines.report.scene import build_scene, write_scene
+from pipelines.report.solid import Solid, captions
 from sim_eval.select.rank import LIMITS
 from zdg_jax.hands.kinematics import posed_skin
 from zdg_jax.hands.model import HandModel
@@ -20,14 +22,16 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import wxyz_to_matrix
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.reasoning.stages.rotation import thumb_side
-from zdg_jax.render.sheets import GraspPicture, grasp_sheet, grasp_views
-from zdg_jax.render.surface import Surface, tinted
+from zdg_jax.render.cameras import look
+from zdg_jax.render.raycast import render
+from zdg_jax.render.sheets import GraspPicture, captioned, corner, grasp_sheet, grasp_views, grid
+from zdg_jax.render.surface import Surface, join, parted
 
 
 def kept_grasps(
     obj: ObjectModel, hand: HandModel, rows: Sequence[Mapping[str, Any]], *, size: int = 256, columns: int = 2
 ) -> Image.Image:
-    """A contact sheet: every grasp from three sides with its measures, the chosen part(s) in blue.
+    """A contact sheet: every grasp from three sides with its measures; parts in the colours of their numbers.
 
     Args:
       obj, hand: what is drawn.
@@ -35,22 +39,21 @@ def kept_grasps(
       size: side of one picture, pixels.
       columns: grasps in a row.
     """
-    target = np.isin(obj.face_part, rows[0]["part_ids"])
-    surface = Surface.of(obj.mesh, tinted(target))
+    surface = Surface.of(obj.mesh, parted(obj.face_part, rows[0]["part_ids"]))
     pictures = [_picture(hand, row) for row in rows]
     return grasp_sheet(surface, pictures, hand.skin_faces, size=size, columns=columns)
 
 
 def grasp_strip(obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, size: int = 256) -> Image.Image:
-    """One grasp from three sides without a word, the chosen part(s) in blue.
+    """One grasp from three sides without a word, each chosen part in the colour of its number.
 
     Args:
       obj, hand: what is drawn.
       row: of `grasps.parquet`.
       size: side of one picture, pixels.
     """
-    target = np.isin(obj.face_part, row["part_ids"])
-    return grasp_views(Surface.of(obj.mesh, tinted(target)), _picture(hand, row), hand.skin_faces, size=size)
+    surface = Surface.of(obj.mesh, parted(obj.face_part, row["part_ids"]))
+    return grasp_views(surface, _picture(hand, row), hand.skin_faces, size=size)
 
 
 def closing_sheet(
@@ -63,7 +66,7 @@ def closing_sheet(
       row: of `grasps.parquet`, with a closing.
       size: side of one picture, pixels.
     """
-    surface = Surface.of(obj.mesh, tinted(np.isin(obj.face_part, row["part_ids"])))
+    surface = Surface.of(obj.mesh, parted(obj.face_part, row["part_ids"]))
     gap = number(None if row["pregrasp_gap_cm"] is None else 10.0 * row["pregrasp_gap_cm"], 1)
     held = (
         "withstands six forces" if row["six_force_suc"] else f"withstands {row['six_force_held']} of 6 forces"
@@ -101,6 +104,39 @@ def judged_grasp(
     return grasp_views(Surface.of(obj.mesh), picture, hand.skin_faces, hand_rgb=hand_colors(hand), size=size)
 
 
+def portrait(obj: ObjectModel, said: str, *, size: int = 320) -> Image.Image:
+    """The object with an arrow along +y, and what is said of that axis.
+
+    Args:
+      obj: what is drawn.
+      said: the note in the corner.
+      size: side of the picture, pixels.
+    """
+    low, high = obj.mesh.bounds
+    long = float(np.max(high - low))
+    foot = np.array([low[0] - 0.12 * long, low[1], high[2]])
+    head = foot + np.array([0.0, 0.30 * long, 0.0])
+    arrow = trimesh.creation.cylinder(0.010 * long, segment=[foot, head], sections=16)
+    tip = trimesh.creation.cone(0.028 * long, 0.08 * long, sections=24)
+    tip.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], [0, 1, 0]))
+    tip.apply_translation(head)
+    scene, _ = join([Surface.of(obj.mesh), Surface.of(arrow, UP_RGB), Surface.of(tip, UP_RGB)])
+    camera = look(scene.vertices, (0.55, 0.45, 1.0), size=size, margin=0.1)
+    return corner(Image.fromarray(render(scene, camera).rgb), said)
+
+
+#: Of the arrow along the up axis.
+UP_RGB = (0.18, 0.62, 0.22)
+#: Files of a run that the report links, and what each holds.
+FILES = {
+    "grasps.parquet": "one row a grasp",
+    "scene.glb": "object and hands for any 3D viewer",
+    "grasps.png": "the kept grasps from three sides",
+    "trace.json": "every question and answer",
+    "dataset_info.json": "joints, frames, units, versions",
+}
+
+
 def write_all(
     out: Path,
     obj: ObjectModel,
@@ -109,6 +145,7 @@ def write_all(
     pictures: Mapping[str, Image.Image],
     rows: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
+    said_up: str = "+y up",
 ) -> None:
     """`grasps.png` and `scene.glb` if there are grasps, and `report.html` in any case.
 
@@ -117,24 +154,50 @@ def write_all(
       trace, pictures: of the reasoning.
       rows: the kept grasps, best first; may be empty.
       notes: small print of the report.
+      said_up: what stands below the object's picture, beside an arrow along its up axis.
     """
-    sheet = closing = None
+    shown: list[Shown] = []
+    closing = solid = None
     if rows:
-        sheet = kept_grasps(obj, hand, rows)
-        write_picture(out / "grasps.png", sheet)
+        strips = [grasp_strip(obj, hand, row) for row in rows]
+        drawn = [_picture(hand, row) for row in rows]
+        cards = [
+            captioned(strip, (d.title, *d.caption), text_size=256 / 14)
+            for strip, d in zip(strips, drawn, strict=True)
+        ]
+        write_picture(out / "grasps.png", grid(cards, 2, gap=16))
+        shown = [Shown(strip, d.title, d.caption) for strip, d in zip(strips, drawn, strict=True)]
         if np.isfinite(rows[0]["pregrasp_pose"]).all():
             closing = closing_sheet(obj, hand, rows[0])
             write_picture(out / "closing.png", closing)
-        names = [f"grasp_{row['rank'] + 1}" for row in rows]
-        skins = posed_skin(hand, *(np.array([row[key] for row in rows]) for key in ("hand_pose", "joints")))
-        target = np.isin(obj.face_part, rows[0]["part_ids"])
-        hands = dict(zip(names, skins, strict=True))
-        scene = build_scene(obj.mesh, hands, hand.skin_faces, face_rgb=tinted(target))
-        write_scene(scene, out / "scene.glb")
+        face_rgb = parted(obj.face_part, rows[0]["part_ids"])
+        hands = {f"grasp_{row['rank'] + 1}": d.vertices for row, d in zip(rows, drawn, strict=True)}
+        write_scene(build_scene(obj.mesh, hands, hand.skin_faces, face_rgb=face_rgb), out / "scene.glb")
+        solid = _solid(obj, hand, rows, face_rgb)
+    files = {name: said for name, said in FILES.items() if (out / name).is_file()}
     page = build_report(
-        trace, rows, pictures, grasp_picture=sheet, closing_picture=closing, limits=LIMITS, notes=notes
-    )
+        trace, rows, pictures, object_picture=portrait(obj, said_up), shown=shown, closing_picture=closing,
+        solid=solid, limits=LIMITS, files=files, notes=notes,
+    )  # fmt: skip
     write_report(out / "report.html", page)
+
+
+def _solid(
+    obj: ObjectModel, hand: HandModel, rows: Sequence[Mapping[str, Any]], face_rgb: np.ndarray
+) -> Solid:
+    """Object and hands at pregrasp, grasp and squeeze; a stage that was not planned is the grasp."""
+    stages = []
+    for pose, joints in (
+        ("pregrasp_pose", "pregrasp_joints"), ("hand_pose", "joints"), ("hand_pose", "squeeze_joints")
+    ):  # fmt: skip
+        known = [row if np.isfinite([*row[pose], *row[joints]]).all() else None for row in rows]
+        poses = [row[pose] if at else row["hand_pose"] for row, at in zip(rows, known, strict=True)]
+        angles = [row[joints] if at else row["joints"] for row, at in zip(rows, known, strict=True)]
+        stages.append(posed_skin(hand, np.array(poses, float), np.array(angles, float)))
+    return Solid(
+        np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces), face_rgb, np.asarray(hand.skin_faces),
+        np.stack(stages, axis=1), captions(rows),
+    )  # fmt: skip
 
 
 def caption(row: Mapping[str, Any]) -> tuple[str, str]:

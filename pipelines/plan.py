@@ -6,17 +6,16 @@ import json as json_
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from pipelines.cluster.files import Folder, shards
-from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, Rates, measured
-from pipelines.cluster.tasks import TaskSpec, read_tasks
 from pipelines.options import Concurrency, PrintJson, Settings, TaskFile
 from pipelines.runtime import program
-from pipelines.stages.write import TASKS
-from sim_eval.select.select import CLOSED, SHORTLIST
+
+if TYPE_CHECKING:
+    from pipelines.cluster.rates import Rates
+    from pipelines.cluster.tasks import TaskSpec
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,9 @@ def predict(options: Plan) -> dict[str, Any]:
     Raises:
       UserError: what the table or an option lacks.
     """
+    from pipelines.cluster.rates import DEFAULTS, PAPER_STEPS, measured
+    from pipelines.cluster.tasks import read_tasks
+
     options.check()
     known = read_tasks(options.tasks, options.seed).tasks
     done = finished(options.out) if options.out is not None else set()
@@ -96,6 +98,9 @@ def finished(uri: str) -> set[str]:
     """Ids of the tasks that are written in a folder; none if it isn't there."""
     import pyarrow.parquet as pq
 
+    from pipelines.cluster.files import Folder, shards
+    from pipelines.stages.write import TASKS
+
     folder = Folder(uri, make=False)
     ids: set[str] = set()
     for name in shards(folder, TASKS):
@@ -128,8 +133,10 @@ def table(report: dict[str, Any]) -> str:
 
 
 def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:
+    from sim_eval.select.select import CLOSED, SHORTLIST
+
     each = CLOSED if options.select == "hold" else SHORTLIST
-    listed = min(options.num, each * options.keep)
+    listed = min(options.num, each * min(options.keep, options.num))
     return len(tasks) * options.num, len(tasks) * listed
 
 

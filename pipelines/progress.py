@@ -1,15 +1,39 @@
-"""What a person sees while a long command runs: a bar on a terminal, plain lines elsewhere."""
+"""What a person sees while a long command runs: a bar with what is left, or plain lines off a terminal."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
+from zdg_jax.cache import cache_dir
 from zdg_jax.errors import printable
+
+
+class _Left(ProgressColumn):
+    """How long a step still takes if it takes as long as the last time on this machine."""
+
+    def render(self, task: Task) -> Text:
+        ends = task.fields.get("ends")
+        if ends is None:
+            return Text("")
+        left = ends - time.perf_counter()
+        return Text(f"about {left:.0f} s left in this step" if left > 0 else "longer than the last time")
 
 
 class Steps:
@@ -30,6 +54,7 @@ class Steps:
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._before: dict[str, float] = {}
 
     @contextmanager
     def running(self) -> Iterator[Steps]:
@@ -37,17 +62,23 @@ class Steps:
         if not self._console.is_terminal:
             yield self
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), _Left()
+        )  # fmt: skip
+        self._before = _durations()
         with Progress(*columns, console=self._console, transient=True) as self._bar:
             self._task = self._bar.add_task("", total=self.total)
             yield self
         self._bar = None
+        _remember({**self._before, **self.seconds})
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """One step: named while it runs, timed when it is done."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=name)
+            before = self._before.get(name)
+            ends = None if before is None else time.perf_counter() + before
+            self._bar.update(self._task, description=name, ends=ends)
         start = time.perf_counter()
         yield
         self.done += 1
@@ -59,3 +90,21 @@ class Steps:
     def say(self, line: str) -> None:
         """One plain line on stderr, above the bar if there is one."""
         self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+#: Of so many steps the last duration is kept.
+_MOST = 200
+
+
+def _durations() -> dict[str, float]:
+    """Seconds of each step the last time; nothing where nothing can be read."""
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        known = json.loads((cache_dir("progress") / "steps.json").read_text(encoding="utf-8"))
+        return {str(name): float(seconds) for name, seconds in known.items()}
+    return {}
+
+
+def _remember(seconds: dict[str, float]) -> None:
+    with contextlib.suppress(OSError):  # a cache that can't be written costs the estimate
+        kept = dict(list(seconds.items())[-_MOST:])
+        (cache_dir("progress") / "steps.json").write_text(json.dumps(kept), encoding="utf-8")

@@ -44,6 +44,12 @@ def program(
 
     quiet_xla()
     os.environ.setdefault("MUJOCO_GL", "disable")  # nothing of ours draws by it, and its libraries take long
+    words = sys.argv[1:] if argv is None else list(argv)
+    if name == "zdg" and words[:1] in (["--version"], ["-V"]):
+        from zdg_jax import __version__
+
+        print(f"zdg-jax {__version__}")
+        return 0
     said = name if name == "zdg" else name.rpartition(".")[2]
     prog = name if name == "zdg" else f"python -m {name}"
     try:
@@ -100,6 +106,19 @@ def start_jax() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     stored.keep_in(folder / "functions")
+
+
+def setup() -> None:
+    """What a script of yours should do first: quiet XLA, and keep compiled functions between runs.
+
+    Call it before jax is imported, or XLA's own log stays as it is.
+
+    Examples:
+      >>> import zdg_jax as zdg
+      >>> zdg.setup()
+    """
+    quiet_xla()
+    start_jax()
 
 
 def output_folder(path: str) -> Path:

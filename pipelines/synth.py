@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pipelines.dataset import INFO_FILE
 from pipelines.lock import locked
 from pipelines.options import SynthOptions
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
+from zdg_jax.errors import UserError
+from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
 
 STEPS = 6
@@ -59,6 +64,19 @@ class SynthResult:
         """Kept grasps that withstand six forces."""
         return _count(self.kept, "six_force_suc")
 
+    def facts(self) -> dict[str, Any]:
+        """What a script would want, ready for JSON."""
+        return {
+            "out": str(self.out),
+            "status": self.status,
+            "reason": self.reason,
+            "kept": len(self.kept),
+            "good": self.num_good,
+            "withstand_six_forces": self.num_firm,
+            "failed": self.failed,
+            "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
+        }
+
     def summary(self) -> str:
         """One line for the terminal."""
         failed = f", {self.failed} failed" if self.failed else ""
@@ -85,6 +103,28 @@ def _count(grasps: Grasps, flag: str) -> int:
     return int((np.asarray(grasps.columns.get(flag, np.zeros(len(grasps))), float) > 0).sum())
 
 
+def free_of_others(options: SynthOptions) -> SynthOptions:
+    """The same with a folder that holds nothing of another run: DIR-2, DIR-3, ... where DIR does.
+
+    The same command writes into its own folder again, since it would write the same.
+    """
+    wanted = Path(options.out).expanduser()
+    for place in (wanted, *(wanted.with_name(f"{wanted.name}-{k}") for k in range(2, 1000))):
+        if not (place / INFO_FILE).is_file() or _config_of(place) == options.config():
+            break
+    if place == wanted:
+        return options
+    print(f"note: {options.out} holds another run; writing into {place}", file=sys.stderr)
+    return replace(options, out=str(place))
+
+
+def _config_of(folder: Path) -> Any:
+    try:
+        return load_json(folder / INFO_FILE).get("config")
+    except (UserError, AttributeError):
+        return None
+
+
 def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     """Load, reason, refine, simulate, choose, picture and write.
 
@@ -98,6 +138,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     from pipelines.inline import ready, run, spec_of
     from pipelines.stages.prepare import loaded
     from zdg_jax.hands import load_hand
+    from zdg_jax.objects.upright import axis_notes
 
     reasoner = ready(options)
     out = output_folder(options.out)
@@ -106,7 +147,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):
             obj, hand = loaded(spec_of(options), options), load_hand(options.hand)
-        for warning in obj.warnings:
+        for warning in (*obj.warnings, *axis_notes(options.object, options.up, obj.mesh)):
             steps.say(f"note: {warning}")
         done = run(options, obj, hand, reasoner, steps.step)
         for warning in done.trace.get("warnings", ()):

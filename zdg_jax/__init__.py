@@ -9,6 +9,7 @@ The front door; names are resolved when they are first asked for, so that `impor
 - `refine_many`, `Task`, `RefineConfig`: paper III-E for many tasks at once
 - `select`, `evaluate`: choosing in simulation, and all measures of given grasps
 - `COLUMNS`, `Status`: what the columns and the statuses mean
+- `setup`: keep compiled functions between runs; the commands and `synthesize` do it themselves
 - `UserError`: got, expected, what to do
 """
 
@@ -17,7 +18,10 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import Any
 
+from zdg_jax import _rooms
+
 __version__ = "0.1.0"
+_rooms.install()
 
 _NAMES = {
     "synthesize": "pipelines.inline:synthesize",
@@ -34,19 +38,22 @@ _NAMES = {
     "evaluate": "sim_eval.evaluate:evaluate",
     "COLUMNS": "zdg_jax.columns:COLUMNS",
     "Status": "zdg_jax.status:Status",
+    "setup": "pipelines.runtime:setup",
     "UserError": "zdg_jax.errors:UserError",
 }
 #: These compile: from the first of them on compiled code is kept and XLA's log is quiet, as in `zdg`.
 _COMPILE = ("synthesize", "reason", "refine_many", "select", "evaluate")
+#: The command line, which no script needs.
+_COMMAND = {"command": "pipelines.cli:main"}
 __all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
+    if name not in _NAMES | _COMMAND:
         raise AttributeError(f"zdg_jax has no {name!r}; there are {', '.join(_NAMES)}")
     if name in _COMPILE:
         resolve_name("pipelines.runtime:start_jax")()
-    return resolve_name(_NAMES[name])
+    return resolve_name((_NAMES | _COMMAND)[name])
 
 
 def __dir__() -> list[str]:

@@ -34,7 +34,7 @@ _FIELDS = {
 class Grasps:
     """N grasps of one hand; the batch axis leads, and nothing is ever changed in place.
 
-    Example:
+    Examples:
       >>> kept = grasps.take(grasps.ok).best(8)            # doctest: +SKIP
       >>> kept["p_dep_cm"].mean(), kept.to_table()         # doctest: +SKIP
 

@@ -56,10 +56,11 @@ class Options(RefineOptions, ChooseOptions, Instructions):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0, or 2 on a user error."""
-    return program("pipelines.benchmark", Options, argv, _run)
+    return program("pipelines.benchmark", Options, argv, run)
 
 
-def _run(options: Options) -> int:
+def run(options: Options) -> int:
+    """Run it, write the report and print its first tables."""
     from pipelines.runtime import output_folder, start_jax
 
     check_ranges(options)

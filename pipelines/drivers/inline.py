@@ -48,5 +48,5 @@ def run_task(
         refine = RefineStage(hand, options.refine_config(), options.num, options.num)
         (grasps,) = refine.refine([(reasoned, prepared)])
     with step("simulate and choose"):
-        select = SelectStage(hand, options.keep, options.select_by())
+        select = SelectStage(hand, min(options.keep, options.num), options.select_by())
         return reasoned, select.select(Refined(reasoned, grasps), prepared)

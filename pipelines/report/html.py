@@ -14,8 +14,14 @@ import jinja2
 from PIL import Image
 
 from pipelines.dataset import write_atomic
+from pipelines.report.solid import Solid
 from zdg_jax.columns import shown
 
+_SPELLED = {
+    "p_vol_cm3": "penetration volume",
+    "p_dep_cm": "penetration depth",
+    "sim_dis_cm": "way in the gravity test",
+}
 # The numbers of a report, as text.
 _ABSENT = "–"
 
@@ -26,6 +32,15 @@ class Cell:
 
     text: str
     kind: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A grasp's picture, its title and the lines below it."""
+
+    picture: Image.Image
+    title: str
+    caption: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,12 +90,15 @@ def headline(
 ) -> list[tuple[str, str]]:
     """The few figures at the top: (caption, value)."""
     figures = [("grasps kept", str(len(grasps)))]
-    if limits and grasps:
+    if grasps and grasps[0].get("good") is not None:
+        good = sum(bool(g["good"]) for g in grasps)
+        figures.append(("good: within every limit, held, reached freely", str(good)))
+    elif limits and grasps:
         figures.append(("within all limits", str(sum(_within(g, limits) for g in grasps))))
     if grasps:
         first = grasps[0]
         figures += [
-            (f"{c.short} of #1", f"{number(first.get(c.name), c.digits)} {c.hint}")
+            (f"{_SPELLED.get(c.name, c.short)} of #1", f"{number(first.get(c.name), c.digits)} {c.hint}")
             for c in shown("report")
             if "paper" in c.shown and first.get(c.name) is not None
         ]
@@ -123,6 +141,13 @@ _TITLES = {
     "grasp_type": ("Grasp type", "III-B"),
     "rotation": ("Hand rotation", "III-C"),
 }
+#: How `sim_eval.select.rank` orders what is kept, in words.
+RANKING = (
+    "Best first: grasps that are good (within every limit, thumb on the object, freely reached, and held "
+    "in at least half of the tests with pose, friction and mass a little off) before the others; among them "
+    "those on the reasoned part in the reasoned way, then by the tests they survive and by score. "
+    "A number below its limit is not ranked further: #1 may move a fraction of a millimetre more than #2."
+)
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -138,12 +163,14 @@ def build_report(
     pictures: Mapping[str, Image.Image],
     *,
     object_picture: Image.Image | None = None,
-    grasp_picture: Image.Image | None = None,
+    shown: Sequence[Shown] = (),
     closing_picture: Image.Image | None = None,
+    solid: Solid | None = None,
     limits: Mapping[str, float] | None = None,
+    files: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """The report as one HTML page without scripts or links to anything outside.
+    """The report as one HTML page that loads nothing from outside; its one script is the 3D view's.
 
     Args:
       trace: what the reasoning chain wrote: task, object_id, hand, reasoner and, in order, stages
@@ -152,8 +179,10 @@ def build_report(
       grasps: rows of `grasps.parquet` to be listed, best first; may be empty.
       pictures: every picture that a stage names.
       object_picture: the plain object, at the top.
-      grasp_picture: the contact sheet of the grasps.
+      shown: the grasps from three sides each.
       closing_picture: the best grasp's pregrasp, grasp and squeeze.
+      solid: object and hands in 3D.
+      files: what lies beside the page and is linked, by name, with what it holds.
       limits: column -> largest good value; values within are marked.
       notes: further lines of small print (versions, seed).
 
@@ -169,7 +198,10 @@ def build_report(
         stages=stages,
         uris={name: data_uri(pictures[name]) for name in sorted(named)},
         object_uri=None if object_picture is None else data_uri(object_picture),
-        grasp_uri=None if grasp_picture is None else data_uri(grasp_picture),
+        shown=[(data_uri(s.picture), s.title, s.caption) for s in shown],
+        solid=None if solid is None else solid.page(),
+        files=dict(files or {}),
+        ranking=RANKING,
         closing_uri=None if closing_picture is None else data_uri(closing_picture),
         headline=headline(trace, grasps, limits or {}),
         table=grasp_table(grasps, limits or {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -21,6 +22,8 @@ def build_scene(
     face_rgb: Float[np.ndarray, "obj_faces 3"] | None = None,
 ) -> trimesh.Scene:
     """A scene with the nodes "object" and one a hand, under the hands' own names.
+
+    `write_scene` makes of it one glTF scene a hand, so that a viewer shows one grasp at a time.
 
     Args:
       obj: the object, metres, +y up (glTF's own convention).
@@ -40,8 +43,21 @@ def build_scene(
 
 
 def write_scene(scene: trimesh.Scene, path: Path) -> None:
-    """Write a binary glTF file."""
-    write_atomic(path, bytes(scene.export(file_type="glb")))  # type: ignore[arg-type]
+    """Write a binary glTF file: one scene a hand, each with the object, the first hand's by default.
+
+    A viewer with a list of scenes goes through the grasps; one without shows the best.
+    """
+    data = scene.export(file_type="glb", tree_postprocessor=_one_scene_a_hand)
+    write_atomic(path, bytes(data))  # type: ignore[arg-type]
+
+
+def _one_scene_a_hand(tree: dict[str, Any]) -> None:
+    """glTF lets several scenes share a node; names are unique, and no node has children."""
+    places = {node["name"]: number for number, node in enumerate(tree["nodes"])}
+    hands = [name for name in places if name != "object"]
+    if hands:
+        tree["scenes"] = [{"name": name, "nodes": [places["object"], places[name]]} for name in hands]
+        tree["scene"] = 0
 
 
 def _paint(mesh: trimesh.Trimesh, face_rgb: Float[np.ndarray, "faces 3"]) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -34,3 +37,23 @@ def test_a_step_that_fails_is_not_counted() -> None:
         with pytest.raises(ValueError, match="no"), steps.step("refine"):
             raise ValueError("no")
         assert steps.done == 0
+
+
+def test_what_is_left_is_told_from_the_last_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZDG_CACHE_DIR", str(tmp_path))
+    (tmp_path / "progress").mkdir()
+    (tmp_path / "progress" / "steps.json").write_text('{"refine": 3600.0, "broken": 1}')
+    text = io.StringIO()
+    with (
+        Steps(1, Console(file=text, force_terminal=True, width=120)).running() as steps,
+        steps.step("refine"),
+    ):
+        pass
+    assert re.search(r"about 3[56]\d\d s left", text.getvalue())
+    assert json.loads((tmp_path / "progress" / "steps.json").read_text())["refine"] < 3600
+    (tmp_path / "progress" / "steps.json").write_text("no json")
+    with (
+        Steps(1, Console(file=text, force_terminal=True, width=120)).running() as steps,
+        steps.step("refine"),
+    ):
+        pass

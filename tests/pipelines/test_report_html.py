@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
-from pipelines.report.html import build_report, data_uri
+from pipelines.report.html import Shown, build_report, data_uri
+from pipelines.report.solid import Solid
+from tests import browser as chromium
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
@@ -118,13 +124,82 @@ def test_stages_come_in_order_with_picture_answer_and_candidates() -> None:
 
 def test_page_is_self_contained() -> None:
     report = build_report(
-        trace(), [GRASP], PICTURES, object_picture=PICTURES["view.png"], grasp_picture=PICTURES["view.png"]
-    )
+        trace(), [GRASP], PICTURES, object_picture=PICTURES["view.png"],
+        shown=[Shown(PICTURES["view.png"], "#1", ("deep",))], files={"scene.glb": "3D"},
+    )  # fmt: skip
     page = Page(report)
-    assert len(page.loads) == 5
-    assert all(load.startswith("data:image/jpeg;base64,") for load in page.loads)
+    assert len(page.loads) == 6
+    assert [load for load in page.loads if not load.startswith("data:image/jpeg;base64,")] == ["scene.glb"]
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert not re.search(r"https?://|@import|url\(", report)
+
+
+def solid(grasps: int, captions: tuple[str, ...] = ()) -> Solid:
+    ball = trimesh.creation.icosphere(subdivisions=2, radius=0.04)
+    box = trimesh.creation.box((0.05, 0.02, 0.08))
+    moved = [[np.array([0.06, 0.02 * k, 0.01 * g]) for k in range(3)] for g in range(grasps)]
+    skins = np.array([[box.vertices + at for at in way] for way in moved])
+    rgb = np.where(ball.triangles_center[:, :1] > 0, (0.9, 0.2, 0.2), (0.8, 0.8, 0.8))
+    said = captions or tuple(f"#{g + 1}" for g in range(grasps))
+    return Solid(np.asarray(ball.vertices), np.asarray(ball.faces), rgb, np.asarray(box.faces), skins, said)
+
+
+def test_what_is_drawn_in_3d_is_what_was_given() -> None:
+    given = solid(2, ("</script><b>", "#2"))
+    page = given.page()
+    assert "<" not in page["data"]
+    data = json.loads(page["data"])
+    assert data["captions"][0] == "</script><b>"
+
+    def back(text: str, kind: str) -> np.ndarray:
+        return np.frombuffer(base64.b64decode(text), kind).reshape(-1, 3)
+
+    def metres(text: str) -> np.ndarray:
+        return np.array(data["low"]) + data["size"] * back(text, "<u2") / 65535.0
+
+    np.testing.assert_allclose(metres(data["object"]), given.vertices, atol=2e-6)
+    for hand, wanted in zip(data["hands"], given.skins, strict=True):
+        for skin, stage_ in zip(hand, wanted, strict=True):
+            np.testing.assert_allclose(metres(skin), stage_, atol=2e-6)
+    colors = np.repeat([run[1:] for run in data["runs"]], [run[0] for run in data["runs"]], axis=0)
+    order = [given.faces.tolist().index(face) for face in back(data["faces"], "<u4").tolist()]
+    np.testing.assert_allclose(colors, given.face_rgb[order], atol=3e-3)
+
+
+def test_a_page_shows_no_more_grasps_in_3d_than_it_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.report.solid.MOST_BYTES", 12_000)
+    page = build_report(trace(), [GRASP] * 30, PICTURES, solid=solid(30))
+    shown = solid(30).page()["shown"]
+    assert 1 <= shown < 30
+    assert f"the first {shown} grasps" in page
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    chromium.found() is None or importlib.util.find_spec("websockets") is None, reason="no Chromium here"
+)
+def test_the_page_draws_in_a_browser_and_asks_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(build_report(trace(), [GRASP, GRASP], PICTURES, solid=solid(2)), encoding="utf-8")
+    seen = []
+    with chromium.browser() as page:
+        for dark in (False, True):
+            page.open(path.as_uri(), 390, 844, dark=dark)
+            page.until("document.querySelector('#solid output')?.textContent.includes('#1')")
+            assert page.run("document.documentElement.scrollWidth") <= 390
+            page.run("document.querySelector('#solid [name=next]').click()")
+            assert page.run("document.querySelector('#solid output').textContent") == "#2 · grasp"
+            page.run("document.querySelector('#solid input').value = 3")
+            page.run("document.querySelector('#solid input').oninput()")
+            assert page.run("document.querySelector('#solid output').textContent") == "#2 · lift"
+            page.run("document.querySelector('#solid').scrollIntoView()")
+            seen.append(
+                np.asarray(Image.open(page.picture(tmp_path / "shot.png")).convert("RGB")).astype(int)
+            )
+        assert page.errors == []
+    red = [(np.abs(s - [150, 35, 35]).max(axis=2) < 70).mean() for s in seen]
+    assert min(red) > 0.005  # the tinted half of the ball
+    assert seen[0].mean() > seen[1].mean() + 80
 
 
 def test_what_users_and_models_write_is_text_not_markup() -> None:

@@ -9,13 +9,17 @@ import pytest
 import trimesh
 
 from pipelines.report.scene import build_scene, write_scene
+from tests.pipelines.glb import scenes
 from zdg_jax.render.surface import SKIN, TARGET, tinted
 
 
 def read_back(scene: trimesh.Scene, path: Path) -> dict[str, trimesh.Trimesh]:
     write_scene(scene, path)
-    loaded = trimesh.load_scene(path)
-    return {name: loaded.geometry[loaded.graph[name][1]] for name in loaded.graph.nodes_geometry}
+    nodes = {}
+    for name, loaded in scenes(path).items():
+        assert set(loaded.graph.nodes_geometry) == {"object", name} - {""}  # one grasp at a time
+        nodes |= {n: loaded.geometry[loaded.graph[n][1]] for n in loaded.graph.nodes_geometry}
+    return nodes
 
 
 @pytest.mark.parametrize("tint", [False, True])

@@ -21,6 +21,7 @@ from pipelines.options import SynthOptions
 from pipelines.runtime import start_jax
 from pipelines.stages import refine as stage
 from pipelines.synth import synth
+from tests.pipelines.glb import scenes
 from zdg_jax.arrow import array
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
@@ -119,8 +120,8 @@ def test_every_file_is_there_and_agrees(stick: Path, tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text()
     assert 'src="http' not in page
     assert "lift it" in page
-    nodes = trimesh.load_scene(tmp_path / "scene.glb").graph.nodes_geometry
-    assert {"object", "grasp_1", "grasp_2"} <= set(nodes)
+    seen = {name: set(s.graph.nodes_geometry) for name, s in scenes(tmp_path / "scene.glb").items()}
+    assert seen == {f"grasp_{n}": {"object", f"grasp_{n}"} for n in (1, 2)}
 
     rows = rows_of(tmp_path)
     assert [row["rank"] for row in rows] == [0, 1, None]

@@ -143,6 +143,16 @@ def tinted(
     return np.where(chosen[:, None], np.array(color), np.array(base))
 
 
+def parted(
+    face_part: Int[np.ndarray, " faces"], chosen: Sequence[int] | Int[np.ndarray, " k"]
+) -> Float[np.ndarray, "faces 3"]:
+    """Face colours: each chosen part in that of its number, as in the numbered pictures; the rest neutral."""
+    rgb = np.tile(np.array(NEUTRAL), (len(face_part), 1))
+    for number in chosen:
+        rgb[face_part == number] = part_color(int(number))
+    return rgb
+
+
 def byte(color: tuple[float, float, float]) -> tuple[int, int, int]:
     """0..1 to 0..255."""
     return round(color[0] * 255), round(color[1] * 255), round(color[2] * 255)

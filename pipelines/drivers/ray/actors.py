@@ -137,7 +137,8 @@ class SimulateActor:
         from zdg_jax.hands import load_hand
 
         os.nice(_NICE)
-        self._stage = SelectStage(load_hand(options.hand), options.keep, options.select_by(), threads=1)
+        keep = min(options.keep, options.num)
+        self._stage = SelectStage(load_hand(options.hand), keep, options.select_by(), threads=1)
         self._objects = _Objects()
 
     def hello(self) -> dict[str, int]:

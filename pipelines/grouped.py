@@ -1,0 +1,50 @@
+"""A command's options in groups of its help, one heading each; values stay those of one flat dataclass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, field, fields, make_dataclass
+from typing import Annotated, Any, get_type_hints
+
+from tyro.conf import OmitArgPrefixes
+
+
+def grouped(options: type, groups: Mapping[str, tuple[str, ...]]) -> Any:
+    """A dataclass for `tyro`, annotated, whose `run` is `options(...).run()`.
+
+    Args:
+      options: flat dataclass of a command, with `run`; fields of no group stand first.
+      groups: heading -> names of fields, in the order of the help.
+    Raises:
+      ValueError: a group names a field that `options` lacks.
+    """
+    hints = get_type_hints(options, include_extras=True)
+    known = {one.name: one for one in fields(options) if one.init}
+    missing = [name for names in groups.values() for name in names if name not in known]
+    if missing:
+        raise ValueError(f"got groups with {missing}; expected fields of {options.__name__}")
+
+    def part(name: str) -> tuple[str, Any, Any]:
+        default = known[name].default
+        return (name, hints[name], field() if default is MISSING else field(default=default))
+
+    inside = {name for names in groups.values() for name in names}
+    members: list[Any] = [part(name) for name in known if name not in inside]
+    members.sort(key=lambda member: member[2].default is not MISSING)
+    for heading, names in groups.items():
+        within = [part(name) for name in names]
+        made = make_dataclass(heading.replace(" ", "_"), within, frozen=True, kw_only=True)
+        made.__doc__ = ""
+        members.append((heading.replace(" ", "_"), made, field(default_factory=made)))
+
+    def run(self: Any) -> int:
+        flat: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            inner = type(value) if one.name not in known else None
+            flat |= {f.name: getattr(value, f.name) for f in fields(inner)} if inner else {one.name: value}
+        return options(**flat).run()
+
+    made = make_dataclass(options.__name__, members, frozen=True, namespace={"run": run})
+    made.__doc__ = options.__doc__
+    return Annotated[made, OmitArgPrefixes]

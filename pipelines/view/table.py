@@ -1,0 +1,119 @@
+"""The grasps of one or several files as one table: poses, stages, measures, and where each object is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from pipelines.formats import GraspFile, read_grasps
+from zdg_jax.columns import COLUMNS
+from zdg_jax.errors import UserError
+
+#: Columns that can be filtered and sorted by, besides every measure a file has.
+_ABOUT = ("rank", "good", "status", "grasp_type", "direction", "hypothesis", "start")
+_NUMBERS = ("real", "flag", "count", "int")
+
+
+@dataclass(frozen=True)
+class ViewFile:
+    """One file or shard.
+
+    Attributes:
+      name: as it is listed.
+      grasps: poses, stages, objects.
+      columns: measures and what the row is, one array a column.
+      parts: chosen parts of each row, () where the file does not say.
+      points: contact points of thumb and index of each row, object frame, metres; NaN where there are none.
+      start: (pose, joints) before refinement; None if the file has none.
+      info: of `dataset_info.json`, None for other people's files.
+      sha: mesh hash of each object of ours.
+    """
+
+    name: str
+    grasps: GraspFile
+    columns: Mapping[str, Shaped[np.ndarray, " n"]]
+    parts: tuple[tuple[int, ...], ...]
+    points: Float[np.ndarray, "n 2 3"]
+    start: tuple[Float[np.ndarray, "n 7"], Float[np.ndarray, "n active"]] | None
+    info: Mapping[str, Any] | None
+    sha: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.grasps)
+
+
+def view_files(paths: Sequence[str], hand: str | None = None) -> list[ViewFile]:
+    """Every file of the paths; a folder of `zdg generate` gives its shards.
+
+    Args:
+      paths: grasp files or folders of any format we read.
+      hand: of other people's files.
+    Raises:
+      UserError: what a reader refuses, or no path.
+    """
+    if not paths:
+        raise UserError("no file to view", "a folder or a grasp file", "e.g. zdg view out/demo")
+    found = []
+    for path in paths:
+        shards = sorted(Path(path).expanduser().glob("grasps/part-*.parquet"))
+        for place in [str(p) for p in shards] or [path]:
+            found.append(_file(place, hand))
+    return found
+
+
+def _file(path: str, hand: str | None) -> ViewFile:
+    grasps = read_grasps(path, hand)
+    if grasps.format == "zdg":
+        return _ours(path, grasps)
+    count = len(grasps)
+    columns: dict[str, np.ndarray] = {
+        "grasp_id": np.array(grasps.grasp_id, object),
+        "object_id": np.array(grasps.object_key, object),
+        "status": np.array(grasps.status, object),
+    }
+    nothing = np.full((count, 2, 3), np.nan)
+    return ViewFile(_name(path), grasps, columns, ((),) * count, nothing, None, None, {})
+
+
+def _ours(path: str, grasps: GraspFile) -> ViewFile:
+    from pipelines.dataset import load_grasps
+
+    stored, info = load_grasps(Path(path).expanduser())
+    task = [stored.tasks[i] for i in stored.task_index]
+    columns: dict[str, np.ndarray] = {
+        "grasp_id": np.array(stored["grasp_id"], object),
+        "object_id": np.array([t["object_id"] for t in task], object),
+        "task": np.array([t["task"] for t in task], object),
+        "status": np.array(stored.status_name, object),
+        "grasp_type": np.array([t.get("grasp_type") or "" for t in task], object),
+    }
+    for name, values in stored.columns.items():
+        known = COLUMNS.get(name)
+        wanted = (
+            name in _ABOUT or name.startswith("energy.") or (known is not None and known.kind in _NUMBERS)
+        )
+        if wanted and np.asarray(values).ndim == 1:
+            columns[name] = np.asarray(values)
+    points = np.full((len(stored), 2, 3), np.nan)
+    for i, told in enumerate(task):
+        given = told.get("contact_points")
+        if given is not None and np.size(given) == 6:
+            points[i] = np.reshape(np.asarray(given, float), (2, 3))
+    start = None
+    if "init_pose" in stored and "init_joints" in stored:
+        start = (np.asarray(stored["init_pose"], float), np.asarray(stored["init_joints"], float))
+    parts = tuple(tuple(t.get("part_ids") or ()) for t in task)
+    sha = {t["object_id"]: t["mesh_sha256"] for t in task}
+    return ViewFile(_name(path), grasps, columns, parts, points, start, info, sha)
+
+
+def _name(path: str) -> str:
+    place = Path(path)
+    return (
+        f"{place.parent.parent.name}/{place.name}" if place.name.startswith("part-") else place.name or path
+    )
