@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +20,9 @@ from zdg_jax.columns import stored
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
-from zdg_jax.hands.model import HandModel
+
+if TYPE_CHECKING:
+    from zdg_jax.hands.model import HandModel
 
 GRASPS_FILE = "grasps.parquet"
 INFO_FILE = "dataset_info.json"

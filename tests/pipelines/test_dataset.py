@@ -84,7 +84,7 @@ def test_it_is_compressed_and_leaves_nothing_else_behind(tmp_path: Path) -> None
     path = dataset.write_dataset(tmp_path, made([row()]), INFO)
     meta = pq.ParquetFile(path).metadata
     assert meta.row_group(0).column(0).compression == "ZSTD"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["dataset_info.json", "grasps.parquet"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["README.md", "dataset_info.json", "grasps.parquet"]
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

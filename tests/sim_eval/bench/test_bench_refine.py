@@ -110,7 +110,8 @@ def test_tasks_are_dealt_evenly_and_differ(meshes: str) -> None:
     assert sum(t.num for t in tasks) == 21
     assert {t.num for t in tasks} <= {3, 4}
     assert [t.obj.object_id for t in tasks].count("box") == len(tasks) / 2
-    assert len({t.grasp.initial.grasp_type for t in tasks if t.grasp.initial}) == len(hand.grasp_types)
+    kinds = {t.grasp.initial.grasp_type for t in tasks if t.grasp.initial}
+    assert len(kinds) == min(len(tasks), len(hand.grasp_types))
     for task, same in zip(tasks, again, strict=True):
         assert task.starts is not None
         assert same.starts is not None

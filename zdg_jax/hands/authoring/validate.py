@@ -59,14 +59,16 @@ def check_card(path: Path) -> list[str]:
 
 
 def _bare(card: HandCard, tree: Tree, source: Source) -> Iterator[str]:
-    """Links of fingers, or the palm, that are to be seen and have nothing that touches."""
-    model, wanted = source.model, {card.palm.link, *(m for ms in card.fingers.values() for m in ms)}
+    """Links of fingers that can be seen and have nothing that touches; the palm, if no link of it has."""
+    model, wanted = source.model, {m for ms in card.fingers.values() for m in ms}
     if card.skin != "collision":
         return
     touching = {tree.links[tree.bodies.index(b)] for b in solid_geoms(model, tree.bodies)}
     seen = {
         tree.links[tree.bodies.index(int(b))] for b in model.geom_bodyid if int(b) in tree.bodies
     }  # fmt: skip
+    if not touching - wanted:
+        wanted.add(card.palm.link)
     for link in sorted((seen & wanted) - touching - set(card.skin_exclude)):
         yield f"link {link} has visual geometry only; expected collision geometry, which the skin is made of"
 
