@@ -130,7 +130,7 @@ def test_the_notebook_runs_from_top_to_bottom(monkeypatch: pytest.MonkeyPatch) -
         import jupytext
 
         kinds = [cell["cell_type"] for cell in jupytext.reads(text, fmt="py:percent")["cells"]]
-        assert kinds.count("code") == 6
+        assert kinds.count("code") == 5
         assert kinds.count("markdown") == 4
 
 
