@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 GRASPS_FILE = "grasps.parquet"
 INFO_FILE = "dataset_info.json"
-CARD_FILE = "README.md"
+#: Dataset hubs, and `datasets.load_dataset` of a folder, read the front matter of the file of this name.
+CARD_FILE, OTHER_CARD = "README.md", "dataset_card.md"
+CARD_MARK = "# Grasps of "
 
 
 def write_dataset(folder: Path, grasps: Grasps, info: Mapping[str, Any]) -> Path:
@@ -41,9 +43,18 @@ def write_dataset(folder: Path, grasps: Grasps, info: Mapping[str, Any]) -> Path
     Returns: the parquet file.
     """
     data = parquet(grasps.to_table())
-    write_atomic(folder / CARD_FILE, _card(grasps).encode())
+    there = folder / CARD_FILE
+    name = card_name(there.read_bytes() if there.exists() else None)
+    write_atomic(folder / name, _card(grasps).encode())
     write_atomic(folder / INFO_FILE, json.dumps(info, indent=2, sort_keys=True).encode() + b"\n")
     return write_atomic(folder / GRASPS_FILE, data)
+
+
+def card_name(there: bytes | None) -> str:
+    """`CARD_FILE`, or `OTHER_CARD` where what has that name (None: nothing) is a file of the user's."""
+    kept = "" if there is None else there.decode("utf-8", "replace")
+    ours = kept.startswith("---\nconfigs:\n") and f"\n{CARD_MARK}" in kept
+    return CARD_FILE if there is None or ours else OTHER_CARD
 
 
 def _card(grasps: Grasps) -> str:
@@ -51,7 +62,7 @@ def _card(grasps: Grasps) -> str:
     tasks = sorted({f"{task.get('object_id')}: {task.get('task')}" for task in grasps.tasks})
     return (
         "---\nconfigs:\n- config_name: default\n  data_files: " + GRASPS_FILE + "\n---\n"
-        f"# Grasps of {grasps.hand}\n\n{len(grasps)} rows, one a grasp; failed ones stay, with `status` and "
+        f"{CARD_MARK}{grasps.hand}\n\n{len(grasps)} rows, one a grasp; failed ones stay, with `status` and "
         "`status_reason`; kept ones have a `rank`, best 0. Metres, radians, +y up, quaternions wxyz; joint "
         "order, units and frames stand in the parquet file's own metadata and in `dataset_info.json`.\n\n"
         + "".join(f"- {task}\n" for task in tasks)

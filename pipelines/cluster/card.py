@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder, shards
+from pipelines.dataset import CARD_MARK
 from zdg_jax.columns import stored
 from zdg_jax.markdown import table
 
@@ -18,19 +19,6 @@ _TASK_COLUMNS = (
     "object", "status", "refined", "simulated", "kept", "good", "failed", "calls_sent", "cost_usd",
     "input_tokens", "output_tokens",
 )  # fmt: skip
-
-
-#: Dataset hubs, and `datasets.load_dataset` of a folder, read the front matter of the file of this name.
-CARD, OTHER_CARD = "README.md", "dataset_card.md"
-_MARK = "# Grasps of "
-
-
-def card_name(folder: Folder) -> str:
-    """`CARD`, or `OTHER_CARD` where a file of the user's has that name."""
-    if not folder.exists(CARD):
-        return CARD
-    kept = folder.read(CARD).decode("utf-8", "replace")
-    return CARD if kept.startswith("---\nconfigs:\n") and f"\n{_MARK}" in kept else OTHER_CARD
 
 
 def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
@@ -54,7 +42,7 @@ def card(folder: Folder, manifest: Mapping[str, Any]) -> str:
         "- config_name: tasks",
         "  data_files: tasks/part-*.parquet",
         "---",
-        f"{_MARK}{config['hand']}",
+        f"{CARD_MARK}{config['hand']}",
         "",
         f"{count} of {manifest['tasks']} tasks on {len(set(tasks['object'].to_pylist()))} objects, "
         f"{grasps.num_rows} rows. One row a grasp in `grasps/`, one a task in `tasks/` (status, answers); "

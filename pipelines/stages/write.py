@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder, shard_name, shards
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.dataset import INFO_FILE, parquet
+from pipelines.dataset import CARD_FILE, INFO_FILE, card_name, parquet
 from pipelines.options import GenerateOptions
 from pipelines.provenance import table_info, versions
 from pipelines.stages.messages import Finished
@@ -193,10 +193,11 @@ class Output:
 
     def finish(self, total: int) -> None:
         """Say in the manifest how far it is, and write the card."""
-        from pipelines.cluster.card import card, card_name
+        from pipelines.cluster.card import card
 
         self._write_manifest(total)
-        self.folder.write(card_name(self.folder), card(self.folder, self._manifest).encode())
+        there = self.folder.read(CARD_FILE) if self.folder.exists(CARD_FILE) else None
+        self.folder.write(card_name(there), card(self.folder, self._manifest).encode())
 
     def _check_manifest(self) -> None:
         try:

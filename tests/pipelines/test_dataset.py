@@ -112,3 +112,13 @@ def test_reading_what_is_not_a_dataset(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text(json.dumps(INFO))
     with pytest.raises(UserError, match="without grasp_id"):
         dataset.read_dataset(tmp_path)
+
+
+def test_a_readme_of_the_users_stays_and_our_own_is_written_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        dataset.write_dataset(tmp_path, made([row()]), INFO)
+        assert not (tmp_path / "dataset_card.md").exists()
+    (tmp_path / "README.md").write_text("# My project\n")
+    dataset.write_dataset(tmp_path, made([row()]), INFO)
+    assert (tmp_path / "README.md").read_text() == "# My project\n"
+    assert "data_files" in (tmp_path / "dataset_card.md").read_text()

@@ -123,10 +123,9 @@ def hypotheses(
         chosen = chosen[:-1]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded_hull(np.asarray(obj.mesh.vertices), EXPANSION)
-    found = []
-    if lying is not None:
-        found.append(Hypothesis(LAID.name, lying, 2 * each))
-    found.insert(0, Hypothesis(REASONED.name, initial, num - each * (len(chosen) + 2 * len(found))))
+    more = [] if lying is None else [Hypothesis(LAID.name, lying, 2 * each)]
+    own = num - each * (len(chosen) + 2 * len(more))
+    found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
         turn = Rotation.from_euler("XYZ", [n.tilt, n.swing, n.turn], degrees=True).as_matrix()
         R = initial.R_obj_palm @ turn
