@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,13 +47,14 @@ def report(*, test: bool = True) -> dict[str, Any]:
     Args:
       test: run the self-test too.
     """
+    from pipelines.provenance import installed
     from zdg_jax import __version__
 
     return {
         "zdg-jax": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "packages": installed(_PACKAGES),
         "extras": {name: _there(module) for name, module in EXTRAS.items()},
         "devices": _devices(),
         "caches": _caches(),
@@ -82,13 +82,6 @@ def text(found: dict[str, Any]) -> str:
         said = "ok" if one["ok"] else f"FAILED: {one['why']}"
         lines.append(f"test      {one['name']}: {said} ({one['seconds']:.1f} s)")
     return "\n".join(lines)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _there(module: str) -> bool:

@@ -75,7 +75,7 @@ Up = Annotated[str | None, arg(metavar="x|y|z", help="Axis of the mesh that poin
 GROUPS: dict[str, tuple[str, ...]] = {
     "mesh": ("scale", "up", "name"),
     "grasps": ("hand", "num", "keep", "select", "hypotheses", "steps", "seed"),
-    "reasoning": ("reasoner", "route", "max_usd", "view", "segmenter", "features"),
+    "reasoning": ("reasoner", "route", "max_usd", "view", "types", "segmenter", "features"),
     "paper experiments": ("ablate", "optimizer"),
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,13 @@ def table_info(
 def versions() -> dict[str, str]:
     """What ran: ours, Python's and the libraries' that the numbers depend on."""
     names = ("zdg-jax", "jax", "jaxlib", "mujoco", "mujoco-mjx", "numpy", "trimesh", "coacd")
-    found = {"python": platform.python_version()}
+    return {"python": platform.python_version(), **installed(names)}
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """Versions of those distributions that are there; ours is not in a checkout that was not installed."""
+    found = {}
     for name in names:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # run from a checkout that was not installed
-            continue
     return found
