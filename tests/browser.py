@@ -98,7 +98,8 @@ def browser() -> Iterator[Page]:
 
     program = found()
     assert program is not None
-    with tempfile.TemporaryDirectory() as folder:
+    # Its helpers may still write while the folder is being emptied.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         words = [program, "--headless=new", "--no-sandbox", "--disable-gpu-sandbox", "--use-gl=angle"]
         words += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--remote-debugging-port=0"]
         words += [f"--user-data-dir={folder}", "--no-first-run", "--disable-background-networking"]

@@ -31,8 +31,9 @@ pytestmark = pytest.mark.usefixtures("little_log")
 
 
 def labels(answer: dict) -> list[str]:
-    values = [value for name, value in answer.items() if name not in ("reasoning", "needs_points")]
-    return [str(label) for value in values for label in (value if isinstance(value, list) else [value])]
+    """What an answer chose among the candidates: neither its text, nor yes or no, nor parts to leave free."""
+    chosen = [v for k, v in answer.items() if k not in ("reasoning", "keep_free") and not isinstance(v, bool)]
+    return [str(label) for value in chosen for label in (value if isinstance(value, list) else [value])]
 
 
 @pytest.mark.slow
