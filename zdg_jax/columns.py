@@ -303,6 +303,11 @@ _ALL: tuple[Column, ...] = (
         hint="share of the points that the task needs free which lie in the hand",
         shown=("benchmark", "report"), newer=True,
     ),
+    Column(
+        "aims_met", "real", "fingers where asked (%) ↑", 100.0, short="aims", digits=0,
+        hint="of what the task asks of single fingers: through an opening, at a point of their own",
+        shown=("benchmark", "report"), newer=True,
+    ),
     Column("good", "flag", newer=True),
     # the unrefined start
     Column("initial_p_dep_cm", "real"),

@@ -54,6 +54,7 @@ def plan_closing(
     hand_pose: Float[np.ndarray, "n 7"],
     joints: Float[np.ndarray, "n active"],
     way: str = "balanced",
+    enclosed: Bool[np.ndarray, " n"] | None = None,
 ) -> Closing:
     """Pregrasp and squeeze by geometry alone, nothing simulated; rows that are not finite stay NaN.
 
@@ -61,8 +62,10 @@ def plan_closing(
       hand, field: the hand, and the object's field.
       hand_pose, joints: the grasps, object frame.
       way: one of `SQUEEZES`.
+      enclosed: see `find_pregrasp`.
     """
-    return _plan(hand, field, np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64))[way]
+    pose, q = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
+    return _plan(hand, field, pose, q, enclosed)[way]
 
 
 def close_and_test(
@@ -73,6 +76,7 @@ def close_and_test(
     joints: Float[np.ndarray, "n active"],
     simulator: Backend,
     ways: Sequence[str] = tuple(SQUEEZES),
+    enclosed: Bool[np.ndarray, " n"] | None = None,
 ) -> Closing:
     """The first way to press with which each grasp withstands six forces, else that which withstands most.
 
@@ -82,9 +86,10 @@ def close_and_test(
       hand_pose, joints: the grasps, object frame; they are not changed.
       simulator: see `sim_eval.backends`.
       ways: of `SQUEEZES`, in order; a grasp that holds is not tried again.
+      enclosed: see `find_pregrasp`.
     """
     pose, q = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
-    plans = _plan(hand, field, pose, q)
+    plans = _plan(hand, field, pose, q, enclosed)
     best = plans[ways[0]]
     squeeze, way = best.squeeze.copy(), list(best.way)
     success, held, tested = best.success.copy(), best.forces_held.copy(), best.tested.copy()
@@ -106,10 +111,12 @@ def close_and_test(
     return replace(best, squeeze=squeeze, way=tuple(way), success=success, forces_held=held, tested=tested)
 
 
-def _plan(hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.ndarray) -> dict[str, Closing]:
+def _plan(
+    hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.ndarray, enclosed: np.ndarray | None
+) -> dict[str, Closing]:
     """`plan_closing` for each of `SQUEEZES`."""
     n = len(q)
-    start = find_pregrasp(hand, field, pose, q)
+    start = find_pregrasp(hand, field, pose, q, enclosed)
     fine = np.isfinite(pose).all(axis=1) & np.isfinite(q).all(axis=1)
     rule, near, far, reach = (np.full(q.shape, np.nan) for _ in range(4))
     residual = np.full(n, np.nan)

@@ -18,6 +18,8 @@ from zdg_jax.pose import rotation_to_wxyz, wxyz_to_rotation
 
 #: Metres between every collision sphere and the object before the hand closes.
 CLEARANCE = 0.005
+#: A finger in an opening has no more room than that leaves it, metres.
+ENCLOSED = 0.5e-3
 #: What the search aims at, so that rounding and the field's own error leave `CLEARANCE`.
 AIM = CLEARANCE + 1.5e-3
 #: On the way to the grasp a sphere may stand deeper than at the grasp itself by so much, metres.
@@ -36,7 +38,8 @@ class Pregrasp:
       hand_pose: xyz (metres) and wxyz of link 0 in the object frame, where the hand comes from.
       joints: active joint angles there, radians.
       gap_m: least distance of a collision sphere from the object there; negative inside.
-      free: `gap_m` is at least `CLEARANCE`, and no sphere goes deeper on the way than it ends at the grasp.
+      free: `gap_m` is at least `CLEARANCE`, or `ENCLOSED` with a finger through an opening, and no sphere
+        goes deeper on the way than it ends at the grasp.
       reason: why not, "" if free.
     """
 
@@ -52,6 +55,7 @@ def find_pregrasp(
     field: SignedDistanceField,
     hand_pose: Float[np.ndarray, "n 7"],
     joints: Float[np.ndarray, "n active"],
+    enclosed: Bool[np.ndarray, " n"] | None = None,
 ) -> Pregrasp:
     """Open the joints and back the wrist off until every sphere is `CLEARANCE` from the object.
 
@@ -65,6 +69,7 @@ def find_pregrasp(
       hand: limits, spheres, and the card's own rule if it has one.
       field: of the object.
       hand_pose, joints: the grasps; rows that are not finite come back as they are, and not free.
+      enclosed: of which a finger goes through an opening; none by default.
     """
     pose, q = np.array(hand_pose, np.float64), np.array(joints, np.float64)
     fine = np.isfinite(pose).all(axis=1) & np.isfinite(q).all(axis=1)
@@ -80,9 +85,12 @@ def find_pregrasp(
         reason[row] = "the grasp is not finite"
     deeper = np.zeros(len(q))
     deeper[rows] = _way(hand, field, (pose[rows], q[rows]), (hand_pose[rows], joints[rows]))
+    need = np.where(np.zeros(len(q), bool) if enclosed is None else enclosed, ENCLOSED, CLEARANCE)
     for row in rows:
-        if gap[row] < CLEARANCE:
-            reason[row] = f"the hand starts {1e3 * gap[row]:.1f} mm from the object; expected 5"
+        if gap[row] < need[row]:
+            reason[row] = (
+                f"the hand starts {1e3 * gap[row]:.1f} mm from the object; expected {1e3 * need[row]:g}"
+            )
         elif deeper[row] > WAY_SLACK:
             reason[row] = f"on its way the hand passes {1e3 * deeper[row]:.1f} mm through the object"
     free = np.array([not why for why in reason], bool)

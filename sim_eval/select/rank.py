@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
-from zdg_jax.refine.hypotheses import FAR, LAID, REASONED, TIERS
+from zdg_jax.refine.hypotheses import AIMED, FAR, LAID, REASONED, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
 # the object, is reached freely, and survives at least half of its perturbed tests, as far as each is known.
@@ -31,6 +31,8 @@ COVERED = 0.02
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
 #: What no force closure, a step of straying and a tier count, in units of the energy.
 _NO_CLOSURE, _STRAYING, _TIER = 1.0, 0.5, 0.5
+#: Of what the task asks of single fingers a grasp meets it from this share on.
+AIMED_FROM = 0.7
 
 
 def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
@@ -48,8 +50,9 @@ def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
 def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
-    The reasoned hypothesis, or the one laid in the hand, gives two fifths, the others as many each, the best
-    of each first: on the right part before beside it, natural before unnatural, then by score. What is left
+    The reasoned hypothesis, or the one that is aimed or laid in the hand, gives two fifths, the others as
+    many each, the best of each first: on the right part before beside it, natural before unnatural, with
+    fingers where the task asks them before others, then by score. What is left
     over is filled up with the next ones. Energies of different grasp types are not compared: a pinch, which
     is asked for fewer contacts, would always win.
 
@@ -60,9 +63,10 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
     wrong = misplaced(grasps)
-    order = usable[np.lexsort((grasps["score"][usable], unnatural(grasps.columns)[usable], wrong[usable]))]
+    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), wrong
+    order = usable[np.lexsort([key[usable] for key in keys])]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
-    lead = LAID.name if LAID.name in mine else REASONED.name
+    lead = next((n.name for n in (AIMED, LAID) if n.name in mine), REASONED.name)
     others = max(1, len(mine) - (lead in mine))
     own = count if len(mine) == 1 else round(_OWN_SHARE * count)
     quota = {name: own if name == lead else (count - own) // others for name in mine}
@@ -91,6 +95,12 @@ def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """On the wrong part, or over what the task needs free."""
     covered = grasps.columns.get("blocked_share", np.zeros(len(grasps)))
     return (off_region(grasps) > WRONG_PART) | (np.asarray(covered, float) > COVERED)
+
+
+def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Single fingers are not where the task asks them; False where it does not, or that is not known."""
+    met = np.asarray(grasps.columns.get("aims_met", np.full(len(grasps), np.nan)), float)
+    return met < AIMED_FROM
 
 
 def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
@@ -167,7 +177,8 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
     By, in this order: on the right part, covering nothing that is to stay free; withstands six forces and is
-    reached freely; natural, with the thumb on the object; not deep; then by
+    reached freely; natural, with the thumb on the object; single fingers where the task asks them; not deep;
+    then by
 
       score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier,
 
@@ -187,7 +198,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     held = -np.asarray(c["six_force_held"], float)
     cost = _over_best(grasps) + _NO_CLOSURE * ~closure + _STRAYING * strays + _TIER * tier
-    return np.lexsort((held, cost, deep, odd, ~holds, misplaced(grasps)))
+    return np.lexsort((held, cost, deep, unaimed(grasps), odd, ~holds, misplaced(grasps)))
 
 
 def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:

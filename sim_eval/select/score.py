@@ -6,12 +6,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from sim_eval.metrics.aims import aims_met, enclosed
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.kinematics import posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sdf.build import field_values
+from zdg_jax.refine.aims import Aims, aims_of
 
 TOUCH = 0.005  # metres, as in sim_eval.metrics.contact
 # What a hand that touches only other parts adds to its energy (docs/decisions.md).
@@ -21,7 +23,8 @@ OFF_REGION_WEIGHT = 2.0
 def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
-    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, and `blocked_share`.
+    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met` and
+    `enclosed`.
 
     Nothing where no region was reasoned.
     """
@@ -30,7 +33,13 @@ def with_off_region_penalty(
     off = off_region_ratio(hand, obj, guidance, grasps.hand_pose, grasps.joints)
     blocked = blocked_share(hand, guidance.free_points, grasps.hand_pose, grasps.joints)
     score = grasps["score"] + OFF_REGION_WEIGHT * off
-    return grasps.with_columns({"score": score, "off_region": off, "blocked_share": blocked})
+    kinds = grasps.columns.get("grasp_type")  # the first start is of what was reasoned
+    aims = aims_of(obj, guidance, str(kinds[0])) if kinds is not None and len(kinds) else Aims()
+    met = aims_met(hand, aims, grasps.hand_pose, grasps.joints)
+    inside = enclosed(hand, aims, grasps.hand_pose, grasps.joints)
+    return grasps.with_columns(
+        {"score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": inside}
+    )
 
 
 def blocked_share(

@@ -20,7 +20,18 @@ from sim_eval.measure import measure_shape
 from sim_eval.protocols.perturbed import hold_share
 from sim_eval.select import SelectBy
 from sim_eval.select.closing import close_and_test, plan_closing
-from sim_eval.select.rank import around, candidates, far, good, held, rank, rank_by_hold, shortlist, spread
+from sim_eval.select.rank import (
+    around,
+    candidates,
+    far,
+    good,
+    held,
+    rank,
+    rank_by_hold,
+    shortlist,
+    spread,
+    unaimed,
+)
 from sim_eval.select.score import with_off_region_penalty
 from sim_eval.simobject import sim_object
 from zdg_jax.grasps import Grasps, concat
@@ -117,13 +128,13 @@ def closed(hand: HandModel, obj: ObjectModel, grasps: Grasps, threads: int | Non
     if not len(grasps):
         return grasps
     simulator = backends.backend(BACKEND, threads)
-    pose, joints = grasps.hand_pose, grasps.joints
+    pose, joints, enclosed = grasps.hand_pose, grasps.joints, grasps.columns.get("enclosed")
     try:
         target = sim_object(obj.mesh, simulator.convex)
     except ValueError:  # the row's own simulation says so
-        closing = plan_closing(hand, obj.field, pose, joints)
+        closing = plan_closing(hand, obj.field, pose, joints, enclosed=enclosed)
     else:
-        closing = close_and_test(hand, obj.field, target, pose, joints, simulator)
+        closing = close_and_test(hand, obj.field, target, pose, joints, simulator, enclosed=enclosed)
     start = closing.pregrasp
     found = grasps.with_columns(
         {
@@ -196,13 +207,13 @@ def _by_hold(
     first = around(tried, MEASURED * keep) if any_side else np.arange(min(MEASURED * keep, len(tried)))
     tried = measured(hand, obj, tried.take(first), part, threads)
     falls = ~good(tried.columns)  # it is told by the gravity test alone, or by what was ranked by already
-    tried = tried.take(np.lexsort((falls, far(tried), ~held(tried))))
+    tried = tried.take(np.lexsort((falls, unaimed(tried), far(tried), ~held(tried))))
     chosen = around(tried, keep) if any_side else spread(tried, keep)
     return _surely(hand, obj, tried.take(chosen), threads), len(listed)
 
 
 def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:
-    """With `hold_share`; those that hold first, as reasoned before far from it, good before others."""
+    """With `hold_share`; those that hold first, not far from what was reasoned, aimed, good before others."""
     simulator = backends.backend(BACKEND, threads)
     try:
         target = sim_object(obj.mesh, simulator.convex)
@@ -213,7 +224,7 @@ def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None
         simulator, kept.pregrasp_pose,
     )  # fmt: skip
     kept = kept.with_columns({"hold_share": share})
-    return kept.take(np.lexsort((~good(kept.columns), far(kept), ~held(kept))))
+    return kept.take(np.lexsort((~good(kept.columns), unaimed(kept), far(kept), ~held(kept))))
 
 
 def _judged(hand: HandModel, obj: ObjectModel, kept: Grasps) -> Grasps:

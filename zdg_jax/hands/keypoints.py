@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
+from zdg_jax.hands.crooks import crooks
 from zdg_jax.hands.kinematics import Chain, chain, moves_link, place, rotate
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf.query import Grid, entry_reader, locate, row_reader, signed
+from zdg_jax.stored import Stored
 from zdg_jax.transform import Transform, quat_about, quat_mul
 
 #: Residuals of positions are counted in centimetres, those of directions in units of 1 (about 57 degrees).
@@ -22,21 +24,26 @@ UNIT = 0.01
 HUBER = 0.01
 
 
+#: Tables of up to so many entries and rows share one compilation.
+_ROOM = {"entries": 1 << 18, "rows": 1 << 21}
+
+
 class Goal(NamedTuple):
     """What one hand shall reach; object frame, metres, radians.
 
     Attributes:
-      pad, normal: where pads shall lie and look; in the order of `HandModel.pad_names`.
+      pad, normal: where pads shall lie and look, in the order of `HandModel.pad_names`; behind them, if
+        wanted, where the fingers' crooks shall lie and point, in the same order.
       pad_weight, normal_weight: of each; 0 for a pad without a goal.
       palm, R_palm, palm_weight: pose of the palm frame and how strongly it pulls.
       rest, rest_weight: joints that pull weakly, and how strongly.
       clear: weight of sphere centres' penetration (0: none), see `Obstacle`.
     """
 
-    pad: Float[Array | np.ndarray, "*b pads 3"]
-    normal: Float[Array | np.ndarray, "*b pads 3"]
-    pad_weight: Float[Array | np.ndarray, "*b pads"]
-    normal_weight: Float[Array | np.ndarray, "*b pads"]
+    pad: Float[Array | np.ndarray, "*b marks 3"]
+    normal: Float[Array | np.ndarray, "*b marks 3"]
+    pad_weight: Float[Array | np.ndarray, "*b marks"]
+    normal_weight: Float[Array | np.ndarray, "*b marks"]
     palm: Float[Array | np.ndarray, "*b 3"]
     R_palm: Float[Array | np.ndarray, "*b 3 3"]
     palm_weight: Float[Array | np.ndarray, "*b"]
@@ -57,8 +64,9 @@ class Obstacle(NamedTuple):
 def obstacle(field: SignedDistanceField) -> Obstacle:
     """The field, its tables padded to powers of two."""
 
-    def padded(table: np.ndarray) -> np.ndarray:
-        room = 1 << max(len(table) - 1, 1 << 16).bit_length()
+    def padded(name: str) -> np.ndarray:
+        table = getattr(field, name)
+        room = 1 << (max(len(table), _ROOM[name]) - 1).bit_length()
         return np.concatenate([table, np.zeros((room - len(table), *table.shape[1:]), table.dtype)])
 
     zero = jnp.zeros((), jnp.int32)
@@ -67,8 +75,8 @@ def obstacle(field: SignedDistanceField) -> Obstacle:
         jnp.asarray(field.shape, jnp.int32), zero, zero,
     )  # fmt: skip
     return Obstacle(
-        grid, jnp.asarray(field.R_field_obj, jnp.float32), jnp.asarray(padded(field.entries)),
-        jnp.asarray(padded(field.rows)),
+        grid, jnp.asarray(field.R_field_obj, jnp.float32), jnp.asarray(padded("entries")),
+        jnp.asarray(padded("rows")),
     )  # fmt: skip
 
 
@@ -116,7 +124,10 @@ def fit(
 @lru_cache(maxsize=16)
 def _solver(hand: HandModel, clear: bool):
     one = partial(_solve, hand, clear)
-    return jax.jit(jax.vmap(one, in_axes=(0, 0, 0, None, None, None)))
+    every = jax.vmap(one, in_axes=(0, 0, 0, None, None, None))
+    # loads LAPACK, which kept code calls without looking whether it is there
+    jnp.linalg.cholesky(jnp.eye(2)).block_until_ready()
+    return Stored(every, "keypoints", (hand, clear))
 
 
 class _State(NamedTuple):
@@ -193,9 +204,10 @@ def _residuals(hand, at: Chain, joints, goal: Goal, against, spheres):
         gradient += J.T @ (w * r)
         hessian += J.T @ (w[:, None] * J)
 
-    pads = place(at.links, hand.pad_link, jnp.asarray(hand.p_link_pad, jnp.float32))
-    normals = rotate(at.links, hand.pad_link, jnp.asarray(hand.n_link_pad, jnp.float32))
-    J_pad, J_normal = jacobians(hand, at, hand.pad_link, pads, normals)
+    link, p_link, n_link = _marks(hand, crooked=goal.pad.shape[0] > len(hand.pad_link))
+    pads = place(at.links, link, jnp.asarray(p_link, jnp.float32))
+    normals = rotate(at.links, link, jnp.asarray(n_link, jnp.float32))
+    J_pad, J_normal = jacobians(hand, at, link, pads, normals)
     off = (pads - goal.pad) / UNIT
     # Huber: w rho(e) with rho = e^2 below h and h (2 e - h) beyond; reweighted least squares
     e = jnp.sqrt(jnp.sum(off**2, axis=1) + 1e-12)
@@ -228,6 +240,15 @@ def _residuals(hand, at: Chain, joints, goal: Goal, against, spheres):
         J_depth = jnp.einsum("si,sin->sn", -away, J_center) * (depth > 0)[:, None]
         add(depth[:, None] / UNIT, J_depth[:, None] / UNIT, jnp.full(len(spheres), goal.clear))
     return cost, gradient, hessian
+
+
+def _marks(hand: HandModel, crooked: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(link, point, direction) of the pads, and of the crooks behind them."""
+    pads = hand.pad_link, hand.p_link_pad, hand.n_link_pad
+    if not crooked:
+        return pads
+    link, point, along = (np.concatenate(pair) for pair in zip(pads, crooks(hand), strict=True))
+    return link, point, along
 
 
 def jacobians(

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.hull import EXPANSION, expanded_hull, hand_position
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.refine.aims import aimed, aims_of
 from zdg_jax.refine.config import MOST_HYPOTHESES
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
@@ -49,6 +51,8 @@ class Neighbour:
 REASONED = Neighbour("reasoned", tier=0)
 #: As the card of the grasp type says that a long thing lies in it; preferred to the reasoned one.
 LAID = Neighbour("laid in the hand", tier=-1)
+#: Fingers through an opening or at points of their own; preferred likewise.
+AIMED = Neighbour("aimed", tier=-1)
 #: In the order in which they are taken.
 NEIGHBOURS = (
     Neighbour("tilted 45", tilt=45.0),
@@ -74,7 +78,7 @@ AROUND = (
     Neighbour("around, other type, tilted -90", tilt=-90.0, other_type=True, tier=0),
 )
 assert MOST_HYPOTHESES == 1 + len(NEIGHBOURS) == 1 + len(AROUND)
-TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, REASONED, *NEIGHBOURS, *AROUND)}
+TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, AIMED, REASONED, *NEIGHBOURS, *AROUND)}
 #: The tier of those that come after all others that hold.
 FAR = 3
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
@@ -85,11 +89,12 @@ _LONG, _FORWARD = 3.0, 0.15
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One way to hold, and how many starts it gets."""
+    """One way to hold, how many starts it gets, and their joints where they are not the grasp type's."""
 
     name: str
     initial: InitialGrasp
     num: int
+    joints: Float[np.ndarray, " active"] | None = None
 
 
 def hypotheses(
@@ -119,11 +124,13 @@ def hypotheses(
     if not chosen:
         return [Hypothesis(REASONED.name, initial, num)]
     lying = laid(hand, obj, grasp)
-    if lying is not None:
-        chosen = chosen[:-1]
+    more = [] if lying is None else [Hypothesis(LAID.name, lying, 2 * each)]
+    served = aimed(hand, obj, initial, aims_of(obj, guidance, initial.grasp_type))
+    if served is not None:
+        more.append(Hypothesis(AIMED.name, served.initial, 2 * each, served.joints))
+    chosen = chosen[: len(chosen) - len(more)]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded_hull(np.asarray(obj.mesh.vertices), EXPANSION)
-    more = [] if lying is None else [Hypothesis(LAID.name, lying, 2 * each)]
     own = num - each * (len(chosen) + 2 * len(more))
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:

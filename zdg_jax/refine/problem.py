@@ -47,7 +47,7 @@ class Targets(NamedTuple):
       object_samples: surface points near the hand region and points that the hand must leave free, in
         batches, by component; field frame, metres.
       sample_weight: how many of them one of a batch stands for.
-      prior: contact prior C of every grasp type of the hand, of which each start has one.
+      prior: contact prior C of every grasp type of the hand, and last that of aimed starts; each has one.
       kind: which, of each start.
       weights: λ in the order of `energies.TERMS`.
       tolerance: see `RefineConfig.skin_tolerance`.
@@ -135,7 +135,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     hand_mask = func_mask = everything
     free = np.zeros((0, 3))
     kinds = list(hand.grasp_types)
-    prior, kind = np.stack([hand.grasp_types[name].contact_prior for name in kinds]), 0
+    prior, kind = _priors(hand, grasp), 0
     status, reason = _check(obj.field, points)
     if grasp.guidance is None or grasp.initial is None:
         status, reason = "not_reasoned", f"got no grasp to refine ({grasp.status}); expected status ok"
@@ -163,6 +163,21 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         weights=config.lambdas(),
         tolerance=config.skin_tolerance,
     )
+
+
+def _priors(hand: HandModel, grasp: ReasonedGrasp) -> Float[np.ndarray, "types vertices"]:
+    """C of every grasp type, and of starts whose fingers are aimed: of the reasoned type, but where thumb and
+    index finger have key points, only their last links shall touch. Eq. 6 draws the whole finger to them:
+    an index finger left the trigger that it lay on by 2 cm, so that its other links come near."""
+    own = np.stack([kind.contact_prior for kind in hand.grasp_types.values()])
+    if grasp.initial is None:
+        return np.concatenate([own, own[:1]])
+    aimed = np.array(hand.grasp_types[grasp.initial.grasp_type].contact_prior)
+    if grasp.guidance is not None and grasp.guidance.p_obj_points is not None:
+        last = {hand.finger_links[name][-1] for name in hand.functional_fingers}
+        tips = np.isin(hand.skin_link, [hand.link_names.index(name) for name in last])
+        aimed[hand.functional & ~tips] = 0.0
+    return np.concatenate([own, aimed[None]])
 
 
 def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:
@@ -202,19 +217,38 @@ def _neighbours(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
 Starts = tuple[Float[np.ndarray, "k 7"], Float[np.ndarray, "k active"]]
 
 
-def jittered(hand: HandModel, initial: InitialGrasp, num: int, seed: int, config: RefineConfig) -> Starts:
-    """`num` starts: the first is G', the others G' moved by Gaussian noise in the palm's own frame."""
+#: Where fingers are aimed, noise is so much of what it is elsewhere: it would miss a hole of two centimetres.
+AIMED_NOISE = 0.35
+
+
+def jittered(
+    hand: HandModel,
+    initial: InitialGrasp,
+    num: int,
+    seed: int,
+    config: RefineConfig,
+    joints: Float[np.ndarray, " active"] | None = None,
+) -> Starts:
+    """`num` starts: the first is G', the others G' moved by Gaussian noise in the palm's own frame.
+
+    Args:
+      hand: gives theta' of the grasp type.
+      initial: G'.
+      num, seed: how many, and of the noise.
+      config: how much noise.
+      joints: in place of theta', radians; with `AIMED_NOISE` of the noise.
+    """
     rng = np.random.default_rng(seed)
-    on = np.r_[0.0, np.ones(num - 1)][:, None]
+    on = np.r_[0.0, np.full(num - 1, 1.0 if joints is None else AIMED_NOISE)][:, None]
     R = np.asarray(initial.R_obj_palm)
     shift = on * rng.normal(size=(num, 3)) * config.jitter_position
     turn = on * rng.normal(size=(num, 3)) * config.jitter_angle
     p = initial.p_obj_palm + shift @ R.T
     R_all = R @ Rotation.from_rotvec(turn).as_matrix()
-    theta = hand.grasp_types[initial.grasp_type].joints
+    theta = hand.grasp_types[initial.grasp_type].joints if joints is None else joints
     opening = 1.0 - on * rng.uniform(size=(num, 1)) * config.jitter_opening * _fingers(hand)
-    joints = theta * opening + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
-    return base_from_palm(hand, p, R_all), np.clip(joints, hand.lower, hand.upper)
+    moved = theta * opening + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
+    return base_from_palm(hand, p, R_all), np.clip(moved, hand.lower, hand.upper)
 
 
 def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Starts:

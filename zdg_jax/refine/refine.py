@@ -17,7 +17,7 @@ from zdg_jax.refine.batching import Device, fits
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.driver import OnBatch, OptimizerResult, run
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.hypotheses import REASONED, hypotheses
+from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
 from zdg_jax.refine.pose_deviation import pose_deviation
 from zdg_jax.refine.problem import Problem, Starts, build_problem, jittered, random_around
 from zdg_jax.refine.variables import to_field, to_object
@@ -121,7 +121,14 @@ def refine_many(
         for p, (pose, joints) in zip(problems, starts, strict=True)
     ]
     kinds = list(hand.grasp_types)
-    kind = [np.array([kinds.index(name) for name in b.grasp_type]) for b in begun]
+    # a start whose fingers are aimed has the last prior, see `problem._priors`
+    kind = [
+        np.array([
+            len(kinds) if hypothesis == AIMED.name else kinds.index(name)
+            for name, hypothesis in zip(b.grasp_type, b.hypothesis, strict=True)
+        ])
+        for b in begun
+    ]  # fmt: skip
     ended = run(hand, run_problems, run_starts, kind, config, used, on_batch)
     cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
     fields = [np.split(getattr(ended, name), cuts) for name in OptimizerResult.__dataclass_fields__]
@@ -178,7 +185,9 @@ def _starts(hand: HandModel, task: Task, config: RefineConfig) -> _Begun:
         return _Begun.of(hand, nothing, None)
     found = hypotheses(hand, task.obj, task.grasp, config.hypotheses, task.num)
     each = [
-        _Begun.of(hand, jittered(hand, h.initial, h.num, task.seed + place, config), h.initial, h.name)
+        _Begun.of(
+            hand, jittered(hand, h.initial, h.num, task.seed + place, config, h.joints), h.initial, h.name
+        )
         for place, h in enumerate(found)
     ]
     return _Begun(

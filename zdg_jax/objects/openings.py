@@ -1,0 +1,124 @@
+"""Openings of a held part that fingers go through: a mug's handle, the bows of scissors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from jaxtyping import Float
+from scipy import ndimage
+from scipy.spatial import KDTree
+from scipy.spatial.transform import Rotation
+
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.parts.visibility import RayMeshIntersector
+
+#: Width of an opening from which on a finger is sent through it, metres: a finger and some air.
+LEAST_WIDTH = 0.018
+#: Rays a line of sight is cast with, and how far apart, metres.
+_PIXEL, _MARGIN = 0.001, 0.01
+#: The line of sight is tilted so far to both sides to find the widest view, degrees.
+_TILTS = (-20.0, -10.0, 0.0, 10.0, 20.0)
+#: Share of an opening's edge that has to belong to the held part, and how near, metres.
+_OWN_EDGE, _NEAR = 0.4, 0.006
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A hole that one can look through, object frame, metres.
+
+    Attributes:
+      center: middle of its area.
+      axis: unit line of sight.
+      across: two unit vectors in its plane; the first is its longest direction.
+      size: its extents along them.
+      edge: corners of its outline in coordinates along `across`, in order, about `center`.
+      bar: plus or minus the second: towards the side that the held part is on, of a ring outwards.
+    """
+
+    center: Float[np.ndarray, "3"]
+    axis: Float[np.ndarray, "3"]
+    across: Float[np.ndarray, "2 3"]
+    size: Float[np.ndarray, "2"]
+    edge: Float[np.ndarray, "corners 2"]
+    bar: Float[np.ndarray, "3"]
+
+
+def openings(obj: ObjectModel, part_ids: tuple[int, ...]) -> list[Opening]:
+    """Openings that the held parts enclose and a finger fits through, the widest first; one a part.
+
+    Args:
+      obj: the object.
+      part_ids: numbers of the held parts.
+    """
+    loops = [p for p in obj.parts if p.number in part_ids and p.descriptor.is_loop]
+    found = [_of_part(obj, part.number) for part in loops]
+    return sorted((o for o in found if o is not None), key=lambda o: -o.size[1])
+
+
+def _of_part(obj: ObjectModel, number: int) -> Opening | None:
+    points = obj.samples.points[obj.part_mask((number,))]
+    if len(points) < 16:
+        return None
+    principal = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2]
+    tracer = RayMeshIntersector(obj.mesh)
+    best: tuple[float, Opening] | None = None
+    for a in _TILTS:
+        for b in _TILTS:
+            tilt = Rotation.from_rotvec(np.deg2rad(a) * principal[0] + np.deg2rad(b) * principal[1])
+            seen = _seen_along(obj, tracer, points, tilt.apply(principal[2]))
+            # of views as wide the straightest
+            if seen is not None and (best is None or seen[0] - 1e-5 * (abs(a) + abs(b)) > best[0]):
+                best = seen[0] - 1e-5 * (abs(a) + abs(b)), seen[1]
+    return best[1] if best is not None else None
+
+
+def _seen_along(obj, tracer, points, axis) -> tuple[float, Opening] | None:
+    """(clear width, opening) of the widest opening at the part's samples along one line of sight."""
+    right = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
+    right /= np.linalg.norm(right)
+    frame = np.column_stack([right, np.cross(axis, right), axis])
+    local = points @ frame
+    low, high = local.min(axis=0) - _MARGIN, local.max(axis=0) + _MARGIN
+    count = np.ceil((high - low)[:2] / _PIXEL).astype(int)
+    u, v = np.meshgrid(*(low[k] + _PIXEL * (np.arange(count[k]) + 0.5) for k in (0, 1)), indexing="ij")
+    behind = float((obj.mesh.vertices @ axis).min()) - 0.01
+    origins = np.stack([u, v, np.full(u.shape, behind)], axis=-1).reshape(-1, 3) @ frame.T
+    hit = np.asarray(tracer.intersects_first(origins, np.tile(axis, (len(origins), 1)))).reshape(u.shape)
+    solid = hit >= 0
+    # what the window's rim cuts off is no opening
+    inner = np.asarray(ndimage.binary_fill_holes(solid), bool) & ~solid
+    label, total = cast(tuple[np.ndarray, int], ndimage.label(inner))
+    if total == 0:
+        return None
+    inside = np.asarray(ndimage.distance_transform_edt(inner)) * _PIXEL
+    k = 1 + int(np.argmax(ndimage.maximum(inside, label, np.arange(1, total + 1))))
+    here = label == k
+    width = 2.0 * float(inside[here].max())
+    if width < LEAST_WIDTH:
+        return None
+    rim = np.asarray(ndimage.binary_dilation(here, iterations=2), bool) & ~here
+    flat = np.stack([u[rim], v[rim]], axis=1)
+    distance, nearest = (np.asarray(x) for x in KDTree(local[:, :2]).query(flat))
+    own = distance < _NEAR
+    if own.mean() < _OWN_EDGE:
+        return None
+    area = np.stack([u[here], v[here]], axis=1)
+    middle = area.mean(axis=0)
+    turn = np.linalg.svd(area - middle, full_matrices=False)[2]
+    across = turn @ frame[:, :2].T
+    edge = (flat - middle) @ turn.T
+    center = frame @ np.array([*middle, np.median(local[nearest[own], 2])])
+    # a whole ring has no bar: its outer side, away from the object
+    side = float(edge[own, 1].mean())
+    if abs(side) < 0.1 * width:
+        side = float(across[1] @ (center - obj.samples.points.mean(axis=0)))
+    return width, Opening(
+        center=center,
+        axis=axis,
+        across=across,
+        size=np.ptp((area - middle) @ turn.T, axis=0),
+        edge=edge[np.argsort(np.arctan2(edge[:, 1], edge[:, 0]))],
+        bar=across[1] if side >= 0 else -across[1],
+    )
