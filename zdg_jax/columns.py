@@ -99,6 +99,7 @@ _ALL: tuple[Column, ...] = (
     Column("pose_deviation", "real", stored=False),
     Column("score", "real", stored=False),
     Column("off_region", "real", stored=False),
+    Column("enclosed", "flag", stored=False),
     # the paper's metrics, in the order of its tables
     Column(
         "p_vol_cm3", "real", "P.Vol (cm³) ↓", short="P.Vol", hint="cm³", shown=("paper", "report"),

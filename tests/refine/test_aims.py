@@ -1,0 +1,181 @@
+"""What a task asks of single fingers, and starts that have them there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+import trimesh
+from scipy.spatial.transform import Rotation
+
+from sim_eval.metrics.aims import AT_POINT, aims_met, enclosed, finger_lines, through
+from tests.objects.test_openings import RING, TUBE, ringed
+from tests.refine.things import grasp_on, shape
+from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.crooks import crooks, posed_crooks
+from zdg_jax.hands.kinematics import base_from_palm, posed
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.openings import Opening
+from zdg_jax.pose import IDENTITY
+from zdg_jax.refine import RefineConfig
+from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads
+from zdg_jax.refine.hypotheses import AIMED, hypotheses
+from zdg_jax.refine.problem import AIMED_NOISE, build_problem, jittered
+
+HAND = "human16"
+
+
+@cache
+def ring() -> ObjectModel:
+    return ringed(trimesh.creation.torus(RING, TUBE))
+
+
+def guidance(obj: ObjectModel, points: np.ndarray | None = None) -> ContactGuidance:
+    every = np.ones(len(obj.samples.points), bool)
+    return ContactGuidance(every, every, points, (1,), (1,))
+
+
+def initial(kind: str = "handle-grasp") -> InitialGrasp:
+    """Beside the ring, the fingers along its axis."""
+    R = np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]]).T
+    return InitialGrasp(np.array([0.07, 0.0, 0.0]), R, kind, "right", 0, 0)
+
+
+def a_disc() -> Opening:
+    edge = 0.02 * np.stack([np.cos(np.linspace(0, 6.2, 60)), np.sin(np.linspace(0, 6.2, 60))], axis=1)
+    return Opening(
+        np.zeros(3), np.array([0.0, 0, 1]), np.eye(3)[:2], np.array([0.04, 0.04]), edge, np.eye(3)[1]
+    )
+
+
+def test_which_tasks_ask_what() -> None:
+    obj = ring()
+    found = aims_of(obj, guidance(obj), "handle-grasp")
+    assert found
+    assert found.fingers is not None
+    assert found.thumb is None
+    assert found.points is None
+    assert not aims_of(obj, guidance(obj), "lift")
+    assert not aims_of(shape("box"), guidance(shape("box")), "handle-grasp")
+    points = np.array([[0.03, 0.0, 0.0], [-0.03, 0.0, 0.0]])
+    assert aims_of(obj, guidance(obj, points), "handle-grasp").points is points
+
+
+@pytest.mark.parametrize(("at", "passes"), [((0, 0), True), ((0.015, 0.01), True), ((0.03, 0), False)])
+def test_a_line_goes_through_where_it_crosses_the_disc(at: tuple[float, float], passes: bool) -> None:
+    line = np.array([[*at, -0.03], [*at, 0.01], [at[0], at[1] + 0.05, 0.02]])
+    assert through(a_disc(), line) == passes
+    assert through(a_disc(), line[::-1].copy()) == passes  # from either side
+    assert not through(a_disc(), line[1:])  # ends before it
+
+
+def test_lines_are_looked_at_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    lines = rng.uniform(-0.03, 0.03, size=(50, 4, 3))
+    together = through(a_disc(), lines)
+    assert together.tolist() == [bool(through(a_disc(), line)) for line in lines]
+    assert 5 < together.sum() < 45
+
+
+def test_a_start_has_its_fingers_in_the_opening() -> None:
+    hand, obj = load_hand(HAND), ring()
+    aims = aims_of(obj, guidance(obj), "handle-grasp")
+    found = aimed(hand, obj, initial(), aims)
+    assert found is not None
+    pose = base_from_palm(hand, found.initial.p_obj_palm[None], found.initial.R_obj_palm[None])
+    assert aims_met(hand, aims, pose, found.joints[None]) == pytest.approx(1.0)
+    assert enclosed(hand, aims, pose, found.joints[None]).all()
+    assert (found.joints >= hand.lower).all()
+    assert (found.joints <= hand.upper).all()
+    # nowhere else: beside it a metre away nothing is met, and nothing enclosed
+    away = pose + np.eye(7)[0]
+    assert aims_met(hand, aims, away, found.joints[None]) == 0.0
+    assert not enclosed(hand, aims, away, found.joints[None]).any()
+
+
+def test_a_start_has_thumb_and_index_at_their_own_points() -> None:
+    hand, obj = load_hand(HAND), shape("box")
+    grasp = grasp_on(obj)
+    assert grasp.initial is not None
+    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])  # on opposite faces
+    aims = Aims(points=points)
+    found = aimed(hand, obj, grasp.initial, aims)
+    assert found is not None
+    pose = base_from_palm(hand, found.initial.p_obj_palm[None], found.initial.R_obj_palm[None])
+    pads = posed(hand, pose, found.joints[None], "pad")[0]
+    for place, point, reach in zip(functional_pads(hand), points, AT_POINT, strict=True):
+        assert place is not None
+        assert np.linalg.norm(pads[place] - point) < reach
+    assert aims_met(hand, aims, pose, found.joints[None]) == pytest.approx(1.0)
+
+
+def test_nothing_asked_is_not_known_and_no_start() -> None:
+    hand, obj = load_hand(HAND), shape("box")
+    grasp = grasp_on(obj)
+    assert grasp.initial is not None
+    assert aimed(hand, obj, grasp.initial, Aims()) is None
+    pose, q = np.tile(IDENTITY, (2, 1)), np.tile(hand.open_joints, (2, 1))
+    assert np.isnan(aims_met(hand, Aims(), pose, q)).all()
+    broken = aims_met(hand, Aims(points=np.zeros((2, 3))), pose * np.nan, q)
+    assert (broken == 0.0).all()
+
+
+def test_it_is_one_of_the_hypotheses_with_little_noise() -> None:
+    hand, obj = load_hand(HAND), ring()
+    grasp = ReasonedGrasp("lift it", "ok", "", guidance(obj), initial())
+    found = hypotheses(hand, obj, grasp, 8, 64)
+    assert sum(h.num for h in found) == 64
+    (own,) = (h for h in found if h.name == AIMED.name)
+    assert own.joints is not None
+    pose, joints = jittered(hand, own.initial, 200, 0, RefineConfig(), own.joints)
+    wide, _ = jittered(hand, own.initial, 200, 0, RefineConfig())
+    assert joints[0] == pytest.approx(own.joints)
+    palms = [x[:, :3] + Rotation.from_quat(x[:, [4, 5, 6, 3]]).apply(hand.p_base_palm) for x in (pose, wide)]
+    narrow, broad = (np.linalg.norm(p - own.initial.p_obj_palm, axis=1).mean() for p in palms)
+    assert narrow == pytest.approx(AIMED_NOISE * broad, rel=1e-6)
+    assert AIMED.name not in {h.name for h in hypotheses(hand, obj, grasp, 1, 64)}
+
+
+def test_with_key_points_only_the_last_links_are_drawn_to_them() -> None:
+    hand, obj = load_hand(HAND), shape("box")
+    grasp = grasp_on(obj)
+    assert grasp.guidance is not None
+    own = list(hand.grasp_types).index("handle-grasp")
+    plain = build_problem(hand, obj, grasp, RefineConfig()).prior
+    assert len(plain) == len(hand.grasp_types) + 1
+    np.testing.assert_array_equal(plain[-1], plain[own])
+    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=np.zeros((2, 3))))
+    prior = build_problem(hand, obj, pointed, RefineConfig()).prior
+    changed = prior[-1] != prior[own]
+    assert changed.any()
+    assert hand.functional[changed].all()
+    assert (prior[-1][changed] == 0.0).all()
+    tips = [hand.link_names.index(hand.finger_links[f][-1]) for f in hand.functional_fingers]
+    assert not np.isin(hand.skin_link[changed], tips).any()
+    np.testing.assert_array_equal(prior[:-1], plain[:-1])
+
+
+@pytest.mark.parametrize("name", ["human16", "shadow"])
+def test_crooks_lie_on_their_fingers_and_move_with_the_hand(name: str) -> None:
+    hand = load_hand(name)
+    assert len(crooks(hand).link) == len(hand.pad_names)
+    rng = np.random.default_rng(0)
+    q = rng.uniform(hand.lower, hand.upper, size=(3, len(hand.active_names)))
+    turn = Rotation.random(random_state=0)
+    pose = np.tile(IDENTITY, (3, 1))
+    points, along = posed_crooks(hand, pose, q)
+    moved = np.tile(np.r_[0.1, 0.2, 0.3, turn.as_quat()[[3, 0, 1, 2]]], (3, 1))
+    there, ahead = posed_crooks(hand, moved, q)
+    for k in range(3):
+        np.testing.assert_allclose(there[k], turn.apply(points[k]) + [0.1, 0.2, 0.3], atol=1e-6)
+        np.testing.assert_allclose(ahead[k], turn.apply(along[k]), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(along, axis=2), 1.0, atol=1e-6)
+    for place, line in enumerate(finger_lines(hand, pose, q).values()):
+        a, b = line[:, :-1], line[:, 1:]
+        share = np.einsum("nki,nki->nk", points[:, place, None] - a, b - a)
+        share = np.clip(share / np.maximum(np.einsum("nki,nki->nk", b - a, b - a), 1e-12), 0, 1)
+        nearest = np.linalg.norm(a + share[..., None] * (b - a) - points[:, place, None], axis=2).min(axis=1)
+        assert nearest.max() < 0.012
