@@ -60,7 +60,9 @@ def test_no_opening_where_no_finger_fits_or_nothing_is_enclosed() -> None:
 def test_the_bar_of_a_handle_is_away_from_the_body() -> None:
     """A ring sunk by half into a block: the part is on one side of its opening, the block on the other."""
     ring = trimesh.creation.torus(RING, TUBE, major_sections=64, minor_sections=24)
-    block = trimesh.creation.box((0.05, 0.12, 0.05), trimesh.transformations.translation_matrix([-0.025, 0, 0]))
+    block = trimesh.creation.box(
+        (0.05, 0.12, 0.05), trimesh.transformations.translation_matrix([-0.025, 0, 0])
+    )
     whole = model_of(trimesh.util.concatenate([ring, block]), "handle")
     of_ring = (whole.samples.points[:, 0] > 0.002).astype(int)
     faces = np.flatnonzero(whole.mesh.triangles_center[:, 0] > 0.002)

@@ -170,7 +170,7 @@ def test_crooks_lie_on_their_fingers_and_move_with_the_hand(name: str) -> None:
     moved = np.tile(np.r_[0.1, 0.2, 0.3, turn.as_quat()[[3, 0, 1, 2]]], (3, 1))
     there, ahead = posed_crooks(hand, moved, q)
     for k in range(3):
-        np.testing.assert_allclose(there[k], turn.apply(points[k]) + [0.1, 0.2, 0.3], atol=1e-6)
+        np.testing.assert_allclose(there[k], turn.apply(points[k]) + moved[0, :3], atol=1e-6)
         np.testing.assert_allclose(ahead[k], turn.apply(along[k]), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(along, axis=2), 1.0, atol=1e-6)
     for place, line in enumerate(finger_lines(hand, pose, q).values()):

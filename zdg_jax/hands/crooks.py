@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -34,6 +35,11 @@ def crooks(hand: HandModel) -> Crooks:
     Args:
       hand: with `finger_links`.
     """
+    with jax.ensure_compile_time_eval():  # the first caller may be tracing
+        return _crooks(hand)
+
+
+def _crooks(hand: HandModel) -> Crooks:
     numbers, points, along = [], [], []
     origins = posed(hand, IDENTITY, hand.open_joints, "link")
     pads = posed(hand, IDENTITY, hand.open_joints, "pad")

@@ -10,11 +10,14 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from sim_eval.select.contacts import point_jacobian
-from sim_eval.select.pregrasp import CLEARANCE, WAY_SLACK, find_pregrasp
+from sim_eval.select.pregrasp import CLEARANCE, ENCLOSED, WAY_SLACK, find_pregrasp
+from tests.refine.test_aims import guidance, initial, ring
 from tests.sim_eval.helpers import sphere
 from tests.sim_eval.select.things import around, field
-from zdg_jax.hands.kinematics import posed_spheres
+from zdg_jax.hands import load_hand
+from zdg_jax.hands.kinematics import base_from_palm, posed_spheres
 from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.refine.aims import aimed, aims_of
 
 
 @pytest.mark.parametrize("hand_name", ["human16", "shadow"])
@@ -96,3 +99,16 @@ def test_jacobians_are_central_differences(hand_name: str) -> None:
         step = h * np.eye(joints.shape[1])[k]
         ends = posed_spheres(hand, pose, joints + step)[0], posed_spheres(hand, pose, joints - step)[0]
         np.testing.assert_allclose(J[:, :, k], (ends[0] - ends[1]) / (2 * h), atol=2e-5)
+
+
+def test_a_finger_in_an_opening_needs_no_more_room_than_that_leaves() -> None:
+    hand, obj = load_hand("human16"), ring()
+    start = aimed(hand, obj, initial(), aims_of(obj, guidance(obj), "handle-grasp"))
+    assert start is not None
+    pose = base_from_palm(hand, start.initial.p_obj_palm[None], start.initial.R_obj_palm[None])
+    wide = find_pregrasp(hand, obj.field, pose, start.joints[None])
+    inside = find_pregrasp(hand, obj.field, pose, start.joints[None], np.array([True]))
+    assert inside.gap_m == wide.gap_m
+    assert inside.gap_m > ENCLOSED
+    assert inside.free.all()
+    assert wide.free == (wide.gap_m >= CLEARANCE)

@@ -117,3 +117,13 @@ def test_of_those_that_hold_one_sum_decides_and_types_are_not_compared() -> None
     assert selection.rank_by_hold(made.with_columns({"off_region": off})).tolist() == [1, 3, 0, 2]
     covered = np.array([0.0, 0.1, 0.0, 0.0])
     assert selection.rank_by_hold(made.with_columns({"blocked_share": covered})).tolist()[-1] == 1
+
+
+def test_fingers_where_they_are_asked_come_before_others_that_hold_as_well() -> None:
+    made = closed_batch(3).with_columns({"score": np.array([0.0, 1.0, 2.0])})
+    met = made.with_columns({"aims_met": np.array([0.2, 1.0, np.nan])})
+    assert selection.unaimed(met).tolist() == [True, False, False]
+    assert selection.rank_by_hold(met).tolist()[-1] == 0
+    assert not selection.unaimed(made).any()  # nothing asked, or an older file
+    holds = met.with_columns({"six_force_suc": np.array([True, False, True])})
+    assert selection.rank_by_hold(holds).tolist() == [2, 0, 1]
