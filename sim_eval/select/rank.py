@@ -104,9 +104,11 @@ def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 
 
 def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
-    """Stands in itself, or in a posture that the hand's joints do not allow each other."""
+    """Stands in itself, in a posture that its joints do not allow each other, or bends a finger that its type
+    stretches."""
     beyond = [np.asarray(columns[name], float) > limit for name, limit in NEWER_LIMITS.items()]
-    return np.logical_or.reduce(beyond)
+    curled = np.asarray(columns.get("bent", np.zeros(len(beyond[0]))), float) == 1.0
+    return np.logical_or.reduce([*beyond, curled])
 
 
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.spatial import KDTree
 
 from sim_eval.metrics.aims import aims_met, enclosed
+from sim_eval.metrics.posture import bent
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.kinematics import posed_skin, posed_spheres
@@ -23,8 +24,8 @@ OFF_REGION_WEIGHT = 2.0
 def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
-    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met` and
-    `enclosed`.
+    """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met`,
+    `enclosed` and `bent`.
 
     Nothing where no region was reasoned.
     """
@@ -37,9 +38,10 @@ def with_off_region_penalty(
     aims = aims_of(obj, guidance, str(kinds[0])) if kinds is not None and len(kinds) else Aims()
     met = aims_met(hand, aims, grasps.hand_pose, grasps.joints)
     inside = enclosed(hand, aims, grasps.hand_pose, grasps.joints)
-    return grasps.with_columns(
-        {"score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": inside}
-    )
+    found = {"score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": inside}
+    if kinds is not None:
+        found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
+    return grasps.with_columns(found)
 
 
 def blocked_share(

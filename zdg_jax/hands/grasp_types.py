@@ -96,12 +96,21 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
                 f"mend card {card.name}",
             )
         by_link[hand.link_names.index(link)] = p
+    straight = told.straight if told and told.straight is not None else list(like.straight) if like else []
+    for finger in straight:
+        if finger not in hand.finger_names:
+            raise UserError(
+                f"grasp type {name}: straight finger {finger!r}",
+                f"some of {', '.join(hand.finger_names)}",
+                f"mend card {card.name}",
+            )
     return GraspType(
         joints=joints,
         contact_prior=by_link[hand.skin_link] * palmar,
         description=description,
         contact=dict(contact),
         bar=(np.array(told.bar.point), unit(np.array(told.bar.tail))) if told and told.bar else None,
+        straight=tuple(straight),
     )
 
 

@@ -110,6 +110,7 @@ class GraspType:
       contact: the card's probabilities by link, before the back of the hand is taken out.
       bar: how a long thing lies in it, palm frame: a point on its axis, metres, and the unit vector to its
         tail, the end that does not work; None where that is left open.
+      straight: fingers that the type is named after: they stay stretched.
     """
 
     joints: Float[np.ndarray, " active"]
@@ -117,6 +118,7 @@ class GraspType:
     description: str
     contact: Mapping[str, float] = field(default_factory=dict)
     bar: tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]] | None = None
+    straight: tuple[str, ...] = ()
 
 
 # eq=False: compared and hashed by identity, so that compiled functions can be cached per hand.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim_eval.metrics.contact import opposition, thumb_touches
-from sim_eval.metrics.posture import posture_excess
+from sim_eval.metrics.posture import bent, posture_excess
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.posture import Posture
 
@@ -37,3 +37,15 @@ def test_a_spread_bent_finger_is_unnatural() -> None:
     stretched, bent = posture_excess(joints, hand.posture)
     assert stretched == 0.0
     assert bent > 5.0
+
+
+def test_a_finger_that_its_type_stretches_is_bent_beyond_45_degrees() -> None:
+    hand = load_hand("human16")
+    at = hand.active_names.index
+    joints = np.tile(hand.grasp_types["index-extension"].joints, (4, 1))
+    joints[1, at("index_mcp")], joints[2, at("index_mcp")] = np.deg2rad([60, 60])
+    joints[3, 0] = np.nan
+    kinds = ["index-extension", "index-extension", "handle-grasp", "index-extension"]
+    assert bent(hand, kinds, joints).tolist() == [False, True, False, False]
+    for name, kind in hand.grasp_types.items():  # no type bends what it stretches
+        assert not bent(hand, [name], kind.joints[None]).any()

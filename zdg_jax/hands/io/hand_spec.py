@@ -63,6 +63,7 @@ class GraspTypeCard(_Strict):
     joints: dict[str, float] | None = None
     contact: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
     bar: BarCard | None = None
+    straight: list[str] | None = None
 
 
 class Servo(_Strict):
