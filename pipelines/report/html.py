@@ -143,10 +143,11 @@ _TITLES = {
 }
 #: How `sim_eval.select.rank` orders what is kept, in words.
 RANKING = (
-    "Best first: grasps that are good (within every limit, thumb on the object, freely reached, and held "
-    "in at least half of the tests with pose, friction and mass a little off) before the others; among them "
-    "those on the reasoned part in the reasoned way, then by the tests they survive and by score. "
-    "A number below its limit is not ranked further: #1 may move a fraction of a millimetre more than #2."
+    "Best first: grasps that withstand six forces, on the reasoned part and freely reached, before the others; "
+    "among them good ones (within every limit, thumb on the object, held in at least half of the tests with "
+    "pose, friction and mass a little off), then those with single fingers where the task asks them. What "
+    "is equal by these goes by one sum: energy over the best of its grasp type, more without force closure, "
+    "off the regions, or far from the reasoned pose. A number below its limit is not ranked further."
 )
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
