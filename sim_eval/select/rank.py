@@ -29,8 +29,9 @@ COVERED = 0.02
 #: Share of the candidates that the reasoned hypothesis gives, and of the kept ones that any one may give
 #: while others of its tier hold too.
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
-#: What no force closure, a step of straying and a tier count, in units of the energy.
-_NO_CLOSURE, _STRAYING, _TIER = 1.0, 0.5, 0.5
+#: What no force closure, a step of straying, a tier and fingers that are not where they are asked count, in
+#: units of the energy.
+_NO_CLOSURE, _STRAYING, _TIER, _UNAIMED = 1.0, 0.5, 0.5, 1.0
 #: Of what the task asks of single fingers a grasp meets it from this share on.
 AIMED_FROM = 0.7
 
@@ -99,8 +100,12 @@ def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 
 def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """Single fingers are not where the task asks them; False where it does not, or that is not known."""
-    met = np.asarray(grasps.columns.get("aims_met", np.full(len(grasps), np.nan)), float)
-    return met < AIMED_FROM
+    return aims(grasps) < AIMED_FROM
+
+
+def aims(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
+    """How far single fingers are where the task asks them; NaN where it does not, or that is not known."""
+    return np.asarray(grasps.columns.get("aims_met", np.full(len(grasps), np.nan)), float)
 
 
 def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
@@ -182,7 +187,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     reached freely; natural, with the thumb on the object; single fingers where the task asks them; not deep;
     then by
 
-      score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier,
+      score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier + (1 - aims met),
 
     how far it strays from the regions in steps of `STRAYS`, and the tier of its hypothesis. As keys of their
     own, one before the other, they put grasps of twice the energy first.
@@ -200,6 +205,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     held = -np.asarray(c["six_force_held"], float)
     cost = _over_best(grasps) + _NO_CLOSURE * ~closure + _STRAYING * strays + _TIER * tier
+    cost = cost + _UNAIMED * (1.0 - np.nan_to_num(aims(grasps), nan=1.0))
     return np.lexsort((held, cost, deep, unaimed(grasps), odd, ~holds, misplaced(grasps)))
 
 
