@@ -143,7 +143,7 @@ _TITLES = {
 }
 #: How `sim_eval.select.rank` orders what is kept, in words.
 RANKING = (
-    "Best first: grasps that withstand six forces, on the reasoned part and freely reached, before the others; "
+    "Best first: grasps that withstand six forces, on the reasoned part and freely reached, before others; "
     "among them good ones (within every limit, thumb on the object, held in at least half of the tests with "
     "pose, friction and mass a little off), then those with single fingers where the task asks them. What "
     "is equal by these goes by one sum: energy over the best of its grasp type, more without force closure, "
