@@ -52,8 +52,10 @@ class _Objects:
 class PrepareActor:
     def __init__(self, options: GenerateOptions) -> None:
         from pipelines.cluster.files import Folder
+        from pipelines.runtime import steady_memory
         from pipelines.stages.prepare import PrepareStage
 
+        steady_memory()
         self._stage = PrepareStage(options, Folder(options.out, make=False))
 
     def hello(self) -> dict[str, int]:
@@ -70,8 +72,11 @@ class ReasonActor:
     def __init__(self, options: GenerateOptions, gateway: Any) -> None:
         from pipelines.cluster.files import Folder
         from pipelines.drivers.ray.gateway import reasoner_at
+        from pipelines.runtime import steady_memory
         from pipelines.stages.reason import PictureFolder, ReasonStage
         from zdg_jax.hands import load_hand
+
+        steady_memory()
 
         async def ask(name: str, question: Any) -> Any:
             return await gateway.ask.remote(name, question)
