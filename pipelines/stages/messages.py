@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from pipelines.cluster.clock import now
 from pipelines.cluster.tasks import TaskSpec
 from sim_eval.convex import ConvexPieces
 from zdg_jax.errors import UserError, machine_error
@@ -37,7 +38,7 @@ class Timed(Generic[T]):
 
 def timed(stage: str, work: Callable[[], T]) -> Timed[T]:
     """Do it; what goes wrong is a fault of these tasks, not of the run."""
-    begin = time.time()
+    begin = now()
     try:
         value: T | StageFault = work()
     except Exception as error:
@@ -48,7 +49,7 @@ def timed(stage: str, work: Callable[[], T]) -> Timed[T]:
 def ended(value: T | StageFault, begin: float, **more: Any) -> Timed[T]:
     """What began then and ends now, here."""
     more = {"process_s": round(time.process_time(), 2), **more}
-    return Timed(value, begin, time.time(), os.getpid(), more)
+    return Timed(value, begin, now(), os.getpid(), more)
 
 
 def fault(stage: str, error: Exception) -> StageFault:

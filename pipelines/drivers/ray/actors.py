@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 
+from pipelines.cluster.clock import now
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import StageFault, Timed, ended, fault, timed
 
@@ -93,7 +94,7 @@ class ReasonActor:
         return {"pid": os.getpid()}
 
     async def reason(self, task: Any, refs: list[Any]) -> Timed[Any]:
-        begin = time.time()
+        begin = now()
         try:
             value = await self._stage.reason(task, await self._objects.wait(refs[0]))
         except Exception as error:

@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipelines.cluster.clock import now
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import actors
 from pipelines.drivers.ray.gateway import needs_gateway
@@ -203,9 +204,7 @@ class _Pool:
 
 async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
     """What an actor gave back; its death as a fault of the task."""
-    import time
-
-    begin = time.time()
+    begin = now()
     try:
         return await ref
     except RayActorError as error:
@@ -218,7 +217,7 @@ async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
     except RayError as error:  # the object store is full, a node is gone with what it held
         said = str(error).strip().splitlines()[0]
         fault = StageFault(Status.MACHINE_FAULT, f"{type(error).__name__}: {said}")
-    return Timed(fault, begin, time.time(), 0, {})
+    return Timed(fault, begin, now(), 0, {})
 
 
 def environment() -> dict[str, str]:
