@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.signals import heeded
-from zdg_jax.errors import UserError, machine_error
+from zdg_jax.errors import UserError, machine_error, name_error
 
 
 def quiet_xla() -> None:
@@ -72,11 +72,11 @@ def _done(said: str, work: Callable[[], int]) -> int:
     except UserError as error:
         print(f"{said}: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        machine = machine_error(error)
-        if machine is None:
+    except (OSError, ValueError, RuntimeError) as error:
+        known = machine_error(error) or name_error(error)
+        if known is None:
             raise
-        print(f"{said}: {machine}", file=sys.stderr)
+        print(f"{said}: {known}", file=sys.stderr)
         return 2
 
 

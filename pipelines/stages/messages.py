@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from pipelines.cluster.clock import now
 from pipelines.cluster.tasks import TaskSpec
 from sim_eval.convex import ConvexPieces
-from zdg_jax.errors import UserError, machine_error
+from zdg_jax.errors import UserError, machine_error, name_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.objects.model import ObjectModel
@@ -59,8 +59,8 @@ def fault(stage: str, error: Exception) -> StageFault:
     """
     if (machine := machine_error(error)) is not None:
         return StageFault(Status.MACHINE_FAULT, str(machine))
-    if isinstance(error, UserError):
-        return StageFault("bad_object", str(error))
+    if (told := name_error(error)) is not None or isinstance(error, UserError):
+        return StageFault("bad_object", str(told or error))
     traceback.print_exception(error)
     return StageFault(f"{stage}_error", f"{type(error).__name__}: {error}")
 

@@ -11,9 +11,9 @@ import pyarrow.dataset as ds
 import pytest
 
 from pipelines.lock import LOCK
-from tests.pipelines.cluster.own_ray import all_gone, begun, members, own_ray
+from tests.pipelines.cluster.own_ray import all_gone, begun, own_ray
 from tests.pipelines.cluster.things import Running, generate, sticks, table
-from tests.reasoning.models.fakes import KEY, Local, running, settings_file
+from tests.reasoning.models.fakes import KEY, Local, point_at, running, settings_file
 
 pytestmark = pytest.mark.slow
 SMALL = "--num 4 --keep 1 --steps 2 --hypotheses 1 --select gravity --batch 4 --shard 1 --in-flight 2".split()
@@ -65,7 +65,7 @@ def test_sigterm_ends_in_order_and_a_second_signal_at_once(ray_folder: Path, tmp
     assert code == 0, errors
     ids = ds.dataset(out / "tasks").to_table()["task_id"].to_pylist()
     assert sorted(ids) == [f"t{i}" for i in range(TASKS)]
-    assert not members()
+    all_gone()
 
 
 def test_no_key_reaches_rays_folder_or_ours(
@@ -90,7 +90,6 @@ def test_no_key_reaches_rays_folder_or_ours(
 
 
 def at(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server with its key, and another word in its address."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    address = local.url.replace("//", f"//user:{ADDRESS_WORD}@")
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{address}/v1")
+    """The server with its key, and a password in the address of another."""
+    point_at(local, monkeypatch)
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", local.url.replace("//", f"//user:{ADDRESS_WORD}@"))

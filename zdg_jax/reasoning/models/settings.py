@@ -21,7 +21,7 @@ from zdg_jax.reasoning.models.catalogue import Catalogue, Model, Strict, rows_of
 # Keys come from the environment and go nowhere but to their provider.
 _HIDDEN = "[key]"
 _NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
-_SHAPES = re.compile(r"\b(sk-[\w-]{6,}|AIza[\w-]{10,}|Bearer\s+[\w.~+/=-]{8,})")
+_SHAPES = re.compile(r"\b(sk-[\w-]{6,}|AIza[\w-]{10,}|(Bearer|Basic)\s+[\w.~+/=-]{8,})")
 _SHORTEST = 6  # a shorter value would blank out ordinary words
 
 
