@@ -62,8 +62,19 @@ def all_gone() -> None:
     until(lambda: not members())
 
 
+NOT_UP = "no Ray cluster at this machine"
+
+
+def finished(tasks: Path, out: Path, *more: str) -> tuple[int, str, str]:
+    """Status, stdout and stderr of a run whose Ray came up, however often a busy machine needs for it."""
+    while True:
+        code, said, errors = generate(tasks, out, *more).ends()
+        if NOT_UP not in errors:
+            return code, said, errors
+
+
 def begun(tasks: Path, out: Path, *more: str) -> Running:
-    """A run whose Ray has come up, however often a busy machine needs for that."""
+    """The same, as soon as Ray is up."""
     while True:
         run = generate(tasks, out, *more)
         before = len(run.log())
@@ -72,4 +83,4 @@ def begun(tasks: Path, out: Path, *more: str) -> Running:
                 return run
             time.sleep(0.05)
         _, said = run.process.communicate()
-        assert "no Ray cluster at this machine" in said, said
+        assert NOT_UP in said, said

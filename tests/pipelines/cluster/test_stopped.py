@@ -11,8 +11,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from pipelines.lock import LOCK
-from tests.pipelines.cluster.own_ray import all_gone, begun, own_ray
-from tests.pipelines.cluster.things import Running, generate, sticks, table
+from tests.pipelines.cluster.own_ray import all_gone, begun, finished, own_ray
+from tests.pipelines.cluster.things import Running, sticks, table
 from tests.reasoning.models.fakes import KEY, Local, point_at, running, settings_file
 
 pytestmark = pytest.mark.slow
@@ -61,7 +61,7 @@ def test_sigterm_ends_in_order_and_a_second_signal_at_once(ray_folder: Path, tmp
     assert said.splitlines()[-1] == "generate: stopped at once"
     all_gone()
 
-    code, _, errors = generate(tasks, out, *SMALL).ends()
+    code, _, errors = finished(tasks, out, *SMALL)
     assert code == 0, errors
     ids = ds.dataset(out / "tasks").to_table()["task_id"].to_pylist()
     assert sorted(ids) == [f"t{i}" for i in range(TASKS)]
@@ -79,7 +79,7 @@ def test_no_key_reaches_rays_folder_or_ours(
     with running(latency=0.1) as local:
         at(local, monkeypatch)
         more = ("--reasoner", "openai-chat:m", *SMALL)
-        code, out, said = generate(tasks_of(tmp_path), tmp_path / "out", *more).ends()
+        code, out, said = finished(tasks_of(tmp_path), tmp_path / "out", *more)
         assert code == 0, said
         assert local.log()  # the key was used
     looked = [path for top in (ray_folder, tmp_path) for path in top.rglob("*") if path.is_file()]
