@@ -89,7 +89,7 @@ def heeded(said: str) -> Iterator[Heed]:
     finally:
         _heed = None
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL if heed.number else before[number])
+            signal.signal(number, signal.SIG_DFL if heed.number else before[number] or signal.SIG_DFL)
         signal.set_wakeup_fd(wakeup)
         tell.close()
         watching.join()
@@ -113,7 +113,7 @@ def instead(do: Callable[[], None]) -> Iterator[Heed]:
         heed.instead = None
         if _heed is None:
             for number in SIGNALS:
-                signal.signal(number, before[number])
+                signal.signal(number, before[number] or signal.SIG_DFL)
 
 
 def _take(heed: Heed) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.pipelines.cluster.own_ray import begun, finished, own_ray, power_off
 from tests.pipelines.cluster.things import sticks, table
 
-KILLS, TASKS = 10, 24
+KILLS, TASKS = 10, 48
 # One task a shard, two under way: what a kill throws away is little.
 SMALL = (
     "--num 4 --keep 1 --steps 2 --hypotheses 1 --select gravity --batch 4 --shard 1 --in-flight 2 "
@@ -47,7 +47,7 @@ def test_ten_times_without_power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             run = begun(tasks, out, *SMALL)
             if kill % 5 != 4:  # after at least one shard more; two of the ten at any moment
                 run.until(lambda before=before: shards(out) > before)
-            time.sleep(moment.uniform(0.0, 1.5))
+            time.sleep(moment.uniform(0.0, 1.0))
             assert power_off() > 3  # a driver alone would be one
             run.process.communicate()
             assert run.process.returncode == -9
