@@ -16,13 +16,14 @@ def run(options: GenerateOptions) -> int:
     Returns: as `main`.
     """
     from pipelines.drivers.ray.run import generate
+    from pipelines.signals import interrupted_status
     from zdg_jax.status import STOPPING, Status
 
     result = generate(options)
     written = f"{result.done} of {result.total} tasks are written in {result.out}"
     if result.why == "interrupt":
         print(f"stopped: {written}; run the same command again to go on", file=sys.stderr)
-        return 130
+        return interrupted_status()
     if result.why == "budget":
         print(f"--max-usd reached: {written}; run the same command again to go on", file=sys.stderr)
         return 3
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it.
 
     Returns: 0 all tasks written (failed ones included), 1 given up, 2 mend something (a full disk too), 3
-      stopped at `--max-usd` or because a model was there no more, 130 interrupted.
+      stopped at `--max-usd` or because a model was there no more, 130 after Ctrl-C, 143 after SIGTERM.
     """
     return program("pipelines.generate", GenerateOptions, argv, run)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from zdg_jax.errors import MachineError, UserError, machine_error
+from zdg_jax.errors import MachineError, UserError, machine_error, printable
 
 LOCK = ".zdg.lock"
 BEAT_S = 30.0  # how often a holder says that it lives, where no system call tells
-DEAD_S = 600.0  # a holder on another machine that has said nothing for so long is dead
+DEAD_S = 600.0  # a holder on another machine that seems silent for so long is looked at for some beats
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -28,7 +30,7 @@ def locked(folder: Path, *, command: str = "zdg") -> Iterator[None]:
 
     The system's own lock (flock) ends with the process that holds it, so a killed one leaves nothing behind;
     the file says who holds it (host, pid, since when). File systems without such locks get a file that is
-    created exclusively, and whose holder is asked for by pid, or by age if it is on another machine.
+    created exclusively, and whose holder is asked for by pid and start, or watched on another machine.
 
     Args:
       folder: exists.
@@ -124,7 +126,7 @@ def claimed(record: Any, where: str, *, command: str = "zdg") -> Iterator[Claim]
     token = secrets.token_hex(8)
     mine = _record(command, token)
     found = _parsed(record.read() or b"")
-    if found and _alive(found):
+    if found and _alive(found, record, where):
         raise _taken(where, found)
     if found:  # a dead one's
         record.delete()
@@ -174,7 +176,23 @@ class Claim:
 
 def _record(command: str, token: str = "") -> bytes:
     held = {"host": socket.gethostname(), "pid": os.getpid(), "at": time.time(), "command": command}
-    return json.dumps({**held, "token": token}).encode()
+    return json.dumps({**held, "started": _started(os.getpid()), "token": token}).encode()
+
+
+def _started(pid: int) -> str | None:
+    """What tells a process from a later one of its number, whatever the clock says; None if it is gone.
+
+    "" where nothing tells.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # not Linux
+        return ""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return f"{boot} {stat.rpartition(')')[2].split()[19]}"
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
@@ -185,31 +203,59 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _alive(found: dict[str, Any]) -> bool:
-    age = _age(found)
-    if found.get("host") != socket.gethostname():
-        return age < DEAD_S
+def _alive(found: dict[str, Any], record: Any, where: str) -> bool:
     pid = found.get("pid")
-    if not isinstance(pid, int) or pid <= 0:
+    if found.get("host") == socket.gethostname():
+        if not isinstance(pid, int) or pid <= 0 or not _exists(pid):
+            return False
+        started, now = found.get("started"), _started(pid)
+        if started and now:
+            return started == now
+    age = _age(found)
+    if age is None:
         return False
+    # By our clock, that is: it may have been set, or differ from the holder's.
+    return True if 0 <= age < DEAD_S else _beats(record, where)
+
+
+def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return age < DEAD_S
-    return age < DEAD_S  # its number may have gone to another process
+        pass
+    return True
 
 
-def _age(found: dict[str, Any]) -> float:
+def _beats(record: Any, where: str) -> bool:
+    """Whether the record changes within three beats, by a clock that nobody sets."""
+    before = record.read()
+    print(
+        printable(
+            f"note: {where} has the lock of a run that may be dead: watching it for {3 * BEAT_S:.0f} s"
+        ),
+        file=sys.stderr,
+    )
+    end = time.monotonic() + 3 * BEAT_S
+    while time.monotonic() < end:
+        time.sleep(BEAT_S / 10)
+        if record.read() != before:
+            return True
+    return False
+
+
+def _age(found: dict[str, Any]) -> float | None:
     at = found.get("at")
-    return time.time() - at if isinstance(at, int | float) else DEAD_S
+    return time.time() - at if isinstance(at, int | float) and math.isfinite(at) else None
 
 
 def _taken(where: str, found: dict[str, Any]) -> UserError:
-    who = f"process {found.get('pid', '?')} of {found.get('host', '?')} ({found.get('command', '?')}"
-    age = f", {_age(found):.0f} s ago)" if "at" in found else ")"
+    age = _age(found)
+    since = "" if age is None else f", {max(age, 0.0):.0f} s ago"
+    command = found.get("command", "?")
+    who = f"process {found.get('pid', '?')} of {found.get('host', '?')} ({command}{since})"
     return UserError(
-        f"{where}, where {who}{age} is writing", "one writer a folder",
+        f"{where}, where {who} is writing", "one writer a folder",
         "wait until it has ended, or choose another --out",
     )  # fmt: skip

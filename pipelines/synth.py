@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,11 +108,18 @@ def free_of_others(options: SynthOptions) -> SynthOptions:
     """The same with a folder that holds nothing of another run: DIR-2, DIR-3, ... where DIR does.
 
     The same command writes into its own folder again, since it would write the same.
+
+    Raises:
+      UserError: `out` is empty.
     """
-    wanted = Path(options.out).expanduser()
-    for place in (wanted, *(wanted.with_name(f"{wanted.name}-{k}") for k in range(2, 1000))):
+    if not options.out.strip():
+        raise UserError("an empty --out", "a folder", "name one, e.g. --out out/first")
+    wanted = place = Path(options.out).expanduser()
+    whole = Path(os.path.abspath(wanted))  # "." has a name too
+    for k in range(2, 1000):
         if not (place / INFO_FILE).is_file() or _config_of(place) == options.config():
             break
+        place = whole.with_name(f"{whole.name or 'out'}-{k}")
     if place == wanted:
         return options
     print(f"note: {options.out} holds another run; writing into {place}", file=sys.stderr)

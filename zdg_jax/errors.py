@@ -74,6 +74,21 @@ def machine_error(error: BaseException, where: str = "") -> MachineError | None:
     return None
 
 
+def name_error(error: BaseException) -> UserError | None:
+    """A name that no file can have, or None if the error is another."""
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        name = str(error.filename or "")
+        shown = name if len(name) < 80 else f"{name[:60]}... ({len(name)} letters)"
+        return UserError(f"{shown} ({error.strerror})", "the name of a file or folder", "name another")
+    if isinstance(error, RuntimeError) and str(error).startswith(
+        "Symlink loop"
+    ):  # pathlib before Python 3.13
+        return UserError(f"a {str(error)[0].lower()}{str(error)[1:]}", "a file or folder", "mend the link")
+    if isinstance(error, ValueError) and "embedded null" in str(error):
+        return UserError("a NUL in a file's name", "the name of a file or folder", "name another")
+    return None
+
+
 _MEND = "mend that and run the same command again"
 
 

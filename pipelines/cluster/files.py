@@ -28,6 +28,8 @@ class Folder:
         Raises:
           UserError: no such kind of address, or it can't be made.
         """
+        if not uri.strip():
+            raise UserError("an empty folder name", "a folder, s3://... or gs://...", "name one")
         self.uri = uri
         self.local: Path | None = None if "://" in uri else Path(uri).expanduser().resolve()
         self._fs, self._root = _resolve(uri)

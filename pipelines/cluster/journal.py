@@ -7,11 +7,11 @@ import json
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.cluster.clock import now
 from pipelines.cluster.files import Folder
 from zdg_jax.errors import MachineError, UserError
 
@@ -44,7 +44,7 @@ class Journal:
 
     def write(self, event: str, **fields: Any) -> None:
         """One record; it is on its way to the disk when this returns."""
-        line = json.dumps({"at": round(time.time(), 3), "event": event, **fields}, ensure_ascii=False)
+        line = json.dumps({"at": round(now(), 3), "event": event, **fields}, ensure_ascii=False)
         with self._lock:
             self._file.write(line + "\n")
             self._file.flush()

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from pipelines.cluster.clock import now
 from pipelines.stages.messages import Finished
 from zdg_jax.errors import printable
 
@@ -47,13 +48,13 @@ class Meter:
         self.grasps: Counter[str] = Counter()
         self.gateway: dict[str, Any] = {}
         self.notes: list[str] = []
-        self.started = time.time()
+        self.started = now()
         self._first: dict[str, float] = {}
         self.on_written: Callable[[Sequence[Finished]], None] = lambda _: None
 
     def begin(self, stage: str, units: int = 1) -> None:
         self.busy[stage] += units
-        self._first.setdefault(stage, time.time())
+        self._first.setdefault(stage, now())
 
     def end(self, stage: str, units: int, seconds: float) -> None:
         self.busy[stage] = max(0, self.busy[stage] - units)
@@ -78,7 +79,7 @@ class Meter:
     def rate(self, stage: str) -> float:
         """Units a second since the stage's first."""
         since = self._first.get(stage)
-        return self.done[stage] / max(time.time() - since, 1e-9) if since is not None else 0.0
+        return self.done[stage] / max(now() - since, 1e-9) if since is not None else 0.0
 
     def eta(self, stage: str) -> float | None:
         """Seconds until the stage is through, at its rate so far."""

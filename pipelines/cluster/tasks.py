@@ -157,7 +157,7 @@ def _read(path: str) -> tuple[list[str], list[dict[str, Any]]]:
         raise type(error)(got, error.expected, error.do) from None
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"no file at {path}", "a table of tasks", "check --tasks") from None
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, ValueError, TypeError, KeyError) as error:  # a column twice
         if "Empty" in str(error):
             raise UserError(f"{path} without a single row", "one row a task", "add tasks") from None
         said = str(error).splitlines()[0][:120]

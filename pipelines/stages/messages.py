@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from pipelines.cluster.clock import now
 from pipelines.cluster.tasks import TaskSpec
 from sim_eval.convex import ConvexPieces
-from zdg_jax.errors import UserError, machine_error
+from zdg_jax.errors import UserError, machine_error, name_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.objects.model import ObjectModel
@@ -37,7 +38,7 @@ class Timed(Generic[T]):
 
 def timed(stage: str, work: Callable[[], T]) -> Timed[T]:
     """Do it; what goes wrong is a fault of these tasks, not of the run."""
-    begin = time.time()
+    begin = now()
     try:
         value: T | StageFault = work()
     except Exception as error:
@@ -48,7 +49,7 @@ def timed(stage: str, work: Callable[[], T]) -> Timed[T]:
 def ended(value: T | StageFault, begin: float, **more: Any) -> Timed[T]:
     """What began then and ends now, here."""
     more = {"process_s": round(time.process_time(), 2), **more}
-    return Timed(value, begin, time.time(), os.getpid(), more)
+    return Timed(value, begin, now(), os.getpid(), more)
 
 
 def fault(stage: str, error: Exception) -> StageFault:
@@ -58,8 +59,8 @@ def fault(stage: str, error: Exception) -> StageFault:
     """
     if (machine := machine_error(error)) is not None:
         return StageFault(Status.MACHINE_FAULT, str(machine))
-    if isinstance(error, UserError):
-        return StageFault("bad_object", str(error))
+    if (told := name_error(error)) is not None or isinstance(error, UserError):
+        return StageFault("bad_object", str(told or error))
     traceback.print_exception(error)
     return StageFault(f"{stage}_error", f"{type(error).__name__}: {error}")
 

@@ -75,19 +75,31 @@ def test_a_killed_holders_place_is_free_at_once(tmp_path: Path) -> None:
         pass
 
 
+HERE = {"host": socket.gethostname(), "pid": os.getpid()}
+DAY_S = 86400.0
+
+
 @pytest.mark.parametrize(
     ("record", "age_s", "dead"),
     [
-        ({"host": socket.gethostname(), "pid": 2**22 + 5}, 0.0, True),  # beyond pid_max
+        ({**HERE, "pid": 2**22 + 5}, 0.0, True),  # beyond pid_max
+        ({**HERE, "pid": 10**30}, 0.0, True),
         ({"host": "another", "pid": 1}, 0.0, False),
         ({"host": "another", "pid": 1}, 2 * lock_module.DEAD_S, True),
-        ({"host": socket.gethostname(), "pid": os.getpid()}, 0.0, False),
+        ({"host": "another", "pid": 1}, -DAY_S, True),  # the clock was set back since, and nobody renews it
+        (HERE, 0.0, False),
+        # Whatever the clock says: this very process, and one whose number this one has.
+        ({**HERE, "started": lock_module._started(os.getpid())}, DAY_S, False),
+        ({**HERE, "started": lock_module._started(os.getpid())}, -DAY_S, False),
+        ({**HERE, "started": "another boot 12"}, 0.0, True),
+        ({"host": "another", "at": float("inf")}, None, True),
         ({"nonsense": 1}, None, True),
     ],
 )
 def test_a_record_of_a_dead_holder_is_taken_over(
-    record: dict[str, object], age_s: float | None, dead: bool
+    record: dict[str, object], age_s: float | None, dead: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lock_module, "BEAT_S", 0.01)
     if age_s is not None:
         record = {**record, "at": time.time() - age_s}  # now, not when the tests were collected
     folder = Folder("memory://zdg-lock/other")
@@ -97,10 +109,31 @@ def test_a_record_of_a_dead_holder_is_taken_over(
             with folder.lock("generate"):
                 pass
         else:
-            with pytest.raises(UserError, match="is writing"):
+            with pytest.raises(UserError, match=r"is writing") as caught:
                 folder.lock("generate").__enter__()
+            assert ", -" not in str(caught.value)  # no negative age
     finally:
         fsspec.filesystem("memory").store.clear()
+
+
+@pytest.mark.parametrize("shift_s", [DAY_S, -DAY_S])
+def test_a_holder_whose_clock_differs_is_seen_to_live(
+    shift_s: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its clock or ours was set, by a day; it renews its record, and that is what counts."""
+    monkeypatch.setattr(lock_module, "BEAT_S", 0.01)
+
+    class Renewed:
+        beats = 0
+
+        def read(self) -> bytes:
+            self.beats += 1
+            at = time.time() + shift_s + self.beats
+            return json.dumps({"host": "another", "pid": 1, "at": at}).encode()
+
+    with pytest.raises(UserError, match=r"process 1 of another .* is writing"):
+        lock_module.claimed(Renewed(), "there").__enter__()
+    assert "there has the lock of a run that may be dead" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cluster.tasks import TaskSpec
+from pipelines.runtime import steady_memory
 from pipelines.stages.messages import Refined
 from pipelines.stages.prepare import PrepareStage
 from pipelines.stages.reason import ReasonStage
@@ -32,6 +33,7 @@ def resident() -> int:
 
 @pytest.mark.soak
 def test_memory_is_flat(tmp_path: Path) -> None:
+    steady_memory()  # as every command and every actor
     hand, asked = load_hand("human16"), options(num=8, keep=2, steps=5)
     stage = PrepareStage(asked)
     specs = [TaskSpec(path, path, "lift it", name="stick") for path in sticks(tmp_path)]
@@ -48,6 +50,8 @@ def test_memory_is_flat(tmp_path: Path) -> None:
                 grasps = refine.refine([(said, objects[number % 2])])[0]
                 select.select(Refined(said, grasps), objects[number % 2])
             sizes.append(resident())
+            if number % 50 == 49:
+                print(f"task {number}: {sizes[-1] / 2**20:.0f} MiB", flush=True)  # pytest -s
 
     asyncio.run(work())
     assert max(sizes[SETTLED:]) <= 1.05 * max(sizes[:SETTLED])

@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.errors import UserError
+from zdg_jax.foreign import MIB, check_regular
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sources import ZOO_PREFIX
 
 GEOMETRIC = "geometric"
+_MAX_FILE = 16384 * MIB
 _DO = "run PartField on the mesh as zdg_jax loads it (docs/local-models.md)"
 
 
@@ -66,10 +68,14 @@ def read_features(path: Path, obj: ObjectModel) -> Float[np.ndarray, "samples fe
     Raises:
       UserError: unreadable, not finite, or with another number of rows.
     """
+    check_regular(path, _MAX_FILE)
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"features {path} ({error})", "a .npy file of numbers", _DO) from error
+        if not isinstance(rows, np.ndarray):  # an archive of several
+            raise ValueError("an archive")
+    except Exception as error:  # its header is parsed as Python, and fails in Python's ways
+        said = f"{type(error).__name__} {str(error)[:120]}"
+        raise UserError(f"features {path} ({said})", "a .npy file of numbers", _DO) from error
     mesh = obj.mesh
     if rows.ndim == 3 and rows.shape[0] == 1:
         rows = rows[0]

@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 
+from pipelines.cluster.clock import now
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import StageFault, Timed, ended, fault, timed
 
@@ -52,8 +53,10 @@ class _Objects:
 class PrepareActor:
     def __init__(self, options: GenerateOptions) -> None:
         from pipelines.cluster.files import Folder
+        from pipelines.runtime import steady_memory
         from pipelines.stages.prepare import PrepareStage
 
+        steady_memory()
         self._stage = PrepareStage(options, Folder(options.out, make=False))
 
     def hello(self) -> dict[str, int]:
@@ -70,8 +73,11 @@ class ReasonActor:
     def __init__(self, options: GenerateOptions, gateway: Any) -> None:
         from pipelines.cluster.files import Folder
         from pipelines.drivers.ray.gateway import reasoner_at
+        from pipelines.runtime import steady_memory
         from pipelines.stages.reason import PictureFolder, ReasonStage
         from zdg_jax.hands import load_hand
+
+        steady_memory()
 
         async def ask(name: str, question: Any) -> Any:
             return await gateway.ask.remote(name, question)
@@ -88,7 +94,7 @@ class ReasonActor:
         return {"pid": os.getpid()}
 
     async def reason(self, task: Any, refs: list[Any]) -> Timed[Any]:
-        begin = time.time()
+        begin = now()
         try:
             value = await self._stage.reason(task, await self._objects.wait(refs[0]))
         except Exception as error:

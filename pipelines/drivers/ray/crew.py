@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipelines.cluster.clock import now
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import actors
 from pipelines.drivers.ray.gateway import needs_gateway
@@ -21,7 +22,7 @@ from pipelines.options import GenerateOptions
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps
-from zdg_jax.reasoning.models.settings import tables
+from zdg_jax.reasoning.models.settings import holds_secret, tables
 from zdg_jax.status import Status
 
 T = TypeVar("T")
@@ -203,9 +204,7 @@ class _Pool:
 
 async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
     """What an actor gave back; its death as a fault of the task."""
-    import time
-
-    begin = time.time()
+    begin = now()
     try:
         return await ref
     except RayActorError as error:
@@ -218,16 +217,18 @@ async def _told(ref: Awaitable[Timed[T]]) -> Timed[T]:
     except RayError as error:  # the object store is full, a node is gone with what it held
         said = str(error).strip().splitlines()[0]
         fault = StageFault(Status.MACHINE_FAULT, f"{type(error).__name__}: {said}")
-    return Timed(fault, begin, time.time(), 0, {})
+    return Timed(fault, begin, now(), 0, {})
 
 
 def environment() -> dict[str, str]:
-    """What actors on other machines need of ours; no secrets, since Ray shows it on its dashboard."""
+    """What actors on other machines need of ours; no secrets, since Ray shows and logs it."""
     addresses = tables().address_names()
     return {
         name: value
         for name, value in os.environ.items()
-        if (name.startswith(_FORWARDED) or name in addresses) and name != "JAX_PLATFORMS"
+        if (name.startswith(_FORWARDED) or name in addresses)
+        and name != "JAX_PLATFORMS"
+        and not holds_secret(name, value)
     }
 
 
@@ -236,7 +237,8 @@ def _gateway(options: GenerateOptions) -> Any:
 
     It is detached: it outlives a driver that is killed, takes in what is under way, and ends by itself.
     """
-    secrets = {name: os.environ[name] for name in tables().key_names() if os.environ.get(name)}
+    names = (*tables().key_names(), *tables().address_names())
+    secrets = {name: os.environ[name] for name in names if os.environ.get(name)}
     name = actors.gateway_name({**environment(), **secrets}, options)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     return ray.remote(actors.GatewayActor).options(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.drivers.ray.line import Line, Stopped
 from pipelines.options import GenerateOptions
 from pipelines.provenance import versions
+from pipelines.signals import instead
 from pipelines.stages.write import Output
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.errors import MachineError, machine_error
@@ -142,44 +142,42 @@ async def _run(
 ) -> str:
     from pipelines.drivers.ray.crew import RayCrew
 
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    crew = RayCrew(options, lambda stage, pid: journal.write("actor", stage=stage, pid=pid))
-    starting = asyncio.create_task(crew.begin())
-    interrupted = asyncio.create_task(stop.wait())
-    await asyncio.wait({starting, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        return "interrupt"
-    starting.result()
-    output.agree(crew.refined_on)
-    line = Line(crew, output, options, journal, meter, admitted)
-    with show.running():
-        ticking = asyncio.create_task(_tick(crew, journal, meter, show))
-        working = asyncio.create_task(line.run(todo))
-        everybody = {working, interrupted, ticking}
-        await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
-        why = ""
-        if not working.done():
-            why = "interrupt" if interrupted.done() else ""
-            working.cancel()
-        try:
-            await working
-        except asyncio.CancelledError:
-            pass
-        except Stopped as stopped:
-            why = stopped.why
-        finally:
-            ticking.cancel()
-            await asyncio.wait({ticking})
-            await crew.close(DRAIN_S)
-            interrupted.cancel()
-        if not why and not ticking.cancelled() and (error := ticking.exception()) is not None:
-            raise error  # the log can't be written
-    show.update(last=True)
-    return why
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    with instead(lambda: loop.call_soon_threadsafe(stop.set)):
+        crew = RayCrew(options, lambda stage, pid: journal.write("actor", stage=stage, pid=pid))
+        starting = asyncio.create_task(crew.begin())
+        interrupted = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            return "interrupt"
+        starting.result()
+        output.agree(crew.refined_on)
+        line = Line(crew, output, options, journal, meter, admitted)
+        with show.running():
+            ticking = asyncio.create_task(_tick(crew, journal, meter, show))
+            working = asyncio.create_task(line.run(todo))
+            everybody = {working, interrupted, ticking}
+            await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
+            why = ""
+            if not working.done():
+                why = "interrupt" if interrupted.done() else ""
+                working.cancel()
+            try:
+                await working
+            except asyncio.CancelledError:
+                pass
+            except Stopped as stopped:
+                why = stopped.why
+            finally:
+                ticking.cancel()
+                await asyncio.wait({ticking})
+                await crew.close(DRAIN_S)
+                interrupted.cancel()
+            if not why and not ticking.cancelled() and (error := ticking.exception()) is not None:
+                raise error  # the log can't be written
+        show.update(last=True)
+        return why
 
 
 async def _tick(crew: RayCrew, journal: Journal, meter: Meter, show: Show) -> None:

@@ -134,42 +134,6 @@ def test_the_driver_is_interrupted_then_killed_and_goes_on(
     check_whole(out, server)
 
 
-@pytest.mark.soak
-def test_ten_kills_with_shards_on_disk(address: str, tmp_path: Path) -> None:
-    """Every task once, and grasps bit for bit those of a run that nobody killed."""
-    (stick, _), count = sticks(tmp_path), 25
-    rows = [{"task_id": f"t{i}", "object": stick, "task": f"move it to place {i}"} for i in range(count)]
-    tasks = table(tmp_path / "tasks.csv", rows)
-    # One task a batch and a shard, two in reasoning: what a kill throws away is little.
-    small = "--num 4 --keep 1 --steps 2 --hypotheses 1 --select gravity --batch 4 --shard 1 --in-flight 2"
-    command = ("--address", address, "--no-pictures", *small.split())
-
-    def grasps(out: Path) -> list[str]:
-        table = ds.dataset(out / "grasps").to_table().drop_columns(["calls"])
-        return sorted(str(sorted(row.items())) for row in table.to_pylist())
-
-    out, kills = tmp_path / "out", 0
-
-    def shards() -> int:
-        return len(list((out / "tasks").glob("*.parquet")))
-
-    while kills < 10:
-        before, run = shards(), generate(tasks, out, *command)
-        run.until(lambda before=before: shards() > before)  # at least one more each time
-        run.kill()
-        kills += 1
-        assert run.process.returncode == -signal.SIGKILL
-    assert 10 <= shards() < count
-    code, _, errors = generate(tasks, out, *command).ends()
-    assert code == 0, errors
-    counts = Counter(ds.dataset(out / "tasks").to_table()["task_id"].to_pylist())
-    assert counts == {f"t{i}": 1 for i in range(count)}
-    code, _, errors = generate(tasks, tmp_path / "whole", *command).ends()
-    assert code == 0, errors
-    assert len(grasps(out)) >= count
-    assert grasps(out) == grasps(tmp_path / "whole")
-
-
 def check_offline(address: str, folder: Path, objects: list[str], select: str) -> None:
     """Good objects give their grasps, a bad one a row that says why."""
     flat = folder / "flat.stl"

@@ -111,7 +111,9 @@ def test_text_stays_text(tmp_path: Path) -> None:
         ("t.csv", b"\xff\xfe\x00"), ("t.csv", b"object,task\n\x00,\x00\n"), ("t.jsonl", b"[" * 100_000),
         ("t.jsonl", b"3\n"), ("t.jsonl", b'{"object": [], "task": {}}'), ("t.jsonl", b'{"object": "a"'),
         ("t.jsonl", b'{"object": "ycb:025_mug", "task": "x", "seed": true}'), ("t.parquet", b"PAR1PAR1"),
-        ("t.csv", b'object,task\n"\x1b[31mred","x"\n'),
+        ("t.csv", b'object,task\n"\x1b[31mred","x"\n'), ("t.csv", b"object,object,task\na,a,x\n"),
+        ("t.csv", "object,task\nycb:025_mug,x\n".encode("utf-16")),
+        ("t.csv", b"object,task\nycb:025_mug,x,y,z\n"),
     ],
 )  # fmt: skip
 def test_a_hostile_table_is_one_printable_line(name: str, content: bytes, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def _call(question: Question[Any], record: dict[str, Any], name: str, seconds: f
     known = {
         field: kept[field]
         for field in ("provider", "model", "input_tokens", "output_tokens")
-        if field in kept
+        if field in kept and (isinstance(kept[field], str) or "tokens" in field)
     }
     known |= {field: kept[field] for field in ("cached_tokens", "cost_usd") if field in kept}
     return Call(
@@ -228,4 +228,6 @@ def _checked(labels: Any) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
 def _mapping(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{what} holds {type(value).__name__}, not a mapping")
+    if strange := [key for key in value if not isinstance(key, str)]:
+        raise ValueError(f"{what} has the name {strange[0]!r}, which is no text: put it between quotes")
     return value

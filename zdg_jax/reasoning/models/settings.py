@@ -20,8 +20,8 @@ from zdg_jax.reasoning.models.catalogue import Catalogue, Model, Strict, rows_of
 
 # Keys come from the environment and go nowhere but to their provider.
 _HIDDEN = "[key]"
-_NAMES = re.compile(r"(API_KEY|API_TOKEN|ACCESS_TOKEN|SECRET|PASSWORD)$")
-_SHAPES = re.compile(r"\b(sk-[\w-]{6,}|AIza[\w-]{10,}|Bearer\s+[\w.~+/=-]{8,})")
+_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$")
+_SHAPES = re.compile(r"\b(sk-[\w-]{6,}|AIza[\w-]{10,}|(Bearer|Basic)\s+[\w.~+/=-]{8,})")
 _SHORTEST = 6  # a shorter value would blank out ordinary words
 
 
@@ -60,6 +60,13 @@ def hide(text: str) -> str:
     for value in sorted((v for v in known if len(v) >= _SHORTEST), key=len, reverse=True):
         text = text.replace(value, _HIDDEN)
     return _SHAPES.sub(_HIDDEN, text)
+
+
+def holds_secret(name: str, value: str) -> bool:
+    """Whether an environment variable may not be shown: a key, or an address with a password or a query."""
+    if name in tables().key_names() or _NAMES.search(name):
+        return True
+    return "://" in value and ("@" in value or "?" in value)
 
 
 def redact(text: str) -> str:

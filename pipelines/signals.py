@@ -1,0 +1,122 @@
+"""Ctrl-C and SIGTERM: the first ends a command in order, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Heed:
+    """What a command does about signals; `number` is the first one that came, 0 before."""
+
+    def __init__(self, said: str) -> None:
+        self.number = 0
+        self.instead: Callable[[], None] | None = None
+        self._said, self._count = said, 0
+
+    @property
+    def status(self) -> int:
+        """Exit status."""
+        return 128 + (self.number or signal.SIGINT)
+
+    def handle(self, number: int, _frame: Any) -> None:
+        """In the main thread, once it runs Python again."""
+        self.number = self.number or number
+        if self.instead is None:
+            raise KeyboardInterrupt
+        self.instead()
+
+    def watch(self, told: socket.socket) -> None:
+        """In a thread of its own: compiling or simulating may keep the main one for long."""
+        while data := told.recv(64):
+            for number in data:
+                if number not in SIGNALS:
+                    continue
+                self.number = self.number or number
+                self._count += 1
+                if self._count > 1:
+                    self._end(number)
+
+    def _end(self, number: int) -> None:
+        os.write(2, f"{self._said}: stopped at once\n".encode())
+        processes = sys.modules.get("multiprocessing")  # whose workers would wait for this one for ever
+        for child in processes.active_children() if processes else ():
+            child.kill()
+        os._exit(128 + number)
+
+
+_heed: Heed | None = None
+
+
+def interrupted_status() -> int:
+    """What a command that was stopped in order exits with: 130 after Ctrl-C, 143 after SIGTERM."""
+    return (_heed or Heed("zdg")).status
+
+
+@contextmanager
+def heeded(said: str) -> Iterator[Heed]:
+    """Within, the first SIGINT or SIGTERM is a KeyboardInterrupt in the main thread; a second ends it all.
+
+    After it, if one came, either of them ends the process as the system does. Elsewhere than in the main
+    thread nothing is changed.
+
+    Args:
+      said: what the command calls itself.
+    """
+    global _heed
+    heed = Heed(said)
+    if threading.current_thread() is not threading.main_thread() or _heed is not None:
+        yield heed
+        return
+    told, tell = socket.socketpair()
+    tell.setblocking(False)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    wakeup = signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+    _take(heed)
+    watching = threading.Thread(target=heed.watch, args=(told,), daemon=True, name="signals")
+    watching.start()
+    _heed = heed
+    try:
+        yield heed
+    finally:
+        _heed = None
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL if heed.number else before[number] or signal.SIG_DFL)
+        signal.set_wakeup_fd(wakeup)
+        tell.close()
+        watching.join()
+        told.close()
+
+
+@contextmanager
+def instead(do: Callable[[], None]) -> Iterator[Heed]:
+    """Within, the first signal calls `do` in the main thread; takes the handlers back from libraries.
+
+    Args:
+      do: returns quickly.
+    """
+    heed = _heed or Heed("zdg")
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    heed.instead = do
+    _take(heed)
+    try:
+        yield heed
+    finally:
+        heed.instead = None
+        if _heed is None:
+            for number in SIGNALS:
+                signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+def _take(heed: Heed) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            signal.signal(number, heed.handle)

@@ -1,0 +1,109 @@
+"""Words that no command expects: options, names and places are one printable line, before any work."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli, generate
+from pipelines.options import SynthOptions
+from pipelines.runtime import program
+from pipelines.stages.messages import fault
+from pipelines.synth import free_of_others, synth
+from tests.pipelines.cluster.things import sticks, table
+from zdg_jax.errors import UserError
+
+LONG = "x" * 5000
+
+
+def line_of(command: type, words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert program("zdg", command, words) == 2
+    out, said = capsys.readouterr()
+    assert not out
+    (line,) = said.splitlines()
+    assert line.isprintable()
+    assert len(line) < 1000
+    return line
+
+
+OPTIONS = [
+    "--num 0", "--num -3", "--num 999999999999", "--keep 9", "--keep 0", "--keep -1", "--seed -1",
+    "--seed 99999999999999999999", "--steps 0", "--steps 99999999999999999999", "--hypotheses 0",
+    "--hand nobody", "--hand ../x", "--hand \x1b[31m", "--reasoner nobody", "--reasoner openai:",
+    "--reasoner :",
+    "--select x", "--max-usd nan", "--max-usd -1", "--max-usd inf", "--route x", "--route view=nobody",
+    "--ablate x", "--view 99", "--view x", "--optimizer x", "--segmenter x",
+    "--scale nan", "--scale 0", "--scale -1", "--scale inf", "--scale 1e300", "--scale 1e-300", "--up q",
+    "--features nowhere",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_numbers_and_names_of_options(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--out", str(tmp_path / "out"), "--num", "4", "--keep", "2"]
+    line = line_of(cli.Synth, [sticks(tmp_path)[0], "lift it", *small, *option.split()], capsys)
+    assert line.startswith("zdg: got ")
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "/", "nobody.stl", "loop", LONG, "stick.stl/x", "a\0b.stl", "file", "zoo:"]
+)
+def test_objects_that_are_none(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile_folder(tmp_path, monkeypatch)
+    line_of(cli.Synth, [name, "lift it", "--out", "out"], capsys)
+    with pytest.raises((UserError, OSError, ValueError)) as caught:
+        synth(SynthOptions(name, "lift it", "out"))
+    assert fault("prepare", caught.value).status == "bad_object"  # as a row of `generate`
+
+
+@pytest.mark.parametrize("out", ["", "  ", "file", "loop", "file/x", LONG, "a\0b", "/proc/x", "/dev/null"])
+def test_folders_that_are_none(
+    out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile_folder(tmp_path, monkeypatch)
+    line_of(cli.Synth, ["stick.stl", "lift it", "--out", out], capsys)
+    tasks = table(tmp_path / "t.csv", [{"object": str(tmp_path / "stick.stl"), "task": "lift it"}])
+    assert generate.main(["--tasks", str(tasks), "--out", out, "--num", "4", "--keep", "2"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+
+
+def test_here_is_a_folder_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = SynthOptions("ycb:025_mug", "drink", ".")
+    assert free_of_others(here) == here
+    (tmp_path / "dataset_info.json").write_text('{"config": "another"}')
+    assert free_of_others(here) == replace(here, out=f"{tmp_path}-2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task",
+    [
+        "x" * 10_000, "lift it " * 1500, "\u202eti tfil", "\x1b[31mlift\x00it\x07", "\U0001f642\u0301\ufeff",
+        "\u0627\u0631\u0641\u0639",
+    ],
+    ids=["letters", "words", "turned", "control", "emoji", "arabic"],
+)  # fmt: skip
+def test_any_sentence_is_a_task(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--num 4 --keep 2 --steps 2 --out".split()
+    words = [sticks(tmp_path)[0], task, "--name", task[:300], *small, str(tmp_path / "out")]
+    assert program("zdg", cli.Synth, words) in (0, 1, 4)
+    out, said = capsys.readouterr()
+    assert all(line.isprintable() for line in (out + said).splitlines())
+    assert "\x1b" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def hostile_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mesh, a file without an ending and a link to itself; and we are in it."""
+    sticks(folder)
+    (folder / "file").write_text("x")
+    os.symlink("loop", folder / "loop")
+    monkeypatch.chdir(folder)
