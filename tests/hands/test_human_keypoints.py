@@ -49,7 +49,7 @@ def test_keypoints_are_where_the_hand_bends_and_ends() -> None:
 
 def test_equivariance() -> None:
     hand = load_hand("human16")
-    points = human_keypoints(hand, *grasps(16)) * 1.08
+    points = human_keypoints(hand, *grasps(64)) * 1.08
     turn, shift = Rotation.random(rng=np.random.default_rng(3)), np.array([0.1, -0.3, 0.2])
     one = fit_keypoints(hand, points)
     other = fit_keypoints(hand, points @ turn.as_matrix().T + shift)
