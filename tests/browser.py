@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE_S
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -37,7 +39,7 @@ class Page:
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
-            said = json.loads(self._socket.recv(timeout=120))
+            said = json.loads(self._socket.recv(timeout=PATIENCE_S))
             self._listen(said)
             if said.get("id") == number:
                 assert "error" not in said, said["error"]
@@ -70,7 +72,7 @@ class Page:
         """A script's value."""
         return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
-    def until(self, script: str, seconds: float = 120.0) -> Any:
+    def until(self, script: str, seconds: float = PATIENCE_S) -> Any:
         """Its value once it is true; an error if it never is."""
         end = time.monotonic() + seconds
         while not (value := self.run(script)):
@@ -105,7 +107,7 @@ def browser() -> Iterator[Page]:
         words += [f"--user-data-dir={folder}", "--no-first-run", "--disable-background-networking"]
         process = subprocess.Popen([*words, "about:blank"], stderr=subprocess.DEVNULL)
         try:
-            file, end = Path(folder) / "DevToolsActivePort", time.monotonic() + 120
+            file, end = Path(folder) / "DevToolsActivePort", time.monotonic() + PATIENCE_S
             while not (file.is_file() and file.read_text()):
                 assert time.monotonic() < end, "the browser did not start"
                 time.sleep(0.1)

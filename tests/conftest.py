@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ os.environ["ZDG_CACHE_DIR"] = str(_CACHE)
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Dozens of processes import the same files: without bytecode each of them compiles all again, for seconds.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Ray's own limits, far beyond what a slow machine needs.
 for _limit in (
     "gcs_server_port_wait_time_s", "gcs_server_request_timeout_seconds", "py_gcs_connect_timeout_s",

@@ -49,7 +49,8 @@ def test_keypoints_are_where_the_hand_bends_and_ends() -> None:
 
 def test_equivariance() -> None:
     hand = load_hand("human16")
-    points = human_keypoints(hand, *grasps(16)) * 1.08
+    # each four times: the size that other tests compile
+    points = np.tile(human_keypoints(hand, *grasps(16)) * 1.08, (4, 1, 1))
     turn, shift = Rotation.random(rng=np.random.default_rng(3)), np.array([0.1, -0.3, 0.2])
     one = fit_keypoints(hand, points)
     other = fit_keypoints(hand, points @ turn.as_matrix().T + shift)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import trimesh
 from PIL import Image
 from pydantic import BaseModel
 
-from zdg_jax.objects.model import ObjectModel, Part, PartDescriptor
+from zdg_jax.objects.model import ObjectModel, Part, PartDescriptor, SignedDistanceField
 from zdg_jax.objects.parts.visibility import shape_diameter
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
@@ -21,8 +22,9 @@ from zdg_jax.render.cameras import Camera, look
 HANDLE, HEAD = 1, 2
 
 
-def hammer(samples: int = 1500) -> ObjectModel:
-    """A handle along x (part 1: 3 cm thick, 20 cm long) and a head across its end (part 2), y up."""
+@cache
+def _hammer() -> tuple[trimesh.Trimesh, np.ndarray, SignedDistanceField]:
+    """Its mesh, each face's part and its distances, which many tests' hammers share."""
     handle = trimesh.creation.cylinder(radius=0.015, height=0.20, sections=32).subdivide()
     handle.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [0, 1, 0]))
     head = trimesh.creation.box(extents=(0.04, 0.04, 0.12)).subdivide().subdivide().subdivide()
@@ -33,11 +35,20 @@ def hammer(samples: int = 1500) -> ObjectModel:
         process=False,
     )
     face_part = np.repeat([HANDLE, HEAD], [len(handle.faces), len(head.faces)])
-    return model_of(mesh, face_part, samples)
+    return mesh, face_part, build_signed_distance_field(mesh)
 
 
-def model_of(mesh: trimesh.Trimesh, face_part: np.ndarray, samples: int) -> ObjectModel:
-    """An `ObjectModel` with given parts, real features and a distance field."""
+@cache
+def hammer(samples: int = 1500) -> ObjectModel:
+    """A handle along x (part 1: 3 cm thick, 20 cm long) and a head across its end (part 2), y up."""
+    mesh, face_part, field = _hammer()
+    return model_of(mesh, face_part, samples, field)
+
+
+def model_of(
+    mesh: trimesh.Trimesh, face_part: np.ndarray, samples: int, field: SignedDistanceField | None = None
+) -> ObjectModel:
+    """An `ObjectModel` with given parts, real features and a distance field, built if none is given."""
     surface = sample_surface(mesh, samples)
     points, normals, faces = surface.points, surface.normals, surface.faces
     parts = tuple(
@@ -56,7 +67,7 @@ def model_of(mesh: trimesh.Trimesh, face_part: np.ndarray, samples: int) -> Obje
         face_part=face_part,
         sample_part=face_part[faces],
         features=sample_features(mesh, surface, shape_diameter(mesh, points, normals)),
-        field=build_signed_distance_field(mesh),
+        field=field or build_signed_distance_field(mesh),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import pytest
 
 from tests.caches import share_cache
 from tests.reasoning.models.fakes import KEY, Local, TimeLimit, point_at, running, settings_file
-from zdg_jax.reasoning.models import factory, faults
+from zdg_jax.reasoning.models import factory, faults, settings
 from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.protocol import Reasoner
 
 Start = Callable[..., Local]
 Make = Callable[..., Reasoner]
 Waits = Callable[[], list[float]]
+
+_read = settings._yaml
+_built_in = cache(_read)
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +33,9 @@ def _own_world(
     share_cache(tmp_path / "cache")
     monkeypatch.setenv("ZDG_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("ZDG_PROVIDERS", str(settings_file(tmp_path)))
+    # every test has a file of its own, and what it adds to would be parsed again each time
+    ours = settings.HERE
+    monkeypatch.setattr(settings, "_yaml", lambda f: (_built_in if f.is_relative_to(ours) else _read)(f))
     with caplog.at_level(logging.DEBUG):
         yield
     assert KEY not in caplog.text  # whatever a test does, the key stays out of the log

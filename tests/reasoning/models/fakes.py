@@ -1,15 +1,13 @@
-"""The local server as a process, and reasoners that ask it."""
+"""The local server in a thread, and what points reasoners at it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.reasoning.models.server import Server
 from tests.waiting import PATIENCE_S
 from zdg_jax.reasoning.models.remote import io_loop
 
@@ -30,8 +29,8 @@ ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_GE
 class Local:
     """A running server; `on_hang` is called whenever it lets a request hang."""
 
-    port: int
-    process: subprocess.Popen[str]
+    port: int = 0
+    stop: Callable[[], None] = lambda: None
     on_hang: Callable[[], None] = lambda: None
 
     @property
@@ -63,29 +62,34 @@ class Local:
 @contextmanager
 def running(**config: Any) -> Iterator[Local]:
     """Start a server with this configuration."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.reasoning.models.server", json.dumps({"key": KEY, **config})],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    local = Local(int(process.stdout.readline()), process)
-    listening = threading.Thread(target=_listen, args=(local,))
-    listening.start()
+    local, began = Local(), threading.Event()
+
+    async def serve() -> None:
+        loop, server = asyncio.get_running_loop(), Server({"key": KEY, **config}, lambda: local.on_hang())
+
+        def stop() -> None:
+            with suppress(RuntimeError):  # it has ended already
+                loop.call_soon_threadsafe(server.stopped.set)
+            thread.join()
+
+        def listens(port: int) -> None:
+            local.port, local.stop = port, stop
+            began.set()
+
+        try:
+            await server.serve(listens)
+        finally:
+            began.set()
+
+    # A process of its own would first import all this again, for each of a hundred tests.
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    began.wait()
+    assert local.port, "the server did not start"
     try:
         yield local
     finally:
-        process.kill()
-        process.wait()
-        listening.join()
-        process.stdout.close()
-
-
-def _listen(local: Local) -> None:
-    assert local.process.stdout is not None
-    for _ in local.process.stdout:
-        local.on_hang()
+        local.stop()
 
 
 class TimeLimit:

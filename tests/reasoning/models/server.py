@@ -1,11 +1,10 @@
-"""A local server for both SDKs. Run as a process: `python -m tests.reasoning.models.server CONFIG`.
+"""A local server for both SDKs.
 
-CONFIG is JSON: `key`, `models`, `latency`, `retry_after` (seconds), `retry_form` (seconds | date), `decode`,
-`answers` (questions answered; later ones are held), `holds` (words whose questions are held too), `refuses`
-(see `refusals`), and what `ScriptedModel`
-reads. It prints its port, and then a line for each request that it lets hang. `GET /_log` gives what it saw;
-`GET /_release` lets go of all that it holds, and from then on it holds nothing; where there are `holds`, the
-first call lets go of the other questions, the second of those.
+Its configuration: `key`, `models`, `latency`, `retry_after` (seconds), `retry_form` (seconds | date),
+`decode`, `answers` (questions answered; later ones are held), `holds` (words whose questions are held too),
+`refuses` (see `refusals`), and what `ScriptedModel` reads. `GET /_log` gives what it saw; `GET /_release`
+lets go of all that it holds, and from then on it holds nothing; where there are `holds`, the first call lets
+go of the other questions, the second of those.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ import hashlib
 import io
 import json
 import math
-import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,20 +32,32 @@ Body = dict[str, Any] | bytes
 
 
 class Server:
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config, self.model = config, ScriptedModel(config)
+    def __init__(self, config: dict[str, Any], on_hang: Callable[[], None]) -> None:
+        """Args:
+        config: see above.
+        on_hang: called for each request that it lets hang.
+        """
+        self.config, self.model, self.on_hang = config, ScriptedModel(config), on_hang
         self.log: list[dict[str, Any]] = []
         self.seen: dict[str, int] = {}
         self.not_before: dict[str, float] = {}
         self.answered, self.released, self.all_released = 0, asyncio.Event(), asyncio.Event()
+        self.stopped, self.connections = asyncio.Event(), set[asyncio.Task[None]]()
 
-    async def serve(self) -> None:
-        server = await asyncio.start_server(self.connection, "127.0.0.1", self.config.get("port", 0))
-        print(server.sockets[0].getsockname()[1], flush=True)
-        async with server:
-            await server.serve_forever()
+    async def serve(self, began: Callable[[int], None]) -> None:
+        """Answer until it is stopped; `began` is told the port."""
+        server = await asyncio.start_server(self.connection, "127.0.0.1", 0)
+        began(server.sockets[0].getsockname()[1])
+        await self.stopped.wait()
+        server.close()
+        for connection in self.connections:
+            connection.cancel()
+        await asyncio.gather(*self.connections, return_exceptions=True)
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own = asyncio.current_task()
+        assert own is not None
+        self.connections.add(own)
         try:
             while (head := await reader.readuntil(b"\r\n\r\n")) != b"":
                 first, *lines = head.decode("latin-1").strip().split("\r\n")
@@ -59,8 +71,13 @@ class Server:
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except asyncio.CancelledError:  # stopped: nothing more is said
+            writer.transport.abort()
         finally:
+            self.connections.discard(own)
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     def response(self, status: int, body: Body, extra: dict[str, str]) -> bytes:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -161,7 +178,7 @@ class Server:
             error = wires.gemini_error(500, text, "INTERNAL")
             return 500, error if api == "gemini" else wires.openai_error(text, "server_error", None), {}
         if fault == "hang":
-            print("hang", flush=True)
+            self.on_hang()
             await asyncio.Event().wait()
         if fault == "drop":
             return None
@@ -212,7 +229,3 @@ class Server:
             "sha": image_sha(image),
             "coloured": float((np.ptp(pixels, axis=-1) > 60).mean()),
         }
-
-
-if __name__ == "__main__":
-    asyncio.run(Server(json.loads(sys.argv[1])).serve())

@@ -135,5 +135,5 @@ def test_a_model_is_known_once_it_answered(start: Start, make: Make) -> None:
     make("openai-chat:m", check=True)
     assert [entry["path"] for entry in local.log(questions=False)] == ["/v1/models/m"]
     asyncio.run(make("openai-chat:m").ask(question()))
-    local.process.kill()  # with everything in the cache, no server is needed
+    local.stop()  # with everything in the cache, no server is needed
     assert asyncio.run(make("openai-chat:m", check=True).ask(question())).call.attempts == 0

@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import cli
+from tests.pipelines.test_synth import fakes
 from tests.reasoning.models.conftest import Start
 from tests.reasoning.models.fakes import KEY, settings_file
 
+__all__ = ["fakes"]  # a fixture
 PRICE = {
     "provider": "compatible",
     "id": "*",
@@ -39,6 +41,7 @@ def everything_written(*folders: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.usefixtures("fakes")
 def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,6 +50,7 @@ def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     local = start(planned=["500", "malformed", "refusal", *[None] * 40], models=["m", "n"], retry_after=0.1)
     out, began = tmp_path / "out", time.time()
     options = ("--reasoner", "openai:m", "--route", "direction=gemini:n", "--max-usd", "5")
+    options = (*options, "--select", "gravity")
     assert synth(out, *options) in (0, 1, 4)
     row = pq.read_table(out / "grasps.parquet").to_pylist()[0]
     assert row["reasoner"] == "openai:m"

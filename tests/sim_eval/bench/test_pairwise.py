@@ -32,7 +32,7 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.refine import TERMS, RefineConfig
 from zdg_jax.refine.batching import stack
-from zdg_jax.refine.optimize import compiled, measured
+from zdg_jax.refine.optimize import State, measured
 from zdg_jax.refine.problem import Problem, build_problem, jittered
 from zdg_jax.refine.variables import Variables, to_field, to_variables
 
@@ -120,10 +120,9 @@ def test_lookups_and_exact_distances_give_the_same_energies() -> None:
     # beyond the grid a look-up adds the way to it, which is more than the distance
     assert ((skin > low) & (skin < high)).all()
     tables, targets = stack([problem], 1, brute=False)
-    start, _ = compiled(hand, "adam", "xla")
     inner = to_field(problem.field.R_field_obj, pose)
-    states = start(*(jnp.asarray(x, jnp.float32)[None] for x in (inner, joints)))
-    _, q, looked_up, _ = jax.jit(lambda *a: measured(hand, *a, "xla"))(tables, targets, states)
+    v = jax.vmap(jax.vmap(to_variables))(*(jnp.asarray(x, jnp.float32)[None] for x in (inner, joints)))
+    _, q, looked_up, _ = jax.jit(lambda v: measured(hand, tables, targets, State(v, None), "xla"))(v)
     exact = exact_energy(hand, obj, problem, pose, np.asarray(q[0], np.float64))
     assert exact[:, list(TERMS).index("pen")].max() > 0.05
     # c_j turns by a tenth a millimetre, and between two samples the grid of 5 mm is off by one; a pad 2 cm
