@@ -19,7 +19,7 @@ class Heed:
 
     def __init__(self, said: str) -> None:
         self.number = 0
-        self.instead: Callable[[], None] | None = None
+        self.instead: Callable[[], object] | None = None
         self._said, self._count = said, 0
 
     @property
@@ -97,7 +97,7 @@ def heeded(said: str) -> Iterator[Heed]:
 
 
 @contextmanager
-def instead(do: Callable[[], None]) -> Iterator[Heed]:
+def instead(do: Callable[[], object]) -> Iterator[Heed]:
     """Within, the first signal calls `do` in the main thread; takes the handlers back from libraries.
 
     Args:
