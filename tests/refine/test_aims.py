@@ -158,7 +158,7 @@ def test_with_key_points_only_the_last_links_are_drawn_to_them() -> None:
     np.testing.assert_array_equal(prior[:-1], plain[:-1])
 
 
-@pytest.mark.parametrize("name", ["human16", "shadow"])
+@pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
 def test_crooks_lie_on_their_fingers_and_move_with_the_hand(name: str) -> None:
     hand = load_hand(name)
     assert len(crooks(hand).link) == len(hand.pad_names)
