@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,17 @@ RANKING = (
     "is equal by these goes by one sum: energy over the best of its grasp type, more without force closure, "
     "off the regions, or far from the reasoned pose. A number below its limit is not ranked further."
 )
+#: Of text that others wrote; a page shows turned writing as it is.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _harmless(value: object) -> object:
+    """Control characters of plain text as escapes; what is HTML of ours stays."""
+    return _CONTROL.sub(lambda c: repr(c[0])[1:-1], value) if type(value) is str else value
+
+
 _TEMPLATES = jinja2.Environment(
+    finalize=_harmless,
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=jinja2.StrictUndefined,

@@ -187,7 +187,9 @@ def dish_parts(
     local = (mesh.triangles_center - 0.5 * (mesh.bounds[0] + mesh.bounds[1])) @ axes[:, :2]
     radius = np.linalg.norm(local / (0.5 * size[:2]), axis=1)
     slope = np.abs(normals @ axis)
-    candidates = np.linspace(0.4, 0.85, 46)
+    candidates = [r for r in np.linspace(0.4, 0.85, 46) if 0.0 < share[radius > r].sum() < 1.0 - 1e-9]
+    if not candidates:  # no face's centre lies in the middle, or none outside
+        return None
     scores = []
     for r in candidates:
         outer = radius > r
