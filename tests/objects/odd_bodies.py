@@ -90,6 +90,5 @@ BODIES: dict[str, Callable[[], trimesh.Trimesh]] = {
     "touching": touching, "linked": linked,
     "plate": lambda: trimesh.creation.box((0.1, 0.0001, 0.1)),
     "needle": lambda: trimesh.creation.cylinder(0.0004, 0.18, sections=8),
-    "half_shell": lambda: trimesh.creation.icosphere(3, 0.05).slice_plane([0, 0, 0], [0, 0, 1]),
     "ring": lambda: trimesh.creation.torus(0.05, 0.01),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from tests.pipelines.cluster.own_ray import all_gone, begun, finished, own_ray
 from tests.pipelines.cluster.things import Running, sticks, table
 from tests.reasoning.models.fakes import KEY, Local, point_at, running, settings_file
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 SMALL = "--num 4 --keep 1 --steps 2 --hypotheses 1 --select gravity --batch 4 --shard 1 --in-flight 2".split()
 TASKS, ADDRESS_WORD = 6, "sk-zdgtest-in-the-address"
 
