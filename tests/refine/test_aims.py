@@ -22,7 +22,7 @@ from zdg_jax.objects.openings import Opening
 from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import RefineConfig
 from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads
-from zdg_jax.refine.hypotheses import AIMED, hypotheses
+from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
 from zdg_jax.refine.problem import AIMED_NOISE, build_problem, jittered
 
 HAND = "human16"
@@ -137,6 +137,17 @@ def test_it_is_one_of_the_hypotheses_with_little_noise() -> None:
     narrow, broad = (np.linalg.norm(p - own.initial.p_obj_palm, axis=1).mean() for p in palms)
     assert narrow == pytest.approx(AIMED_NOISE * broad, rel=1e-6)
     assert AIMED.name not in {h.name for h in hypotheses(hand, obj, grasp, 1, 64)}
+
+
+@pytest.mark.parametrize("num", [1, 2, 4, 6, 8, 16, 20, 60, 64])
+@pytest.mark.parametrize("count", [2, 3, 8, 10])
+def test_the_reasoned_grasp_keeps_a_start_however_few_there_are(num: int, count: int) -> None:
+    hand, obj = load_hand(HAND), ring()
+    found = hypotheses(hand, obj, ReasonedGrasp("lift it", "ok", "", guidance(obj), initial()), count, num)
+    assert sum(h.num for h in found) == num
+    assert min(h.num for h in found) >= 1
+    assert len(found) <= count
+    assert found[0].name == REASONED.name
 
 
 def test_with_key_points_only_the_last_links_are_drawn_to_them() -> None:

@@ -123,12 +123,17 @@ def hypotheses(
     chosen = known[: max(0, min(count - 1, num // each - 1))]
     if not chosen:
         return [Hypothesis(REASONED.name, initial, num)]
-    lying = laid(hand, obj, grasp)
-    more = [] if lying is None else [Hypothesis(LAID.name, lying, 2 * each)]
-    served = aimed(hand, obj, initial, aims_of(obj, guidance, initial.grasp_type))
-    if served is not None:
-        more.append(Hypothesis(AIMED.name, served.initial, 2 * each, served.joints))
-    chosen = chosen[: len(chosen) - len(more)]
+    shares = (num - 1) // each  # the reasoned grasp keeps a start
+    more: list[Hypothesis] = []
+    if shares >= 2:
+        lying = laid(hand, obj, grasp)
+        served = aimed(hand, obj, initial, aims_of(obj, guidance, initial.grasp_type))
+        if lying is not None:
+            more.append(Hypothesis(LAID.name, lying, 2 * each))
+        if served is not None:
+            more.append(Hypothesis(AIMED.name, served.initial, 2 * each, served.joints))
+    more = more[: shares // 2]
+    chosen = chosen[: max(0, min(len(chosen) - len(more), shares - 2 * len(more)))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded_hull(np.asarray(obj.mesh.vertices), EXPANSION)
     own = num - each * (len(chosen) + 2 * len(more))
