@@ -16,10 +16,9 @@ from pipelines.report.html import Shown, build_report, number, write_report
 from pipelines.report.scene import build_scene, write_scene
 from pipelines.report.solid import Solid, captions
 from sim_eval.select.rank import LIMITS
-from zdg_jax.hands.kinematics import posed_skin
+from zdg_jax.hands.kinematics import palm_from_base, posed_skin
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.pose import wxyz_to_matrix
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.reasoning.stages.rotation import thumb_side
 from zdg_jax.render.cameras import look
@@ -210,9 +209,7 @@ def caption(row: Mapping[str, Any]) -> tuple[str, str]:
 def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:
     pose, joints = (np.asarray(row[name], dtype=np.float64) for name in ("hand_pose", "joints"))
     skin = posed_skin(hand, pose, joints)
-    R_obj_base = wxyz_to_matrix(pose[3:])
-    R_obj_palm = R_obj_base @ hand.R_base_palm
-    p_obj_palm = pose[:3] + R_obj_base @ hand.p_base_palm
+    p_obj_palm, R_obj_palm = palm_from_base(hand, pose)
     # another method's grasp has none
     energy = f", energy {row['energy_total']:.1f}" if np.isfinite(row["energy_total"]) else ""
     return GraspPicture(

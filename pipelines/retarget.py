@@ -26,10 +26,9 @@ from zdg_jax.grasps import Grasps, concat
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.keypoints import obstacle
-from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.kinematics import palm_from_base, posed
 from zdg_jax.hands.retarget import Retargeted, retarget
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.pose import wxyz_to_matrix
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.refine import Task, refine_many
 
@@ -143,9 +142,9 @@ def _refined(
         for touched in samples.query_ball_point(pads[i, near], TOUCH):
             func_mask[touched] = True
         func_mask = func_mask if func_mask.any() else hand_mask
-        R = wxyz_to_matrix(pose[i, 3:])
+        p_obj_palm, R_obj_palm = palm_from_base(source, pose[i])
         initial = InitialGrasp(
-            p_obj_palm=pose[i, :3] + R @ source.p_base_palm, R_obj_palm=R @ source.R_base_palm,
+            p_obj_palm=p_obj_palm, R_obj_palm=R_obj_palm,
             grasp_type=str(group["grasp_type"][i]), direction=row["direction"] or "",
             rotation_index=row["rotation_index"] or 0, view_index=row["view_index"] or 0,
         )  # fmt: skip

@@ -96,6 +96,13 @@ def unit(v: Float[np.ndarray, "*a n"]) -> Float[np.ndarray, "*a n"]:
     return v / np.where(length > 0, length, 1)
 
 
+def frame_about(axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+    """Columns x, y, z of a right-handed frame with z along a unit axis; x lies across it as it may."""
+    x = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
+    x /= np.linalg.norm(x)
+    return np.column_stack([x, np.cross(axis, x), axis])
+
+
 def _normalised(q: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(q, axis=-1, keepdims=True)
     bad = ~(np.isfinite(length) & (length > SHORTEST))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -14,70 +16,49 @@ from zdg_jax.refine.aims import Aims, functional_pads
 AT_POINT, FADES = (0.015, 0.010), 0.02
 
 
-def aims_met(
+class AimsMet(NamedTuple):
+    """Attributes:
+    met: how far a grasp does what the task asks of single fingers; NaN where it asks nothing.
+    enclosed: a finger or the thumb goes through an opening, and so has only the room it leaves.
+    """
+
+    met: Float[np.ndarray, " k"]
+    enclosed: Bool[np.ndarray, " k"]
+
+
+def measure_aims(
     hand: HandModel,
     aims: Aims,
     hand_pose: Float[np.ndarray, "k 7"],
     joints: Float[np.ndarray, "k active"],
-) -> Float[np.ndarray, " k"]:
+) -> AimsMet:
     """Mean over the aims of a grasp: 1 for a finger through its opening, else 0; for a pad at distance d from
     its point clip(1 - (d - r) / 2 cm, 0, 1), r = 1.5 cm for the thumb, 1 cm for the index finger.
 
     Args:
       hand: the hand.
       aims: of the task.
-      hand_pose, joints: grasps, object frame; not finite ones give 0.
-    Returns: NaN where the task asks nothing of single fingers.
+      hand_pose, joints: grasps, object frame; not finite ones give 0, and are not enclosed.
     """
-    finite, pose, q = _sound(hand, hand_pose, joints)
-    thumb = hand.finger_names[hand.thumb]
+    inside = np.zeros(len(hand_pose), bool)
+    finite = np.isfinite(np.concatenate([hand_pose, joints], axis=1)).all(axis=1)
     shares: list[np.ndarray] = []
     if aims.points is not None:
-        pads = posed(hand, pose, q, "pad")
+        pads = posed(hand, hand_pose, joints, "pad")
         for place, point, reach in zip(functional_pads(hand), aims.points, AT_POINT, strict=True):
             if place is not None:
                 distance = np.linalg.norm(pads[:, place] - point, axis=1)
                 shares.append(np.clip(1.0 - (distance - reach) / FADES, 0.0, 1.0))
-    if aims.fingers is not None:
-        lines = finger_lines(hand, pose, q)
-        each = [through(aims.fingers, line) for name, line in lines.items() if name != thumb]
-        shares.append(np.any(each, axis=0).astype(float))
-        if aims.thumb is not None:
-            shares.append(through(aims.thumb, lines[thumb]).astype(float))
+    lines = finger_lines(hand, hand_pose, joints) if aims.fingers is not None else {}
+    own = {hand.finger_names[hand.thumb]}
+    for opening, asked in ((aims.fingers, lines.keys() - own), (aims.thumb, lines.keys() & own)):
+        if opening is not None:
+            passing = {name: through(opening, line) for name, line in lines.items()}
+            shares.append(np.any([passing[name] for name in asked], axis=0).astype(float))
+            inside |= np.any(list(passing.values()), axis=0)
     if not shares:
-        return np.full(len(hand_pose), np.nan)
-    return np.where(finite, np.mean(shares, axis=0), 0.0)
-
-
-def enclosed(
-    hand: HandModel,
-    aims: Aims,
-    hand_pose: Float[np.ndarray, "k 7"],
-    joints: Float[np.ndarray, "k active"],
-) -> Bool[np.ndarray, " k"]:
-    """Whether a finger or the thumb goes through an opening of the aims, and so has only the room it leaves.
-
-    Args:
-      hand: the hand.
-      aims: of the task.
-      hand_pose, joints: grasps, object frame; False for one that is not finite.
-    """
-    finite, pose, q = _sound(hand, hand_pose, joints)
-    found = np.zeros(len(finite), bool)
-    there = [opening for opening in (aims.fingers, aims.thumb) if opening is not None]
-    if there:
-        lines = finger_lines(hand, pose, q).values()
-        found |= np.any([through(opening, line) for opening in there for line in lines], axis=0)
-    return found & finite
-
-
-def _sound(
-    hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(which are finite, poses, joints), with stand-ins for those that are not."""
-    finite = np.asarray(np.isfinite(np.concatenate([hand_pose, joints], axis=1)).all(axis=1))
-    pose = np.where(finite[:, None], hand_pose, [0, 0, 0, 1.0, 0, 0, 0])
-    return finite, pose, np.where(finite[:, None], joints, hand.open_joints)
+        return AimsMet(np.full(len(hand_pose), np.nan), inside)
+    return AimsMet(np.where(finite, np.mean(shares, axis=0), 0.0), inside & finite)
 
 
 def finger_lines(

@@ -39,16 +39,21 @@ def bent(
       joints: radians; rows that are not finite are not bent.
     """
     found = np.zeros(len(joints), bool)
+    stretched = [
+        (kind, finger)
+        for kind in set(kinds) & set(hand.grasp_types)
+        for finger in hand.grasp_types[kind].straight
+        if finger in hand.pad_names
+    ]
+    if not stretched:
+        return found
     finite = np.asarray(np.isfinite(joints).all(axis=1))
     q = np.where(finite[:, None], joints, hand.open_joints)
     pads, links = (posed_in_palm(hand, q, what) for what in ("pad", "link"))
-    for kind in set(kinds) & set(hand.grasp_types):
+    for kind, finger in stretched:
         rows = np.array([k == kind for k in kinds], bool) & finite
-        for finger in hand.grasp_types[kind].straight:
-            if finger not in hand.pad_names:
-                continue
-            root = hand.link_names.index(hand.finger_links[finger][0])
-            way = pads[:, hand.pad_names.index(finger)] - links[:, root]
-            angle = np.rad2deg(np.arccos(np.clip(way[:, 0] / np.linalg.norm(way, axis=1), -1.0, 1.0)))
-            found |= rows & (angle > STRAIGHT_DEG)
+        root = hand.link_names.index(hand.finger_links[finger][0])
+        way = pads[:, hand.pad_names.index(finger)] - links[:, root]
+        angle = np.rad2deg(np.arccos(np.clip(way[:, 0] / np.linalg.norm(way, axis=1), -1.0, 1.0)))
+        found |= rows & (angle > STRAIGHT_DEG)
     return found

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from sim_eval.metrics.aims import aims_met, enclosed
+from sim_eval.metrics.aims import measure_aims
 from sim_eval.metrics.posture import bent
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
@@ -36,9 +36,10 @@ def with_off_region_penalty(
     score = grasps["score"] + OFF_REGION_WEIGHT * off
     kinds = grasps.columns.get("grasp_type")  # the first start is of what was reasoned
     aims = aims_of(obj, guidance, str(kinds[0])) if kinds is not None and len(kinds) else Aims()
-    met = aims_met(hand, aims, grasps.hand_pose, grasps.joints)
-    inside = enclosed(hand, aims, grasps.hand_pose, grasps.joints)
-    found = {"score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": inside}
+    met, enclosed = measure_aims(hand, aims, grasps.hand_pose, grasps.joints)
+    found = {
+        "score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": enclosed,
+    }  # fmt: skip
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
     return grasps.with_columns(found)

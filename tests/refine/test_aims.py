@@ -10,7 +10,7 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from sim_eval.metrics.aims import AT_POINT, aims_met, enclosed, finger_lines, through
+from sim_eval.metrics.aims import AT_POINT, finger_lines, measure_aims, through
 from tests.objects.test_openings import RING, TUBE, ringed
 from tests.refine.things import grasp_on, shape
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
@@ -86,14 +86,14 @@ def test_a_start_has_its_fingers_in_the_opening() -> None:
     found = aimed(hand, obj, initial(), aims)
     assert found is not None
     pose = base_from_palm(hand, found.initial.p_obj_palm[None], found.initial.R_obj_palm[None])
-    assert aims_met(hand, aims, pose, found.joints[None]) == pytest.approx(1.0)
-    assert enclosed(hand, aims, pose, found.joints[None]).all()
+    assert measure_aims(hand, aims, pose, found.joints[None]).met == pytest.approx(1.0)
+    assert measure_aims(hand, aims, pose, found.joints[None]).enclosed.all()
     assert (found.joints >= hand.lower).all()
     assert (found.joints <= hand.upper).all()
     # nowhere else: beside it a metre away nothing is met, and nothing enclosed
     away = pose + np.eye(7)[0]
-    assert aims_met(hand, aims, away, found.joints[None]) == 0.0
-    assert not enclosed(hand, aims, away, found.joints[None]).any()
+    assert measure_aims(hand, aims, away, found.joints[None]).met == 0.0
+    assert not measure_aims(hand, aims, away, found.joints[None]).enclosed.any()
 
 
 def test_a_start_has_thumb_and_index_at_their_own_points() -> None:
@@ -109,7 +109,7 @@ def test_a_start_has_thumb_and_index_at_their_own_points() -> None:
     for place, point, reach in zip(functional_pads(hand), points, AT_POINT, strict=True):
         assert place is not None
         assert np.linalg.norm(pads[place] - point) < reach
-    assert aims_met(hand, aims, pose, found.joints[None]) == pytest.approx(1.0)
+    assert measure_aims(hand, aims, pose, found.joints[None]).met == pytest.approx(1.0)
 
 
 def test_nothing_asked_is_not_known_and_no_start() -> None:
@@ -118,8 +118,8 @@ def test_nothing_asked_is_not_known_and_no_start() -> None:
     assert grasp.initial is not None
     assert aimed(hand, obj, grasp.initial, Aims()) is None
     pose, q = np.tile(IDENTITY, (2, 1)), np.tile(hand.open_joints, (2, 1))
-    assert np.isnan(aims_met(hand, Aims(), pose, q)).all()
-    broken = aims_met(hand, Aims(points=np.zeros((2, 3))), pose * np.nan, q)
+    assert np.isnan(measure_aims(hand, Aims(), pose, q).met).all()
+    broken = measure_aims(hand, Aims(points=np.zeros((2, 3))), pose * np.nan, q).met
     assert (broken == 0.0).all()
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from zdg_jax.hands.kinematics import posed, posed_points
+from zdg_jax.hands.kinematics import posed_points
 from zdg_jax.hands.model import HandModel
-from zdg_jax.pose import IDENTITY
+from zdg_jax.pose import unit
 
 
 class Crooks(NamedTuple):
@@ -19,7 +18,7 @@ class Crooks(NamedTuple):
 
     Attributes:
       link: that it is fixed to: the last but one of a finger, the last of the thumb.
-      point: between that link's joint and the next (the thumb's pad), link frame, metres.
+      point: between that link's origin and the next link's (the thumb's pad), link frame, metres.
       along: unit vector towards the tip, link frame.
     """
 
@@ -35,35 +34,23 @@ def crooks(hand: HandModel) -> Crooks:
     Args:
       hand: with `finger_links`.
     """
-    with jax.ensure_compile_time_eval():  # the first caller may be tracing
-        return _crooks(hand)
-
-
-def _crooks(hand: HandModel) -> Crooks:
-    numbers, points, along = [], [], []
-    origins = posed(hand, IDENTITY, hand.open_joints, "link")
-    pads = posed(hand, IDENTITY, hand.open_joints, "pad")
-    normals = posed(hand, IDENTITY, hand.open_joints, "pad_normal")
+    links, ways = [], []
     for k, name in enumerate(hand.pad_names):
-        links = [hand.link_names.index(link) for link in hand.finger_links[name]]
-        is_thumb = name == hand.finger_names[hand.thumb] or len(links) < 2
-        own = links[-1] if is_thumb else links[-2]
-        start, end = origins[own], pads[k] if is_thumb else origins[links[-1]]
-        way = end - start
-        if is_thumb:
-            way = way - normals[k] * (way @ normals[k])
-        numbers.append(own)
-        points.append(start + 0.5 * way)
-        along.append(way / max(float(np.linalg.norm(way)), 1e-9))
-    link = np.array(numbers)
-    # out of the base's frame of the stretched hand into the links' own
-    axes = [
-        posed_points(hand, IDENTITY, hand.open_joints, link, np.tile(e, (len(link), 1)), turn_only=True)
-        for e in np.eye(3)
-    ]
-    R = np.stack(axes, axis=2)
-    local = np.einsum("kji,kj->ki", R, np.array(points) - origins[link])
-    return Crooks(link, local, np.einsum("kji,kj->ki", R, np.array(along)))
+        last = hand.link_names.index(hand.finger_links[name][-1])
+        if name == hand.finger_names[hand.thumb] or len(hand.finger_links[name]) < 2:
+            links.append(int(hand.pad_link[k]))
+            ways.append(to_pad(hand, k))
+        else:
+            links.append(int(hand.link_parent[last]))
+            ways.append(hand.p_parent_link[last])
+    way = np.array(ways)
+    return Crooks(np.array(links), 0.5 * way, unit(way))
+
+
+def to_pad(hand: HandModel, pad: int) -> Float[np.ndarray, "3"]:
+    """From the origin of a pad's link to the pad's height, p - (p . n) n, link frame, metres."""
+    p, n = hand.p_link_pad[pad], hand.n_link_pad[pad]
+    return p - (p @ n) * n
 
 
 def posed_crooks(

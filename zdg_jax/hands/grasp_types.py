@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, one_of
 from zdg_jax.hands.io.hand_spec import HandCard
 from zdg_jax.hands.keypoints import Goal, fit
 from zdg_jax.hands.kinematics import posed, posed_in_palm
@@ -77,33 +77,20 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
         )
     joints = np.zeros(len(hand.active_names)) if found is None else found
     for j, degrees in (told.joints or {}).items() if found is None else ():
-        if j not in hand.active_names:
-            raise UserError(
-                f"grasp type {name}: joint {j!r}",
-                f"one of {', '.join(hand.active_names)}",
-                f"mend card {card.name}",
-            )
+        one_of(f"grasp type {name}: joint", j, hand.active_names, f"mend card {card.name}")
         k = hand.active_names.index(j)
         # rounding in the card may pass a limit; anything beyond that is `check`'s to say
         inside = np.clip(np.deg2rad(degrees), hand.lower[k], hand.upper[k])
         joints[k] = inside if abs(inside - np.deg2rad(degrees)) < ROUNDED else np.deg2rad(degrees)
     by_link = np.zeros(len(hand.link_names))
     for link, p in contact.items():
-        if link not in hand.link_names:
-            raise UserError(
-                f"grasp type {name}: link {link!r}",
-                f"one of {', '.join(hand.link_names)}",
-                f"mend card {card.name}",
-            )
+        one_of(f"grasp type {name}: link", link, hand.link_names, f"mend card {card.name}")
         by_link[hand.link_names.index(link)] = p
-    straight = told.straight if told and told.straight is not None else list(like.straight) if like else []
-    for finger in straight:
-        if finger not in hand.finger_names:
-            raise UserError(
-                f"grasp type {name}: straight finger {finger!r}",
-                f"some of {', '.join(hand.finger_names)}",
-                f"mend card {card.name}",
-            )
+    straight = [f for f in like.straight if f in hand.finger_names] if like else []
+    if told and told.straight is not None:
+        straight = told.straight
+        for finger in straight:
+            one_of(f"grasp type {name}: straight finger", finger, hand.finger_names, f"mend card {card.name}")
     return GraspType(
         joints=joints,
         contact_prior=by_link[hand.skin_link] * palmar,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.errors import UserError, one_of
+from zdg_jax.hands.crooks import to_pad
 from zdg_jax.hands.keypoints import Goal, fit
 from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.model import HandModel
@@ -140,9 +141,7 @@ def _marked(hand: HandModel) -> HandModel:
     for finger in FINGERS:
         chain = [hand.link_names.index(link) for link in hand.finger_links[finger]]
         last = hand.p_link_skin[hand.skin_link == chain[-1]]
-        pad = hand.p_link_pad[hand.pad_names.index(finger)]
-        normal = hand.n_link_pad[hand.pad_names.index(finger)]
-        along = pad - (pad @ normal) * normal  # from the last joint to the pad's height
+        along = to_pad(hand, hand.pad_names.index(finger))
         along = along / np.linalg.norm(along)
         links += [*chain, chain[-1]]
         points += [np.zeros(3)] * 3 + [(last @ along).max() * along]

@@ -261,6 +261,14 @@ def posed_spheres(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) ->
     return posed(hand, hand_pose, joints, "sphere")
 
 
+def palm_from_base(
+    hand: HandModel, hand_pose: Float[np.ndarray, "*n 7"]
+) -> tuple[Float[np.ndarray, "*n 3"], Float[np.ndarray, "*n 3 3"]]:
+    """(T', R') of the palm frame in the object frame; undoes `base_from_palm`."""
+    R = wxyz_to_matrix(hand_pose[..., 3:])
+    return hand_pose[..., :3] + R @ hand.p_base_palm, R @ hand.R_base_palm
+
+
 def base_from_palm(hand: HandModel, p_obj_palm: np.ndarray, R_obj_palm: np.ndarray) -> np.ndarray:
     """`hand_pose` [..., 7] (xyz wxyz of link 0) that puts the palm frame where T', R' want it."""
     R = R_obj_palm @ hand.R_base_palm.T

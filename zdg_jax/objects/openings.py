@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.visibility import RayMeshIntersector
+from zdg_jax.pose import frame_about
 
 #: Width of an opening from which on a finger is sent through it, metres: a finger and some air.
 LEAST_WIDTH = 0.018
@@ -68,17 +69,17 @@ def _of_part(obj: ObjectModel, number: int) -> Opening | None:
         for b in _TILTS:
             tilt = Rotation.from_rotvec(np.deg2rad(a) * principal[0] + np.deg2rad(b) * principal[1])
             seen = _seen_along(obj, tracer, points, tilt.apply(principal[2]))
-            # of views as wide the straightest
-            if seen is not None and (best is None or seen[0] - 1e-5 * (abs(a) + abs(b)) > best[0]):
-                best = seen[0] - 1e-5 * (abs(a) + abs(b)), seen[1]
+            if seen is None:
+                continue
+            width = seen[0] - 1e-5 * (abs(a) + abs(b))  # of views as wide the straightest
+            if best is None or width > best[0]:
+                best = width, seen[1]
     return best[1] if best is not None else None
 
 
 def _seen_along(obj, tracer, points, axis) -> tuple[float, Opening] | None:
     """(clear width, opening) of the widest opening at the part's samples along one line of sight."""
-    right = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
-    right /= np.linalg.norm(right)
-    frame = np.column_stack([right, np.cross(axis, right), axis])
+    frame = frame_about(axis)
     local = points @ frame
     low, high = local.min(axis=0) - _MARGIN, local.max(axis=0) + _MARGIN
     count = np.ceil((high - low)[:2] / _PIXEL).astype(int)

@@ -17,11 +17,11 @@ from scipy.spatial.transform import Rotation
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands.crooks import posed_crooks
 from zdg_jax.hands.keypoints import Goal, fit, obstacle
-from zdg_jax.hands.kinematics import base_from_palm, posed
+from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.openings import Opening, openings
-from zdg_jax.pose import IDENTITY, make_pose, wxyz_to_matrix
+from zdg_jax.pose import IDENTITY, make_pose
 
 #: Grasp types whose fingers close around what they hold.
 CLOSING = ("handle-grasp", "index-extension", "wrap-grasp")
@@ -110,11 +110,10 @@ def aimed(hand: HandModel, obj: ObjectModel, initial: InitialGrasp, aims: Aims) 
         hand, starts, np.tile(rest, (len(starts), 1)), goal, free_base=True, steps=_STEPS,
         against=obstacle(obj.field),
     )  # fmt: skip
-    R = wxyz_to_matrix(pose[:, 3:]) @ hand.R_base_palm
+    palm, R = palm_from_base(hand, pose)
     turn = Rotation.from_matrix(R @ np.asarray(initial.R_obj_palm).T).magnitude()
     best = int(np.argmin(cost + _TURNED * np.maximum(turn - np.pi / 4, 0.0)))
-    palm = pose[best, :3] + wxyz_to_matrix(pose[best, 3:]) @ hand.p_base_palm
-    return Aimed(replace(initial, p_obj_palm=palm, R_obj_palm=R[best]), joints[best])
+    return Aimed(replace(initial, p_obj_palm=palm[best], R_obj_palm=R[best]), joints[best])
 
 
 def _to_points(hand, obj, initial, points, rest):

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from zdg_jax.objects.parts.graph_cut import FaceGraph
 from zdg_jax.objects.parts.visibility import RayMeshIntersector, spiral_rays
+from zdg_jax.pose import frame_about
 
 RAYS = 12
 SEEN = 0.25  # blurred enclosure above which a face may be inside; outside walls see almost nothing
@@ -83,13 +84,12 @@ def blur(graph: FaceGraph, values: Float[np.ndarray, " faces"], rounds: int) -> 
 
 
 def _opens_towards(mesh: trimesh.Trimesh, inside: np.ndarray, mouth: np.ndarray) -> bool:
-    side = np.cross(mouth, np.eye(3)[np.argmin(np.abs(mouth))])
-    side /= np.linalg.norm(side)
+    side, across, _ = frame_about(mouth).T
     start = mesh.triangles_center[inside] + 3e-3 * mesh.scale * mesh.face_normals[inside]
     tracer = RayMeshIntersector(mesh)
     free = np.zeros(len(start), dtype=bool)
     for angle in np.arange(6) * (np.pi / 3):  # tilted a little: along rough walls straight sight is blocked
-        tilt = np.cos(angle) * side + np.sin(angle) * np.cross(mouth, side)
+        tilt = np.cos(angle) * side + np.sin(angle) * across
         direction = np.cos(TILT) * mouth + np.sin(TILT) * tilt
         free |= ~np.asarray(tracer.intersects_any(start, np.tile(direction, (len(start), 1))))
     return float(np.average(free, weights=mesh.area_faces[inside])) > OPEN

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.objects.parts.graph_cut import FaceGraph
 from zdg_jax.objects.parts.visibility import RayMeshIntersector
+from zdg_jax.pose import frame_about
 
 DIRECTIONS, PIXELS = 60, 96
 MIN_DIAMETER = 0.012  # metres; a child's finger
@@ -87,9 +88,7 @@ def _directions(count: int) -> Float[np.ndarray, "n 3"]:
 
 
 def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.ndarray) -> list[ThroughHole]:
-    right = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
-    right /= np.linalg.norm(right)
-    frame = np.column_stack([right, np.cross(axis, right), axis])
+    frame = frame_about(axis)
     local = mesh.vertices @ frame
     low, high = local.min(axis=0), local.max(axis=0)
     pixel = float((high - low)[:2].max()) / (PIXELS - 4)
@@ -121,9 +120,7 @@ def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.nda
 def _ring_faces(graph: FaceGraph, hole: ThroughHole, angles: int) -> Bool[np.ndarray, " faces"]:
     """Faces of the ring's own slices around the hole."""
     mesh = graph.mesh
-    right = np.cross(hole.axis, np.eye(3)[np.argmin(np.abs(hole.axis))])
-    right /= np.linalg.norm(right)
-    frame = np.column_stack([right, np.cross(hole.axis, right), hole.axis])
+    frame = frame_about(hole.axis)
     local = (mesh.vertices - hole.center) @ frame
     centers = (mesh.triangles_center - hole.center) @ frame
     theta = 2 * np.pi * np.arange(angles) / angles
