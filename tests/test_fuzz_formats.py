@@ -24,13 +24,16 @@ from hypothesis import strategies as st
 
 from pipelines.formats.registry import read_grasps
 from pipelines.view.filters import chosen, ordered
+from tests.pipelines.cluster.things import sticks
 from tests.pipelines.formats.test_formats import make
 from tests.pipelines.formats.test_hostile import FIELDS, OTHERS, with_field
 from tests.reasoning.models.questions import question
 from tests.test_fuzz import ANY, WORDS, damaged, fuzz, value_or_line
 from zdg_jax import arrow
+from zdg_jax.errors import UserError
 from zdg_jax.hands.io.model_files import compile_model
 from zdg_jax.objects import load_object
+from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.models import settings as model_settings
 from zdg_jax.reasoning.models.recorded import OracleReasoner, ReplayReasoner
 from zdg_jax.reasoning.partfield import read_features
@@ -144,7 +147,7 @@ PROVIDERS = {
 }
 
 
-@settings(fuzz, max_examples=40)
+@settings(fuzz, max_examples=15)  # 0.15 s each
 @given(data=changed(PROVIDERS))
 def test_settings_of_providers(folder: Path, data: bytes) -> None:
     path = folder / "providers.yaml"
@@ -153,15 +156,30 @@ def test_settings_of_providers(folder: Path, data: bytes) -> None:
     value_or_line(lambda: model_settings._tables(str(path)))
 
 
+@pytest.fixture(scope="module")
+def box(folder: Path) -> ObjectModel:
+    return load_object(sticks(folder)[1])
+
+
+FEATURES = io.BytesIO()
+np.save(FEATURES, np.ones((12, 2), np.float32))  # a row a face of the box
+
+
 @settings(fuzz, max_examples=40)
-@given(drawn=st.data())
-def test_features_of_a_mesh(folder: Path, drawn: st.DataObject) -> None:
-    obj = load_object("ycb:025_mug")
-    body = io.BytesIO()
-    np.save(body, np.zeros((4, 2), np.float32))
+@given(data=damaged(FEATURES.getvalue(), text=True))
+def test_features_of_a_mesh(box: ObjectModel, folder: Path, data: bytes) -> None:
     path = folder / "features.npy"
-    path.write_bytes(drawn.draw(damaged(body.getvalue(), text=True)))
-    value_or_line(lambda: read_features(path, obj))
+    path.write_bytes(data)
+    value_or_line(lambda: read_features(path, box))
+
+
+def test_features_in_an_archive_are_none(box: ObjectModel, folder: Path) -> None:
+    np.savez(folder / "several.npz", np.ones((12, 2)))
+    (folder / "several.npz").rename(folder / "several.npy")
+    with pytest.raises(UserError, match="an archive"):
+        read_features(folder / "several.npy", box)
+    (folder / "good.npy").write_bytes(FEATURES.getvalue())
+    assert read_features(folder / "good.npy", box).shape[1] == 2
 
 
 COLUMNS = {

@@ -281,3 +281,17 @@ def test_stl_headers_that_lie(tmp_path: Path) -> None:
         (tmp_path / "m.stl").write_bytes(bytes(80) + struct.pack("<I", count) + bytes(49))
         with pytest.raises(UserError):
             loaded(tmp_path / "m.stl")
+
+
+@pytest.mark.parametrize(
+    "name", ["m.3mf", "m.dae", "m.step", "m.tar.gz", "m.tar.bz2", "m", "m.STL.exe", ".stl"]
+)
+def test_files_of_kinds_that_are_not_read_are_refused_by_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"x" * 200)
+    with pytest.raises(UserError, match="convert it to one of") as caught:
+        loaded(tmp_path / name)
+    offered = caught.value.do.removeprefix("convert it to one of ").split(", ")
+    assert "stl" in offered
+    assert not {"tar.gz", "tar.bz2", "bz2", "dae", "3mf", "step"} & set(
+        offered
+    )  # what is offered can be read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zdg_jax.errors import UserError
-from zdg_jax.reasoning.models.settings import hide, key_from_environment, redact, safe_address
+from zdg_jax.reasoning.models.settings import hide, holds_secret, key_from_environment, redact, safe_address
 
 
 def test_keys_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,13 @@ def test_keys_of_the_environment_are_hidden(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    "key", ["sk-proj-abc_DEF-123456", "AIzaSyA1234567890abcdefg", "Bearer abcdefghijk.lmnop"]
+    "key",
+    [
+        "sk-proj-abc_DEF-123456",
+        "AIzaSyA1234567890abcdefg",
+        "Bearer abcdefghijk.lmnop",
+        "Basic dXNlcjpzZWNyZXQ=",
+    ],
 )
 def test_what_looks_like_a_key_is_hidden(key: str) -> None:
     assert key not in redact(f"Incorrect API key provided: {key}. See ...")
@@ -38,3 +44,16 @@ def test_the_first_name_that_is_set_wins(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("GOOGLE_API_KEY", " ")
     with pytest.raises(UserError, match="GEMINI_API_KEY"):
         key_from_environment("gemini")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("OPENAI_API_KEY", "x", True), ("HF_TOKEN", "x", True), ("ZDG_OWN_API_KEY", "x", True),
+        ("OPENAI_BASE_URL", "https://me:word@host/v1", True),
+        ("OPENAI_BASE_URL", "https://host/v1?key=x", True),
+        ("OPENAI_BASE_URL", "https://host:8443/v1", False), ("ZDG_CACHE_DIR", "/scratch/me@home", False),
+    ],
+)  # fmt: skip
+def test_what_may_be_shown_of_an_environment(name: str, value: str, secret: bool) -> None:
+    assert holds_secret(name, value) is secret
