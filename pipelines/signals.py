@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -47,6 +47,9 @@ class Heed:
 
     def _end(self, number: int) -> None:
         os.write(2, f"{self._said}: stopped at once\n".encode())
+        for do in _before_the_end:
+            with suppress(Exception):
+                do()
         processes = sys.modules.get("multiprocessing")  # whose workers would wait for this one for ever
         for child in processes.active_children() if processes else ():
             child.kill()
@@ -54,6 +57,13 @@ class Heed:
 
 
 _heed: Heed | None = None
+_before_the_end: list[Callable[[], None]] = []
+
+
+def at_once(do: Callable[[], None]) -> None:
+    """Do this too when a second signal ends the process; it has no time for more than killing."""
+    if do not in _before_the_end:
+        _before_the_end.append(do)
 
 
 def interrupted_status() -> int:

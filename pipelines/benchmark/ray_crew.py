@@ -51,7 +51,7 @@ def actors(crew: Crew, options: UnitOptions, out: Path) -> Iterator[list[_Actor]
     Raises:
       UserError: no cluster answers, or an actor can't start.
     """
-    crew_ray.connect(crew.address)
+    local = crew_ray.connect(crew.address)
     try:
         resources = ray.cluster_resources()
         cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
@@ -70,4 +70,4 @@ def actors(crew: Crew, options: UnitOptions, out: Path) -> Iterator[list[_Actor]
             raise crew_ray.cannot_start(error) from error
         yield [_Actor(worker) for worker in workers]
     finally:
-        ray.shutdown()
+        crew_ray.disconnect(local)

@@ -16,9 +16,10 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipelines.cluster.clock import now
 from pipelines.cluster.tasks import TaskSpec
-from pipelines.drivers.ray import actors
+from pipelines.drivers.ray import actors, leftovers
 from pipelines.drivers.ray.gateway import needs_gateway
 from pipelines.options import GenerateOptions
+from pipelines.signals import at_once
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps
@@ -43,11 +44,13 @@ def connect(address: str | None) -> bool:
         if address:
             ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
             return False
+        at_once(leftovers.end_leftovers)
         # "local" by name: without it Ray would join whatever cluster was last started on this machine.
-        ray.init(
-            "local", namespace=NAMESPACE, include_dashboard=_has_dashboard(), log_to_driver=False,
-            logging_level=logging.ERROR,
-        )  # fmt: skip
+        with leftovers.marked():
+            ray.init(
+                "local", namespace=NAMESPACE, include_dashboard=_has_dashboard(), log_to_driver=False,
+                logging_level=logging.ERROR,
+            )  # fmt: skip
     except Exception as error:  # Ray says with a bare Exception that a node did not come up in time
         said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if address:
@@ -57,10 +60,23 @@ def connect(address: str | None) -> bool:
             do = (
                 "run it again when the machine has less to do; Ray's log lies in /tmp/ray/session_latest/logs"
             )
+        leftovers.end_leftovers()
         raise UserError(
             f"no Ray cluster at {address or 'this machine'} ({said[:200]})", expected, do
         ) from error
+    except BaseException:  # a signal
+        leftovers.end_leftovers()
+        raise
     return True
+
+
+def disconnect(local: bool) -> None:
+    """Leave the cluster; of one that is ours nothing stays. Args: local: what `connect` said."""
+    try:
+        ray.shutdown()
+    finally:
+        if local:
+            leftovers.end_leftovers()
 
 
 def _has_dashboard() -> bool:

@@ -114,9 +114,9 @@ def _with_ray(
 ) -> str:
     import ray
 
-    from pipelines.drivers.ray.crew import connect
+    from pipelines.drivers.ray.crew import connect, disconnect
 
-    connect(options.address)
+    local = connect(options.address)
     try:
         known = {**versions(), "ray": ray.__version__}
         journal.write(
@@ -128,7 +128,7 @@ def _with_ray(
         journal.write("end", why=why, **meter.snapshot())
         return why
     finally:
-        ray.shutdown()
+        disconnect(local)
 
 
 async def _run(

@@ -35,11 +35,18 @@ def own_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def members() -> list[int]:
-    """Every living process that the runs of this test started: drivers, GCS, raylets, agents, workers."""
+    """Every living process that the runs of this test started: drivers, GCS, raylets, agents, workers.
+
+    Agents wipe their environment; they keep a log of Ray's folder open.
+    """
     mark, found = f"{MARK}={os.environ[MARK]}".encode(), []
+    ray = os.environ["RAY_TMPDIR"] + os.sep
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if int(folder.name) != os.getpid() and mark in (folder / "environ").read_bytes():
+            if int(folder.name) == os.getpid():
+                continue
+            marked = mark in (folder / "environ").read_bytes()
+            if marked or any(os.readlink(each).startswith(ray) for each in (folder / "fd").iterdir()):
                 found.append(int(folder.name))
     return found
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
 
 from pipelines.lock import LOCK
-from tests.pipelines.cluster.own_ray import all_gone, begun, finished, own_ray
-from tests.pipelines.cluster.things import Running, sticks, table
+from tests.pipelines.cluster.own_ray import NOT_UP, all_gone, begun, finished, members, own_ray
+from tests.pipelines.cluster.things import Running, generate, sticks, table
 from tests.reasoning.models.fakes import KEY, Local, point_at, running, settings_file
 
 pytestmark = pytest.mark.soak
@@ -66,6 +67,31 @@ def test_sigterm_ends_in_order_and_a_second_signal_at_once(ray_folder: Path, tmp
     ids = ds.dataset(out / "tasks").to_table()["task_id"].to_pylist()
     assert sorted(ids) == [f"t{i}" for i in range(TASKS)]
     all_gone()
+
+
+def raylet_and_agents() -> list[int]:
+    """The first that has started both of its agents, and they; nobody before."""
+    children: dict[int, list[int]] = {}
+    for pid in members():
+        with suppress(OSError):
+            parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            if b"/raylet\0" in Path(f"/proc/{parent}/cmdline").read_bytes():
+                children.setdefault(parent, []).append(pid)
+    return next(([raylet, *agents] for raylet, agents in children.items() if len(agents) >= 2), [])
+
+
+def test_a_ray_that_does_not_come_up_leaves_nobody_behind(ray_folder: Path, tmp_path: Path) -> None:
+    run = generate(tasks_of(tmp_path), tmp_path / "out")
+    run.until(lambda: bool(raylet_and_agents()))
+    raylet, *agents = raylet_and_agents()
+    for agent in agents:
+        os.kill(agent, signal.SIGSTOP)  # a busy machine: they don't notice that their raylet dies
+    os.kill(raylet, signal.SIGKILL)
+    code, _, said = run.ends()
+    assert code == 2, said
+    assert NOT_UP in said
+    assert ray_folder.is_dir()
+    assert not members()
 
 
 def test_no_key_reaches_rays_folder_or_ours(
