@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
 from zdg_jax.columns import stored
-from zdg_jax.errors import UserError, machine_error
+from zdg_jax.errors import UserError, machine_error, storable
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
 
@@ -45,7 +45,7 @@ def write_dataset(folder: Path, grasps: Grasps, info: Mapping[str, Any]) -> Path
     data = parquet(grasps.to_table())
     there = folder / CARD_FILE
     name = card_name(there.read_bytes() if there.exists() else None)
-    write_atomic(folder / name, _card(grasps).encode())
+    write_atomic(folder / name, storable(_card(grasps)).encode())
     write_atomic(folder / INFO_FILE, json.dumps(info, indent=2, sort_keys=True).encode() + b"\n")
     return write_atomic(folder / GRASPS_FILE, data)
 

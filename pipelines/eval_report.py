@@ -17,7 +17,7 @@ from pipelines.dataset import write_atomic
 from sim_eval import tables
 from sim_eval.select.rank import LIMITS
 from zdg_jax.columns import shown
-from zdg_jax.errors import UserError, printable
+from zdg_jax.errors import UserError, printable, storable
 from zdg_jax.markdown import table
 
 SHOWN = 12  # objects on the terminal; files have all
@@ -139,9 +139,10 @@ class EvalReport:
                 self.write(target / f"{NAME}{suffix}")
             return
         if target.suffix == ".json":
-            data = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+            text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+            data = storable(text).encode()
         elif target.suffix == ".md":
-            data = self.markdown().encode()
+            data = storable(self.markdown()).encode()
         else:
             sink = pa.BufferOutputStream()
             pq.write_table(self.arrow(), sink, compression="zstd")

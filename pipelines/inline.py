@@ -21,6 +21,7 @@ from pipelines.runtime import output_folder, start_jax
 from pipelines.stages.messages import PreparedObject
 from pipelines.stages.prepare import loaded
 from zdg_jax import api
+from zdg_jax.errors import storable
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
@@ -103,7 +104,7 @@ class Synthesis:
         for name, picture in self.pictures.items():
             write_picture(views / (name if Path(name).suffix else f"{name}.png"), picture)
         trace = json.dumps(self.trace, indent=2, ensure_ascii=False)
-        write_atomic(out / "trace.json", trace.encode() + b"\n")
+        write_atomic(out / "trace.json", storable(trace).encode() + b"\n")
 
     def draw(self, out: Path) -> None:
         """`grasps.png`, `closing.png`, `scene.glb` and `report.html`."""

@@ -19,7 +19,7 @@ from pipelines.lock import locked
 from pipelines.pictures import judged_grasp
 from pipelines.progress import Steps
 from pipelines.runtime import start_jax
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import file_name
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.judge import Exhibit, Summary, Verdict, judge, summarize
@@ -116,7 +116,7 @@ def _judged(
     write_dataset(folder, _scored(given, chosen, verdicts), info)
     report = report_of(source, reasoner.name, [row["object_id"] for row in rows], verdicts)
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
-    write_atomic(folder / JUDGE_FILE, text.encode() + b"\n")
+    write_atomic(folder / JUDGE_FILE, storable(text).encode() + b"\n")
     return report
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from zdg_jax.errors import UserError, one_of
+from zdg_jax.errors import UserError, one_of, storable
 
 if TYPE_CHECKING:
     from sim_eval.select import SelectBy
@@ -297,6 +297,11 @@ class SynthOptions(ObjectOptions, Settings):
             raise UserError(
                 "an empty task", 'a sentence such as "hammer a nail"', "say what the hand shall do"
             )
+        for what, text in (("task", self.task), ("--name", self.name or "")):
+            if storable(text) != text:
+                raise UserError(
+                    f"{what} {text!r}, whose bytes are no text", "UTF-8", "check the terminal's locale"
+                )
         super().check()
 
 

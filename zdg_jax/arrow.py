@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int, Shaped
 
 from zdg_jax.columns import BUILT_IN_TERMS, COLUMNS, TASK_COLUMNS, Column, stored
+from zdg_jax.errors import storable
 
 _METADATA = b"zdg_jax"
 
@@ -125,7 +126,7 @@ class _Rows:
         """TASK-SEED-START, START "none" for a task that came to no grasp."""
         start = np.nan_to_num(np.asarray(self.given["start"], np.float64), nan=-1).astype(np.int64)
         task, seed = (
-            pa.array([str(t.get(name)) for t in self.tasks]).take(pa.array(self.index))
+            pa.array([storable(str(t.get(name))) for t in self.tasks]).take(pa.array(self.index))
             for name in ("task_id", "seed")
         )
         number = pc.utf8_lpad(pa.array(start).cast(pa.string()), 4, "0")
@@ -141,7 +142,7 @@ def _values(values: Shaped[np.ndarray, "n ..."], column: Column, kind: pa.DataTy
         safe = np.where(missing, 0, values)
         safe = safe.astype(bool) if column.kind == "flag" else safe
         return pa.array(safe, mask=missing).cast(kind)
-    return pa.array(values.tolist(), kind)
+    return pa.array(_plain(values), kind)
 
 
 def _lists(values: Float[np.ndarray, "n *width"], kind: pa.DataType) -> pa.Array:
@@ -174,9 +175,13 @@ def _terms(kind: pa.DataType) -> list[str]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, tuple):
+        return _plain(value.tolist()) if value.dtype.kind in "OU" else value.tolist()
+    if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, str):
+        return storable(value)
     return value
 
 

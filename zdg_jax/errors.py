@@ -23,6 +23,15 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
 
 
+def storable(text: str) -> str:
+    """Text that any file can hold: what UTF-8 has no bytes for, as escapes.
+
+    Args:
+      text: with lone surrogates perhaps: of a name whose bytes are no UTF-8, or of an escape in JSON.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class UserError(ValueError):
     """One clear line for the user: what was got, what was expected, what to do.
 
@@ -70,6 +79,8 @@ def machine_error(error: BaseException, where: str = "") -> MachineError | None:
             return MachineError(f"{where or 'a database'} ({cause})", "a file that can be written", _MEND)
         if isinstance(cause, OSError) and cause.errno in _FULL | _CLOSED | _BROKEN:
             return _told(cause, where)
+        if isinstance(cause, FileNotFoundError) and cause.filename is None and not _here():
+            return MachineError("a current folder that is gone", "a folder that is there", "cd into another")
         cause = cause.__cause__ or cause.__context__
     return None
 
@@ -87,6 +98,13 @@ def name_error(error: BaseException) -> UserError | None:
     if isinstance(error, ValueError) and "embedded null" in str(error):
         return UserError("a NUL in a file's name", "the name of a file or folder", "name another")
     return None
+
+
+def _here() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 _MEND = "mend that and run the same command again"

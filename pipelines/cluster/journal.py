@@ -37,7 +37,7 @@ class Journal:
             if folder.exists(LOG):
                 self.path.write_bytes(folder.read(LOG))
         try:
-            self._file = self.path.open("a", encoding="utf-8")
+            self._file = self.path.open("a", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             got = f"{self.path} ({error.strerror})"
             raise UserError(got, "a log that can be written", "remove it, or choose another --out") from error

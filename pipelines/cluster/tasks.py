@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipelines.cluster.files import Folder
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import parse_json, read_bytes
 
 REQUIRED = ("object", "task")
@@ -172,9 +172,9 @@ def _task(path: str, number: int, row: Mapping[str, Any], default_seed: int) -> 
         return UserError(got, expected, f"mend row {number}")
 
     for column in REQUIRED:
-        if not isinstance(row[column], str) or not row[column].strip():
+        if not _is_text(row[column]) or not row[column].strip():
             raise bad(column, "some text")
-    if row.get("name") is not None and not isinstance(row["name"], str):
+    if row.get("name") is not None and not _is_text(row["name"]):
         raise bad("name", "some text, or nothing")
     scale = _number(row.get("scale"), float)
     if scale is None:
@@ -196,11 +196,16 @@ def _task(path: str, number: int, row: Mapping[str, Any], default_seed: int) -> 
     name = (row.get("name") or "").strip() or None
     spec = TaskSpec("", row["object"].strip(), row["task"].strip(), name, float(scale), up, seed)
     given = row.get("task_id")
-    if given is not None and (not str(given).strip() or "\0" in str(given)):
+    if given is not None and (not str(given).strip() or "\0" in str(given) or not _is_text(str(given))):
         raise bad("task_id", "a name, or nothing")
     return TaskSpec(
         spec.content_sha if given is None else str(given).strip(), *list(asdict(spec).values())[1:]
     )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is text that a file can hold: an escape in JSON may be half a letter."""
+    return isinstance(value, str) and storable(value) == value
 
 
 def _number(value: Any, kind: type) -> Any:

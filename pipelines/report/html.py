@@ -17,6 +17,7 @@ from PIL import Image
 from pipelines.dataset import write_atomic
 from pipelines.report.solid import Solid
 from zdg_jax.columns import shown
+from zdg_jax.errors import storable
 
 _SPELLED = {
     "p_vol_cm3": "penetration volume",
@@ -223,7 +224,7 @@ def build_report(
 
 def write_report(path: Path, page: str) -> None:
     """Write the page as UTF-8."""
-    write_atomic(path, page.encode())
+    write_atomic(path, storable(page).encode())
 
 
 def data_uri(picture: Image.Image) -> str:

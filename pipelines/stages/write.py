@@ -24,7 +24,7 @@ from pipelines.dataset import CARD_FILE, INFO_FILE, card_name, parquet
 from pipelines.options import GenerateOptions
 from pipelines.provenance import table_info, versions
 from pipelines.stages.messages import Finished
-from zdg_jax.errors import UserError, machine_error
+from zdg_jax.errors import UserError, machine_error, storable
 from zdg_jax.grasps import concat
 from zdg_jax.hands.model import HandModel
 
@@ -197,7 +197,7 @@ class Output:
 
         self._write_manifest(total)
         there = self.folder.read(CARD_FILE) if self.folder.exists(CARD_FILE) else None
-        self.folder.write(card_name(there), card(self.folder, self._manifest).encode())
+        self.folder.write(card_name(there), storable(card(self.folder, self._manifest)).encode())
 
     def _check_manifest(self) -> None:
         try:
@@ -262,13 +262,14 @@ class Output:
 def _task_row(each: Finished) -> dict[str, Any]:
     calls = each.grasps.tasks[0]["calls"]
     sent = [call for call in calls if call["attempts"] and call["provider"] not in UNPAID]
-    values = {k: v for k, v in asdict(each.task).items() if k in TASK_SCHEMA.names}
+    given = {k: v for k, v in asdict(each.task).items() if k in TASK_SCHEMA.names}
+    values = {k: storable(v) if isinstance(v, str) else v for k, v in given.items()}
     about = {each.grasps.tasks[0]["object_id"]: dict(each.about)} if each.about else {}
     return {
         **values,
         "content_sha": each.task.content_sha,
         "status": each.status,
-        "status_reason": each.reason,
+        "status_reason": storable(each.reason),
         **{name: each.counts.get(name, 0) for name in COUNTS},
         "rows": len(each.grasps),
         "calls_sent": sum(call["attempts"] for call in sent),
@@ -277,7 +278,7 @@ def _task_row(each: Finished) -> dict[str, Any]:
         "output_tokens": _total(sent, "output_tokens"),
         "pictures": [{"name": name, "sha256": sha} for name, sha in each.pictures.items()],
         "about": json.dumps(about),
-        "trace": json.dumps(each.trace, ensure_ascii=False, default=str),
+        "trace": storable(json.dumps(each.trace, ensure_ascii=False, default=str)),
     }
 
 
@@ -292,4 +293,4 @@ def _total(calls: Sequence[Any], name: str) -> float | int | None:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    return storable(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)).encode() + b"\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import cli, generate
@@ -14,8 +16,10 @@ from pipelines.runtime import program
 from pipelines.stages.messages import fault
 from pipelines.synth import free_of_others, synth
 from tests.pipelines.cluster.things import sticks, table
+from tests.pipelines.test_synth import fakes, stick
 from zdg_jax.errors import UserError
 
+__all__ = ["fakes", "stick"]  # fixtures
 LONG = "x" * 5000
 
 
@@ -37,7 +41,7 @@ OPTIONS = [
     "--select x", "--max-usd nan", "--max-usd -1", "--max-usd inf", "--route x", "--route view=nobody",
     "--ablate x", "--view 99", "--view x", "--optimizer x", "--segmenter x",
     "--scale nan", "--scale 0", "--scale -1", "--scale inf", "--scale 1e300", "--scale 1e-300", "--up q",
-    "--features nowhere",
+    "--features nowhere", "--name b\udcfc",
 ]  # fmt: skip
 
 
@@ -73,6 +77,37 @@ def test_folders_that_are_none(
     assert generate.main(["--tasks", str(tasks), "--out", out, "--num", "4", "--keep", "2"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.isprintable()
+
+
+def test_bytes_that_are_no_text_are_no_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = line_of(cli.Synth, [sticks(tmp_path)[0], "lift \udcff it", "--out", str(tmp_path / "o")], capsys)
+    assert "whose bytes are no text" in line
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_mesh_whose_name_is_no_text_is_a_mesh(stick: Path, tmp_path: Path) -> None:
+    """Its name in Latin-1, as on old disks and in archives: written with escapes, in every file."""
+    mesh = tmp_path / os.fsdecode(b"b\xfcrste.stl")
+    mesh.write_bytes(stick.read_bytes())
+    given = ["synth", str(mesh), "lift it", "--num", "9", "--keep", "2", "--select", "gravity"]
+    assert cli.main([*given, "--out", str(tmp_path / "o")]) in (0, 1, 4)
+    (name,) = set(pq.read_table(tmp_path / "o" / "grasps.parquet")["object_id"].to_pylist())
+    assert name == "b\\udcfcrste"
+    for path in (tmp_path / "o").glob("*.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))
+    assert "b\\udcfcrste" in (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_current_folder_that_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stick = sticks(tmp_path)[0]
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for words in ([stick, "lift it", "--out", "."], [stick, "lift it", "--out", "out"]):
+        assert "gone" in line_of(cli.Synth, words, capsys)
 
 
 def test_here_is_a_folder_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trimesh
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, storable
 from zdg_jax.objects.mesh_file import kind_of, read_mesh_file
 from zdg_jax.objects.zoo import check_zoo_name, zoo_object
 
@@ -39,7 +39,7 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
         made = zoo_object(spec.removeprefix(ZOO_PREFIX))
         return made.mesh, ZOO_PREFIX + made.name, "y"
     path = Path(spec).expanduser()
-    return read_mesh_file(path), path.stem, "y"
+    return read_mesh_file(path), storable(path.stem), "y"
 
 
 def check_source(spec: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -214,6 +216,23 @@ def test_a_shard_is_read_like_any_file_of_grasps(tmp_path: Path) -> None:
     table, info = read_dataset(tmp_path / "grasps" / "part-00000.parquet")
     assert table.num_rows == 2
     assert info["hand"] == "human16"
+
+
+def test_text_that_no_file_can_hold_is_written_with_escapes(uri: str) -> None:
+    """Half a letter in what a server said: it must not end the run, and again at each resume."""
+    half, task = "half a letter \ud83d", finished(TASKS[0])
+    said = {"status_reason": np.array([half] * len(task.grasps), object)}
+    shared = tuple({**row, "reasoner": half} for row in task.grasps.tasks)
+    grasps = replace(task.grasps, tasks=shared, columns={**task.grasps.columns, **said})
+    output = opened(uri)
+    output.write([replace(task, status="x", reason=half, grasps=grasps, trace={"said": half})])
+    output.finish(len(TASKS))
+    (told,) = pq.read_table(pa.BufferReader(output.folder.read("tasks/part-00000.parquet"))).to_pylist()
+    assert told["status_reason"] == "half a letter \\ud83d"
+    assert json.loads(told["trace"]) == {"said": half}
+    rows = pq.read_table(pa.BufferReader(output.folder.read("grasps/part-00000.parquet"))).to_pylist()
+    assert {row[name] for row in rows for name in ("status_reason", "reasoner")} == {"half a letter \\ud83d"}
+    assert set(opened(uri).done) == {"t0"}
 
 
 def test_no_such_address(tmp_path: Path) -> None:

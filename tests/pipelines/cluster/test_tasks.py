@@ -114,6 +114,14 @@ def test_text_stays_text(tmp_path: Path) -> None:
         ("t.csv", b'object,task\n"\x1b[31mred","x"\n'), ("t.csv", b"object,object,task\na,a,x\n"),
         ("t.csv", "object,task\nycb:025_mug,x\n".encode("utf-16")),
         ("t.csv", b"object,task\nycb:025_mug,x,y,z\n"),
+        ("t.csv", b"object,task\nycb:025_mug," + b"x" * 3_000_000),
+        ("t.csv", b"object;task\nycb:025_mug;x\n"),
+        ("t.jsonl", b'{"object": "ycb:025_mug", "task": "half a letter \\ud83d"}'),
+        ("t.jsonl", b'{"object": "ycb:025_mug", "task": "x", "name": "\\udc42"}'),
+        ("t.jsonl", b'{"object": "ycb:025_mug", "task": "x", "task_id": "\\ud800"}'),
+        ("t.jsonl", b'{"object": "\\udcfc.stl", "task": "x"}'),
+        ("t.jsonl", b'{"object": "ycb:025_mug", "task": "x", "scale": NaN}'),
+        ("t.jsonl", b'{"object": "ycb:025_mug", "task": "x", "seed": ' + b"9" * 5000 + b"}"),
     ],
 )  # fmt: skip
 def test_a_hostile_table_is_one_printable_line(name: str, content: bytes, tmp_path: Path) -> None:
@@ -121,6 +129,34 @@ def test_a_hostile_table_is_one_printable_line(name: str, content: bytes, tmp_pa
     with pytest.raises(UserError) as caught:
         read_tasks(str(tmp_path / name))
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1]), pa.array([["ycb:025_mug"]]), pa.array([{"a": "ycb:025_mug"}]), pa.array([b"\xff"]),
+        pa.nulls(1), pa.array([10**18], pa.timestamp("ns")), pa.array([True]), pa.array([1.5]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["object", "task", "name"])
+def test_columns_of_another_kind_are_one_line(name: str, column: pa.Array, tmp_path: Path) -> None:
+    if name == "name" and column.null_count:
+        return  # nothing is no name
+    good = {"object": pa.array(["ycb:025_mug"]), "task": pa.array(["x"])}
+    pq.write_table(pa.table({**good, name: column}), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=rf"row 1: {name} .*some text"):
+        read_tasks(str(tmp_path / "t.parquet"))
+
+
+def test_marks_and_line_ends_of_other_systems(tmp_path: Path) -> None:
+    for name, content in (
+        ("t.csv", b"\xef\xbb\xbfobject,task\r\nycb:025_mug,x\r\n"),
+        ("r.csv", b"object,task\rycb:025_mug,x\r"),
+        ("t.jsonl", b'\xef\xbb\xbf{"object": "ycb:025_mug", "task": "x"}\r\n'),
+    ):
+        (tmp_path / name).write_bytes(content)
+        (task,) = read_tasks(str(tmp_path / name)).tasks
+        assert (task.object, task.task) == ("ycb:025_mug", "x")
 
 
 def test_a_pipe_is_no_table(tmp_path: Path) -> None:

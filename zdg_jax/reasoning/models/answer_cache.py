@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zdg_jax.cache import cache_dir
-from zdg_jax.errors import MachineError
+from zdg_jax.errors import MachineError, storable
 from zdg_jax.reasoning.protocol import Call
 
 FILE, UNJUDGED = "answers.sqlite", "unjudged.sqlite"
@@ -52,7 +52,9 @@ class CacheStats:
 
 def key_of(content: dict[str, Any]) -> str:
     """SHA-256 of everything that an answer depends on, in canonical JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(
+        storable(json.dumps(content, sort_keys=True, ensure_ascii=False)).encode()
+    ).hexdigest()
 
 
 class AnswerCache:
@@ -84,7 +86,7 @@ class AnswerCache:
           keys: the question's own first.
           model: as asked for; the call says which one answered.
         """
-        said, cost = json.dumps(answer, ensure_ascii=False), json.dumps(asdict(call))
+        said, cost = storable(json.dumps(answer, ensure_ascii=False)), json.dumps(asdict(call))
         now = time.time()
         rows = [(key, now, call.provider, model, call.stage, said, cost) for key in keys]
         for key in self._unreadable.intersection(keys):

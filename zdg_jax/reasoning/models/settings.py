@@ -33,20 +33,36 @@ def key_from_environment(provider: str) -> tuple[str, str]:
     Returns:
       (the variable's name, its value).
     Raises:
-      UserError: none is set.
+      UserError: none is set, or with characters that no header can have.
     """
     names = tables().providers[provider].keys
     for name in names:
         value = os.environ.get(name, "").strip()
+        if value and not (value.isascii() and value.isprintable()):  # libraries would quote it
+            got = f"{name} with characters that no key has"
+            raise UserError(got, "one line of ASCII", f"export {name} again")
         if value:
             return name, value
     raise UserError(f"no {names[0]} in the environment", "a key for this provider", f"export {names[0]}=...")
 
 
 def address_from_environment(provider: str, own: str) -> str:
-    """The address that a provider's variable holds, or its own."""
+    """The address that a provider's variable holds, or its own.
+
+    Raises:
+      UserError: what it holds is no address of the web; it is not shown, since it may hold a password.
+    """
     name = tables().providers[provider].address
-    return (os.environ.get(name, "").strip() if name else "") or own
+    found = os.environ.get(name, "").strip() if name else ""
+    try:
+        parts = urlsplit(found)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if found and not (fine and found.isprintable()):
+        expected = "https://HOST, with a port perhaps"
+        raise UserError(f"{name}, which holds no address", expected, f"export {name} again")
+    return found or own
 
 
 def hide(text: str) -> str:
@@ -76,7 +92,10 @@ def redact(text: str) -> str:
 
 def safe_address(url: str) -> str:
     """Scheme, host and port: what may be shown of an address, which can hold a password."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "://?"
     try:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
