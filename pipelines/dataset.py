@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import BaseModel, Field, ValidationError
 
 from zdg_jax.columns import stored
-from zdg_jax.errors import UserError, machine_error, storable
+from zdg_jax.errors import UserError, machine_error, printable
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
 
@@ -45,7 +45,7 @@ def write_dataset(folder: Path, grasps: Grasps, info: Mapping[str, Any]) -> Path
     data = parquet(grasps.to_table())
     there = folder / CARD_FILE
     name = card_name(there.read_bytes() if there.exists() else None)
-    write_atomic(folder / name, storable(_card(grasps)).encode())
+    write_atomic(folder / name, _card(grasps).encode())
     write_atomic(folder / INFO_FILE, json.dumps(info, indent=2, sort_keys=True).encode() + b"\n")
     return write_atomic(folder / GRASPS_FILE, data)
 
@@ -65,7 +65,7 @@ def _card(grasps: Grasps) -> str:
         f"{CARD_MARK}{grasps.hand}\n\n{len(grasps)} rows, one a grasp; failed ones stay, with `status` and "
         "`status_reason`; kept ones have a `rank`, best 0. Metres, radians, +y up, quaternions wxyz; joint "
         "order, units and frames stand in the parquet file's own metadata and in `dataset_info.json`.\n\n"
-        + "".join(f"- {task}\n" for task in tasks)
+        + "".join(f"- {printable(' '.join(task.split()))}\n" for task in tasks)
     )
 
 
@@ -80,9 +80,11 @@ def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
     """`read_dataset` as grasps, with the info.
 
     Raises:
-      UserError: as `read_dataset`, or columns of other kinds.
+      UserError: as `read_dataset`, no row, or columns of other kinds.
     """
     table, info = read_dataset(path)
+    if table.num_rows == 0:
+        raise UserError(f"{path} without a grasp", "at least one row", "synthesize it again")
     try:
         return Grasps.from_table(table, info["hand"], info["joint_names"]), info
     except Exception as error:  # a column of another kind shows wherever it is first used

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from zdg_jax.columns import BUILT_IN_TERMS, COLUMNS, TASK_COLUMNS, Column, stored
 from zdg_jax.errors import storable
 
+MOST_SIZE = 1e4  # metres, radians: what is beyond is no pose of a hand
 _METADATA = b"zdg_jax"
 
 _CALL = pa.struct(
@@ -265,10 +266,10 @@ def _reals(column: pa.Array | pa.ChunkedArray) -> Float[np.ndarray, " rows"]:
 
 
 def _read(made: pa.Table, name: str, column: Column) -> Shaped[np.ndarray, "n ..."]:
-    """Flags and counts without a null as such, else as floats with NaN."""
+    """Flags and counts without a null as such, else as floats with NaN, also for absurd poses and joints."""
     if column.kind in ("text", "texts", "numbers", "calls"):
         return np.array([*made[name].to_pylist(), None], object)[:-1]
     values = array(made, name)
     if values.ndim == 1 and np.isfinite(values).all() and column.kind in ("flag", "count", "int"):
         return values.astype(bool if column.kind == "flag" else np.int64)
-    return values
+    return values if values.ndim == 1 else np.where(np.abs(values) <= MOST_SIZE, values, np.nan)

@@ -21,7 +21,7 @@ from zdg_jax.objects.samples import sample_surface
 from zdg_jax.objects.sources import PREFIXES, load_mesh_source
 from zdg_jax.objects.whole import FAR
 
-SUFFIXES = (".obj", ".stl", ".ply", ".off", ".glb")
+SUFFIXES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf", ".zip")
 # inside an object's own folder: DexGraspNet's meshdata, DexGraspBench's processed objects, ours
 INSIDE = ("coacd/decomposed.obj", "mesh/simplified.obj", "mesh/normalized.obj", "simplified.obj")
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from zdg_jax.arrow import MOST_SIZE
 from zdg_jax.errors import UserError
 
 MOST_NUMBERS = 50_000_000
-MOST_SIZE = 1e4  # metres, radians: what is beyond is no pose of a hand, and becomes NaN, hence `invalid_pose`
 MOST_SCALE = 1e4
 MOST_WORD = 4096
 
@@ -46,7 +46,7 @@ def numbers(*shape: int | None) -> BeforeValidator:
 
 
 def doubles(value: Any) -> np.ndarray:
-    """Numbers of any shape; absurd ones are NaN. Raises ValueError."""
+    """Numbers of any shape; absurd ones are NaN, hence `invalid_pose`. Raises ValueError."""
     if _count(value, 0) > MOST_NUMBERS:
         raise ValueError(f"more than {MOST_NUMBERS} numbers")
     made = np.asarray(value)

@@ -122,3 +122,27 @@ def test_a_readme_of_the_users_stays_and_our_own_is_written_again(tmp_path: Path
     dataset.write_dataset(tmp_path, made([row()]), INFO)
     assert (tmp_path / "README.md").read_text() == "# My project\n"
     assert "data_files" in (tmp_path / "dataset_card.md").read_text()
+
+
+def test_a_file_without_a_row_is_one_line(tmp_path: Path) -> None:
+    path = dataset.write_dataset(tmp_path, made([row()]), INFO)
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(UserError, match="without a grasp"):
+        dataset.load_grasps(tmp_path)
+
+
+def test_names_of_others_cannot_write_the_card(tmp_path: Path) -> None:
+    hostile = row(object_id="b\n---\n\x1b[31m# x", task="lift it\nconfigs:\ud83d")
+    dataset.write_dataset(tmp_path, made([hostile]), INFO)
+    *_, last = (tmp_path / dataset.CARD_FILE).read_text(encoding="utf-8").splitlines()
+    assert last == "- b --- \\x1b[31m# x: lift it configs:\\ud83d"
+
+
+def test_absurd_poses_of_a_file_are_no_numbers(tmp_path: Path) -> None:
+    far = row(hand_pose=np.array([0, 1e30, 0, 1, 0, 0, 0]), joints=np.array([0.5, -1e30, np.inf]))
+    dataset.write_dataset(tmp_path, made([far, row(grasp_id="t-1", joints=np.array([0.1, 0.2, 0.3]))]), INFO)
+    grasps, _ = dataset.load_grasps(tmp_path)
+    assert np.isnan(grasps.hand_pose[0, 1])
+    assert np.isnan(grasps.joints[0]).any()
+    np.testing.assert_allclose(grasps.joints[1], [0.1, 0.2, 0.3])
+    grasps.to_table()
