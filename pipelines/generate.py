@@ -20,7 +20,7 @@ def run(options: GenerateOptions) -> int:
     from zdg_jax.status import STOPPING, Status
 
     result = generate(options)
-    written = f"{result.done} of {result.total} tasks are written in {result.out}"
+    written = printable(f"{result.done} of {result.total} tasks are written in {result.out}")
     if result.why == "interrupt":
         print(f"stopped: {written}; run the same command again to go on", file=sys.stderr)
         return interrupted_status()

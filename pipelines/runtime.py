@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.signals import heeded
-from zdg_jax.errors import UserError, machine_error, name_error
+from zdg_jax.errors import UserError, machine_error, name_error, printable
 
 
 def quiet_xla() -> None:
@@ -46,6 +46,8 @@ def program(
 
     quiet_xla()
     os.environ.setdefault("MUJOCO_GL", "disable")  # nothing of ours draws by it, and its libraries take long
+    if logging.lastResort is not None:  # what writes where nobody has set logging up
+        logging.lastResort.setFormatter(_Shown())
     words = sys.argv[1:] if argv is None else list(argv)
     if name == "zdg" and words[:1] in (["--version"], ["-V"]):
         from zdg_jax import __version__
@@ -64,6 +66,13 @@ def program(
                 raise
             print(f"{said}: stopped", file=sys.stderr)
         return heed.status
+
+
+class _Shown(logging.Formatter):
+    """Records may quote a server or a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), keep="\n")
 
 
 def _done(said: str, work: Callable[[], int]) -> int:

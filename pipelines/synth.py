@@ -15,7 +15,7 @@ from pipelines.lock import locked
 from pipelines.options import SynthOptions
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, printable
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
 
@@ -122,7 +122,7 @@ def free_of_others(options: SynthOptions) -> SynthOptions:
         place = whole.with_name(f"{whole.name or 'out'}-{k}")
     if place == wanted:
         return options
-    print(f"note: {options.out} holds another run; writing into {place}", file=sys.stderr)
+    print(printable(f"note: {options.out} holds another run; writing into {place}"), file=sys.stderr)
     return replace(options, out=str(place))
 
 

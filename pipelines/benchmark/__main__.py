@@ -23,7 +23,7 @@ from pipelines.options import (
     values_of,
 )
 from pipelines.runtime import program
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def run(options: Options) -> int:
         raise UserError("two methods of one name", "a name each", "rename one")
     for method in methods:
         for note in method.notes:
-            print(f"{method.name}: {note}", file=sys.stderr)
+            print(printable(f"{method.name}: {note}"), file=sys.stderr)
     wanted = chosen_instructions(options.set, options.half, options.only, options.limit)
     options.select_by()
     asked = values_of(UnitOptions, options)

@@ -25,7 +25,7 @@ from pipelines.benchmark.unit import (
 from pipelines.pictures import kept_grasps
 from sim_eval.benchmark.instructions import Instruction, SetName, instructions, split
 from zdg_jax import api
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, printable
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
 from zdg_jax.objects.parts.named import with_named_parts
@@ -142,4 +142,5 @@ def _say(left: int, unit: dict[str, Any]) -> None:
     best = unit["grasps"][0] if unit["grasps"] else {}
     shown = {name: best.get(name) for name in ("part_acc", "sc_ratio", "p_dep_cm", "sim_suc")}
     said = ", ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}" for k, v in shown.items())
-    print(f"[{left} left] {unit['row']} {unit['id']}: {unit['status']}, {said}", file=sys.stderr, flush=True)
+    line = f"[{left} left] {unit['row']} {unit['id']}: {unit['status']}, {said}"
+    print(printable(line), file=sys.stderr, flush=True)

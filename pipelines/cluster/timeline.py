@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import read_log
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, printable
 
 STAGES = ("prepare", "reason", "refine", "simulate")
 
@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, UserError):
         log = []
     if not any(record["event"] == "start" for record in log):
-        print(f"zdg: no log of a run in {asked.out}", file=sys.stderr)
+        print(printable(f"zdg: no log of a run in {asked.out}"), file=sys.stderr)
         return 2
-    print(timeline(log, max(1, asked.rows)))
+    print(printable(timeline(log, max(1, asked.rows)), keep="\n"))
     return 0
 
 

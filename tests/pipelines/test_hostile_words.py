@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from pipelines.options import SynthOptions
 from pipelines.runtime import program
 from pipelines.stages.messages import fault
 from pipelines.synth import free_of_others, synth
-from tests.pipelines.cluster.things import sticks, table
+from tests.pipelines.cluster.things import ROOT, sticks, table
 from tests.pipelines.test_synth import fakes, stick
 from zdg_jax.errors import UserError
 
@@ -108,6 +110,28 @@ def test_a_current_folder_that_is_gone(
     (tmp_path / "gone").rmdir()
     for words in ([stick, "lift it", "--out", "."], [stick, "lift it", "--out", "out"]):
         assert "gone" in line_of(cli.Synth, words, capsys)
+
+
+LOGS = """
+import logging, sys
+from dataclasses import dataclass
+from pipelines.runtime import program
+
+@dataclass
+class Options:
+    pass
+
+def work(_):
+    logging.getLogger("zdg_jax.x").warning("%s answered", "a model\\x1b[31m\\ud83d")
+    return 0
+
+sys.exit(program("zdg", Options, [], work))
+"""
+
+
+def test_a_logged_word_of_a_server_is_shown_with_escapes() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGS], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "a model\\x1b[31m\\ud83d answered\n"
 
 
 def test_here_is_a_folder_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,6 +225,23 @@ def test_exports_stay_in_their_folder_and_apart(tmp_path: Path) -> None:
     assert len(read_grasps(str(out))) == 7
 
 
+def test_what_is_no_pose_is_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    BOX.export(tmp_path / "in" / "m.obj")
+    good = np.concatenate([writers.poses(3), np.zeros((3, 22))], axis=1)
+    zero, far = good.copy(), good.copy()
+    zero[:, 3:7] = 0
+    far[:, 0] = 1e30
+    more = {"obj_path": str(tmp_path / "in" / "m.obj"), "obj_scale": 1.0}
+    for k, stages in enumerate((good, zero, far)):
+        writers.dexgraspbench(tmp_path / "in" / f"{k}.npy", stages, np.array([0, 0, 0, 1, 0, 0, 0.0]), **more)
+    for kind in ("dexgraspbench", "glb"):
+        out = tmp_path / kind
+        assert cli.main(["export", str(tmp_path / "in"), "--format", kind, "--out", str(out)]) == 0
+        assert "1 grasps written, 2 left out (invalid_pose: " in capsys.readouterr().out
+    assert len(list((tmp_path / "dexgraspbench").glob("m*/*.npy"))) == 1
+
+
 def test_object_names_never_leave_or_meet(tmp_path: Path) -> None:
     found = read_grasps(str(make("affordpose", tmp_path)))
     names = object_names(found, ["..", ".", "a/b", "a_b", "A_b", "", "CON"])
