@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -10,6 +11,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, FiniteFloat, NonNegativeInt, PositiveInt
 
 from pipelines.cluster.clock import now
 from pipelines.cluster.files import Folder
@@ -37,7 +40,10 @@ class Journal:
             if folder.exists(LOG):
                 self.path.write_bytes(folder.read(LOG))
         try:
+            half = _half_line(self.path)
             self._file = self.path.open("a", encoding="utf-8", errors="backslashreplace")
+            if half:  # of a run that was killed: the next record is no part of it
+                self._file.write("\n")
         except OSError as error:
             got = f"{self.path} ({error.strerror})"
             raise UserError(got, "a log that can be written", "remove it, or choose another --out") from error
@@ -69,16 +75,57 @@ class Journal:
             self.path.unlink(missing_ok=True)
 
 
+def _half_line(path: Path) -> bool:
+    """Whether a log ends in the middle of a line. Raises OSError: a folder or a pipe."""
+    if not path.exists():
+        return False
+    if not path.is_file():
+        raise FileExistsError(errno.EEXIST, "no regular file")
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return file.read(1) not in (b"", b"\n")
+
+
 def read_log(folder: Folder) -> list[dict[str, Any]]:
-    """All records; the half line that a kill may leave at the end is dropped.
+    """All records; the half line that a kill may leave, and whatever else is none, is dropped.
 
     Raises:
       FileNotFoundError: no log.
     """
     records = []
     for line in folder.read(LOG).decode("utf-8", "replace").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
+        with contextlib.suppress(ValueError, RecursionError):  # pydantic's is a ValueError too
+            record = json.loads(line)
+            _KINDS.get(_Record.model_validate(record).event, _Record).model_validate(record)
+            records.append(record)
     return records
+
+
+class _Record(BaseModel):
+    """What readers rely on; more may stand in it."""
+
+    at: FiniteFloat
+    event: str
+
+
+class _Start(_Record):
+    steps: PositiveInt | None = None
+    num: PositiveInt | None = None
+    resources: dict[str, FiniteFloat] = {}
+
+
+class _Span(_Record):
+    stage: str
+    tasks: list[str]
+    begin: FiniteFloat
+    end: FiniteFloat
+    pid: int = 0
+    process_s: FiniteFloat = 0.0
+
+
+class _Tick(_Record):
+    calls_in_flight: NonNegativeInt = 0
+
+
+_KINDS: dict[str, type[_Record]] = {"start": _Start, "span": _Span, "tick": _Tick}

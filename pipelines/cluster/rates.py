@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.cluster.files import Folder
+from pipelines.cluster.files import Folder, shards
 from pipelines.cluster.journal import read_log
 from pipelines.stages.write import TASKS
 from zdg_jax.errors import UserError
@@ -64,7 +65,7 @@ def measured(uri: str) -> Rates:
     folder = Folder(uri, make=False)
     try:
         log = read_log(folder)
-        names = folder.names(TASKS)
+        names = shards(folder, TASKS)
     except OSError:
         log, names = [], []
     if not log or not names:
@@ -72,8 +73,14 @@ def measured(uri: str) -> Rates:
     columns = ["refined", "simulated", "calls_sent", "input_tokens", "output_tokens", "kept", "failed"]
     rows: list[dict[str, Any]] = []
     for name in names:
-        with folder.open(f"{TASKS}/{name}") as file:
-            rows += pq.read_table(file, columns=columns).to_pylist()
+        try:
+            with folder.open(f"{TASKS}/{name}") as file:
+                rows += pq.read_table(file, columns=columns).to_pylist()
+        except (pa.ArrowException, ValueError, KeyError) as error:
+            got = f"{uri}/{TASKS}/{name}, unreadable ({' '.join(str(error).split())[:120]})"
+            raise UserError(
+                got, "a shard that the run wrote", "go on with the run: it makes it again"
+            ) from None
     found = {**_tokens(rows), **_seconds(log, rows), **_sizes(folder, rows)}
     known = {field.name for field in fields(Rates)}
     return replace(DEFAULTS, source=uri, **{k: v for k, v in found.items() if k in known})
@@ -94,7 +101,7 @@ def _tokens(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def _seconds(log: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, float]:
     """From processor time, start-up and compilation left out; refinement on GPUs from its spans."""
-    start = next(record for record in log if record["event"] == "start")
+    start = next((record for record in log if record["event"] == "start"), {})
     spans: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in log:
         if record["event"] == "span" and "fault" not in record and "process_s" in record:
@@ -110,12 +117,15 @@ def _seconds(log: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str,
         closed = start.get("select") == "hold"
         found["close_s" if closed else "simulate_s"] = seconds / tasks / simulated
     tasks, seconds = _work(spans["refine"])
-    share = start.get("steps", PAPER_STEPS) / PAPER_STEPS
-    if tasks and not start["resources"].get("GPU"):
-        found["cpu_grasps"] = tasks * start["num"] / seconds * share
-    elif tasks:
+    share = (start.get("steps") or PAPER_STEPS) / PAPER_STEPS
+    grasps = tasks * (start.get("num") or 0)
+    if grasps and not start.get("resources", {}).get("GPU"):
+        found["cpu_grasps"] = grasps / seconds * share
+    elif grasps:
         warm = [span for pid in {s["pid"] for s in spans["refine"]} for span in _of(spans["refine"], pid)[1:]]
-        found["gpu_grasps"] = tasks * start["num"] / sum(s["end"] - s["begin"] for s in warm) * share
+        lasted = sum(s["end"] - s["begin"] for s in warm)
+        if lasted > 0:
+            found["gpu_grasps"] = grasps / lasted * share
     return found
 
 

@@ -56,6 +56,18 @@ def test_rates_of_a_run(tmp_path: Path) -> None:
     assert rates.mesh_bytes == DEFAULTS.mesh_bytes
 
 
+def test_rates_of_a_damaged_run(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    (tmp_path / "tasks" / "notes.parquet").write_bytes(b"theirs")
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(log.read_text().splitlines()[1:]))  # without its start
+    assert measured(run).reason_s == 10.0
+    assert measured(run).cpu_grasps == DEFAULTS.cpu_grasps
+    (tmp_path / "tasks" / "part-00000.parquet").write_bytes(b"PAR1PAR1")
+    with pytest.raises(UserError, match=r"part-00000\.parquet, unreadable"):
+        measured(run)
+
+
 def test_a_plan_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rates = run_of(tmp_path / "run") if (tmp_path / "run").mkdir() is None else ""
     args = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal, read_log
 from pipelines.cluster.show import Meter, Show
 from tests.pipelines.cluster.made import finished, spec
+from zdg_jax.errors import UserError
 
 
 def half_done() -> Meter:
@@ -86,6 +89,42 @@ def test_the_log_goes_on_where_it_was(uri: str, tmp_path: Path) -> None:
     assert [r["tasks"] for r in records] == [["t0"], ["t1"]]
     assert records[0]["event"] == "span"
     assert records[0]["process_s"] == 3.5
+
+
+HALF, NONE = (
+    b'{"at": 3, "ev',
+    b'\xff\xfe\n[1]\n3\n{"event": "span"}\n{"at": 1, "event": "span", "stage": 3}\n',
+)
+DEEP, ODD = (
+    b"[" * 100_000 + b"\n",
+    b'{"at": NaN, "event": "start"}\n{"at": 2, "event": "start", "num": "x"}\n',
+)
+
+
+def test_a_damaged_log_is_read_as_far_as_it_is_one(tmp_path: Path) -> None:
+    for damage in (HALF, NONE + DEEP + ODD):
+        journal = Journal(Folder(str(tmp_path)))
+        journal.write("start", num=4)
+        journal.close()
+        with (tmp_path / "log.jsonl").open("ab") as file:
+            file.write(damage)
+    journal = Journal(Folder(str(tmp_path)))
+    journal.span("reason", ["t"], 1.0, 2.0, 77)
+    journal.close()
+    records = read_log(Folder(str(tmp_path)))
+    assert [record["event"] for record in records] == [
+        "start",
+        "start",
+        "span",
+    ]  # none is lost to a half line
+    assert timeline.main([str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_log(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "log.jsonl")
+    with pytest.raises(UserError, match=r"log\.jsonl"):
+        Journal(Folder(str(tmp_path)))
 
 
 def test_the_timeline_of_the_last_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
