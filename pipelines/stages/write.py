@@ -183,9 +183,14 @@ class Output:
             return None  # pyarrow says so of a page that can't be decoded
 
     def _set_aside(self, name: str) -> None:
-        for below in (TASKS, GRASPS):
+        # In this order: a kill in between leaves a shard of tasks without its twin, which is put aside again.
+        for below in (GRASPS, TASKS):
             if self.folder.exists(f"{below}/{name}"):
-                self.folder.move(f"{below}/{name}", f"{DAMAGED}/{below}-{name}")
+                to, number = f"{DAMAGED}/{below}-{name}", 1
+                while self.folder.exists(to):  # of an earlier time
+                    number += 1
+                    to = f"{DAMAGED}/{below}-{name.removesuffix('.parquet')}-{number}.parquet"
+                self.folder.move(f"{below}/{name}", to)
         self.notes.append(
             f"note: {TASKS}/{name} and {GRASPS}/{name} don't belong together or can't be read; they lie in "
             f"{DAMAGED}/ now, and their tasks are done again"

@@ -103,6 +103,39 @@ def test_a_pair_with_a_damaged_half_is_put_aside_and_done_again(part: str, damag
     assert set(opened(uri).done) == {"t0", "t1", "t2"}
 
 
+def test_a_resume_that_is_killed_puts_everything_aside_the_next_time(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the last pair's, whose half looks like one that was never ended; and nothing there is replaced."""
+    moved: list[bytes] = []
+    calls: list[str] = []
+    real = Folder.move
+
+    def killed(self: Folder, name: str, to: str) -> None:
+        calls.append(name)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(self, name, to)
+
+    for time in (1, 2):
+        output = opened(uri)
+        assert output.write([finished(TASKS[0], time)]) == "part-00000.parquet"
+        folder = output.folder
+        moved.append(folder.read("grasps/part-00000.parquet"))
+        folder.write("tasks/part-00000.parquet", b"damaged")
+        calls.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "move", killed)
+            with pytest.raises(KeyboardInterrupt):
+                opened(uri)
+        assert not opened(uri).done
+        kept = [folder.read(f"damaged/{name}") for name in folder.names("damaged")]
+        assert all(data in kept for data in moved)
+        assert kept.count(b"damaged") == time
+        assert not folder.names("tasks")
+        assert not folder.names("grasps")
+
+
 def test_a_folder_of_an_older_version_goes_on(uri: str) -> None:
     first = opened(uri)
     first.write([finished(TASKS[0]), finished(TASKS[1])])
