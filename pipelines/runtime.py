@@ -7,6 +7,8 @@ import hashlib
 import logging
 import os
 import platform
+import select
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -40,7 +42,8 @@ def program(
       argv: words; the process's by default.
       work: given the options; their own `run` by default.
       description: of the help; the dataclass's docstring by default.
-    Returns: what `work` returns; 2 after such an error, 130 after Ctrl-C, 143 after SIGTERM.
+    Returns: what `work` returns; 2 after such an error, 130 after Ctrl-C, 143 after SIGTERM, 141 when nobody
+      reads what it prints.
     """
     import tyro
 
@@ -77,16 +80,32 @@ class _Shown(logging.Formatter):
 
 def _done(said: str, work: Callable[[], int]) -> int:
     try:
-        return work()
+        try:
+            return work()
+        finally:  # what can't be written shows here, not when the interpreter ends
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except UserError as error:
         print(f"{said}: {error}", file=sys.stderr)
         return 2
     except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 128 + signal.SIGPIPE
         known = machine_error(error) or name_error(error)
         if known is None:
             raise
         print(f"{said}: {known}", file=sys.stderr)
         return 2
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of stdout has left, as `head` does; what is still to be written is dropped then."""
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    if not any(event & select.POLLERR for _, event in watched.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def cpu_signature() -> str:

@@ -19,6 +19,7 @@ from pipelines.stages.messages import fault
 from pipelines.synth import free_of_others, synth
 from tests.pipelines.cluster.things import ROOT, sticks, table
 from tests.pipelines.test_synth import fakes, stick
+from tests.waiting import PATIENCE_S
 from zdg_jax.errors import UserError
 
 __all__ = ["fakes", "stick"]  # fixtures
@@ -132,6 +133,35 @@ sys.exit(program("zdg", Options, [], work))
 def test_a_logged_word_of_a_server_is_shown_with_escapes() -> None:
     done = subprocess.run([sys.executable, "-c", LOGS], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == "a model\\x1b[31m\\ud83d answered\n"
+
+
+PRINTS = """
+import sys
+from dataclasses import dataclass
+from pipelines.runtime import program
+
+@dataclass
+class Options:
+    lines: int = 1
+
+sys.exit(program("zdg", Options, work=lambda asked: print("line\\n" * asked.lines) or 0))
+"""
+
+
+@pytest.mark.parametrize("words", [["--lines", "1"], ["--lines", "100000"], ["--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_is_no_fault(
+    words: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `zdg list | head -1`."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    command = [sys.executable, "-c", PRINTS, *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.communicate(timeout=PATIENCE_S)[1] == b""
+    assert process.returncode == 141
 
 
 def test_here_is_a_folder_like_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
