@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
@@ -20,6 +21,7 @@ from zdg_jax.columns import stored
 from zdg_jax.errors import UserError, machine_error, printable
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
+from zdg_jax.status import Status
 
 if TYPE_CHECKING:
     from zdg_jax.hands.model import HandModel
@@ -77,7 +79,7 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
-    """`read_dataset` as grasps, with the info.
+    """`read_dataset` as grasps, with the info; what is no pose of a hand is not "ok", whatever the file says.
 
     Raises:
       UserError: as `read_dataset`, no row, or columns of other kinds.
@@ -86,12 +88,23 @@ def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
     if table.num_rows == 0:
         raise UserError(f"{path} without a grasp", "at least one row", "synthesize it again")
     try:
-        return Grasps.from_table(table, info["hand"], info["joint_names"]), info
+        return _posed(Grasps.from_table(table, info["hand"], info["joint_names"])), info
     except Exception as error:  # a column of another kind shows wherever it is first used
         if isinstance(error, UserError):
             raise
         said = f"{type(error).__name__} {' '.join(str(error).split())[:160]}"
         raise UserError(f"{path} ({said})", "the columns of grasps.parquet", "synthesize it again") from error
+
+
+def _posed(grasps: Grasps) -> Grasps:
+    turns = np.linalg.norm(np.nan_to_num(grasps.hand_pose[:, 3:]), axis=1) > 1e-6
+    fine = turns & np.isfinite(grasps.hand_pose).all(axis=1) & np.isfinite(grasps.joints).all(axis=1)
+    wrong = grasps.ok & ~fine
+    if not wrong.any():
+        return grasps
+    reason = np.where(wrong, Status.INVALID_POSE.sentence, grasps.status_reason)
+    status = np.where(wrong, Status.INVALID_POSE.value, grasps.status_name)
+    return grasps.with_columns({"status": status, "status_reason": reason})
 
 
 def joint_order(names: Sequence[str], hand: HandModel) -> list[int]:

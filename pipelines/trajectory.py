@@ -62,7 +62,7 @@ def base_path(
 
 
 def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
-    """Trajectories of every grasp with status "ok".
+    """Trajectories of every grasp with status "ok" whose closing was planned.
 
     Args:
       path: `grasps.parquet` or its folder.
@@ -79,7 +79,8 @@ def trajectories(path: str, steps: int = 10) -> dict[str, Any]:
     grasps, info = load_grasps(Path(path).expanduser())
     hand = load_hand(info["hand"])
     order = joint_order(info["joint_names"], hand)
-    grasps = grasps.take(grasps.ok)
+    planned = np.isfinite(grasps.pregrasp).all(axis=1) & np.isfinite(grasps.squeeze).all(axis=1)
+    grasps = grasps.take(grasps.ok & planned)
     poses = [joints[:, order] for joints in (grasps.pregrasp, grasps.joints, grasps.squeeze)]
     known = np.isfinite(grasps.pregrasp_pose).all(axis=1, keepdims=True)
     before = np.where(known, grasps.pregrasp_pose, grasps.hand_pose)
@@ -118,5 +119,5 @@ def write_trajectories(path: str, out: str, *, steps: int = 10) -> int:
         write_atomic(file, sink.getvalue())
     else:
         plain = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
-        write_atomic(file, json.dumps(plain).encode() + b"\n")
+        write_atomic(file, json.dumps(plain, allow_nan=False).encode() + b"\n")
     return len(found["grasp_id"])

@@ -146,3 +146,14 @@ def test_absurd_poses_of_a_file_are_no_numbers(tmp_path: Path) -> None:
     assert np.isnan(grasps.joints[0]).any()
     np.testing.assert_allclose(grasps.joints[1], [0.1, 0.2, 0.3])
     grasps.to_table()
+
+
+def test_what_is_no_pose_is_not_ok_whatever_the_file_says(tmp_path: Path) -> None:
+    pose, joints, odd = np.array([0, 0, 0, 1.0, 0, 0, 0]), np.array([0.1, 0.2, 0.3]), np.full(3, np.nan)
+    given = [(pose, joints), (0 * pose, joints), (np.nan * pose, joints), (1e9 * pose, joints), (pose, odd)]
+    rows = [row(grasp_id=f"t-{k}", hand_pose=p, joints=j) for k, (p, j) in enumerate(given)]
+    dataset.write_dataset(tmp_path, made([*rows, row("empty_region", grasp_id="t-9")]), INFO)
+    grasps, _ = dataset.load_grasps(tmp_path)
+    assert grasps.status_name.tolist() == ["ok", *["invalid_pose"] * 4, "empty_region"]
+    assert all(grasps.status_reason[1:5])
+    assert grasps.status_reason[5] == "why"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mujoco
@@ -15,6 +16,7 @@ from pipelines.trajectory import base_path, joint_path, write_trajectories
 from tests.pipelines.rows_as_grasps import grasps_of
 from tests.pipelines.test_dataset import row
 from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
@@ -115,3 +117,15 @@ def test_what_is_refused(grasps: Path, tmp_path: Path, out: str, steps: int, sai
     with pytest.raises(UserError, match=said):
         write_trajectories(str(grasps), str(tmp_path / out), steps=steps)
     assert not (tmp_path / out).exists()
+
+
+def test_what_is_no_number_moves_no_robot(grasps: Path, tmp_path: Path) -> None:
+    """A file that was changed: neither a pose of zeros nor joints that are no numbers become a trajectory."""
+    found = Grasps.load(grasps)
+    for field, at in (("joints", np.nan), ("hand_pose", 0.0), ("squeeze", np.nan)):
+        values = np.array(getattr(found, field))
+        values[0] = at
+        info = json.loads((grasps.parent / "dataset_info.json").read_text())
+        path = write_dataset(tmp_path, replace(found, **{field: values}), info)
+        assert write_trajectories(str(path), str(tmp_path / "t.json"), steps=3) == 1
+        assert "NaN" not in (tmp_path / "t.json").read_text()
