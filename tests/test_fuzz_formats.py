@@ -173,6 +173,20 @@ def test_features_of_a_mesh(box: ObjectModel, folder: Path, data: bytes) -> None
     value_or_line(lambda: read_features(path, box))
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.full((12, 2), 1e300), np.full((12, 2), np.nan), np.ones((12, 0)), np.ones((12, 2), complex),
+        np.full((12, 2), "x"), np.array([{}] * 12, object), np.ones(12), np.float64(3),
+        np.ones((12, 2), "m8[s]"),
+    ],
+)  # fmt: skip
+def test_features_that_are_no_numbers(rows: np.ndarray, box: ObjectModel, folder: Path) -> None:
+    np.save(folder / "odd.npy", rows, allow_pickle=True)
+    with pytest.raises(UserError, match="features"):
+        read_features(folder / "odd.npy", box)
+
+
 def test_features_in_an_archive_are_none(box: ObjectModel, folder: Path) -> None:
     np.savez(folder / "several.npz", np.ones((12, 2)))
     (folder / "several.npz").rename(folder / "several.npy")

@@ -146,7 +146,7 @@ def _check_zip(data: bytes, name: str) -> None:
     if size > MAX_UNPACKED or len(members) > MAX_MEMBERS:
         raise UserError(
             f"{name} with {len(members)} files of {size / MIB:.0f} MiB",
-            f"at most {MAX_UNPACKED / MIB:.0f} MiB",
+            f"at most {MAX_MEMBERS} of {MAX_UNPACKED / MIB:.0f} MiB",
             "unpack it and name the mesh",
         )  # fmt: skip
 

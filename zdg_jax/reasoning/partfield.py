@@ -15,6 +15,7 @@ from zdg_jax.objects.sources import ZOO_PREFIX
 
 GEOMETRIC = "geometric"
 _MAX_FILE = 16384 * MIB
+_LARGEST = 1e6  # of features; their squares must have a sum
 _DO = "run PartField on the mesh as zdg_jax loads it (docs/local-models.md)"
 
 
@@ -79,14 +80,15 @@ def read_features(path: Path, obj: ObjectModel) -> Float[np.ndarray, "samples fe
     mesh = obj.mesh
     if rows.ndim == 3 and rows.shape[0] == 1:
         rows = rows[0]
-    if rows.ndim != 2 or len(rows) not in (len(mesh.faces), len(mesh.vertices)):
+    if rows.ndim != 2 or rows.shape[1] == 0 or len(rows) not in (len(mesh.faces), len(mesh.vertices)):
         raise UserError(
             f"features {path} of shape {rows.shape}",
             f"{len(mesh.faces)} rows (faces) or {len(mesh.vertices)} rows (vertices)",
             _DO,
         )
-    if not np.issubdtype(rows.dtype, np.floating) or not np.isfinite(rows).all():
-        raise UserError(f"features {path} with {rows.dtype} that are no numbers", "finite floats", _DO)
+    if not np.issubdtype(rows.dtype, np.floating) or not (np.abs(rows) <= _LARGEST).all():
+        got = f"features {path} with {rows.dtype} that are no numbers"
+        raise UserError(got, f"finite floats up to {_LARGEST:g}", _DO)
     rows = rows.astype(np.float64)
     faces = obj.samples.faces
     if len(rows) == len(mesh.faces):
