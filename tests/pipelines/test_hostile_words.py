@@ -148,8 +148,9 @@ sys.exit(program("zdg", Options, work=lambda asked: print("line\\n" * asked.line
 """
 
 
-@pytest.mark.parametrize("words", [["--lines", "1"], ["--lines", "100000"], ["--help"]])
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "unbuffered"), [(["--lines", "1"], "1"), (["--lines", "100000"], ""), (["--help"], "")]
+)
 def test_a_reader_that_leaves_is_no_fault(
     words: list[str], unbuffered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
