@@ -88,6 +88,7 @@ def test_bytes_that_are_no_text_are_no_task(tmp_path: Path, capsys: pytest.Captu
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fakes")
 def test_a_mesh_whose_name_is_no_text_is_a_mesh(stick: Path, tmp_path: Path) -> None:
     """Its name in Latin-1, as on old disks and in archives: written with escapes, in every file."""
