@@ -56,7 +56,9 @@ def program(
     prog = name if name == "zdg" else f"python -m {name}"
     with heeded(said) as heed:
         try:
-            return _done(said, lambda: work(tyro.cli(command, prog=prog, description=description, args=argv)))
+            return told_plainly(
+                said, lambda: work(tyro.cli(command, prog=prog, description=description, args=argv))
+            )
         except KeyboardInterrupt:
             print(f"{said}: stopped", file=sys.stderr)
         except SystemExit:  # Ray's own answer to SIGTERM, where it comes before ours
@@ -66,7 +68,8 @@ def program(
         return heed.status
 
 
-def _done(said: str, work: Callable[[], int]) -> int:
+def told_plainly(said: str, work: Callable[[], int]) -> int:
+    """Do it; what a person can mend is one line on stderr, and 2 is returned."""
     try:
         return work()
     except UserError as error:
