@@ -97,7 +97,7 @@ class SignedDistanceField:
         return np.stack([self.origin, self.origin + self.spacing * np.array(self.shape)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ObjectModel:
     """A checked object: metres, +y up, outward normals."""
 
