@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from tyro.conf import FlagCreatePairsOff, arg, subcommand
 
+from pipelines.bench_end_to_end import BenchEndToEnd
 from pipelines.options import Hand, Json, check_ranges, values_of
 from zdg_jax.errors import UserError
 
@@ -168,6 +169,7 @@ BenchCommand = (
     | Annotated[BenchFields, subcommand("fields", prefix_name=False)]
     | Annotated[BenchSim, subcommand("sim", prefix_name=False)]
     | Annotated[BenchRetarget, subcommand("retarget", prefix_name=False)]
+    | Annotated[BenchEndToEnd, subcommand("end-to-end", prefix_name=False)]
 )
 
 

@@ -61,7 +61,9 @@ def program(
     prog = name if name == "zdg" else f"python -m {name}"
     with heeded(said) as heed:
         try:
-            return _done(said, lambda: work(tyro.cli(command, prog=prog, description=description, args=argv)))
+            return told_plainly(
+                said, lambda: work(tyro.cli(command, prog=prog, description=description, args=argv))
+            )
         except KeyboardInterrupt:
             print(f"{said}: stopped", file=sys.stderr)
         except SystemExit:  # Ray's own answer to SIGTERM, where it comes before ours
@@ -78,7 +80,8 @@ class _Shown(logging.Formatter):
         return printable(super().format(record), keep="\n")
 
 
-def _done(said: str, work: Callable[[], int]) -> int:
+def told_plainly(said: str, work: Callable[[], int]) -> int:
+    """Do it; what a person can mend is one line on stderr, and 2 is returned."""
     try:
         try:
             return work()

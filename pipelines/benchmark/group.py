@@ -31,7 +31,7 @@ from zdg_jax.reasoning.protocol import Reasoner, looks
 from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
 from zdg_jax.refine import Task
-from zdg_jax.refine.problem import random_around
+from zdg_jax.refine.starts import random_around
 from zdg_jax.render.cameras import Frame, best_view, visible_pixels
 
 # What every worker of a benchmark is and needs.

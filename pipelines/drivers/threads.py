@@ -5,17 +5,27 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-def overlapped(items: Sequence[Any], stages: Sequence[Callable[[Any], Any]], ahead: int = 2) -> None:
+def overlapped(
+    items: Sequence[Any], stages: Sequence[Callable[[Any], Any]], ahead: int = 2, at_once: int = 1
+) -> None:
     """Every item through every stage, in order; a failure anywhere ends all and is raised here.
 
     Args:
       items: given to the first stage.
       stages: each is given what the one before it returns.
       ahead: items that a stage may be ahead of the next.
+      at_once: items that are in the first stage at a time; they leave it in order all the same.
     """
+    first, *others = stages
+    with ThreadPoolExecutor(at_once) as pool:
+        _in_turn(items, [lambda item: pool.submit(first, item), Future.result, *others], ahead)
+
+
+def _in_turn(items: Sequence[Any], stages: Sequence[Callable[[Any], Any]], ahead: int) -> None:
     end = object()
     queues: list[queue.Queue[Any]] = [queue.Queue(ahead) for _ in stages]
     failed: list[BaseException] = []

@@ -1,15 +1,22 @@
-"""MJX: grasps of any objects in one vmap and one compilation, in chunks of one shape, over all devices."""
+"""MJX: grasps of any objects in one vmap, in chunks of one shape that go to the devices in turn.
+
+Every device runs a program of its own: rows have nothing to say to each other, and XLA crashes when it
+compiles these steps for several GPUs at once (segmentation fault in `backend_compile_and_load`, two H200,
+jax 0.11.2).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import cycle
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from sim_eval.backends.jobs import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Drop, Hold, Rollout, blanked, empty
@@ -58,15 +65,20 @@ def drop(
     """
     out = empty(len(job.index), job.steps + 1)
     devices = tuple(devices or jax.local_devices())
-    sizes = tuple(len(devices) * r for r in rows_a_chunk or chunk_rows(devices[0]))
+    sizes = rows_a_chunk or chunk_rows(devices[0])
     spheres = np.asarray(job.p_obj_spheres, np.float32)
     fine = np.asarray(np.isfinite(spheres).all(axis=(1, 2)))
-    run = _drop(tuple(float(r) for r in job.sphere_radius), job.params, job.mass, job.steps, devices)
+    radius = tuple(float(r) for r in job.sphere_radius)
+    run = _drop(radius, job.params, job.mass, job.steps, devices[0].platform)
     failure = np.array(["" if ok else "a hand sphere is not at a finite place" for ok in fine], dtype=object)
-    for rows, bodies, index, real in _chunks(job.objects, job.index, np.flatnonzero(fine), sizes):
-        seen = run(bodies, index, spheres[rows])
-        for target, got in zip((out.p_world_com, out.q_world_obj, out.contact, out.depth), seen, strict=True):
-            target[rows[:real]] = np.asarray(got)[:real]
+
+    def work(chunk: _Chunk, device: Device) -> Seen:
+        return run(*chunk.given(device), jax.device_put(spheres[chunk.rows], device))
+
+    targets = out.p_world_com, out.q_world_obj, out.contact, out.depth
+    for chunk, seen in _dealt(work, job, np.flatnonzero(fine), sizes, devices):
+        for target, got in zip(targets, seen, strict=True):
+            target[chunk.rows[: chunk.real]] = got[: chunk.real]
     failure[fine] = faults(out, MAX_TRAVEL)[fine]
     return blanked(out, failure)
 
@@ -85,7 +97,7 @@ def hold(
       A rollout for each force; rows that an earlier force made fail are left out, with a reason.
     """
     devices = tuple(devices or jax.local_devices())
-    sizes = tuple(len(devices) * r for r in rows_a_chunk or chunk_rows(devices[0]))
+    sizes = rows_a_chunk or chunk_rows(devices[0])
     physics = hand_physics(job.hand, job.params, job.mass)
     assert physics.scene is not None
     n, scene, model = len(job.index), physics.scene, physics.scene.model
@@ -93,7 +105,7 @@ def hold(
     targets = np.asarray(job.waypoints, np.float32)
     fine = np.asarray(np.isfinite(pose).all(axis=(1, 2)) & np.isfinite(targets).all(axis=(1, 2)))
     failure = np.array(["" if ok else "hand pose or joints are not finite" for ok in fine], dtype=object)
-    advance = _advance(job.hand, job.params, job.mass, devices)
+    advance = _advance(job.hand, job.params, job.mass, devices[0].platform)
     ctrl = scene.targets(job.waypoints).astype(np.float32)
     qpos = scene.qpos(job.hand, np.nan_to_num(targets[:, 0].astype(np.float64))).astype(np.float32)
     start = stack_bodies(job.objects, len(job.objects))
@@ -108,22 +120,17 @@ def hold(
             np.full(n, np.nan, np.float32),
         )  # fmt: skip
         push = np.asarray(force, np.float32)
-        for rows, bodies, index, real in _chunks(job.objects, job.index, alive, sizes):
+
+        def work(chunk: _Chunk, device: Device) -> tuple[State, Seen]:
+            rows = chunk.rows
             part = State(*(x[rows] for x in state))
-            got = advance(
-                bodies,
-                index,
-                pose[rows, a],
-                pose[rows, b],
-                part,
-                ctrl[rows, a],
-                ctrl[rows, b],
-                push,
-                np.int32(stairs),
-                np.int32(each),
-            )
+            by_row = pose[rows, a], pose[rows, b], part, ctrl[rows, a], ctrl[rows, b]
+            given = *by_row, push, np.int32(stairs), np.int32(each)
+            return advance(*chunk.given(device), *jax.device_put(given, device))
+
+        for chunk, got in _dealt(work, job, alive, sizes, devices):
             for target, x in zip((*end, *seen), (*got[0], *got[1]), strict=True):
-                target[rows[:real]] = np.asarray(x)[:real]
+                target[chunk.rows[: chunk.real]] = x[: chunk.real]
         return end, seen
 
     alive = np.flatnonzero(fine)
@@ -160,16 +167,15 @@ def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
     fine = np.isfinite(out.p_world_com).all(axis=2) & np.isfinite(out.q_world_obj).all(axis=2)
     lost = np.logical_not(fine)
     reason = np.full(len(far), "", dtype=object)
-    for row in range(len(far)):
-        bad = np.asarray(lost[row] | far[row])
-        if bad.any():
-            at = int(bad.argmax())
-            by = at if state is None else state
-            reason[row] = (
-                f"the simulation became unstable by state {by}"
-                if lost[row, at]
-                else f"the object burst away: over {most} m by state {by}"
-            )
+    bad = lost | far
+    for row in np.flatnonzero(bad.any(axis=1)):
+        at = int(bad[row].argmax())
+        by = at if state is None else state
+        reason[row] = (
+            f"the simulation became unstable by state {by}"
+            if lost[row, at]
+            else f"the object burst away: over {most} m by state {by}"
+        )
     return reason
 
 
@@ -178,14 +184,51 @@ def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:
         target[rows, at] = got[rows]
 
 
-def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[int, ...]):
-    """(rows, bodies, index into them, how many rows are real); chunks are padded by their first row."""
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Rows that a device simulates at a time.
+
+    Attributes:
+      rows: of the job; those after the first `real` fill the shape.
+      objects: of these rows, at most `OBJECTS`.
+      index: which of them each row has.
+    """
+
+    rows: Int[np.ndarray, " rows"]
+    real: int
+    objects: tuple
+    index: Int[np.ndarray, " rows"]
+
+    def given(self, device: Device) -> tuple[Bodies, Array]:
+        """What every call begins with, on that device."""
+        return _bodies(self.objects, device), jax.device_put(self.index, device)
+
+
+def _dealt(
+    work: Callable[[_Chunk, Device], Any],
+    job: Drop | Hold,
+    rows: np.ndarray,
+    sizes: tuple[int, ...],
+    devices: tuple[Device, ...],
+) -> Iterator[tuple[_Chunk, Any]]:
+    """Every chunk with what its device made of it; each device has a thread that waits for it."""
+    chunks = list(_chunks(job.objects, job.index, rows, sizes, len(devices)))
+    with ThreadPoolExecutor(len(devices)) as pool:
+        yield from zip(
+            chunks, pool.map(lambda *x: jax.device_get(work(*x)), chunks, cycle(devices)), strict=True
+        )
+
+
+def _chunks(
+    objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[int, ...], devices: int
+) -> Iterator[_Chunk]:
+    """Chunks of these rows, none larger than a device's share; padded by their first row."""
     if len(np.unique(index[rows])) > OBJECTS:
         rows = rows[np.argsort(index[rows], kind="stable")]
     used = index[rows]
-    begin = 0
+    begin, share = 0, -(-len(rows) // devices)
     while begin < len(rows):
-        size = _size(sizes, len(rows) - begin)
+        size = _size(sizes, min(share, len(rows) - begin))
         end = min(begin + size, len(rows))
         names = np.unique(used[begin:end])
         if len(names) > OBJECTS:  # rows are sorted then
@@ -193,8 +236,8 @@ def _chunks(objects: tuple, index: np.ndarray, rows: np.ndarray, sizes: tuple[in
             names = names[:OBJECTS]
         real = end - begin
         part = np.concatenate([rows[begin:end], np.full(size - real, rows[begin])])
-        bodies = _bodies(tuple(objects[i] for i in names))
-        yield part, bodies, np.searchsorted(names, index[part]).astype(np.int32), real
+        place = np.searchsorted(names, index[part]).astype(np.int32)
+        yield _Chunk(part, real, tuple(objects[i] for i in names), place)
         begin = end
 
 
@@ -207,14 +250,14 @@ def _size(sizes: tuple[int, ...], left: int) -> int:
     return sizes[k]
 
 
-@lru_cache(maxsize=4)
-def _bodies(objects: tuple) -> Bodies:
-    return jax.device_put(stack_bodies(objects, OBJECTS))
+@lru_cache(maxsize=8)
+def _bodies(objects: tuple, device: Device) -> Bodies:
+    return jax.device_put(stack_bodies(objects, OBJECTS), device)
 
 
 @lru_cache(maxsize=8)
 def _drop(
-    radius: tuple[float, ...], params: SceneParams, mass: float, steps: int, devices: tuple
+    radius: tuple[float, ...], params: SceneParams, mass: float, steps: int, platform: str
 ) -> Callable[..., Seen]:
     physics = fixed_physics(radius, params, mass)
 
@@ -232,11 +275,11 @@ def _drop(
         _, seen = jax.lax.scan(step, start, None, length=steps + 1)
         return seen._replace(com=seen.com + own.com[None])
 
-    return _spread(jax.vmap(one, in_axes=(None, 0, 0)), devices, (False, True, True))
+    return _compiled(jax.vmap(one, in_axes=(None, 0, 0)), platform)
 
 
 @lru_cache(maxsize=8)
-def _advance(hand: HandModel, params: SceneParams, mass: float, devices: tuple) -> Callable[..., Any]:
+def _advance(hand: HandModel, params: SceneParams, mass: float, platform: str) -> Callable[..., Any]:
     physics = hand_physics(hand, params, mass)
 
     def one(
@@ -268,7 +311,7 @@ def _advance(hand: HandModel, params: SceneParams, mass: float, devices: tuple) 
         return state, seen
 
     axes = (None, 0, 0, 0, 0, 0, 0, None, None, None)
-    return _spread(jax.vmap(one, in_axes=axes), devices, tuple(x is not None for x in axes))
+    return _compiled(jax.vmap(one, in_axes=axes), platform)
 
 
 def _loaded(physics: Physics, state: State) -> Any:
@@ -280,16 +323,7 @@ def _moved(model: Any, data: Any) -> State:
     return State(after.qpos, after.qvel, after.qacc_warmstart)
 
 
-def _spread(f: Callable, devices: tuple, by_row: tuple[bool, ...]) -> Callable:
-    """Compile, rows dealt to the devices."""
-    f = traced(f)
+def _compiled(f: Callable, platform: str) -> Callable:
     # choosing the fastest way of a hundred small products takes XLA minutes and gains nothing here
-    options = None if devices[0].platform == "cpu" else {"xla_gpu_autotune_level": 0}
-    if len(devices) == 1:
-        return jax.jit(f, compiler_options=options)
-    mesh = Mesh(np.array(devices), ("rows",))
-    specs = tuple(PartitionSpec("rows") if row else PartitionSpec() for row in by_row)
-    return jax.jit(
-        jax.shard_map(f, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("rows"), check_vma=False),
-        compiler_options=options,
-    )
+    options = None if platform == "cpu" else {"xla_gpu_autotune_level": 0}
+    return jax.jit(traced(f), compiler_options=options)

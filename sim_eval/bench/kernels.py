@@ -30,7 +30,8 @@ from zdg_jax.refine import RefineConfig
 from zdg_jax.refine.batching import stack
 from zdg_jax.refine.gpu.energy_kernel import measure_kernel
 from zdg_jax.refine.optimize import Path, Schedule, State, compiled, gradients, measured
-from zdg_jax.refine.problem import build_problem, jittered
+from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.starts import jittered
 from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
 
 #: What both paths give of a grasp: energies, and dE/dG by its parts.
@@ -94,7 +95,7 @@ def _batch(hand: HandModel, tasks: int, seeds: int):
         pose, q = jittered(hand, grasp.initial, seeds, t, config)
         poses.append(to_field(obj.field.R_field_obj, pose))
         joints.append(q)
-    tables, targets = stack(problems, tasks, brute=True)
+    tables, targets = stack(problems, tasks)
     start = (jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints))
     return tables, targets, jax.jit(_each(to_variables))(*start)
 

@@ -140,9 +140,7 @@ def _parts(
     devices = devices[: shape.devices]
     for chunk in reversed(chunks):  # the first stays: it is full
         stacked = None  # room for the next
-        stacked = jax.block_until_ready(
-            stack_on([problems[t] for t in chunk.task], shape.slots, devices, devices[0].platform != "cpu")
-        )
+        stacked = jax.block_until_ready(stack_on([problems[t] for t in chunk.task], shape.slots, devices))
     host = time.perf_counter() - begin
     do = functions(hand, config.optimizer, path, devices)
     starts = [_starts(t, p, _count(t)) for t, p in zip(tasks, problems, strict=True)]

@@ -25,7 +25,7 @@ from zdg_jax.objects.model import ObjectModel, SignedDistanceField, SurfaceSampl
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.objects.sources import YCB_PREFIX
 from zdg_jax.refine import RefineConfig, Task
-from zdg_jax.refine.problem import jittered
+from zdg_jax.refine.starts import jittered
 
 # only what `_arrays` runs: an edit of segmentation need not prepare 200 objects anew
 _MODULES = "checks model samples sdf/build sdf/mesh_distance".split()

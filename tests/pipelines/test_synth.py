@@ -32,7 +32,7 @@ from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
 from zdg_jax.refine import Task
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.problem import jittered
+from zdg_jax.refine.starts import jittered
 
 LOST = 2
 real = stage.refine_many

@@ -14,7 +14,7 @@ from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.objects.hull import expanded_hull, hand_position
+from zdg_jax.objects.hull import expanded, hand_position
 from zdg_jax.reasoning.chain import Reasoning, question_of, reason
 from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
 from zdg_jax.reasoning.protocol import Question, ReasonerError
@@ -66,7 +66,7 @@ def test_initial_grasp_obeys_equations_1_and_2(held: tuple[Scripted, Reasoning])
     up = np.array([0.0, 1.0, 0.0])
     np.testing.assert_allclose(initial.R_obj_palm[:, 2], -up, atol=1e-12)
     center = OBJ.samples.points[guidance.hand_mask].mean(axis=0)
-    hull = expanded_hull(np.asarray(OBJ.mesh.vertices), ReasonConfig().hull_expansion)
+    hull = expanded(OBJ.hull, ReasonConfig().hull_expansion)
     np.testing.assert_allclose(initial.p_obj_palm, hand_position(center, up, hull), atol=1e-9)
     assert initial.direction == "above"
 

@@ -23,7 +23,8 @@ from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import RefineConfig
 from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads
 from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
-from zdg_jax.refine.problem import AIMED_NOISE, build_problem, jittered
+from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.starts import AIMED_NOISE, jittered
 
 HAND = "human16"
 

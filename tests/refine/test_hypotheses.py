@@ -12,11 +12,12 @@ from scipy.spatial.transform import Rotation
 from tests.refine.things import SHORT, STARTS, grasp_on, shape
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.objects.hull import EXPANSION, expanded_hull
+from zdg_jax.objects.hull import EXPANSION, expanded
 from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.hypotheses import LAID, NEIGHBOURS, PINCH, REASONED, hypotheses, laid
-from zdg_jax.refine.problem import BATCHES, SAMPLES, build_problem, jittered
+from zdg_jax.refine.problem import BATCHES, SAMPLES, build_problem
+from zdg_jax.refine.starts import jittered
 
 
 def test_one_hypothesis_is_the_papers() -> None:
@@ -47,7 +48,7 @@ def test_neighbours_turn_by_their_angle_and_start_on_the_hull() -> None:
     hand, obj = load_hand("human16"), shape("box")
     grasp = grasp_on(obj)
     assert grasp.initial is not None
-    planes = expanded_hull(np.asarray(obj.mesh.vertices), EXPANSION)
+    planes = expanded(obj.hull, EXPANSION)
     by_name = {n.name: n for n in NEIGHBOURS}
     for h in hypotheses(hand, obj, grasp, MOST_HYPOTHESES, 64)[1:]:
         n = by_name[h.name]

@@ -18,7 +18,8 @@ from zdg_jax.refine.gpu import energy_kernel as kernel
 from zdg_jax.refine.gpu.adam_kernel import advance_adam
 from zdg_jax.refine.gpu.layout import TILE, kernel_layout
 from zdg_jax.refine.optimize import Schedule, State, compiled, gradients, measured
-from zdg_jax.refine.problem import build_problem, jittered
+from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.starts import jittered
 from zdg_jax.refine.variables import Variables, to_field, to_pose, to_variables
 
 SCHEDULE = Schedule(jnp.asarray(9), jnp.float32(0.005), jnp.float32(0.98), jnp.asarray(10))
@@ -36,7 +37,7 @@ def _batch(name: str, seeds: int):
         pose[1, 1] -= 0.02
         poses.append(to_field(obj.field.R_field_obj, pose))
         joints.append(q)
-    tables, targets = stack(problems, 2, brute=False)
+    tables, targets = stack(problems, 2)
     v = jax.vmap(jax.vmap(to_variables))(*(jnp.asarray(np.stack(x), jnp.float32) for x in (poses, joints)))
     v = v._replace(rotation=v.rotation * jnp.where(v.rotation[..., :1] < 0, -1.0, 1.0))
     return hand, tables, targets, v

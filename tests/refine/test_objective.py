@@ -29,7 +29,8 @@ from zdg_jax.refine.energies import (
 from zdg_jax.refine.hand_points import layout, place_all
 from zdg_jax.refine.measure import NORMAL_STEP, nearest_spheres
 from zdg_jax.refine.optimize import gradients
-from zdg_jax.refine.problem import Tables, Targets, build_problem, jittered, of_start
+from zdg_jax.refine.problem import Tables, Targets, build_problem, of_start
+from zdg_jax.refine.starts import jittered
 from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
 
 EACH_HAND = [pytest.param(n, marks=pytest.mark.slow) if n == "shadow" else n for n in HAND_NAMES]
@@ -39,7 +40,7 @@ EACH_HAND = [pytest.param(n, marks=pytest.mark.slow) if n == "shadow" else n for
 def stacked(hand_name: str) -> tuple[Tables, Targets]:
     """A batch of one task on the box."""
     problem = build_problem(load_hand(hand_name), shape("box"), grasp_on(shape("box")), RefineConfig())
-    return stack([problem], 1, brute=False)
+    return stack([problem], 1)
 
 
 def target(hand_name: str) -> tuple[Tables, Targets]:

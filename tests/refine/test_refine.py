@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 from tests.refine.things import SHORT, STARTS, grasp_on, model_of, shape
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
-from zdg_jax.guidance import InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed_skin
 from zdg_jax.objects import signed_distance
@@ -167,5 +166,7 @@ def test_drift_is_zero_near_the_reasoned_pose_and_grows_beyond() -> None:
         np.full(7, np.nan),
     ])  # fmt: skip
     want = [0, 0, 0, 1.0, 0, (1.5 - np.pi / 4) / 0.5, np.nan]
-    initial: InitialGrasp = GRASP.initial
-    np.testing.assert_allclose(pose_deviation(HAND, initial, poses), want, atol=1e-6)
+    shape = len(poses)
+    got = pose_deviation(HAND, np.tile(p, (shape, 1)), np.tile(R, (shape, 1, 1)), poses)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+    assert np.isnan(pose_deviation(HAND, np.full((shape, 3), np.nan), np.tile(R, (shape, 1, 1)), poses)).all()

@@ -10,15 +10,11 @@ from scipy.spatial import ConvexHull, QhullError
 EXPANSION = 0.01
 
 
-def expanded_hull(points: Float[np.ndarray, "n 3"], expansion: float) -> Float[np.ndarray, "planes 4"]:
-    """Half-spaces n . x + d <= 0 of the convex hull, each face moved outward by `expansion`.
-
-    Every point of the expanded surface is then at least `expansion` away from the object, whatever the
-    object's proportions; scaling about a centre would leave a long object's sides bare.
+def half_spaces(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "planes 4"]:
+    """Half-spaces n . x + d <= 0 of the convex hull.
 
     Args:
       points: the object's vertices, metres.
-      expansion: metres.
     Returns:
       rows (n, d) with unit outward n.
     """
@@ -26,9 +22,20 @@ def expanded_hull(points: Float[np.ndarray, "n 3"], expansion: float) -> Float[n
         hull = ConvexHull(points)
     except QhullError:  # a flat sheet has no volume; QJ joggles it by a hair
         hull = ConvexHull(points, qhull_options="QJ Pp")
-    planes = np.unique(hull.equations, axis=0)
-    planes[:, 3] -= expansion
-    return planes
+    return np.unique(hull.equations, axis=0)
+
+
+def expanded(planes: Float[np.ndarray, "planes 4"], expansion: float) -> Float[np.ndarray, "planes 4"]:
+    """The half-spaces, each face moved outward by `expansion`: d' = d - expansion.
+
+    Every point of the expanded surface is then at least `expansion` away from the object, whatever the
+    object's proportions; scaling about a centre would leave a long object's sides bare.
+
+    Args:
+      planes: from `half_spaces`.
+      expansion: metres.
+    """
+    return planes - [0.0, 0.0, 0.0, expansion]
 
 
 def exit_distance(
@@ -41,7 +48,7 @@ def exit_distance(
     Args:
       center: C, metres, inside the hull (a mean of surface points always is).
       direction: D*, unit.
-      hull: from `expanded_hull`.
+      hull: from `expanded`.
     Returns:
       metres, positive.
     """

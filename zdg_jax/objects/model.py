@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int, Int32, UInt32
+
+from zdg_jax.objects.hull import half_spaces
 
 SUBDIVISION = 4  # fine cells along each axis of a refined coarse cell
 
@@ -94,7 +97,7 @@ class SignedDistanceField:
         return np.stack([self.origin, self.origin + self.spacing * np.array(self.shape)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ObjectModel:
     """A checked object: metres, +y up, outward normals."""
 
@@ -110,6 +113,11 @@ class ObjectModel:
     sample_part: Int[np.ndarray, " samples"]
     features: Float[np.ndarray, "samples features"]
     field: SignedDistanceField
+
+    @cached_property
+    def hull(self) -> Float[np.ndarray, "planes 4"]:
+        """Half-spaces of the convex hull, see `hull.half_spaces`."""
+        return half_spaces(np.asarray(self.mesh.vertices))
 
     def part_mask(self, numbers: tuple[int, ...]) -> Bool[np.ndarray, " samples"]:
         """Samples that lie on any of the numbered parts."""

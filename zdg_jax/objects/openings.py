@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
@@ -46,6 +47,10 @@ class Opening:
     bar: Float[np.ndarray, "3"]
 
 
+#: By object and part: starts, measures and ranking of all its tasks ask, and a look takes 0.2 to 0.5 s.
+_KNOWN: WeakKeyDictionary[ObjectModel, dict[int, Opening | None]] = WeakKeyDictionary()
+
+
 def openings(obj: ObjectModel, part_ids: tuple[int, ...]) -> list[Opening]:
     """Openings that the held parts enclose and a finger fits through, the widest first; one a part.
 
@@ -53,8 +58,12 @@ def openings(obj: ObjectModel, part_ids: tuple[int, ...]) -> list[Opening]:
       obj: the object.
       part_ids: numbers of the held parts.
     """
-    loops = [p for p in obj.parts if p.number in part_ids and p.descriptor.is_loop]
-    found = [_of_part(obj, part.number) for part in loops]
+    known = _KNOWN.setdefault(obj, {})
+    loops = [p.number for p in obj.parts if p.number in part_ids and p.descriptor.is_loop]
+    for number in loops:
+        if number not in known:
+            known[number] = _of_part(obj, number)
+    found = (known[number] for number in loops)
     return sorted((o for o in found if o is not None), key=lambda o: -o.size[1])
 
 

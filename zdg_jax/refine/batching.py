@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +18,7 @@ from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf.build import pack_cells
 from zdg_jax.objects.sdf.mesh_distance import grid_nodes
 from zdg_jax.objects.sdf.query import Grid
+from zdg_jax.refine import resident
 from zdg_jax.refine.problem import Problem, Tables, Targets
 
 if TYPE_CHECKING:
@@ -166,28 +167,17 @@ def fits(problems: Sequence[Problem], slots: int) -> bool:
     )
 
 
-def stack(problems: Sequence[Problem], slots: int, brute: bool) -> tuple[Tables, Targets]:
+def stack(problems: Sequence[Problem], slots: int, device: Device | None = None) -> tuple[Tables, Targets]:
     """Tables and targets of up to `slots` tasks; the rest repeats the first.
 
     Args:
       problems: at least one; see `fits`.
       slots: tasks that the compiled call takes.
-      brute: fill the region grids on the device (an accelerator) instead of by k-d tree.
+      device: where to; the first local one by default. An accelerator keeps fields from call to call, and
+        fills the region grids itself; on a CPU k-d trees do.
     """
-    size = room(slots)
-    entries, rows = np.zeros(size[0], np.int32), np.zeros((size[1], 4), np.uint32)
-    begin: dict[int, int] = {}
-    at_entry = at_row = 0
-    for p in problems:
-        if id(p.field) in begin:
-            continue
-        begin[id(p.field)] = at_entry
-        n, m = len(p.field.entries), len(p.field.rows)
-        entries[at_entry : at_entry + n] = p.field.entries + 2 * at_row  # an entry is (row << 1) | refined
-        rows[at_row : at_row + m] = p.field.rows
-        at_entry, at_row = at_entry + n, at_row + m
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda p: p.object_samples, dict.fromkeys(problems)))  # some milliseconds each
+    device = device or jax.local_devices()[0]
+    entries, rows, begin = resident.tables(device, room(slots), [p.field for p in problems])
     padded = [*problems, *[problems[0]] * (slots - len(problems))]
     numbers = {id(p): slot for slot, p in reversed(list(enumerate(padded)))}
     first = np.array([numbers[id(p)] for p in padded], np.int32)  # a task in several slots has one region
@@ -207,19 +197,22 @@ def stack(problems: Sequence[Problem], slots: int, brute: bool) -> tuple[Tables,
         weights=_f32([p.weights for p in padded]),
         tolerance=_f32([p.tolerance for p in padded]),
     )
-    return Tables(jnp.asarray(entries), jnp.asarray(rows), _region_rows(padded, first, grid, brute)), (
-        jax.tree.map(jnp.asarray, targets)
-    )
-
-
-def _region_rows(padded: list[Problem], first: np.ndarray, grid: Grid, brute: bool) -> jax.Array:
-    fresh = first == np.arange(len(padded))
-    if brute:
-        samples = [_exactly(p, _POINTS) for p in padded]
-        points, hand, func = (np.stack(x) for x in zip(*samples, strict=True))
-        return region_rows_device(
-            REGION_CELLS, jax.tree.map(jnp.asarray, grid), _f32(points), hand, func, fresh
+    with jax.default_device(device):
+        return Tables(entries, rows, _region_rows(padded, first, grid, device)), (
+            jax.tree.map(jnp.asarray, targets)
         )
+
+
+def _region_rows(padded: list[Problem], first: np.ndarray, grid: Grid, device: Device) -> jax.Array:
+    fresh = first == np.arange(len(padded))
+    if device.platform != "cpu":
+        points = np.empty((len(padded), _POINTS, 3), np.float32)
+        masks = np.empty((2, len(padded), _POINTS), bool)
+        for slot in np.flatnonzero(fresh):
+            points[slot], masks[0, slot], masks[1, slot] = _exactly(padded[slot], _POINTS)
+        nodes = max(math.prod(n + 1 for n in p.field.shape) for p in padded)
+        most = -(-nodes // _AT_ONCE) * _AT_ONCE
+        return region_rows_device(REGION_CELLS, most, jax.tree.map(jnp.asarray, grid), points, *masks, fresh)
     rows = np.zeros((len(padded) * REGION_CELLS, 8), np.uint32)
     for slot in np.flatnonzero(fresh):
         found = _host_rows(padded[slot])
@@ -234,6 +227,8 @@ def _host_rows(p: Problem) -> np.ndarray:
 
 def _exactly(p: Problem, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The region's samples in arrays of a fixed length: repeated, or thinned evenly."""
+    if len(p.points) == n:
+        return p.points, p.hand_mask, p.func_mask
     index = np.resize(np.arange(len(p.points)), n)
     if len(p.points) > n:
         index = np.linspace(0, len(p.points) - 1, n).astype(int)
@@ -248,7 +243,7 @@ def _i32(values: Any) -> Any:
     return np.asarray(values, np.int32)
 
 
-_AT_ONCE = 4096  # nodes against all samples
+_AT_ONCE = 32768  # nodes against all samples; nothing of their product is ever stored
 
 
 def region_rows_host(
@@ -276,9 +271,10 @@ def region_rows_host(
     return np.concatenate(packed, axis=1)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def region_rows_device(
     cells: int,
+    most: int,
     grid: Grid,
     points: Float[Array, "p samples 3"],
     hand: Bool[Array, "p samples"],
@@ -288,7 +284,8 @@ def region_rows_device(
     """The same for many tasks by brute force on an accelerator: every node against every sample.
 
     Args:
-      cells: room for each task, at least the nodes of its grid.
+      cells: room for each task, at least the cells of its grid.
+      most: no grid has more nodes.
       grid, points, hand, func: of p tasks.
       fresh: False where the rows are not looked at and stay 0.
     """
@@ -296,15 +293,15 @@ def region_rows_device(
     def one(task: tuple) -> Array:
         *given, wanted = task
         empty = jnp.zeros((cells, 8), jnp.uint32)
-        return jax.lax.cond(wanted, lambda: _rows(cells, *given), lambda: empty)
+        return jax.lax.cond(wanted, lambda: _rows(cells, most, *given), lambda: empty)
 
     each = jax.lax.map(one, (grid, points, hand, func, fresh))
     return each.reshape(-1, 8)
 
 
-def _rows(room: int, grid: Grid, points: Array, hand: Array, func: Array) -> Array:
+def _rows(room: int, most: int, grid: Grid, points: Array, hand: Array, func: Array) -> Array:
     nodes = grid.cells + 1
-    i, j, k = _unflat(jnp.arange(-(-room // _AT_ONCE) * _AT_ONCE), nodes)
+    i, j, k = _unflat(jnp.arange(-(-most // _AT_ONCE) * _AT_ONCE), nodes)
     where = grid.origin[None] + grid.spacing * jnp.stack([i, j, k], axis=1).astype(jnp.float32)
 
     def nearest(x: Array) -> Array:

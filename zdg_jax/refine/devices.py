@@ -131,14 +131,12 @@ def put(x: Any, devices: tuple[Device, ...]) -> Any:
     )
 
 
-def stack_on(
-    problems: Sequence[Problem], slots: int, devices: tuple[Device, ...], brute: bool
-) -> tuple[Tables, Targets]:
-    """`batch.stack` of `slots` problems on each device in turn; bases in the tables are the device's own."""
-    each = []
-    for number, device in enumerate(devices):
-        with jax.default_device(device):
-            each.append(stack(problems[number * slots : (number + 1) * slots], slots, brute))
+def stack_on(problems: Sequence[Problem], slots: int, devices: tuple[Device, ...]) -> tuple[Tables, Targets]:
+    """`batching.stack` of `slots` problems on each device in turn; grids tell places in its tables."""
+    each = [
+        stack(problems[number * slots : (number + 1) * slots], slots, device)
+        for number, device in enumerate(devices)
+    ]
     if len(devices) == 1:
         return each[0]
     sharding = NamedSharding(_mesh(devices), _GRASPS)

@@ -185,7 +185,7 @@ class _Loop:
         problems = [self.problems[t] for t in batch.task]
         if before is not None and all(a is b for a, b in zip(before[0], problems, strict=True)):
             return before
-        return problems, *stack_on(problems, shape.slots, devices, devices[0].platform != "cpu")
+        return problems, *stack_on(problems, shape.slots, devices)
 
 
 def _room(n: int, state: Any) -> Any:

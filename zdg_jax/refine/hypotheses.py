@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.hull import EXPANSION, expanded_hull, hand_position
+from zdg_jax.objects.hull import EXPANSION, expanded, hand_position
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.aims import aimed, aims_of
 from zdg_jax.refine.config import MOST_HYPOTHESES
@@ -46,6 +47,11 @@ class Neighbour:
     swing: float = 0.0
     other_type: bool = False
     tier: int = 1
+
+    @cached_property
+    def rotation(self) -> Float[np.ndarray, "3 3"]:
+        """Rot_x(tilt) Rot_y(swing) Rot_z(turn)."""
+        return Rotation.from_euler("XYZ", [self.tilt, self.swing, self.turn], degrees=True).as_matrix()
 
 
 REASONED = Neighbour("reasoned", tier=0)
@@ -135,12 +141,11 @@ def hypotheses(
     more = more[: shares // 2]
     chosen = chosen[: max(0, min(len(chosen) - len(more), shares - 2 * len(more)))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
-    hull = expanded_hull(np.asarray(obj.mesh.vertices), EXPANSION)
+    hull = expanded(obj.hull, EXPANSION)
     own = num - each * (len(chosen) + 2 * len(more))
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
-        turn = Rotation.from_euler("XYZ", [n.tilt, n.swing, n.turn], degrees=True).as_matrix()
-        R = initial.R_obj_palm @ turn
+        R = initial.R_obj_palm @ n.rotation
         p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else initial.p_obj_palm
         kind = other if n.other_type else initial.grasp_type
         found.append(Hypothesis(n.name, replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind), each))

@@ -6,12 +6,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import InitialGrasp
 from zdg_jax.hands.model import HandModel
 
 
 def pose_deviation(
-    hand: HandModel, initial: InitialGrasp, hand_pose: Float[np.ndarray, "k 7"]
+    hand: HandModel,
+    p_obj_palm: Float[np.ndarray, "k 3"],
+    R_obj_palm: Float[np.ndarray, "k 3 3"],
+    hand_pose: Float[np.ndarray, "k 7"],
 ) -> Float[np.ndarray, " k"]:
     """max(0, s - 3 cm) / 5 cm + max(0, a - pi/4) / 0.5 rad, s the palm's shift across D_palm, a its turn.
 
@@ -20,16 +22,24 @@ def pose_deviation(
 
     Args:
       hand: gives the palm frame.
-      initial: G'.
-      hand_pose: refined poses, object frame; NaN where not finite.
+      p_obj_palm, R_obj_palm: of G', metres; NaN where there is none.
+      hand_pose: refined poses, object frame.
+
+    Returns:
+      NaN where there is no G' or no finite pose.
     """
-    finite = np.isfinite(hand_pose).all(axis=1) & (hand_pose[:, 3:] != 0.0).any(axis=1)
-    pose = np.where(finite[:, None], hand_pose, [0, 0, 0, 1.0, 0, 0, 0])
-    turn = Rotation.from_quat(pose[:, [4, 5, 6, 3]])
-    shift = pose[:, :3] + turn.apply(hand.p_base_palm) - initial.p_obj_palm
-    d_palm = initial.R_obj_palm[:, 2]
+    known = np.isfinite(R_obj_palm).all(axis=(1, 2)) & np.isfinite(p_obj_palm).all(axis=1)
+    finite = known & np.isfinite(hand_pose).all(axis=1) & (hand_pose[:, 3:] != 0.0).any(axis=1)
+    deviation = np.full(len(hand_pose), np.nan)
+    pose, p, R = hand_pose[finite], p_obj_palm[finite], R_obj_palm[finite]
+    if not len(pose):
+        return deviation
+    turn = Rotation.from_quat(pose[:, 3:], scalar_first=True)
+    shift = pose[:, :3] + turn.apply(hand.p_base_palm) - p
+    d_palm = R[:, :, 2]
     along = (shift * d_palm).sum(axis=1, keepdims=True)
     across = np.linalg.norm(shift - along * d_palm, axis=1)
-    angle = (turn * Rotation.from_matrix(hand.R_base_palm @ initial.R_obj_palm.T)).magnitude()
-    deviation = np.maximum(across - 0.03, 0.0) / 0.05 + np.maximum(angle - np.pi / 4, 0.0) / 0.5
-    return np.where(finite, deviation, np.nan)
+    angle = (turn * Rotation.from_matrix(hand.R_base_palm @ R.transpose(0, 2, 1))).magnitude()
+    beyond = np.maximum(across - 0.03, 0.0) / 0.05 + np.maximum(angle - np.pi / 4, 0.0) / 0.5
+    deviation[finite] = beyond
+    return deviation

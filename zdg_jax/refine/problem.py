@@ -1,4 +1,4 @@
-"""One reasoned grasp as arrays on the host, its problem and its starts; and the targets of a batch."""
+"""One reasoned grasp as arrays on the host, and the targets of a batch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 from scipy.spatial import KDTree
-from scipy.spatial.transform import Rotation
+from scipy.spatial.distance import cdist
 
-from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
-from zdg_jax.hands.kinematics import base_from_palm
+from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
 from zdg_jax.objects.sdf.query import Grid
@@ -24,6 +23,7 @@ from zdg_jax.refine.config import RefineConfig
 BATCHES, SAMPLES = 8, 256
 #: So many samples in a row lie close together: what the kernel tests at once against a group of spheres.
 NEIGHBOURS = 32
+_DEAL = np.random.default_rng(0).permutation(BATCHES * SAMPLES)
 
 
 class Tables(NamedTuple):
@@ -190,81 +190,36 @@ def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:
 
 def _object_samples(points: np.ndarray, hand_mask: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
     """Samples and free points within a hand's reach of the hand region, dealt evenly into batches."""
-    tree = KDTree(points[hand_mask])
+    region = points[hand_mask]
     points = np.concatenate([points, free])
-    near = np.flatnonzero(tree.query(points)[0] < REACH)
+    near = np.flatnonzero(_within(points, region, REACH))
     total = BATCHES * SAMPLES
     if len(near) >= total:
         chosen = near[np.linspace(0, len(near) - 1, total).astype(int)]
     else:
         chosen = np.resize(near, total)
-    order = np.random.default_rng(0).permutation(total)
-    batches = points[chosen[order]].reshape(BATCHES, SAMPLES, 3)
-    dealt = np.stack([_neighbours(batch) for batch in batches]).transpose(0, 2, 1)
-    return np.ascontiguousarray(dealt), len(near) / SAMPLES
+    batches = points[chosen[_DEAL]].reshape(BATCHES, SAMPLES, 3).transpose(0, 2, 1)
+    return _neighbours(np.ascontiguousarray(batches)), len(near) / SAMPLES
 
 
-def _neighbours(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+def _within(points: np.ndarray, region: np.ndarray, reach: float) -> np.ndarray:
+    """Which points are nearer than that to any of the region; few of it settle most of them."""
+    few = region[np.linspace(0, len(region) - 1, min(len(region), 8)).astype(int)]
+    near = cdist(few, points, "sqeuclidean").min(axis=0) < (reach * (1 - 1e-9)) ** 2
+    left = np.flatnonzero(~near)
+    if len(left):
+        near[left] = KDTree(region).query(points[left], distance_upper_bound=reach)[0] < reach
+    return near
+
+
+def _neighbours(batches: Float[np.ndarray, "b 3 n"]) -> Float[np.ndarray, "b 3 n"]:
     """Halved along the longest axis again and again, so that runs of NEIGHBOURS lie close together."""
-    if len(points) <= NEIGHBOURS:
-        return points
-    axis = int(np.argmax(np.ptp(points, axis=0)))
-    sorted_ = points[np.argsort(points[:, axis], kind="stable")]
-    half = len(points) // 2
-    return np.concatenate([_neighbours(sorted_[:half]), _neighbours(sorted_[half:])])
-
-
-Starts = tuple[Float[np.ndarray, "k 7"], Float[np.ndarray, "k active"]]
-
-
-#: Where fingers are aimed, noise is so much of what it is elsewhere: it would miss a hole of two centimetres.
-AIMED_NOISE = 0.35
-
-
-def jittered(
-    hand: HandModel,
-    initial: InitialGrasp,
-    num: int,
-    seed: int,
-    config: RefineConfig,
-    joints: Float[np.ndarray, " active"] | None = None,
-) -> Starts:
-    """`num` starts: the first is G', the others G' moved by Gaussian noise in the palm's own frame.
-
-    Args:
-      hand: gives theta' of the grasp type.
-      initial: G'.
-      num, seed: how many, and of the noise.
-      config: how much noise.
-      joints: in place of theta', radians; with `AIMED_NOISE` of the noise.
-    """
-    rng = np.random.default_rng(seed)
-    on = np.r_[0.0, np.full(num - 1, 1.0 if joints is None else AIMED_NOISE)][:, None]
-    R = np.asarray(initial.R_obj_palm)
-    shift = on * rng.normal(size=(num, 3)) * config.jitter_position
-    turn = on * rng.normal(size=(num, 3)) * config.jitter_angle
-    p = initial.p_obj_palm + shift @ R.T
-    R_all = R @ Rotation.from_rotvec(turn).as_matrix()
-    theta = hand.grasp_types[initial.grasp_type].joints if joints is None else joints
-    opening = 1.0 - on * rng.uniform(size=(num, 1)) * config.jitter_opening * _fingers(hand)
-    moved = theta * opening + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
-    return base_from_palm(hand, p, R_all), np.clip(moved, hand.lower, hand.upper)
-
-
-def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Starts:
-    """W/O Initial (paper Table II): random palms over the bounding sphere, facing its centre, zero joints."""
-    rng = np.random.default_rng(seed)
-    center = obj.mesh.bounds.mean(axis=0)
-    reach = np.linalg.norm(obj.mesh.vertices - center, axis=1).max()
-    z = rng.normal(size=(num, 3))
-    z /= np.linalg.norm(z, axis=1, keepdims=True)
-    x = np.cross(z, rng.normal(size=(num, 3)))
-    x /= np.linalg.norm(x, axis=1, keepdims=True)
-    R = np.stack([x, np.cross(z, x), z], axis=2)
-    return base_from_palm(hand, center - z * reach, R), np.tile(hand.open_joints, (num, 1))
-
-
-def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
-    """1 for active joints of fingers, 0 for those of the thumb: its opposition has to stay."""
-    moves_thumb = (np.abs(hand.coupling) > 0) & (hand.link_finger[hand.joint_link] == hand.thumb)[:, None]
-    return (~moves_thumb.any(axis=0)).astype(float)
+    blocks, count = batches, len(batches)
+    while blocks.shape[2] > NEIGHBOURS:
+        axis = np.ptp(blocks, axis=2).argmax(axis=1)
+        order = blocks[np.arange(len(blocks)), axis].argsort(axis=1, kind="stable")
+        blocks = np.take_along_axis(blocks, order[:, None], axis=2)
+        blocks = blocks.reshape(len(blocks), 3, 2, -1).transpose(0, 2, 1, 3).reshape(2 * len(blocks), 3, -1)
+    return np.ascontiguousarray(blocks.reshape(count, -1, 3, NEIGHBOURS).transpose(0, 2, 1, 3)).reshape(
+        batches.shape
+    )

@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from zdg_jax.grasps import Grasps
-from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
+from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.batching import Device, fits
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.driver import OnBatch, OptimizerResult, run
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
+from zdg_jax.refine.hypotheses import AIMED
 from zdg_jax.refine.pose_deviation import pose_deviation
-from zdg_jax.refine.problem import Problem, Starts, build_problem, jittered, random_around
+from zdg_jax.refine.problem import Problem, build_problem
+from zdg_jax.refine.starts import Begun, Starts, Task, begin
 from zdg_jax.refine.variables import to_field, to_object
 
 #: Of a row that its task's problem says nothing of; `Status` has what each means.
@@ -29,25 +30,6 @@ _REASONS = {
     "outside_field": "no skin vertex ended inside the object's field; expected the hand to reach the object",
     "stopped": "ended early: not among the share of its task's starts that went on",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """One reasoned grasp to refine.
-
-    Attributes:
-      obj: the object that `grasp` was reasoned on.
-      grasp: guidance and initial grasp.
-      num: starts around G'.
-      seed: of the jitter.
-      starts: (pose [k, 7], joints [k, active]) instead, object frame; `num` and `seed` are not looked at.
-    """
-
-    obj: ObjectModel
-    grasp: ReasonedGrasp
-    num: int = 64
-    seed: int = 0
-    starts: tuple[Float[np.ndarray, "k 7"], Float[np.ndarray, "k active"]] | None = None
 
 
 def refine(
@@ -106,14 +88,16 @@ def refine_many(
       ValueError: fewer than one start, or starts whose shapes do not fit.
       UserError: the kernel was asked for where there is no CUDA device.
     """
+    if not tasks:
+        return []
     config = config or RefineConfig()
     used = list(jax.local_devices() if devices is None else devices)
     problems = [_problem(hand, task, config) for task in tasks]
-    begun = [_starts(hand, task, config) for task in tasks]
+    begun = begin(hand, tasks, config)
     starts = [(b.pose, b.joints) for b in begun]
     good = [p for p in problems if p.status == "ok"]
     if not good:
-        return [_assemble(hand, *each, None, config) for each in zip(tasks, problems, begun, strict=True)]
+        return _assembled(hand, problems, begun, None, config)
     # a task that can't be refined keeps its place, so that its neighbours keep theirs
     run_problems = [p if p.status == "ok" else good[0] for p in problems]
     run_starts = [
@@ -133,7 +117,7 @@ def refine_many(
     cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
     fields = [np.split(getattr(ended, name), cuts) for name in OptimizerResult.__dataclass_fields__]
     each = [OptimizerResult(*parts) for parts in zip(*fields, strict=True)]
-    return [_assemble(hand, *x, config) for x in zip(tasks, problems, begun, each, strict=True)]
+    return _assembled(hand, problems, begun, each, config)
 
 
 def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
@@ -147,112 +131,90 @@ def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
     return problem
 
 
-@dataclass(frozen=True, eq=False)
-class _Begun:
-    """The starts of a task, each with the hypothesis that it is of and where that puts the hand."""
-
-    pose: Float[np.ndarray, "k 7"]
-    joints: Float[np.ndarray, "k active"]
-    hypothesis: tuple[str, ...]
-    initial: tuple[InitialGrasp | None, ...]
-    grasp_type: tuple[str, ...]
-
-    @classmethod
-    def of(
-        cls, hand: HandModel, starts: Starts, initial: InitialGrasp | None, name: str = REASONED.name
-    ) -> _Begun:
-        """All of one hypothesis."""
-        n = len(starts[0])
-        kind = initial.grasp_type if initial is not None else next(iter(hand.grasp_types))
-        return cls(*starts, (name,) * n, (initial,) * n, (kind,) * n)
-
-
-def _starts(hand: HandModel, task: Task, config: RefineConfig) -> _Begun:
-    active, initial = len(hand.active_names), task.grasp.initial
-    if task.starts is not None:
-        pose, joints = (np.asarray(x, dtype=np.float64) for x in task.starts)
-        if len(pose) < 1 or pose.shape != (len(pose), 7) or joints.shape != (len(pose), active):
-            raise ValueError(
-                f"got starts {pose.shape} and {joints.shape}; expected [k, 7] and [k, {active}], k >= 1"
-            )
-        return _Begun.of(hand, (pose, joints), initial)
-    if task.num < 1:
-        raise ValueError(f"got num {task.num}; expected at least 1")
-    if config.ablation == "initial":
-        return _Begun.of(hand, random_around(hand, task.obj, task.num, task.seed), initial)
-    if initial is None:
-        nothing = np.full((task.num, 7), np.nan), np.full((task.num, active), np.nan)
-        return _Begun.of(hand, nothing, None)
-    found = hypotheses(hand, task.obj, task.grasp, config.hypotheses, task.num)
-    each = [
-        _Begun.of(
-            hand, jittered(hand, h.initial, h.num, task.seed + place, config, h.joints), h.initial, h.name
-        )
-        for place, h in enumerate(found)
-    ]
-    return _Begun(
-        np.concatenate([b.pose for b in each]),
-        np.concatenate([b.joints for b in each]),
-        *(
-            tuple(x for b in each for x in getattr(b, name))
-            for name in ("hypothesis", "initial", "grasp_type")
-        ),
-    )
-
-
 def _finite(hand: HandModel, pose: np.ndarray, joints: np.ndarray) -> Starts:
     """Stand-ins for starts that are not finite."""
     bad = ~_all_finite(pose, joints)[:, None]
     return np.where(bad, [0, 0, 0, 1.0, 0, 0, 0], pose), np.where(bad, hand.open_joints, joints)
 
 
-def _assemble(
+def _assembled(
     hand: HandModel,
-    task: Task,
+    problems: Sequence[Problem],
+    begun: Sequence[Begun],
+    ended: Sequence[OptimizerResult] | None,
+    config: RefineConfig,
+) -> list[Grasps]:
+    found = [
+        _ended(*each, config) for each in zip(problems, begun, ended or [None] * len(begun), strict=True)
+    ]
+    p, R, pose = (
+        np.concatenate(x)
+        for x in zip(
+            *((b.p_obj_palm, b.R_obj_palm, f.pose) for b, f in zip(begun, found, strict=True)), strict=True
+        )
+    )
+    cuts = np.cumsum([len(f.pose) for f in found])[:-1]
+    deviation = np.split(pose_deviation(hand, p, R, pose), cuts)
+    return [_grasps(hand, *each, config) for each in zip(problems, begun, found, deviation, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """The rows of one task, object frame; NaN where there is nothing."""
+
+    pose: Float[np.ndarray, "k 7"]
+    joints: Float[np.ndarray, "k active"]
+    terms: Float[np.ndarray, "k terms"]
+    start_terms: Float[np.ndarray, "k terms"]
+    status: Shaped[np.ndarray, " k"]
+
+
+def _ended(problem: Problem, begun: Begun, ended: OptimizerResult | None, config: RefineConfig) -> _Ended:
+    n = len(begun.pose)
+    status = np.full(n, problem.status, dtype=object)
+    if ended is None or problem.status != "ok":
+        terms = np.full((n, len(TERMS)), np.nan)
+        return _Ended(
+            np.full_like(begun.pose, np.nan), np.full_like(begun.joints, np.nan), terms, terms, status
+        )
+    ran = _all_finite(begun.pose, begun.joints)
+    pose, joints, end, start = (
+        np.where(ran[:, None], x, np.nan)
+        for x in (
+            to_object(problem.field.R_field_obj, ended.pose),
+            ended.joints.astype(np.float64), ended.terms, ended.start_terms,
+        )
+    )  # fmt: skip
+    if config.ablation != "refine":  # starts may be anywhere
+        status[~ended.reaches] = "outside_field"
+    status[ended.stopped] = "stopped"
+    status[~_all_finite(pose, joints, end)] = "refine_nan"
+    status[~ran] = "nan_start"
+    return _Ended(pose, joints, end, start, status)
+
+
+def _grasps(
+    hand: HandModel,
     problem: Problem,
-    begun: _Begun,
-    ended: OptimizerResult | None,
+    begun: Begun,
+    found: _Ended,
+    deviation: Float[np.ndarray, " k"],
     config: RefineConfig,
 ) -> Grasps:
-    init_pose, init_joints = begun.pose, begun.joints
-    weights = config.lambdas()
-    status = np.full(len(init_pose), problem.status, dtype=object)
-    pose, joints = np.full_like(init_pose, np.nan), np.full_like(init_joints, np.nan)
-    end = start = np.full((len(init_pose), len(TERMS)), np.nan)
-    if ended is not None and problem.status == "ok":
-        ran = _all_finite(init_pose, init_joints)
-        pose, joints, end, start = (
-            np.where(ran[:, None], x, np.nan)
-            for x in (
-                to_object(problem.field.R_field_obj, ended.pose),
-                ended.joints.astype(np.float64), ended.terms, ended.start_terms,
-            )
-        )  # fmt: skip
-        if config.ablation != "refine":  # starts may be anywhere
-            status[~ended.reaches] = "outside_field"
-        status[ended.stopped] = "stopped"
-        status[~_all_finite(pose, joints, end)] = "refine_nan"
-        status[~ran] = "nan_start"
     # no matrix product: its last bits depend on how many rows there are
-    total, init_total = ((terms * weights).sum(axis=1) for terms in (end, start))
-    deviation = np.full(len(pose), np.nan)
-    for name in dict.fromkeys(begun.hypothesis):
-        rows = np.array([x == name for x in begun.hypothesis])
-        initial = begun.initial[int(np.argmax(rows))]
-        if initial is not None:
-            deviation[rows] = pose_deviation(hand, initial, pose[rows])
+    weights = config.lambdas()
+    total, init_total = ((terms * weights).sum(axis=1) for terms in (found.terms, found.start_terms))
     return Grasps.of(
-        hand.name, hand.active_names, pose, joints, status=status,
-        status_reason=[problem.reason or _REASONS.get(s, "") for s in status],
+        hand.name, hand.active_names, found.pose, found.joints, status=found.status,
+        status_reason=[problem.reason or _REASONS.get(s, "") for s in found.status],
         columns={
-            "start": np.arange(len(pose)), "init_pose": init_pose, "init_joints": init_joints,
-            "hypothesis": np.array(begun.hypothesis, object),
-            "grasp_type": np.array(begun.grasp_type, object),
+            "start": np.arange(len(total)), "init_pose": begun.pose, "init_joints": begun.joints,
+            "hypothesis": begun.hypothesis, "grasp_type": begun.grasp_type,
             "energy_total": total, "init_energy_total": init_total, "pose_deviation": deviation,
             # G' carries the task's meaning: of two grasps of like energy the one nearer to it is kept
             "score": total + config.drift_weight * deviation,
-            **{f"energy.{t}": end[:, i] for i, t in enumerate(TERMS)},
-            **{f"init_energy.{t}": start[:, i] for i, t in enumerate(TERMS)},
+            **{f"energy.{t}": found.terms[:, i] for i, t in enumerate(TERMS)},
+            **{f"init_energy.{t}": found.start_terms[:, i] for i, t in enumerate(TERMS)},
         },
     )  # fmt: skip
 

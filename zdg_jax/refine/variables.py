@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -78,11 +79,16 @@ def to_object(
 
 def _turned(R: np.ndarray, hand_pose: np.ndarray) -> np.ndarray:
     # not `pose.compose`: a start without a rotation goes through as it is, and ends as refine_nan
-    w, x, y, z = matrix_to_wxyz(R)
+    w, x, y, z = _quaternion(np.ascontiguousarray(R, np.float64).tobytes())
     turn = np.array([[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]])  # q -> turn * q
     pose = np.asarray(hand_pose, dtype=np.float64)
     # no matrix product: its last bits depend on how many rows there are
     return np.concatenate([_times(R, pose[..., :3]), _times(turn, pose[..., 3:])], axis=-1)
+
+
+@lru_cache(maxsize=1024)  # the tasks of an object share its rotation
+def _quaternion(R: bytes) -> tuple[float, ...]:
+    return tuple(matrix_to_wxyz(np.frombuffer(R).reshape(3, 3)))
 
 
 def _times(matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:

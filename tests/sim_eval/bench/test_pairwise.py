@@ -33,7 +33,8 @@ from zdg_jax.objects.samples import sample_surface
 from zdg_jax.refine import TERMS, RefineConfig
 from zdg_jax.refine.batching import stack
 from zdg_jax.refine.optimize import State, measured
-from zdg_jax.refine.problem import Problem, build_problem, jittered
+from zdg_jax.refine.problem import Problem, build_problem
+from zdg_jax.refine.starts import jittered
 from zdg_jax.refine.variables import Variables, to_field, to_variables
 
 
@@ -119,7 +120,7 @@ def test_lookups_and_exact_distances_give_the_same_energies() -> None:
     low, high = problem.field.bounds
     # beyond the grid a look-up adds the way to it, which is more than the distance
     assert ((skin > low) & (skin < high)).all()
-    tables, targets = stack([problem], 1, brute=False)
+    tables, targets = stack([problem], 1)
     inner = to_field(problem.field.R_field_obj, pose)
     v = jax.vmap(jax.vmap(to_variables))(*(jnp.asarray(x, jnp.float32)[None] for x in (inner, joints)))
     _, q, looked_up, _ = jax.jit(lambda v: measured(hand, tables, targets, State(v, None), "xla"))(v)

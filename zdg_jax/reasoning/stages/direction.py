@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
 from prompts.schemas import DirectionAnswer
-from zdg_jax.objects.hull import exit_distance, expanded_hull, hand_position
+from zdg_jax.objects.hull import exit_distance, expanded, hand_position
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
@@ -143,9 +143,8 @@ def place_hand(state: ReasonState, name: str) -> bool:
 
 
 def hull_of(state: ReasonState) -> Float[np.ndarray, "planes 4"]:
-    """H_obj of eq. 1, from `expanded_hull`."""
-    vertices, expansion = state.obj.mesh.vertices, state.config.hull_expansion
-    return state.once("hull", lambda: expanded_hull(np.asarray(vertices), expansion))
+    """H_obj of eq. 1."""
+    return expanded(state.obj.hull, state.config.hull_expansion)
 
 
 def candidate_directions(center: Float[np.ndarray, "3"], camera: Camera) -> dict[str, Float[np.ndarray, "3"]]:
