@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, arg, subcommand
 
 from pipelines.bench_end_to_end import BenchEndToEnd
 from pipelines.options import Hand, Json, check_ranges, values_of
+from pipelines.runtime import report_writer
 from zdg_jax.errors import UserError
 
 
@@ -43,7 +42,7 @@ class BenchRefine:
     json: Json = None
 
     def run(self) -> int:
-        write = writer(self.json)
+        write = report_writer(self.json)
         from pipelines.runtime import start_jax
 
         start_jax()
@@ -69,7 +68,7 @@ class BenchFields:
 
     def run(self) -> int:
         check_ranges(self)
-        write = writer(self.json)
+        write = report_writer(self.json)
         from sim_eval.bench.fields import bench_fields
         from sim_eval.bench.show import show_fields
 
@@ -104,7 +103,7 @@ class BenchSim:
     json: Json = None
 
     def run(self) -> int:
-        write = writer(self.json)
+        write = report_writer(self.json)
         from pathlib import Path
 
         from pipelines.runtime import output_folder, start_jax
@@ -149,7 +148,7 @@ class BenchRetarget:
     json: Json = None
 
     def run(self) -> int:
-        write = writer(self.json)
+        write = report_writer(self.json)
         from pipelines.runtime import start_jax
 
         start_jax()
@@ -181,28 +180,6 @@ class Bench:
 
     def run(self) -> int:
         return self.what.run()
-
-
-def writer(path: str | None) -> Callable[[dict[str, Any]], None]:
-    """How to write a report to `path`; proves first that its folder can be written.
-
-    Raises:
-      UserError: it can't.
-    """
-    if path is None:
-        return lambda _: None
-    from pathlib import Path
-
-    from pipelines.dataset import write_atomic
-    from pipelines.runtime import output_folder
-
-    target = Path(path).expanduser()
-    output_folder(str(target.parent))
-
-    def write(report: dict[str, Any]) -> None:
-        write_atomic(target, json.dumps(report, indent=2).encode() + b"\n")
-
-    return write
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -61,9 +61,9 @@ class BenchEndToEnd(LoopOptions):
     json: Json = None
 
     def run(self) -> int:
-        from pipelines.bench import writer
+        from pipelines.runtime import report_writer
 
-        write = writer(self.json)
+        write = report_writer(self.json)
         with tempfile.TemporaryDirectory() as scratch:
             file = Path(self.file or self.pack or Path(scratch) / "pack")
             if self.file is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import json
 import logging
 import os
 import platform
@@ -198,3 +199,22 @@ def output_folder(path: str) -> Path:
             f"output folder {path} ({reason})", "a folder that can be written", "choose another --out"
         ) from error
     return folder
+
+
+def report_writer(path: str | None) -> Callable[[dict[str, Any]], None]:
+    """How to write a report to `path`; proves first that its folder can be written.
+
+    Raises:
+      UserError: it can't.
+    """
+    if path is None:
+        return lambda _: None
+    from pipelines.dataset import write_atomic
+
+    target = Path(path).expanduser()
+    output_folder(str(target.parent))
+
+    def write(report: dict[str, Any]) -> None:
+        write_atomic(target, json.dumps(report, indent=2).encode() + b"\n")
+
+    return write
