@@ -86,7 +86,9 @@ def read_features(path: Path, obj: ObjectModel) -> Float[np.ndarray, "samples fe
             f"{len(mesh.faces)} rows (faces) or {len(mesh.vertices)} rows (vertices)",
             _DO,
         )
-    if not np.issubdtype(rows.dtype, np.floating) or not (np.abs(rows) <= _LARGEST).all():
+    floats = np.issubdtype(rows.dtype, np.floating)
+    # half precision ends before that
+    if not floats or not (np.abs(rows) <= min(_LARGEST, float(np.finfo(rows.dtype).max))).all():
         got = f"features {path} with {rows.dtype} that are no numbers"
         raise UserError(got, f"finite floats up to {_LARGEST:g}", _DO)
     rows = rows.astype(np.float64)

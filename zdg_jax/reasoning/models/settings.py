@@ -52,15 +52,17 @@ def address_from_environment(provider: str, own: str) -> str:
     Raises:
       UserError: what it holds is no address of the web; it is not shown, since it may hold a password.
     """
-    name = tables().providers[provider].address
+    about = tables().providers[provider]
+    name, ours = about.address, about.wire.startswith("zdg_jax.")  # others have their own protocols
     found = os.environ.get(name, "").strip() if name else ""
     try:
         parts = urlsplit(found)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme in ("http", "https") if ours else bool(parts.scheme)
+        fine = known and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fine = False
     if found and not (fine and found.isprintable()):
-        expected = "https://HOST, with a port perhaps"
+        expected = f"{'https' if ours else 'SCHEME'}://HOST, with a port perhaps"
         raise UserError(f"{name}, which holds no address", expected, f"export {name} again")
     return found or own
 
