@@ -44,8 +44,9 @@ demo: $(VENV)/.installed
 	$(BIN)/zdg synth ycb:048_hammer "hammer a nail" --out $(DEMO_OUT)
 	@echo "Look at $(DEMO_OUT)/report.html (all stages) and $(DEMO_OUT)/grasps.png (the kept grasps)."
 
+# two at a time: they spend most of their time compiling, on one core each
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),-n 2)
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
