@@ -171,21 +171,27 @@ def rank(
 
 
 def held(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
-    """On the right part, withstands six forces, is reached freely, and leaves free what the task needs.
+    """On the right part, withstands six forces (`_withstands`), and leaves free what the task needs.
 
     Args:
-      grasps: with the columns of the closing.
+      grasps: with the columns of the closing and of `measure_shape`.
     """
+    return _withstands(grasps) & ~misplaced(grasps)
+
+
+def _withstands(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Six forces, reached freely, and no deeper than a good grasp may be: what stands in a thing holds it."""
+    deep = np.asarray(grasps["p_dep_cm"], float) > LIMITS["p_dep_cm"]
     free = np.asarray(grasps["approach_free"], float) == 1.0
-    return np.asarray(grasps["six_force_suc"], bool) & free & ~misplaced(grasps)
+    return np.asarray(grasps["six_force_suc"], bool) & free & ~deep
 
 
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
-    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces and is
-    reached freely; natural, with the thumb on the object; single fingers where the task asks them; not deep;
-    then by
+    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces without
+    standing in the object, and is reached freely; natural, with the thumb on the object; single fingers where
+    the task asks them; not deep; then by
 
       score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier + (1 - aims met),
 
@@ -196,7 +202,7 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
       grasps: with the columns of the closing and of `measure_shape`.
     """
     c = grasps.columns
-    holds = np.asarray(c["six_force_suc"], bool) & (np.asarray(c["approach_free"], float) == 1.0)
+    holds = _withstands(grasps)
     odd = unnatural(c) | (np.asarray(c["thumb_contact"], float) == 0.0)
     deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
     tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])

@@ -127,3 +127,15 @@ def test_fingers_where_they_are_asked_come_before_others_that_hold_as_well() -> 
     assert not selection.unaimed(made).any()  # nothing asked, or an older file
     holds = met.with_columns({"six_force_suc": np.array([True, False, True])})
     assert selection.rank_by_hold(holds).tolist() == [2, 0, 1]
+
+
+def test_a_hand_that_stands_in_the_object_does_not_hold_it() -> None:
+    """A thumb 0.97 cm in a hammer's handle withstood six forces and was kept."""
+    deep = np.array([0.97, 0.2, 0.0, 0.0])
+    made = closed_batch(4, p_dep_cm=deep, six_force_suc=np.array([1.0, 1.0, 1.0, 0.0]))
+    assert selection.held(made).tolist() == [False, True, True, False]
+    made = made.with_columns({"score": np.array([0.0, 1.0, 2.0, 3.0])})
+    assert selection.rank_by_hold(made).tolist()[:2] == [
+        2,
+        1,
+    ]  # one below the limit comes after those not deep
