@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, arg, subcommand
 
 from pipelines.bench_end_to_end import BenchEndToEnd
-from pipelines.options import Hand, Json, check_ranges, values_of
+from pipelines.options import Hand, Json, check_ranges, values_of, words
 from pipelines.runtime import report_writer
 from zdg_jax.errors import UserError
 
@@ -50,7 +50,7 @@ class BenchRefine:
         from sim_eval.bench.show import show_refine, show_scale
 
         asked = values_of(RefineBench, self)
-        asked["paths"], asked["meshes"] = _words(self.paths), _words(self.meshes)
+        asked["paths"], asked["meshes"] = words(self.paths), words(self.meshes)
         options = RefineBench(**asked)
         report = (bench_scale if self.scale_test else bench_refine)(options, _say)
         print((show_scale if self.scale_test else show_refine)(report))
@@ -72,7 +72,7 @@ class BenchFields:
         from sim_eval.bench.fields import bench_fields
         from sim_eval.bench.show import show_fields
 
-        report = bench_fields(_words(self.objects) or None, self.points)
+        report = bench_fields(words(self.objects) or None, self.points)
         print(show_fields(report))
         write(report)
         return 0
@@ -117,14 +117,14 @@ class BenchSim:
         if self.prepare is not None:
             target = Path(self.prepare).expanduser()
             output_folder(str(target.parent))
-            made = prepare(self.hand, _words(self.meshes), self.each, _say)
+            made = prepare(self.hand, words(self.meshes), self.each, _say)
             write_set(made, target)
             print(f"{len(made.index)} grasps of {len(made.objects)} objects in {target}")
             return 0
         options = SimBench(
-            backends=_words(self.backends),
-            protocols=_words(self.protocols),
-            batches=tuple(_number(word) for word in _words(self.batches)),
+            backends=words(self.backends),
+            protocols=words(self.protocols),
+            batches=tuple(_number(word) for word in words(self.batches)),
             compared=self.compare,
             rows=self.rows,
         )
@@ -154,10 +154,10 @@ class BenchRetarget:
         start_jax()
         from sim_eval.bench.retarget import OBJECTS, bench_retarget, show_retarget
 
-        objects = _words(self.objects) or OBJECTS
+        objects = words(self.objects) or OBJECTS
         if self.grasps < len(objects):
             raise UserError(f"--grasps {self.grasps}", f"{len(objects)} or more", "choose another --grasps")
-        report = bench_retarget(_words(self.hands), self.source, self.grasps, objects, self.one_by_one)
+        report = bench_retarget(words(self.hands), self.source, self.grasps, objects, self.one_by_one)
         print(show_retarget(report))
         write(report)
         return 0
@@ -180,10 +180,6 @@ class Bench:
 
     def run(self) -> int:
         return self.what.run()
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _number(word: str) -> int:

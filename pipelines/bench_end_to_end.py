@@ -20,7 +20,7 @@ from typing import Annotated, Any, TypeVar
 
 from tyro.conf import arg
 
-from pipelines.options import Backend, Batch, Hand, Json, LoopOptions, Num
+from pipelines.options import Backend, Batch, Hand, Json, LoopOptions, Num, words
 from zdg_jax.errors import UserError
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ class BenchEndToEnd(LoopOptions):
         from pipelines.runtime import start_jax
 
         start_jax()
-        names = [name.strip() for name in self.objects.split(",") if name.strip()]
+        names = words(self.objects)
         begin = time.perf_counter()
         size = pack(file, names, SENTENCES, self.hand)
         _say(

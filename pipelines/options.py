@@ -332,6 +332,11 @@ class GenerateOptions(Settings):
         return {**self.settings(), "batch": self.batch}
 
 
+def words(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def values_of(group: type, options: Any) -> dict[str, Any]:
     """The values of one group's options."""
     return {field.name: getattr(options, field.name) for field in fields(group)}

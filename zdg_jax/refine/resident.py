@@ -52,20 +52,22 @@ def tables(
 def _laid(
     device: Device, room: tuple[int, int], fields: Sequence[SignedDistanceField]
 ) -> tuple[Array, Array, dict[int, int]]:
+    begin, new_entries, new_rows = _joined(list({id(f): f for f in fields}.values()), (0, 0))
     entries, rows = np.zeros(room[0], np.int32), np.zeros((room[1], 4), np.uint32)
-    begin, entry, row = {}, 0, 0
-    for field in {id(f): f for f in fields}.values():
-        begin[id(field)] = entry
-        n, m = len(field.entries), len(field.rows)
-        entries[entry : entry + n] = _from(field, row)
-        rows[row : row + m] = field.rows
-        entry, row = entry + n, row + m
+    entries[: len(new_entries)], rows[: len(new_rows)] = new_entries, new_rows
     return *jax.device_put((entries, rows), device), begin
 
 
-def _from(field: SignedDistanceField, row: int) -> Int[np.ndarray, " cells"]:
-    """Its entries where its rows begin at that one: an entry is (row << 1) | refined."""
-    return field.entries + np.int32(2 * row)
+def _joined(
+    fields: Sequence[SignedDistanceField], at: tuple[int, int]
+) -> tuple[dict[int, int], Int[np.ndarray, " cells"], UInt32[np.ndarray, "rows 4"]]:
+    """Where each begins, by `id`, and their entries and rows end to end, from that (entry, row) on."""
+    begin, entries, (entry, row) = {}, [], at
+    for field in fields:
+        begin[id(field)] = entry
+        entries.append(field.entries + np.int32(2 * row))  # an entry is (row << 1) | refined
+        entry, row = entry + len(field.entries), row + len(field.rows)
+    return begin, np.concatenate(entries), np.concatenate([f.rows for f in fields])
 
 
 def _has_memory_of_its_own(device: Device) -> bool:
@@ -105,16 +107,13 @@ class _Resident:
         return known is not None and known[0]() is field  # not another at the place of one that is gone
 
     def _append(self, fields: Sequence[SignedDistanceField]) -> None:
-        entry, row = self._at
-        entries = []
+        begin, entries, rows = _joined(fields, self._at)
         for field in fields:
-            self._known[id(field)] = weakref.ref(field), entry
-            entries.append(_from(field, row))
-            entry, row = entry + len(field.entries), row + len(field.rows)
+            self._known[id(field)] = weakref.ref(field), begin[id(field)]
         # what has been given away must stay as it is; what was made here since then is written in place
-        self.entries = _written(self.entries, np.concatenate(entries), self._at[0], self._shared)
-        self.rows = _written(self.rows, np.concatenate([f.rows for f in fields]), self._at[1], self._shared)
-        self._at = entry, row
+        self.entries = _written(self.entries, entries, self._at[0], self._shared)
+        self.rows = _written(self.rows, rows, self._at[1], self._shared)
+        self._at = self._at[0] + len(entries), self._at[1] + len(rows)
 
 
 _KEPT: dict[Device, _Resident] = {}
