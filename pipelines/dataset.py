@@ -21,6 +21,7 @@ from zdg_jax.columns import stored
 from zdg_jax.errors import UserError, machine_error, printable
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
+from zdg_jax.pose import is_pose
 from zdg_jax.status import Status
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def load_grasps(path: Path) -> tuple[Grasps, dict[str, Any]]:
 
 
 def _posed(grasps: Grasps) -> Grasps:
-    turns = np.linalg.norm(np.nan_to_num(grasps.hand_pose[:, 3:]), axis=1) > 1e-6
-    fine = turns & np.isfinite(grasps.hand_pose).all(axis=1) & np.isfinite(grasps.joints).all(axis=1)
+    fine = is_pose(grasps.hand_pose) & np.isfinite(grasps.joints).all(axis=1)
     wrong = grasps.ok & ~fine
     if not wrong.any():
         return grasps

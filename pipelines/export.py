@@ -18,6 +18,7 @@ from pipelines.lock import locked
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError, one_of
 from zdg_jax.foreign import file_name
+from zdg_jax.pose import is_pose
 from zdg_jax.status import Status
 
 DENSITY = 1000.0  # kg/m³; DexGraspBench scales it to the mass of its test
@@ -70,8 +71,7 @@ def export(
     place = place if place.is_dir() else place.parent
     written, reasons = 0, [f"{s}: {r}" for s, r in zip(grasps.status, grasps.status_reason, strict=True)]
     reason = next((r for r, s in zip(reasons, grasps.status, strict=True) if s != "ok"), "")
-    fine = np.isfinite(grasps.hand_pose).all(axis=1) & np.isfinite(grasps.joints).all(axis=1)
-    fine &= np.linalg.norm(np.nan_to_num(grasps.hand_pose[:, 3:]), axis=1) > 1e-6
+    fine = is_pose(grasps.hand_pose) & np.isfinite(grasps.joints).all(axis=1)
     reason = reason or ("" if fine.all() else f"{Status.INVALID_POSE}: {Status.INVALID_POSE.sentence}")
     usable = fine & np.array([s == "ok" for s in grasps.status])
     names = object_names(grasps, list(dict.fromkeys(np.array(grasps.object_key)[usable])), name)

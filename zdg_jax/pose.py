@@ -14,7 +14,7 @@ scipy's order, x, y, z, w, appears here alone; JAX code turns by `transform`.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
 #: The pose that leaves everything where it is.
@@ -88,6 +88,13 @@ def wxyz_to_rotation(wxyz: Float[np.ndarray, "*a 4"]) -> Rotation:
 def rotation_to_wxyz(rotation: Rotation) -> Float[np.ndarray, "*a 4"]:
     """Unit quaternions of scipy's rotations."""
     return rotation.as_quat(scalar_first=True)
+
+
+def is_pose(T_a_b: Float[np.ndarray, "*a 7"]) -> Bool[np.ndarray, "*a"]:
+    """Whether each is a pose of a hand: finite, and its quaternion longer than 1e-6."""
+    finite = np.isfinite(T_a_b)
+    turn = np.linalg.norm(np.where(finite, T_a_b, 0.0)[..., 3:], axis=-1)
+    return np.asarray(finite.all(axis=-1) & (turn > 1e-6))
 
 
 def unit(v: Float[np.ndarray, "*a n"]) -> Float[np.ndarray, "*a n"]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.options import words
 from zdg_jax.errors import UserError
 
 
@@ -47,7 +48,7 @@ def parse_rows(text: str, more: Sequence[str] = ()) -> tuple[str, ...]:
     Raises:
       UserError: an unknown row.
     """
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    names = words(text)
     for name in names:
         if name not in ROWS and name not in more:
             raise UserError(f"row {name!r}", f"some of {', '.join((*ROWS, *more))}", "choose other rows")

@@ -15,6 +15,7 @@ from sim_eval.protocols import Protocol
 from sim_eval.simobject import SimObject
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel, drawn_joints
+from zdg_jax.pose import is_pose
 
 # Rows that no backend should be asked to simulate, and targets that a servo can't reach.
 #: Radians over a limit that are rounding, not a fault.
@@ -34,8 +35,7 @@ def row_faults(
       targets: active joint angles, radians; all of a row's are looked at.
     """
     hand_pose, targets = np.asarray(hand_pose), np.asarray(targets)
-    fine = np.isfinite(hand_pose).all(axis=(1, 2)) & np.isfinite(targets).all(axis=(1, 2))
-    fine &= (np.nan_to_num(np.linalg.norm(hand_pose[..., 3:], axis=-1)) > 1e-6).all(axis=1)
+    fine = np.asarray(is_pose(hand_pose).all(axis=1) & np.isfinite(targets).all(axis=(1, 2)))
     over = np.maximum(hand.lower - targets, targets - hand.upper).max(axis=1)  # by joint
     status, reason = ["ok"] * len(fine), [""] * len(fine)
     for row in np.flatnonzero(~fine | (over > SLACK).any(axis=1)):
