@@ -110,7 +110,8 @@ BLEND = 0.006
 
 
 def _num(values) -> str:
-    return " ".join(f"{v:.9g}" for v in np.atleast_1d(values))
+    """Nine digits, and nothing below a picometre: that is a processor's last bit."""
+    return " ".join(f"{0.0 if abs(v) < 1e-12 else v:.9g}" for v in np.atleast_1d(values))
 
 
 def _quat(R: np.ndarray) -> str:

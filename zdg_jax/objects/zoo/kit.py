@@ -9,7 +9,7 @@ from jaxtyping import Float
 from manifold3d import CrossSection, Manifold, Mesh64
 
 from zdg_jax.objects.zoo.outline import Points, curve, grown, polygon, silhouette
-from zdg_jax.objects.zoo.shape import Number, Shape
+from zdg_jax.objects.zoo.shape import Number, Shape, steady
 
 Size = Number | Sequence[Number] | Float[np.ndarray, " n"]
 
@@ -154,10 +154,10 @@ def loft(rings: Float[np.ndarray, "rings n 3"], part: str, closed: bool = False)
         faces += [np.column_stack([np.full(n, first), j, i])]
         base = (count - 1) * n
         faces += [np.column_stack([np.full(n, last), base + i, base + j])]
-    solid = Manifold(Mesh64(np.concatenate(vertices), np.concatenate(faces).astype(np.uint64)))
+    corners, triangles = steady(np.concatenate(vertices)), np.concatenate(faces).astype(np.uint64)
+    solid = Manifold(Mesh64(corners, triangles))
     if solid.volume() < 0:
-        flipped = np.concatenate(faces)[:, ::-1]
-        solid = Manifold(Mesh64(np.concatenate(vertices), np.ascontiguousarray(flipped).astype(np.uint64)))
+        solid = Manifold(Mesh64(corners, np.ascontiguousarray(triangles[:, ::-1])))
     return Shape.of(solid, part)
 
 

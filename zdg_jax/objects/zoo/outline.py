@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from manifold3d import CrossSection, FillRule, JoinType
 
-from zdg_jax.objects.zoo.shape import Number
+from zdg_jax.objects.zoo.shape import Number, steady
 
 Points = Sequence[Sequence[Number]] | Float[np.ndarray, "n d"]
 _ROUND = 24  # segments of a full turn where corners are rounded
@@ -37,7 +37,7 @@ def curve(points: Points, per_span: int = 8, closed: bool = False) -> Float[np.n
 
 def polygon(points: Points, round_by: Number = 0.0) -> CrossSection:
     """A filled outline; convex and concave corners rounded by that radius, metres."""
-    return rounded(CrossSection([np.asarray(points, dtype=np.float64)], FillRule.EvenOdd), round_by)
+    return rounded(CrossSection([steady(np.asarray(points, dtype=np.float64))], FillRule.EvenOdd), round_by)
 
 
 def rectangle(width: Number, height: Number, round_by: Number = 0.0) -> CrossSection:
@@ -72,7 +72,7 @@ def silhouette(profile: Points, top_column: Number = 0.0) -> CrossSection:
       profile: radius and height, metres.
       top_column: prolong the top upward by so much, for cutters of open vessels.
     """
-    p = np.asarray(profile, dtype=np.float64)
+    p = steady(np.asarray(profile, dtype=np.float64))
     if top_column:
         p = np.concatenate([p, p[-1:] + np.array([[0.0, top_column]])])
     return CrossSection([np.concatenate([p, (p * [-1, 1])[::-1]])], FillRule.NonZero)
