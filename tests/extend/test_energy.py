@@ -32,6 +32,7 @@ def toy() -> Iterator[Term]:
     unregister(term.name)
 
 
+@pytest.mark.slow
 def test_a_term_from_outside_reaches_optimiser_file_and_report(toy: Term) -> None:
     hand, rod = load_hand("human16"), shape("rod")
     without = RefineConfig(steps=SHORT.steps)
@@ -50,6 +51,7 @@ def test_a_term_from_outside_reaches_optimiser_file_and_report(toy: Term) -> Non
     assert float(table.rows[0][column].text) == pytest.approx(out[f"energy.{toy.name}"][0], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_without_it_nothing_of_it_is_left() -> None:
     assert "stretched" not in TERMS
     assert "stretched" not in RefineConfig().weights

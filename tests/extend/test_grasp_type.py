@@ -53,6 +53,7 @@ def test_a_grasp_type_from_outside_is_offered_chosen_and_is_where_refinement_sta
     assert "hook" in str(asked)
 
 
+@pytest.mark.slow
 def test_one_that_the_table_does_not_know_comes_last(card: Path) -> None:
     hand = load_hand(str(card))
     done = api.reason_task(hammer(600), hand, "hammer a nail", api.make_reasoner("offline"))

@@ -23,6 +23,7 @@ def grasps(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return pose, rng.uniform(hand.lower, hand.upper, (n, len(hand.active_names)))
 
 
+@pytest.mark.slow
 def test_its_own_keypoints_give_the_hand_back() -> None:
     """Over the whole range of all joints, and whatever the pose."""
     hand = load_hand("human16")
@@ -47,6 +48,7 @@ def test_keypoints_are_where_the_hand_bends_and_ends() -> None:
     assert far.max() < 0.004  # the skin's vertices are that far apart
 
 
+@pytest.mark.slow
 def test_equivariance() -> None:
     hand = load_hand("human16")
     # each four times: the size that other tests compile
@@ -54,14 +56,15 @@ def test_equivariance() -> None:
     turn, shift = Rotation.random(rng=np.random.default_rng(3)), np.array([0.1, -0.3, 0.2])
     one = fit_keypoints(hand, points)
     other = fit_keypoints(hand, points @ turn.as_matrix().T + shift)
-    # joints of a finger that is nearly straight trade against each other in a float's last bits: what is fitted
-    # is compared as it is asked for, by its keypoints
+    # joints of a nearly straight finger trade against each other in a float's last bits: what is fitted is
+    # compared as it is asked for, by its keypoints
     fitted = [human_keypoints(hand, f.hand_pose, f.joints) for f in (one, other)]
     np.testing.assert_allclose(fitted[1], fitted[0] @ turn.as_matrix().T + shift, atol=2e-4)
     np.testing.assert_allclose(other.joints, one.joints, atol=2e-2)
     np.testing.assert_allclose(other.error, one.error, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_hand_of_other_proportions_is_met_within_millimetres() -> None:
     """Sizes and single bones differ by 7 %, as people do, and every bone points 5 degrees elsewhere."""
     hand, rng = load_hand("human16"), np.random.default_rng(1)

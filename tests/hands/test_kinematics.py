@@ -67,7 +67,7 @@ def test_links_equal_c_mujoco(name: str) -> None:
     assert off.magnitude().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", EVERY_HAND)
+@pytest.mark.parametrize("name", slow_but("human16"))
 def test_equivariance(name: str) -> None:
     """Moving the base by a rigid motion moves every skin vertex by it."""
     hand = hand_or_skip(name)
@@ -78,7 +78,7 @@ def test_equivariance(name: str) -> None:
     np.testing.assert_allclose(posed_skin(hand, pose, joints), want, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", EVERY_HAND)
+@pytest.mark.parametrize("name", slow_but("human16"))
 def test_batch_equals_loop(name: str) -> None:
     hand = hand_or_skip(name)
     pose, joints = _random_pose(5), _random_joints(hand, 5)
@@ -102,7 +102,7 @@ def test_gradients_are_finite_and_right(name: str) -> None:
         np.testing.assert_allclose(got, (up - down) / (2 * h), atol=2e-3)
 
 
-@pytest.mark.parametrize("name", EVERY_HAND)
+@pytest.mark.parametrize("name", slow_but("human16"))
 def test_palm_lands_where_it_is_put(name: str) -> None:
     hand = hand_or_skip(name)
     R = Rotation.from_rotvec([0.3, -0.7, 1.1]).as_matrix()
@@ -112,7 +112,8 @@ def test_palm_lands_where_it_is_put(name: str) -> None:
     np.testing.assert_allclose(base @ hand.R_base_palm, R, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", slow_but("human16"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERY_HAND)
 def test_jacobian_transpose_is_that_of_autodiff(name: str) -> None:
     """Of E = sum_l g_l . p_l(points on every link), against jax.grad through `link_transforms`."""
     hand = hand_or_skip(name)

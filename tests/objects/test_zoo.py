@@ -86,7 +86,7 @@ def test_the_whole_manifest_is_what_was_committed():
 
 
 def test_another_libms_last_bits_change_nothing():
-    """A processor without fused multiply-add has other sines; hammer and trowel came out in other triangles."""
+    """A processor without fused multiply-add has other sines: hammer and trowel had other triangles."""
     names = ("hammer/3", "trowel/1", "scissors/2", "spoon/2")
     script = (
         "import hashlib, sys\n"

@@ -13,7 +13,9 @@ from tests.pipelines.cuts import full
 from tests.pipelines.test_synth import fakes, stick
 
 __all__ = ["fakes", "stick"]  # fixtures
-MOMENTS = "dataset_info.json grasps.parquet views/ trace.json grasps.png scene.glb report.html".split()
+QUICK = "grasps.parquet report.html".split()
+MOMENTS = [*QUICK, *(pytest.param(m, marks=pytest.mark.slow) for m in
+           "dataset_info.json views/ trace.json grasps.png scene.glb".split())]  # fmt: skip
 SMALL = ["--name", "stick", "--num", "9", "--keep", "2", "--select", "gravity"]
 
 

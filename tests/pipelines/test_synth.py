@@ -248,6 +248,7 @@ def test_an_object_that_cannot_be_simulated_keeps_its_rows_with_a_status(
     assert (tmp_path / "grasps.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fakes")
 def test_eval_measures_again_what_synth_wrote(
     stick: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -296,6 +297,7 @@ def test_a_home_that_cannot_be_written_is_enough(
     assert sum(row["rank"] is not None for row in rows_of(out)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fakes")
 def test_eval_refuses_a_mesh_that_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mesh = tmp_path / "box.stl"

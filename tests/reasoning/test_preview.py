@@ -23,7 +23,10 @@ def shown(stage: str, reasoner: Scripted) -> Question:
     return asyncio.run(question_of(stage, OBJ, HAND, "hammer a nail", reasoner, CONFIG))
 
 
-@pytest.mark.parametrize("stage", [s for s in prompts.STAGES if s != "points"])
+STAGES = [s for s in prompts.STAGES if s != "points"]
+
+
+@pytest.mark.parametrize("stage", [STAGES[0], *(pytest.param(s, marks=pytest.mark.slow) for s in STAGES[1:])])
 def test_same_question_as_in_the_chain(stage: str) -> None:
     whole = Scripted()
     asyncio.run(reason(OBJ, HAND, "hammer a nail", whole, CONFIG))

@@ -81,6 +81,7 @@ def test_lines_are_looked_at_one_by_one() -> None:
     assert 5 < together.sum() < 45
 
 
+@pytest.mark.slow
 def test_a_start_has_its_fingers_in_the_opening() -> None:
     hand, obj = load_hand(HAND), ring()
     aims = aims_of(obj, guidance(obj), "handle-grasp")
@@ -97,6 +98,7 @@ def test_a_start_has_its_fingers_in_the_opening() -> None:
     assert not measure_aims(hand, aims, away, found.joints[None]).enclosed.any()
 
 
+@pytest.mark.slow
 def test_a_start_has_thumb_and_index_at_their_own_points() -> None:
     hand, obj = load_hand(HAND), shape("box")
     grasp = grasp_on(obj)

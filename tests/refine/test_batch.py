@@ -41,6 +41,7 @@ def assert_alike(a: Grasps, b: Grasps) -> None:
     assert a.status.tolist() == b.status.tolist()
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_tasks_one_by_one() -> None:
     for task, together in zip(six_tasks(), refine_many(HAND, six_tasks(), config=FEW), strict=True):
         (alone,) = refine_many(HAND, [task], config=FEW)
@@ -58,6 +59,7 @@ def test_rows_do_not_know_their_place() -> None:
             np.testing.assert_array_equal(numbers(got), numbers(want))
 
 
+@pytest.mark.slow
 def test_batches_with_a_remainder_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """18 starts: five slots of four at once, the last half empty; or five batches of one slot."""
     monkeypatch.setattr(batching, "MAX_STARTS", STARTS)

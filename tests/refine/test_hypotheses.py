@@ -63,6 +63,7 @@ def test_neighbours_turn_by_their_angle_and_start_on_the_hull() -> None:
             np.testing.assert_array_equal(h.initial.p_obj_palm, grasp.initial.p_obj_palm)
 
 
+@pytest.mark.slow
 def test_hypotheses_are_refined_as_each_would_be_alone() -> None:
     """Every start has the prior of its own type, whatever shares its task."""
     hand, obj = load_hand("human16"), shape("rod")

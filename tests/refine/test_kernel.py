@@ -61,8 +61,9 @@ def toys() -> Iterator[None]:
         unregister(term.name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("toys")
-@pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["human16", "shadow"])
 def test_gradients_and_energies_equal_those_of_xla(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     hand, tables, targets, v = _batch(name, 2)
     measure_kernel, once = kernel.measure_kernel, []
@@ -122,7 +123,7 @@ def test_the_steps_lower_for_cuda_without_a_gpu() -> None:
     assert "fma.rn.f32" in text
 
 
-@pytest.mark.parametrize("name", ["human16", "shadow"])
+@pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
 def test_layout_deals_every_vertex_once_and_keeps_links_in_place(name: str) -> None:
     hand = load_hand(name)
     body = kernel_layout(hand)

@@ -119,6 +119,7 @@ def starts(hand_name: str, num: int = 6) -> list[Variables]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH_HAND)
 def test_gradient_with_seams_is_that_of_plain_autodiff(name: str) -> None:
     """Up to rounding: thousands of numbers are summed in another order."""
@@ -188,6 +189,7 @@ def test_weights_scale_their_terms_alone() -> None:
     assert all((np.asarray(g) == 0.0).all() for g in nothing)
 
 
+@pytest.mark.slow
 def test_a_batch_is_the_same_as_one_grasp_after_another() -> None:
     hand, (tables, one) = load_hand("human16"), target("human16")
     each = starts("human16")

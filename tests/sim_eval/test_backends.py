@@ -25,7 +25,9 @@ from tests.sim_eval.helpers import box
 from tests.sim_eval.simulation import SHAPES, closing, human16, shape, wrapped
 from zdg_jax.errors import UserError
 
-HERE = ("c", "mjx")
+#: MJX compiles for half a minute: its half of the contract runs with the slow tests.
+BOTH = ("c", "mjx")
+HERE = (BOTH[0], pytest.param(BOTH[1], marks=pytest.mark.slow))
 TESTS = {"gravity_hold": gravity_hold, "six_force": six_force}
 SPHERES = 9
 
@@ -52,6 +54,7 @@ def both() -> tuple[Drop, Rollout, Rollout]:
     return job, c.drop(job), mjx.drop(job)
 
 
+@pytest.mark.slow
 def test_mjx_is_c(both):
     """Same pieces, same contacts, same way; deep spheres (2 cm) push fast and amplify rounding."""
     _, one, other = both
@@ -63,6 +66,7 @@ def test_mjx_is_c(both):
     assert one.depth[:, 0].max() > 0.01
 
 
+@pytest.mark.slow
 def test_one_state_field_by_field():
     """Contacts and accelerations of single states along C's way, an object whose axes are not principal."""
     R = Rotation.from_euler("xyz", [0.4, 0.7, -0.3]).as_matrix()
@@ -119,6 +123,7 @@ def test_one_state_field_by_field():
     assert touched > 20
 
 
+@pytest.mark.slow
 def test_distances_are_those_of_a_projection():
     """Outside a piece: the exact distance, found here by least squares over its corners."""
     rng = np.random.default_rng(2)
@@ -179,6 +184,7 @@ def test_friction_cone(name, angle, holds):
         assert slid > 0.8 * free > 0.002
 
 
+@pytest.mark.slow
 def test_a_batch_is_the_loop_over_its_rows(both):
     job, _, together = both
     pick = [3, 7, 5]
@@ -194,6 +200,7 @@ def some_boxes(count: int) -> tuple[SimObject, ...]:
     return tuple(sim_object(box(tuple(rng.uniform(0.02, 0.1, 3)))) for _ in range(count))
 
 
+@pytest.mark.slow
 def test_other_objects_compile_nothing(both):
     job, _, _ = both
     others = some_boxes(3)
@@ -276,7 +283,7 @@ def test_contract(short, protocol, name):
 @pytest.mark.parametrize("protocol", TESTS)
 def test_hold_in_mjx_is_c(short, protocol):
     pose, joints = wrapped(human16(), SHAPES)
-    one, other = (call(protocol, name, pose, joints, np.arange(4)) for name in HERE)
+    one, other = (call(protocol, name, pose, joints, np.arange(4)) for name in BOTH)
     np.testing.assert_allclose(one.start_depth_m, other.start_depth_m, atol=1e-5)
     np.testing.assert_allclose(one.move_m, other.move_m, rtol=0.15, atol=5e-4)
     np.testing.assert_array_equal(one.success, other.success)
@@ -302,7 +309,7 @@ def test_an_unstable_row_is_no_success():
     job = scattered(16)
     job.p_obj_spheres[2] = np.nan
     job.p_obj_spheres[3] = 1e30
-    for name in HERE:
+    for name in BOTH:
         got = backends.backend(name).drop(job)
         assert got.failure[2] == "a hand sphere is not at a finite place"
         assert np.isnan(got.p_world_com[2]).all()

@@ -91,6 +91,7 @@ def _row(p: Problem, i: int) -> Problem:
     return Problem(*(np.asarray(x[i]) for x in p[:-1]), p.equalities)
 
 
+@pytest.mark.slow
 def test_minimum_by_scipy(states, solved):
     """The cost, written again in numpy and double precision, is least there."""
     p, _, _ = states
@@ -126,14 +127,18 @@ def test_minimum_by_scipy(states, solved):
     assert zones == {"stuck", "sliding", "apart"}
 
 
+@pytest.mark.slow
 def test_as_c_mujoco_solves(states, solved):
     *_, best = states
     size, off = np.abs(best).max(axis=1), np.abs(solved - best).max(axis=1)
     assert np.median(off / size) <= 1e-6
-    assert (off / size).max() <= 1e-2  # a ball's spin, which hardly any force resists: single precision's last
+    assert (
+        off / size
+    ).max() <= 1e-2  # a ball's spin, which hardly any force resists: single precision's last
     # bits, which processors do not share, move it by 0.2 % to 0.3 %
 
 
+@pytest.mark.slow
 def test_constraint_force_balances(states):
     """M a = forces without constraints + J^T f."""
     p, warm, _ = states
@@ -143,6 +148,7 @@ def test_constraint_force_balances(states):
     assert (np.abs(moved - p.smooth - pull).max(axis=1) <= 1e-5 * scale).all()
 
 
+@pytest.mark.slow
 def test_batch_is_loop_and_neighbours_do_not_matter(states, solved):
     p, warm, _ = states
     order = np.random.default_rng(1).permutation(len(warm))
@@ -156,6 +162,7 @@ def test_batch_is_loop_and_neighbours_do_not_matter(states, solved):
         np.testing.assert_allclose(got, solved[i], rtol=1e-4, atol=1e-4 * np.abs(solved[i]).max())
 
 
+@pytest.mark.slow
 def test_warm_start_changes_nothing(states, solved):
     p, _, best = states
     np.testing.assert_allclose(

@@ -165,7 +165,19 @@ def test_ray_that_does_not_come_up_is_one_line(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_small_table_on_a_cluster(address: str, tmp_path: Path) -> None:
-    check_offline(address, tmp_path, sticks(tmp_path)[1:], "gravity")
+    """Through the same command, workers and files, without the minute that refinement takes to compile."""
+    flat = tmp_path / "flat.stl"
+    flat.write_bytes(b"solid nothing\nendsolid nothing\n")
+    (tmp_path / "dot.obj").write_text("v 0 0 0\n")
+    names = (str(flat), str(tmp_path / "dot.obj"))
+    tasks = table(tmp_path / "tasks.csv", [{"object": name, "task": "lift it"} for name in names])
+    out = tmp_path / "out"
+    code, _, errors = generate(tasks, out, "--address", address, *SMALL).ends()
+    assert code == 0, errors
+    found = {row["object"]: row for row in ds.dataset(out / "tasks").to_table().to_pylist()}
+    assert [found[name]["status"] for name in names] == ["bad_object"] * 2
+    assert all("face" in found[name]["status_reason"] for name in names)
+    assert ds.dataset(out / "grasps").to_table().num_rows == 2  # why there is none
 
 
 @pytest.mark.slow

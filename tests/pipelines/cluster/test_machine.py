@@ -42,7 +42,15 @@ def ended(crew: Crew, count: int, out: Path, **more: Any) -> BaseException:
     return caught.value
 
 
-@pytest.mark.parametrize(("count", "shard", "bad"), [(4, 4, 0), (40, 4, 0), (40, 1, 2), (40, 1, 0)])
+@pytest.mark.parametrize(
+    ("count", "shard", "bad"),
+    [
+        (4, 4, 0),
+        pytest.param(40, 4, 0, marks=pytest.mark.slow),
+        pytest.param(40, 1, 2, marks=pytest.mark.slow),
+        (40, 1, 0),
+    ],
+)
 @pytest.mark.parametrize("part", ["grasps", "tasks"])
 def test_a_shard_that_cannot_be_written_stops_the_run(
     count: int, shard: int, bad: int, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -47,7 +47,8 @@ def thought_out() -> tuple[Any, Any, Reasoning, dict[str, Any]]:
 
 
 # test_wires.py tries each wire; every time, the whole chain goes over one of them.
-@pytest.mark.parametrize("api", [APIS[0], *(pytest.param(api, marks=pytest.mark.slow) for api in APIS[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("api", APIS)
 def test_complete_chain(
     api: str, thought_out: tuple[Any, Any, Reasoning, dict[str, Any]], start: Start, make: Make
 ) -> None:

@@ -41,6 +41,7 @@ def everything_written(*folders: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fakes")
 def test_a_run_leaves_the_key_nowhere_and_says_what_it_paid(
     start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]

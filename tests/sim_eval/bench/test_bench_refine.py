@@ -57,6 +57,7 @@ def test_every_path_that_runs_here_is_measured(
     assert "pairwise" in said
 
 
+@pytest.mark.slow
 def test_scale_is_one_call(meshes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(_small(meshes, "--scale-test", "--json", str(tmp_path / "x.json"))) == 0
     scale = json.loads((tmp_path / "x.json").read_text())["scale"]

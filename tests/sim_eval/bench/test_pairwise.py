@@ -100,6 +100,7 @@ def _starts(count: int) -> tuple[np.ndarray, np.ndarray]:
     return jittered(hand, grasp.initial, count, 0, RefineConfig(jitter_opening=0.0))
 
 
+@pytest.mark.slow
 def test_gradient_is_that_of_central_differences() -> None:
     pose, joints = (x[1] for x in _starts(2))
     v, which = _variables(pose, joints)
@@ -113,6 +114,7 @@ def test_gradient_is_that_of_central_differences() -> None:
         np.testing.assert_allclose((up - down) / (2 * step), float(flat @ d), rtol=0.02, atol=0.1)
 
 
+@pytest.mark.slow
 def test_lookups_and_exact_distances_give_the_same_energies() -> None:
     hand, obj, _, problem = drum()
     pose, joints = _starts(4)
@@ -148,6 +150,7 @@ def test_pairwise_signed_distance_is_nearly_the_exact_one() -> None:
     np.testing.assert_allclose(np.linalg.norm(at.pad_normal, axis=1), 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_far_hands_are_measured_and_nan_ones_stay_so() -> None:
     pose, joints = (x[0] for x in _starts(1))
     v, which = _variables(pose + np.array([9.0, 0, 0, 0, 0, 0, 0]), joints)

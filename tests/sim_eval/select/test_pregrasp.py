@@ -20,7 +20,7 @@ from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
 from zdg_jax.refine.aims import aimed, aims_of
 
 
-@pytest.mark.parametrize("hand_name", ["human16", "shadow"])
+@pytest.mark.parametrize("hand_name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
 def test_every_sphere_is_free_of_the_object_and_joints_are_within_limits(hand_name: str) -> None:
     """Against trimesh's exact distance to the mesh, not the field that the search reads."""
     hand, pose, joints = around("ball", 4, hand_name)
@@ -87,7 +87,7 @@ def test_a_card_has_the_last_word() -> None:
     np.testing.assert_array_equal(found.hand_pose, pose)
 
 
-@pytest.mark.parametrize("hand_name", ["human16", "shadow"])
+@pytest.mark.parametrize("hand_name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
 def test_jacobians_are_central_differences(hand_name: str) -> None:
     hand, pose, joints = around("rod", 1, hand_name)
     joints = np.clip(joints, hand.lower + 0.05, hand.upper - 0.05)

@@ -82,7 +82,7 @@ def test_torques_wanted_that_balance_already_come_back() -> None:
     np.testing.assert_allclose(f.sum(axis=0), 0.0, atol=1e-2)
 
 
-@pytest.mark.parametrize("hand_name", ["human16", "shadow"])
+@pytest.mark.parametrize("hand_name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
 def test_a_power_grasp_is_balanced_and_its_targets_are_reachable(hand_name: str) -> None:
     hand, pose, joints = held("rod", 3, hand_name)
     rule = rule_torque(hand, joints)
