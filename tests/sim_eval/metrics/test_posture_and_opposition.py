@@ -33,7 +33,7 @@ def test_a_spread_bent_finger_is_unnatural() -> None:
     hand = load_hand("human16")
     joints = np.zeros((2, 16))
     at = hand.active_names.index
-    joints[:, at("index_spread")], joints[1, at("index_mcp")] = np.deg2rad(15), np.deg2rad(70)
+    joints[:, at("index_spread")], joints[1, at("index_mcp")] = np.deg2rad(10), np.deg2rad(70)
     stretched, bent = posture_excess(joints, hand.posture)
     assert stretched == 0.0
     assert bent > 5.0

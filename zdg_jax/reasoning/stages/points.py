@@ -90,13 +90,13 @@ class Points(Stage[PointsAnswer]):
         state.func_mask = lift_parts(state, state.func_parts, state.region.center)
 
     def answer_by_rules(self, question: Question[Any]) -> PointsAnswer:
-        """The pair with opposed normals (eq. 5), 1-8 cm apart, whose index point lies on the trigger."""
+        """The pair with opposed normals (eq. 5), 1-6 cm apart, whose index point lies on the trigger."""
         observed, plan = planned(question, PointObservations)
         numbers = sorted(set(observed.points) & {int(c) for c in question.candidates})
         ranked: list[tuple[float, int, int]] = []
         for thumb, index in permutations(numbers, 2):
             opposed = min(force_cosines(observed, thumb, index))
-            reach = plateau(_span(observed, thumb, index), 0.003, 0.012, 0.08, 0.12)
+            reach = plateau(_span(observed, thumb, index), 0.003, 0.012, 0.06, 0.10)
             value = 1.5 * min(opposed, 0.85) + reach + _semantic(observed, plan, thumb, index)
             ranked.append((value, thumb, index))
         ranked.sort(key=lambda r: (-r[0], r[1], r[2]))
