@@ -134,3 +134,13 @@ def test_points_to_keep_free_are_samples_of_more_than_one_hypothesis_alone() -> 
         problem = build_problem(hand, obj, grasp, RefineConfig(hypotheses=count))
         rows = problem.object_samples.transpose(0, 2, 1).reshape(BATCHES * SAMPLES, 3)
         assert ({tuple(p) for p in rows.round(9)} & want == want) is there
+
+
+def test_idle_fingers_start_as_the_type_curls_them() -> None:
+    hand, given = load_hand("human16"), grasp_on(shape("box")).initial
+    assert given is not None
+    for kind, idle in (("tripod", ("ring", "little")), ("pinch", ("middle", "ring", "little")), ("lift", ())):
+        joints = jittered(hand, replace(given, grasp_type=kind), 16, 0, RefineConfig())[1]
+        still = np.ptp(joints, axis=0) == 0.0
+        assert still.tolist() == [bool(idle) and name.startswith(idle) for name in hand.active_names]
+        assert (joints[:, still] == hand.grasp_types[kind].joints[still]).all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
@@ -163,6 +163,7 @@ def _noise(hand: HandModel, h: Hypothesis, seed: int, config: RefineConfig) -> _
     theta = hand.grasp_types[initial.grasp_type].joints if h.joints is None else h.joints
     opening = 1.0 - on * rng.uniform(size=(num, 1)) * config.jitter_opening * _fingers(hand)
     moved = theta * opening + on * rng.normal(size=(num, len(theta))) * config.jitter_joints
+    moved = np.where(_idle(hand, initial.grasp_type), theta, moved)
     p, R = np.empty((num, 3)), np.empty((num, 3, 3))
     p[:], R[:] = initial.p_obj_palm, initial.R_obj_palm
     return _Drawn(
@@ -188,6 +189,19 @@ def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Sta
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     R = np.stack([x, np.cross(z, x), z], axis=2)
     return base_from_palm(hand, center - z * reach, R), np.tile(hand.open_joints, (num, 1))
+
+
+@lru_cache(maxsize=64)
+def _idle(hand: HandModel, grasp_type: str) -> Bool[np.ndarray, " active"]:
+    """Active joints that move only fingers which the type's contact prior leaves out.
+
+    They start as the type curls them, without noise: hardly a term moves them afterwards, and what was noise
+    would be seen as fanned fingers.
+    """
+    touching = np.unique(hand.skin_link[hand.grasp_types[grasp_type].contact_prior > 0])
+    used = np.isin(hand.link_finger[hand.joint_link], hand.link_finger[touching])
+    moves = np.abs(hand.coupling) > 0
+    return moves.any(axis=0) & ~(moves & used[:, None]).any(axis=0)
 
 
 @lru_cache(maxsize=16)
