@@ -31,7 +31,7 @@ from pipelines.options import (
 )
 from pipelines.plan import Plan
 from pipelines.runtime import program
-from zdg_jax.errors import one_of, printable
+from zdg_jax.errors import UserError, one_of, printable
 
 # `zdg cache`: what is kept of the answers that models gave.
 CACHE_ACTIONS = ("stats", "clear")
@@ -100,21 +100,75 @@ class Prompts(ObjectOptions):
 # The command `zdg judge`.
 @dataclass(frozen=True)
 class Judge:
-    """Let a multimodal model score stored grasps from 1 to 5 (P.Score)."""
+    """Score stored grasps from 1 to 5 (P.Score): a multimodal model, or people on a page of blinded pictures."""
 
-    folder: Annotated[Positional[str], arg(metavar="DIR", help="A folder that `zdg synth` wrote.")]
-    reasoner: Annotated[str, arg(metavar="NAME", help="The judge; offline sees no pictures and can't.")]
+    folders: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="DIR", help="Folders that `zdg synth` wrote; a model takes one."),
+    ]
+    reasoner: Annotated[
+        str | None, arg(metavar="NAME", help="The judge; offline sees no pictures and can't.")
+    ] = None
     grasps: Annotated[int, arg(help="Grasps of each task, best first.")] = 3
     max_usd: MaxUsd = None
+    people: Annotated[
+        bool, arg(help="Write people.html, which participants score and save as CSV, and the key to it.")
+    ] = False
+    sheets: Annotated[
+        tuple[str, ...], arg(metavar="CSV", help="What participants saved: put together with DIR's key.")
+    ] = ()
+    out: Annotated[str | None, arg(metavar="DIR", help="Where page and key go; the first folder if not.")] = (
+        None
+    )
+    seed: Annotated[int, arg(help="Of the page's order.")] = 0
 
     def run(self) -> int:
+        ways = [self.reasoner is not None, self.people, bool(self.sheets)]
+        if sum(ways) != 1:
+            raise UserError(
+                f"{sum(ways)} of --reasoner, --people and --sheets",
+                "one of them",
+                "e.g. zdg judge out --people",
+            )
+        if self.people:
+            return self._page()
+        if len(self.folders) != 1:
+            raise UserError(
+                f"{len(self.folders)} folders", "one", "name them one after another, or give --people"
+            )
+        return self._study() if self.sheets else self._model(self.folders[0])
+
+    def _model(self, folder: str) -> int:
         from pipelines.judge import judge_file
         from zdg_jax import api
 
+        assert self.reasoner is not None
         reasoner = api.make_reasoner(self.reasoner, max_usd=self.max_usd, check=True)
-        report = judge_file(self.folder, reasoner, grasps=self.grasps)
+        report = judge_file(folder, reasoner, grasps=self.grasps)
         print(printable(report.summary(), keep="\n"))
         return 0 if report.total.judged else 1
+
+    def _page(self) -> int:
+        from pipelines.people import KEY, write_page
+
+        if self.grasps < 1:
+            raise UserError(f"--grasps {self.grasps}", "1 or more", "choose another number")
+        page = write_page(self.folders, self.out, grasps=self.grasps, seed=self.seed)
+        print(
+            printable(
+                f"send {page} to participants, and keep {page.with_name(KEY)}, which says what is whose"
+            )
+        )
+        return 0
+
+    def _study(self) -> int:
+        from pathlib import Path
+
+        from pipelines.people import read_sheets
+
+        study = read_sheets(Path(self.folders[0]).expanduser(), [Path(s).expanduser() for s in self.sheets])
+        print(printable(study.summary(), keep="\n"))
+        return 0 if study.scored else 1
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _judged(
     rows = given.take(chosen).to_table().to_pylist()
     with (steps or Steps(2)).running() as steps:
         with steps.step(f"draw {len(chosen)} grasps"):
-            exhibits = _exhibits(rows, info)
+            exhibits = exhibits_of(rows, info)
             (folder / PICTURES).mkdir(exist_ok=True)
             for exhibit in exhibits:
                 write_picture(folder / PICTURES / f"{file_name(exhibit.name)}.png", exhibit.picture)
@@ -160,7 +160,7 @@ def report_of(
     return JudgeReport(source, reasoner, list(verdicts), objects, total)
 
 
-def _exhibits(rows: Sequence[Mapping[str, Any]], info: Mapping[str, Any]) -> list[Exhibit]:
+def exhibits_of(rows: Sequence[Mapping[str, Any]], info: Mapping[str, Any]) -> list[Exhibit]:
     from zdg_jax.hands import load_hand
 
     hand = load_hand(info["hand"])

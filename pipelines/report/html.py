@@ -160,7 +160,7 @@ def _harmless(value: object) -> object:
     return _CONTROL.sub(lambda c: repr(c[0])[1:-1], value) if type(value) is str else value
 
 
-_TEMPLATES = jinja2.Environment(
+TEMPLATES = jinja2.Environment(
     finalize=_harmless,
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -206,7 +206,7 @@ def build_report(
     if missing := sorted(named - set(pictures)):
         raise ValueError(f"the trace names pictures that were not given: {', '.join(missing)}")
     stages = [_stage(number, stage) for number, stage in enumerate(trace["stages"], 1)]
-    return _TEMPLATES.get_template("report.html.j2").render(
+    return TEMPLATES.get_template("report.html.j2").render(
         trace={"status": "ok", "status_reason": "", "warnings": [], "seconds": None, **trace},
         stages=stages,
         uris={name: data_uri(pictures[name]) for name in sorted(named)},
