@@ -43,6 +43,7 @@ $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 demo: $(VENV)/.installed
 	$(BIN)/zdg synth ycb:048_hammer "hammer a nail" --out $(DEMO_OUT)
 	@echo "Look at $(DEMO_OUT)/report.html (all stages) and $(DEMO_OUT)/grasps.png (the kept grasps)."
+	@echo "Then type: . $(BIN)/activate    and zdg --help"
 
 # two at a time: they spend most of their time compiling, on one core each
 test: $(VENV)/.dev

@@ -232,15 +232,16 @@ class Export(GraspFileOptions):
 
     grasps: Annotated[Positional[str], arg(metavar="FILE", help="A grasp file of any format we read.")]
     format: Annotated[str, arg(metavar="dexgraspbench|dexgraspnet|glb", help="What to write.")]
-    out: Annotated[str, arg(metavar="DIR", help="Folder for the files.")] = "export"
+    out: Annotated[str | None, arg(metavar="DIR", help="Folder for the files; export/FORMAT by default.")] = (
+        None
+    )
     name: Name = None
 
     def run(self) -> int:
         from pipelines.export import export
 
-        result = export(
-            self.grasps, self.format, self.out, objects=self.objects, hand=self.hand, name=self.name
-        )
+        out = f"export/{self.format}" if self.out is None else self.out
+        result = export(self.grasps, self.format, out, objects=self.objects, hand=self.hand, name=self.name)
         print(printable(result.summary(), keep="\n"))
         return 0 if result.written else 1
 
@@ -250,7 +251,12 @@ class View(GraspFileOptions):
     """Look at grasps on a live page: any file we read, any number of them; needs the extra `view`."""
 
     grasps: Annotated[
-        Positional[tuple[str, ...]], arg(metavar="DIR|FILE", help="Folders or grasp files; docs/formats.md.")
+        Positional[tuple[str, ...]],
+        arg(
+            metavar="DIR|FILE",
+            help="Folders or grasp files; docs/formats.md.",
+            help_behavior_hint="(one or more)",
+        ),
     ]
     where: Annotated[str, arg(metavar="FILTER", help='E.g. "good and p_dep_cm < 0.2".')] = ""
     sort: Annotated[str, arg(metavar="COLUMN", help="Column to sort by; as stored by default.")] = ""

@@ -141,7 +141,7 @@ def _dexgraspnet(folder: Path, name: str, grasps: GraspFile, index: np.ndarray, 
 
 
 def _glb(folder: Path, name: str, grasps: GraspFile, index: np.ndarray, obj: MeasuredObject) -> None:
-    """One scene an object: the mesh and every hand."""
+    """One scene an object: the mesh and every hand; its name is not one that a mesh is looked for by."""
     from pipelines.report.scene import build_scene, write_scene
     from zdg_jax.hands import load_hand
     from zdg_jax.hands.kinematics import posed_skin
@@ -149,7 +149,7 @@ def _glb(folder: Path, name: str, grasps: GraspFile, index: np.ndarray, obj: Mea
     model = load_hand(grasps.hand)
     skins = posed_skin(model, grasps.hand_pose[index], grasps.joints[index])
     hands = {grasps.grasp_id[i]: skin for i, skin in zip(index, skins, strict=True)}
-    write_scene(build_scene(obj.mesh, hands, model.skin_faces), folder / f"{name}.glb")
+    write_scene(build_scene(obj.mesh, hands, model.skin_faces), folder / f"{name}_grasps.glb")
 
 
 def _obj_text(mesh: trimesh.Trimesh) -> bytes:

@@ -82,7 +82,17 @@ def _objects() -> dict[str, str]:
 def _reasoners() -> dict[str, str]:
     from zdg_jax.api import REASONER_NAMES
 
-    said = {"offline": "rules and geometry, no model", "replay:FILE": "a trace.json", "oracle:FILE": "labels"}
+    said = {
+        "offline": "rules and geometry, no model: the default",
+        "paper": "the paper's models, one a stage; needs keys",
+        "openai:MODEL": "needs OPENAI_API_KEY; `zdg models` has the names",
+        "openai-chat:MODEL": "the same by the chat API",
+        "openai-responses:MODEL": "the same by the responses API",
+        "gemini:MODEL": "needs GEMINI_API_KEY",
+        "local:PATH_OR_ID": "a model on this machine; pip install 'zdg-jax[local]'",
+        "replay:FILE": "what a trace.json says, again",
+        "oracle:FILE": "labels",
+    }
     return {name: said.get(name, "") for name in REASONER_NAMES}
 
 

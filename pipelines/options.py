@@ -316,12 +316,23 @@ class GenerateOptions(Settings):
     concurrency: Concurrency = None
     batch: Batch = None
     shard: Annotated[int, arg(help="Tasks a file at most; what is written is not done again.")] = 64
-    reasoners: Annotated[int | None, arg(help="Reasoning processes; a quarter of the processors.")] = None
-    refiners: Annotated[int | None, arg(help="Refinement processes; one a GPU, or one.")] = None
-    simulators: Annotated[int | None, arg(help="Simulation processes; half the processors.")] = None
-    preparers: Annotated[int | None, arg(help="Preparation processes; half the processors.")] = None
+    reasoners: Annotated[
+        int | None, arg(metavar="N", help="Reasoning processes; a quarter of the processors.")
+    ] = None
+    refiners: Annotated[int | None, arg(metavar="N", help="Refinement processes; one a GPU, or one.")] = None
+    simulators: Annotated[int | None, arg(metavar="N", help="Simulation processes; half the processors.")] = (
+        None
+    )
+    preparers: Annotated[int | None, arg(metavar="N", help="Preparation processes; half the processors.")] = (
+        None
+    )
     pictures: Annotated[
-        bool, FlagCreatePairsOff, arg(help="Do not store the pictures that the models saw.")
+        bool,
+        FlagCreatePairsOff,
+        arg(
+            help="Do not store the pictures that the models saw.",
+            help_behavior_hint="(default: they are stored)",
+        ),
     ] = True
 
     def config(self) -> dict[str, Any]:

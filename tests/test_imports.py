@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,15 @@ SYNTH = (
     "from zdg_jax import api\n"
     "api.make_reasoner('offline')\n"
 )
+
+
+@pytest.mark.parametrize("name", ["load_object", "reason"])
+def test_any_name_keeps_xlas_log_off_the_terminal(name: str) -> None:
+    """XLA reads the variable as jax is imported, which the first name does that a script takes."""
+    code = f"import os, zdg_jax as zdg\nzdg.{name}\nprint(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    env = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=env)
+    assert done.stdout.split() == ["3"], done.stderr[-500:]
 
 
 @pytest.mark.parametrize(

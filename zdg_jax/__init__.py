@@ -41,7 +41,8 @@ _NAMES = {
     "setup": "pipelines.runtime:setup",
     "UserError": "zdg_jax.errors:UserError",
 }
-#: These compile: from the first of them on compiled code is kept and XLA's log is quiet, as in `zdg`.
+#: These compile: from the first of them on compiled code is kept, as in `zdg`. XLA's log is quiet from any
+#: name on, since others of them import jax too.
 _COMPILE = ("synthesize", "reason", "refine_many", "select", "evaluate")
 #: The command line, which no script needs.
 _COMMAND = {"command": "pipelines.cli:main"}
@@ -51,6 +52,7 @@ __all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll
 def __getattr__(name: str) -> Any:
     if name not in _NAMES | _COMMAND:
         raise AttributeError(f"zdg_jax has no {name!r}; there are {', '.join(_NAMES)}")
+    resolve_name("pipelines.runtime:quiet_xla")()
     if name in _COMPILE:
         resolve_name("pipelines.runtime:start_jax")()
     return resolve_name((_NAMES | _COMMAND)[name])

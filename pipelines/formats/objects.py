@@ -24,6 +24,7 @@ from zdg_jax.objects.whole import FAR
 SUFFIXES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf", ".zip")
 # inside an object's own folder: DexGraspNet's meshdata, DexGraspBench's processed objects, ours
 INSIDE = ("coacd/decomposed.obj", "mesh/simplified.obj", "mesh/normalized.obj", "simplified.obj")
+MESHDATA = "meshdata"
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,15 @@ def find_mesh(source: ObjectSource, folder: Path, objects: Path | None) -> str:
 def candidates(source: ObjectSource, folder: Path, objects: Path | None) -> Iterator[Path]:
     """Places to look, in order: the file's own path, then the object's name, in each of the roots.
 
-    Roots are `--objects`, the grasp file's folder and the folders above it, the current one. A path that
+    Roots are `--objects`, the grasp file's folder and the folders above it, the current one, and `meshdata`
+    in each, where DexGraspNet keeps its meshes. A path that
     starts with / is taken as it is first, then its last two parts (a folder that was moved), then its last
     part as a name.
     """
-    roots = [objects] if objects is not None else []
     above = folder.resolve()
-    roots += [above, *list(above.parents)[:3], Path.cwd()]
+    given = [objects] if objects is not None else []
+    places = [*given, above, *list(above.parents)[:3], Path.cwd()]
+    roots = [root for place in places for root in (place, place / MESHDATA)]
     tail = "/".join(Path(source.path).parts[-2:]) if source.path.startswith("/") else ""
     told = (source.path, tail, source.name, Path(source.path).name)
     words = [word for word in dict.fromkeys(told) if word]

@@ -57,7 +57,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
     """One row a grasp: type, metrics, contact, total energy and its terms, status."""
     from zdg_jax.refine.energies import TERMS  # here: commands that only ask import no JAX
 
-    heads = [("#", "rank"), ("grasp type", "")]
+    heads = [("#", "rank"), ("grasp type", ""), ("good", "within every limit, held, reached freely")]
     measures = shown("report")
     heads += [
         (c.short, f"{c.hint}; good up to {limits[c.name]:g}" if c.name in limits else c.hint)
@@ -74,6 +74,7 @@ def grasp_table(grasps: Sequence[Mapping[str, Any]], limits: Mapping[str, float]
     rows = []
     for place, grasp in enumerate(grasps, 1):
         row = [Cell(str(place)), Cell(str(grasp.get("grasp_type") or _ABSENT))]
+        row.append(_flag(grasp.get("good"), "no"))
         row += [_judged(grasp.get(c.name), limits.get(c.name), c.digits) for c in measures]
         row.append(_flag(grasp.get("contact_end"), "lost"))
         row.append(_flag(grasp.get("approach_free"), "blocked"))

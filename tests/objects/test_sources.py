@@ -39,11 +39,15 @@ def test_ycb_by_full_and_short_name():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("nowhere/at_all.stl", "no file"),
-        ("ycb:hamer", "did you mean 048_hammer"),
-        ("ycb:nonsense_xyz", "valid names: 002_master_chef_can"),
+        ("nowhere/at_all.stl", "no file.*; check the path; `zdg list objects`"),
+        ("mug", r"no file.*did you mean ycb:025_mug or zoo:mug/0\? check the path"),
+        ("048_hammer", r"did you mean ycb:048_hammer\?"),
+        ("ycb:hamer", r"did you mean ycb:048_hammer\?"),
+        ("ycb:099_hammer", r"did you mean ycb:048_hammer\?"),
+        ("ycb:nonsense_xyz", "; `zdg list objects` has all names$"),
+        ("zoo:mgu/0", r"did you mean .*mug.*\? `zdg list objects` has all names$"),
         ("ycb:cups", "names 10 scans.*choose of 065-a_cups"),
-        ("ycb:", "valid names"),
+        ("ycb:", "has all names"),
     ],
 )
 def test_wrong_specs_get_a_helpful_line(spec, message):

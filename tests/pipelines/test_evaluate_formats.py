@@ -13,6 +13,7 @@ import trimesh
 
 from pipelines import cli
 from pipelines.dataset import write_dataset
+from pipelines.eval_report import EvalReport
 from pipelines.evaluate import evaluate_file
 from pipelines.formats import read_grasps
 from sim_eval.measure import measure_shape
@@ -102,8 +103,9 @@ def test_a_round_trip_measures_the_same(ours: Path, tmp_path: Path, kind: str) -
                 assert again[row["grasp_id"]][name] == pytest.approx(value, rel=1e-3, abs=1e-3), name
             elif isinstance(value, bool | int):
                 assert again[row["grasp_id"]][name] == value, name
+    # the meshes of an export are found without being named: by the files' own obj_path, or in `meshdata`
+    assert evaluate_file(str(tmp_path / "e")).measured == COUNT
     if kind == "dexgraspbench":
-        assert evaluate_file(str(tmp_path / "e")).measured == COUNT  # the files' own obj_path finds the mesh
         found = read_grasps(str(tmp_path / "e"))
         np.testing.assert_allclose(found.pregrasp, 0.8 * found.joints, atol=1e-6)
         info = json.loads((meshes / "rod/info/simplified.json").read_text())
@@ -191,8 +193,32 @@ def test_shadow_survives_both_formats(tmp_path: Path) -> None:
 
 def test_glb(ours: Path, tmp_path: Path) -> None:
     assert cli.main(["export", str(ours), "--format", "glb", "--out", str(tmp_path)]) == 0
-    nodes = {name: set(s.graph.nodes_geometry) for name, s in scenes(tmp_path / "rod.glb").items()}
+    nodes = {name: set(s.graph.nodes_geometry) for name, s in scenes(tmp_path / "rod_grasps.glb").items()}
     assert nodes == {f"t-{i}": {"object", f"t-{i}"} for i in range(COUNT)}
+
+
+def test_exports_of_one_folder_are_not_mixed(
+    ours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each format has a folder of its own; a scene with hands in it is not taken for the object's mesh."""
+    monkeypatch.chdir(tmp_path)
+    for kind in ("glb", "dexgraspnet"):
+        assert cli.main(["export", str(ours), "--format", kind]) == 0
+        assert cli.main(["export", str(ours), "--format", kind, "--out", "both"]) == 0
+    assert sorted(path.name for path in (tmp_path / "export").iterdir()) == ["dexgraspnet", "glb"]
+    want = evaluate_file(str(ours)).means()["p_vol_cm3"]
+    assert evaluate_file("both").means()["p_vol_cm3"] == pytest.approx(want, rel=1e-3, abs=1e-3)
+
+
+def test_good_is_unknown_where_the_protocol_does_not_measure_it() -> None:
+    row = {"grasp_id": "g", "object_id": "o", "category": None, "status": "ok", "status_reason": ""}
+    pushed = EvalReport("f", "zdg", "human16", "six_force", "c", [{**row, "six_force_suc": True}])
+    assert (pushed.good, pushed.to_json()["good"]) == (None, None)
+    assert pushed.summary() == "1 grasps measured; mean six_force_suc 1"
+    rows = [{**row, "p_dep_cm": 0.1, "good": good} for good in (True, False)]
+    dropped = EvalReport("f", "zdg", "human16", "gravity", "c", rows)
+    assert (dropped.good, dropped.to_json()["good"]) == (1, 1)
+    assert dropped.summary().endswith("; 1 within the limits (no perturbed tests here)")
 
 
 def test_a_missing_mesh_is_a_status_and_the_others_go_on(

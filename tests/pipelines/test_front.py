@@ -24,6 +24,7 @@ from sim_eval.protocols import PROTOCOLS
 from sim_eval.select import SelectBy
 from zdg_jax import __version__
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES
+from zdg_jax.objects import load_object
 from zdg_jax.objects.upright import axis_notes
 from zdg_jax.refine.config import Ablation
 
@@ -149,14 +150,18 @@ def test_a_folder_of_another_run_is_not_written_over(
     assert "holds another run; writing into" in capsys.readouterr().err
 
 
-def test_the_axis_that_was_taken_as_up_is_said() -> None:
+def test_the_axis_that_was_taken_as_up_is_said_once(tmp_path: Path) -> None:
     standing = trimesh.creation.cylinder(radius=0.03, height=0.1)  # along z
+    path = str(tmp_path / "can.stl")
+    standing.export(path)
     assert "looks as if it stood on its z axis" in axis_notes("can.stl", None, standing)[0]
     lying = standing.copy().apply_transform(trimesh.geometry.align_vectors([0, 0, 1], [0, 1, 0]))
     (plain,) = axis_notes("can.stl", None, lying)
     assert plain.startswith("taken as +y up; if the file is +z up")
+    assert not any("+y up" in said for said in load_object(path).warnings)  # said once
     assert axis_notes("can.stl", "y", standing) == axis_notes("ycb:025_mug", None, standing) == ()
 
 
 def test_every_kind_of_name_can_be_asked_for() -> None:
     assert all(names(kind) for kind in KINDS)
+    assert all(names("reasoners").values())  # each says what it is

@@ -271,12 +271,19 @@ def test_table_marks_what_is_within_the_limits() -> None:
         assert value in bad
     assert "12.346" in page.all_text()
     cells = [text for tag, text in page.texts if tag == "td"]
-    assert len(cells) == 2 * 27
+    assert len(cells) == 2 * 28
     assert (
-        cells.count("–") == 2 + 2 * 12
+        cells.count("–") == 2 + 2 * 13
     )  # no displacement, energy, further metric or closing: a dash, never a zero
     figures = {text: i for i, (_, text) in enumerate(page.texts)}
     assert page.texts[figures["within all limits"] - 1][1] == "0"
+
+
+def test_the_table_says_which_grasps_are_good() -> None:
+    page = Page(build_report(trace(), [{**GRASP, "good": True}, {**GRASP, "good": False}], PICTURES))
+    texts = [text for _, text in page.texts]
+    place = texts.index("good")
+    assert [text for text in texts[place:] if text in ("yes", "no")][:2] == ["yes", "no"]
 
 
 def test_pictures_survive_inlining() -> None:

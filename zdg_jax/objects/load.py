@@ -64,9 +64,6 @@ def load_object(
     if num_samples < 1:
         raise UserError(f"{num_samples} samples", "at least 1", "leave it at 4096")
     mesh, object_id, source_up = load_mesh_source(spec)
-    hint = ()
-    if up is None and spec.lower().endswith(".stl"):  # most printed and scanned things stand along z
-        hint = ("an .stl says nothing of its axes; taken as +y up: give --up z if it stands along z",)
     up = source_up if up is None else up
     if up not in UP_TO_Y:
         raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the file that points up")
@@ -87,7 +84,7 @@ def load_object(
         scale=float(scale),
         mesh=mesh,
         mesh_sha256=sha,
-        warnings=(*hint, *warnings),
+        warnings=warnings,
         samples=samples,
         parts=_parts(mesh, shape),
         face_part=face_part,

@@ -10,11 +10,13 @@ import trimesh
 
 from zdg_jax.errors import UserError, storable
 from zdg_jax.objects.mesh_file import kind_of, read_mesh_file
-from zdg_jax.objects.zoo import check_zoo_name, zoo_object
+from zdg_jax.objects.zoo import category_names, check_zoo_name, zoo_object
 
 YCB_PREFIX = "ycb:"
 ZOO_PREFIX = "zoo:"
 PREFIXES = (YCB_PREFIX, ZOO_PREFIX)  # what is no file
+#: Where the names are; there are too many for one line.
+LISTED = "`zdg list objects` has all names"
 
 
 def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
@@ -59,7 +61,9 @@ def check_source(spec: str) -> None:
         raise UserError(f"the directory {spec}", "a mesh file", "name a file inside it")
     if not path.is_file():
         raise UserError(
-            f"{spec}, which is no file", "a mesh file, ycb:NAME or zoo:CATEGORY/VARIANT", "check the path"
+            f"{spec}, which is no file",
+            "a mesh file, ycb:NAME or zoo:CATEGORY/VARIANT",
+            f"{_alike(spec)}check the path; {LISTED}",
         )
     kind_of(path)
 
@@ -93,8 +97,17 @@ def _ycb_path(name: str) -> Path:
             f"ycb:{name}, which names {len(matches)} scans", "one scan", "choose of " + ", ".join(matches)
         )
     short = {full.partition("_")[2]: full for full in names}
-    close = difflib.get_close_matches(name, [*names, *short], n=3, cutoff=0.5)
+    word = name.partition("_")[2] if name[:1].isdigit() else name  # numbers are easily wrong, and all alike
+    close = difflib.get_close_matches(word, list(short), n=3, cutoff=0.5)
     close += [full for full in names if name and name in full]
-    hint = ", ".join(dict.fromkeys(short.get(c, c) for c in close))
-    advice = (f"did you mean {hint}? " if hint else "") + "valid names: " + ", ".join(names)
+    hint = ", ".join(dict.fromkeys(YCB_PREFIX + short.get(c, c) for c in close))
+    advice = (f"did you mean {hint}? " if hint else "") + LISTED
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
+
+
+def _alike(spec: str) -> str:
+    """Objects that have the word for a name, ready to say; empty where there are none, or it is a path."""
+    word = spec.strip().lower()
+    found = [f"{YCB_PREFIX}{full}" for full in ycb_names() if full.partition("_")[2] == word or full == word]
+    found += [f"{ZOO_PREFIX}{name}/0" for name in category_names() if name == word]
+    return f"did you mean {' or '.join(found)}? " if found else ""
