@@ -100,7 +100,7 @@ class Prompts(ObjectOptions):
 # The command `zdg judge`.
 @dataclass(frozen=True)
 class Judge:
-    """Score stored grasps from 1 to 5 (P.Score): a multimodal model, or people on a page of blinded pictures."""
+    """Score stored grasps from 1 to 5 (P.Score): by a multimodal model, or by people on a blinded page."""
 
     folders: Annotated[
         Positional[tuple[str, ...]],

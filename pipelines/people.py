@@ -1,8 +1,8 @@
 """`zdg judge --people`: a page of blinded pictures that people score, and what their sheets say (paper IV-A).
 
-The paper's user study: P.Score from 1 to 5 by several participants, each of whom sees every grasp. The page is
-one file that needs no server; what a participant saves is a CSV. Which method a picture is of stands in a file
-of its own, which stays with whoever asks.
+The paper's user study: P.Score from 1 to 5 by several participants, each of whom sees every grasp. The page
+is one file that needs no server; what a participant saves is a CSV. Which method a picture is of stands in a
+file of its own, which stays with whoever asks.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def write_page(sources: Sequence[str], out: str | None = None, *, grasps: int = 
         "study": study,
         "grasps": {
             s.blind: {
-                "source": s.source, "grasp_id": s.exhibit.name, "object_id": s.object_id, "task": s.exhibit.task,
+                "source": s.source, "grasp_id": s.exhibit.name, "object_id": s.object_id,
+                "task": s.exhibit.task,
             }
             for s in shown
         },
@@ -86,7 +87,9 @@ def write_page(sources: Sequence[str], out: str | None = None, *, grasps: int = 
     write_atomic(folder / KEY, storable(json.dumps(key, indent=1, ensure_ascii=False)).encode() + b"\n")
     page = TEMPLATES.get_template("people.html.j2").render(
         study=study, scores=SCORES, columns=COLUMNS,
-        grasps=[{"id": s.blind, "task": s.exhibit.task, "picture": data_uri(s.exhibit.picture)} for s in shown],
+        grasps=[
+            {"id": s.blind, "task": s.exhibit.task, "picture": data_uri(s.exhibit.picture)} for s in shown
+        ],
     )  # fmt: skip
     return write_atomic(folder / PAGE, storable(page).encode())
 

@@ -7,11 +7,14 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Told to the watching thread, no signal's number: a KeyboardInterrupt was lost.
+_LOST = 255
 
 
 class Heed:
@@ -20,7 +23,7 @@ class Heed:
     def __init__(self, said: str) -> None:
         self.number = 0
         self.instead: Callable[[], object] | None = None
-        self._said, self._count = said, 0
+        self._said, self._count, self._own = said, 0, 0
 
     @property
     def status(self) -> int:
@@ -38,12 +41,33 @@ class Heed:
         """In a thread of its own: compiling or simulating may keep the main one for long."""
         while data := told.recv(64):
             for number in data:
+                if number == _LOST:
+                    time.sleep(0.05)  # until the callback that swallowed it is over
+                    self._own += 1
+                    signal.pthread_kill(_main_thread(), self.number)  # a real one: it also ends a sleep
+                    continue
                 if number not in SIGNALS:
+                    continue
+                if self._own:
+                    self._own -= 1
                     continue
                 self.number = self.number or number
                 self._count += 1
                 if self._count > 1:
                     self._end(number)
+
+    def swallowed(self, tell: socket.socket, before: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """What `sys.unraisablehook` is within: Python drops what callbacks of weak references and of the
+        garbage collector raise, and `__del__`; a KeyboardInterrupt that came there is raised again."""
+
+        def hook(lost: Any) -> None:
+            if self.number and self.instead is None and issubclass(lost.exc_type, KeyboardInterrupt):
+                with suppress(OSError):
+                    tell.send(bytes([_LOST]))
+            else:
+                before(lost)
+
+        return hook
 
     def _end(self, number: int) -> None:
         os.write(2, f"{self._said}: stopped at once\n".encode())
@@ -91,6 +115,8 @@ def heeded(said: str) -> Iterator[Heed]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     wakeup = signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
     _take(heed)
+    hook = sys.unraisablehook
+    sys.unraisablehook = heed.swallowed(tell, hook)
     watching = threading.Thread(target=heed.watch, args=(told,), daemon=True, name="signals")
     watching.start()
     _heed = heed
@@ -100,6 +126,7 @@ def heeded(said: str) -> Iterator[Heed]:
         _heed = None
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL if heed.number else before[number] or signal.SIG_DFL)
+        sys.unraisablehook = hook
         signal.set_wakeup_fd(wakeup)
         tell.close()
         watching.join()
@@ -124,6 +151,12 @@ def instead(do: Callable[[], object]) -> Iterator[Heed]:
         if _heed is None:
             for number in SIGNALS:
                 signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+def _main_thread() -> int:
+    ident = threading.main_thread().ident
+    assert ident is not None
+    return ident
 
 
 def _take(heed: Heed) -> None:

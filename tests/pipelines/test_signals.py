@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE_S, until
 
 # A command that holds a folder while it works, as all of ours do.
 COMMAND = """
-import hashlib, sys, time
+import hashlib, sys, time, weakref
 from dataclasses import dataclass
 from pathlib import Path
 from tyro.conf import Positional
@@ -28,11 +28,24 @@ from pipelines.runtime import program
 class Options:
     out: Positional[str]
     deaf: bool = False
+    lost: bool = False
+
+class Thing:
+    pass
+
+def told(_):  # what a weak reference's callback raises is dropped
+    print("works", flush=True)
+    time.sleep(3600)
 
 def work(options):
     with locked(Path(options.out)):
         try:
-            print("works", flush=True)
+            if options.lost:
+                thing = Thing()
+                reference = weakref.ref(thing, told)
+                del thing
+            else:
+                print("works", flush=True)
             if options.deaf:  # no handler of Python's runs before the end of this
                 hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
             time.sleep(3600)
@@ -55,9 +68,10 @@ def begun(out: Path, *more: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.parametrize("more", [(), ("--lost",)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> None:
-    process = begun(tmp_path)
+def test_the_first_ends_it_in_order(number: signal.Signals, more: tuple[str, ...], tmp_path: Path) -> None:
+    process = begun(tmp_path, *more)
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + number
