@@ -53,14 +53,17 @@ Accept = Callable[[str, str], None]
 class Gateway:
     """Asks models for everybody in a run."""
 
-    def __init__(self, max_usd: float | int | None = None, concurrency: int | None = None) -> None:
+    def __init__(
+        self, max_usd: float | int | None = None, concurrency: int | None = None, batch: bool = False
+    ) -> None:
         """Args:
         max_usd: limit of what is spent.
         concurrency: requests in flight, instead of the settings' number.
+        batch: ask by the providers' batch APIs; `expect` says when a job is to go.
         """
         self._cache = UnjudgedAnswers(answer_cache())
         self._budget = Budget(max_usd)
-        self._terms = factory.Terms(self._budget, self._cache, concurrency)
+        self._terms = factory.Terms(self._budget, self._cache, concurrency, batch)
         self._made: dict[str, RemoteReasoner] = {}
         self._answered = self._sent = self._waiting = 0
         self._broken: MachineError | None = None
@@ -105,6 +108,16 @@ class Gateway:
             "answered": self._answered,
             "usd": self._budget.spent,
         }
+
+    def expect(self, tasks: int) -> None:
+        """Submit what was collected once as many questions wait as tasks are in reasoning: no more will come.
+
+        Args:
+          tasks: of all who ask here; each has one question at a time.
+        """
+        if self._waiting >= tasks:
+            for reasoner in self._made.values():
+                reasoner.flush()
 
     def close(self) -> None:
         """Close connections and files."""

@@ -38,7 +38,7 @@ class Crew(Protocol):
     async def reason(self, task: TaskSpec, handle: Any) -> Timed[Reasoned]: ...
     async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[Grasps]]: ...
     async def simulate(self, refined: Refined, handle: Any) -> Timed[Finished]: ...
-    async def gateway(self) -> dict[str, Any]: ...
+    async def gateway(self, reasoning: int) -> dict[str, Any]: ...
 
 
 class Stopped(Exception):
@@ -115,6 +115,8 @@ class Line:
         self._refined: Inbox[tuple[Refined, Any]] = Inbox(4 * crew.simulators + 4 * crew.slots)
         self._finished: Inbox[Finished] = Inbox(4 * options.shard)
         self._deaths = 0
+        self.reasoning = 0
+        """Tasks admitted to reasoning and not through with it."""
 
     async def run(self, tasks: Sequence[TaskSpec]) -> None:
         """Until every task is written.
@@ -147,6 +149,7 @@ class Line:
                 async with asyncio.TaskGroup() as reasoning:
                     for task in tasks:
                         await self._admitted.acquire()
+                        self.reasoning += 1
                         reasoning.create_task(self._reason(task))
                 await self._ready.close()
             await self._refined.close()
@@ -170,6 +173,7 @@ class Line:
         except StageFault as fault:
             await self._finish(self._stumbled(task, fault))
         finally:
+            self.reasoning -= 1
             self._admitted.release()
 
     async def _handle(self, task: TaskSpec) -> Any:

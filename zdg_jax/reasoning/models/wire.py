@@ -35,6 +35,7 @@ class WireRequest:
       images: PNG files, in the order in which the text speaks of them.
       schema_name, schema: the JSON schema that the answer must fit.
       able: the parameters to send; None for the wire's own.
+      key: under which its answer is kept; names its row in a batch job.
     """
 
     text: str
@@ -42,6 +43,7 @@ class WireRequest:
     schema_name: str
     schema: dict[str, Any] = field(repr=False)
     able: Abilities | None = None
+    key: str = ""
 
 
 class Ending(StrEnum):
