@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipelines.cluster.journal import Journal
@@ -160,7 +161,7 @@ class Line:
             self._meter.begin("reason")
             done = await self._crew.reason(task, handle)
             if isinstance(done.value, StageFault) and done.value.status == "actor_died":
-                async with self._alone:  # perhaps a neighbour's fault: once more, without so much company
+                async with self._one_alone():  # perhaps a neighbour's fault: once more, without company
                     done = await self._crew.reason(task, handle)
             said = self._landed("reason", [task.task_id], done)
             self._meter.heed(said.grasp.calls)
@@ -175,6 +176,19 @@ class Line:
         finally:
             self.reasoning -= 1
             self._admitted.release()
+
+    @asynccontextmanager
+    async def _one_alone(self) -> AsyncIterator[None]:
+        """Whoever waits for this asks nothing meanwhile, and no batch job may wait for its question."""
+        self.reasoning -= 1
+        try:
+            await self._alone.acquire()
+        finally:
+            self.reasoning += 1
+        try:
+            yield
+        finally:
+            self._alone.release()
 
     async def _handle(self, task: TaskSpec) -> Any:
         key = task.object_key

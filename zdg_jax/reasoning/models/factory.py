@@ -112,14 +112,14 @@ def one(name: str, terms: Terms) -> Reasoner:
         )
     if provider is None:
         return FILES[kind](rest.strip())
+    if terms.batch and provider.batch is None:
+        have = ", ".join(other for other, about in tables().providers.items() if about.batch)
+        raise UserError(
+            f"--batch-api with {name}", f"a provider with a batch API: {have}", "leave one of them out"
+        )
     wire = pkgutil.resolve_name(provider.wire)(rest.strip())
     cache = terms.cache or answer_cache()
-    if terms.batch:
-        if provider.batch is None:
-            have = ", ".join(kind for kind, other in tables().providers.items() if other.batch)
-            raise UserError(
-                f"--batch-api with {name}", f"a provider with a batch API: {have}", "leave one of them out"
-            )
+    if terms.batch and provider.batch is not None:
         jobs = pkgutil.resolve_name(provider.batch)(wire)
         wire = Collector(wire, jobs, job_book(cache.path.parent))
     settings = wire.settings
