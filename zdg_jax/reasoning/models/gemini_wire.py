@@ -77,7 +77,9 @@ class Gemini:
     def content(self, request: WireRequest) -> types.Content:
         """The question."""
         pictures = [types.Part.from_bytes(data=png, mime_type="image/png") for png in request.images]
-        return types.Content(role="user", parts=[types.Part.from_text(text=request.text), *pictures])
+        shared, own = request.halves
+        parts = [types.Part.from_text(text=shared), *pictures]
+        return types.Content(role="user", parts=[*parts, types.Part.from_text(text=own)] if own else parts)
 
     def config(self, request: WireRequest) -> types.GenerateContentConfig:
         """How it is to be answered."""

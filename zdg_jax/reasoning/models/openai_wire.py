@@ -139,6 +139,12 @@ def data_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
+def _around(pictures: list[dict[str, Any]], kind: str, request: WireRequest) -> list[dict[str, Any]]:
+    """What all tasks share, the pictures, the task's own words."""
+    shared, own = ({"type": kind, "text": text} for text in request.halves)
+    return [shared, *pictures, own] if own["text"] else [shared, *pictures]
+
+
 def whole(number: object) -> int | None:
     """A count of tokens, if it is one."""
     return bounded_count(number)
@@ -178,7 +184,7 @@ class OpenAIChat(OpenAIWire):
         ]
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": [{"type": "text", "text": request.text}, *pictures]}],
+            "messages": [{"role": "user", "content": _around(pictures, "text", request)}],
             able.max_tokens_name: able.max_output_tokens,
         }
         if able.temperature is not None:
@@ -244,7 +250,7 @@ class OpenAIResponses(OpenAIWire):
         pictures = [
             {"type": "input_image", "image_url": data_url(png), "detail": detail} for png in request.images
         ]
-        content = [{"type": "input_text", "text": request.text}, *pictures]
+        content = _around(pictures, "input_text", request)
         body: dict[str, Any] = {
             "model": self.model,
             "input": [{"role": "user", "content": content}],
