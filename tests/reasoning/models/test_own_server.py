@@ -36,8 +36,8 @@ def test_the_page_s_commands(start: Start, tmp_path: Path, monkeypatch: pytest.M
     variables, command = block()
     model = command[-1].removeprefix("openai:")
     local = start(key=variables["OPENAI_API_KEY"], models=[model])
-    assert variables["OPENAI_BASE_URL"] == "http://localhost:8000/v1"
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://localhost:{local.port}/v1")
+    assert variables["OPENAI_BASE_URL"] == "http://127.0.0.1:8000/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{local.url}/v1")
     monkeypatch.setenv("OPENAI_API_KEY", variables["OPENAI_API_KEY"])
     assert cli.main([*command, "--out", str(tmp_path / "out"), *QUICK]) in (0, 1, 4)
     asked = local.log()

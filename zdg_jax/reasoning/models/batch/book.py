@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS rows (
   reply TEXT,
   UNIQUE (key, token)
 )""",
+    "CREATE INDEX IF NOT EXISTS rows_of_jobs ON rows (token)",
 )
 Who = tuple[str, str, str]
 """Provider, address, model."""
