@@ -2,9 +2,9 @@
 
 Its configuration, besides the server's own: `jobs_end` (jobs that end by themselves; later ones stay under
 way until the server is released), `stalls` (numbers of jobs, from 1, that are accepted while the reply never
-comes), `ends` (states in which the next jobs end), `no_jobs` (there is no batch API). What comes over a
-question is drawn as for the server: rows know `expired`, `lost`, `500` and `429` too. Every accepted question
-is logged with its key.
+comes), `drops` (those whose connection is closed instead), `ends` (states in which the next jobs end),
+`no_jobs` (there is no batch API). What comes over a question is drawn as for the server: rows know `expired`,
+`lost`, `500` and `429` too. Every accepted question is logged with its key.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Jobs:
     def concerns(self, path: str) -> bool:
         return bool(re.search(r"/(files|batches)\b|:batchGenerateContent$", path))
 
-    async def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Said:
+    async def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Said | None:
         gemini = "x-goog-api-key" in headers
         if self.config.get("no_jobs"):
             return 404, wires.openai_error("Not Found", "invalid_request_error", None), {}
@@ -80,7 +80,7 @@ class Jobs:
         self.work(self.jobs[name], gemini)
         return 200, self.shown(self.jobs[name], gemini), {}
 
-    async def created(self, path: str, said: dict[str, Any], gemini: bool) -> Said:
+    async def created(self, path: str, said: dict[str, Any], gemini: bool) -> Said | None:
         number = f"batch_{len(self.jobs) + 1}"
         if gemini:
             model = path.rpartition("/models/")[2].removesuffix(":batchGenerateContent")
@@ -105,6 +105,8 @@ class Jobs:
         if len(self.jobs) in self.config.get("stalls", ()):
             self.log.append({"stalled": number})
             await asyncio.Event().wait()
+        if len(self.jobs) in self.config.get("drops", ()):
+            return None
         return 200, self.shown(job, gemini), {}
 
     def work(self, job: Job, gemini: bool) -> None:
