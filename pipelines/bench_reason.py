@@ -49,16 +49,16 @@ async def bench(options: GenerateOptions, count: int, warm: bool) -> dict[str, A
 
     async def sample() -> None:
         while True:
-            samples.append((time.time(), (await crew.gateway())["in_flight"]))
+            samples.append((time.time(), (await crew.gateway(0))["in_flight"]))
             await asyncio.sleep(0.05)
 
-    before = (await crew.gateway())["sent"]
+    before = (await crew.gateway(0))["sent"]
     sampling, begin = asyncio.create_task(sample()), time.time()
     done = await asyncio.gather(*(crew.reason(task, handles[task.object]) for task in tasks))
     wall = time.time() - begin
     sampling.cancel()
     process[1] = max(each.more["process_s"] for each in done)
-    calls = (await crew.gateway())["sent"] - before
+    calls = (await crew.gateway(0))["sent"] - before
     live = [n for at, n in samples if at - begin > 1.0]
     middle = sorted(live)
     statuses = [

@@ -46,6 +46,7 @@ def run_cache(action: str) -> str:
       UserError: another action, or a cache that can't be read.
     """
     from zdg_jax.reasoning.models.answer_cache import CacheStats, UnjudgedAnswers, answer_cache
+    from zdg_jax.reasoning.models.batch.book import job_book
 
     one_of("cache action", action, CACHE_ACTIONS, "e.g. zdg cache stats")
     cache = answer_cache()
@@ -54,14 +55,23 @@ def run_cache(action: str) -> str:
             apart = UnjudgedAnswers(cache)
             apart.clear()
             apart.close()
-            return f"{cache.clear()} answers forgotten ({cache.path})"
+            book = job_book(cache.path.parent)
+            jobs = book.clear()
+            book.close()
+            and_jobs = f", and {jobs} batch jobs under way" if jobs else ""
+            return f"{cache.clear()} answers{and_jobs} forgotten ({cache.path})"
         stats: CacheStats = cache.stats()
+        book = job_book(cache.path.parent)
+        jobs, questions = book.waiting()
+        book.close()
     finally:
         cache.close()
     lines = [f"{stats.answers} answers, {stats.num_bytes / 1e6:.1f} MB, {stats.path}"]
     for provider, model, answers, usd in stats.models:
         paid = "unknown cost" if usd is None else f"${usd:.4f}"
         lines.append(f"  {provider}:{model}: {answers} answers, {paid}")
+    if jobs:
+        lines.append(f"  {questions} questions in {jobs} batch jobs under way")
     return "\n".join(lines)
 
 

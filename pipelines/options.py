@@ -314,6 +314,9 @@ class GenerateOptions(Settings):
     address: Address = None
     in_flight: Annotated[int, arg(help="Tasks in reasoning at a time and process, at most.")] = 256
     concurrency: Concurrency = None
+    batch_api: Annotated[
+        bool, FlagCreatePairsOff, arg(help="Ask by batch jobs: half price, hours; see docs/batch.md.")
+    ] = False
     batch: Batch = None
     shard: Annotated[int, arg(help="Tasks a file at most; what is written is not done again.")] = 64
     reasoners: Annotated[

@@ -21,7 +21,12 @@ T = TypeVar("T")
 
 
 def make_reasoner(
-    name: str, *, routes: Sequence[str] = (), max_usd: float | int | None = None, check: bool = False
+    name: str,
+    *,
+    routes: Sequence[str] = (),
+    max_usd: float | int | None = None,
+    check: bool = False,
+    batch: bool = False,
 ) -> Reasoner:
     """The reasoner of that name, with other ones for some stages (paper IV-A).
 
@@ -30,10 +35,11 @@ def make_reasoner(
       routes: "STAGE=NAME" items, e.g. "direction=gemini:MODEL".
       max_usd: limit on what all of them spend together.
       check: look, for nothing, whether address, key and model are good.
+      batch: ask by the providers' batch APIs; questions wait until their `flush`.
     Raises:
       UserError: unknown name or stage, no key, no price for `max_usd`, or what the check found.
     """
-    return factory.make(name, routes, max_usd, check)
+    return factory.make(name, routes, max_usd, check, batch)
 
 
 def close_reasoner(reasoner: Reasoner) -> None:

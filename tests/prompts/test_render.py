@@ -133,6 +133,30 @@ def test_quoted_reads_back() -> None:
     assert json.loads(quoted("é <b> `x` \u2029")) == "é <b> `x` \u2029"
 
 
+@pytest.mark.parametrize("stage", prompts.PROMPTS)
+def test_what_all_tasks_share_comes_first(stage: str) -> None:
+    """Caches of prefixes keep it; nothing of a task stands in it."""
+    other: dict[str, Any] = {
+        "task": "pour from it",
+        "object_name": None,
+        "candidates": ("7",),
+        "views": VALUES["views"] * 3,
+        "parts": VALUES["parts"] * 2,
+        "hand_parts": (3,),
+        "func_parts": (3,),
+        "directions": VALUES["directions"] * 2,
+        "direction": "above",
+        "region_cm": "1 x 2 x 3",
+        "grasp_types": VALUES["grasp_types"] * 2,
+        "grasp_type": "lift",
+    }
+    one, two = prompts.render(stage, **VALUES), prompts.render(stage, **other)
+    shared, heading, own = one.partition("\n\n## This task\n")
+    assert heading
+    assert two.startswith(shared + heading)
+    assert len(shared) > len(own)
+
+
 def test_unknown_stage() -> None:
     with pytest.raises(KeyError):
         prompts.render("dance", **VALUES)

@@ -24,6 +24,7 @@ _OBJECTS = 24  # prepared objects that one actor holds, about 15 MB each
 _NICE = 4
 #: A gateway that nobody has asked for so long, and that has nothing under way, ends.
 IDLE_S = 120.0
+_SILENT_S = 30.0
 
 
 class _Objects:
@@ -157,11 +158,15 @@ class SimulateActor:
 class GatewayActor:
     """See `gateway.Gateway`; keys come as an argument, since Ray shows environments on its dashboard."""
 
-    def __init__(self, secrets: Mapping[str, str], max_usd: float | None, concurrency: int | None) -> None:
+    def __init__(
+        self, secrets: Mapping[str, str], max_usd: float | None, concurrency: int | None, batch: bool
+    ) -> None:
         os.environ.update(secrets)
         from pipelines.drivers.ray.gateway import Gateway
 
-        self._gateway = Gateway(max_usd, concurrency)
+        self._gateway = Gateway(max_usd, concurrency, batch)
+        self._batch = batch
+        self._reasoning: dict[str, tuple[int, float]] = {}
         self._asked = time.monotonic()
         self._watch: asyncio.Task[None] | None = None
 
@@ -176,8 +181,16 @@ class GatewayActor:
     async def accept(self, name: str, key: str) -> None:
         self._gateway.accept(name, key)
 
-    async def state(self) -> dict[str, Any]:
+    async def state(self, driver: str, reasoning: int) -> dict[str, Any]:
+        """See `Gateway.state`. Args:
+        driver: who asks for it.
+        reasoning: its tasks in reasoning.
+        """
         self._asked = time.monotonic()
+        self._reasoning[driver] = (reasoning, self._asked)
+        # A driver that was killed says nothing any more.
+        here = [n for n, at in self._reasoning.values() if self._asked - at < _SILENT_S]
+        self._gateway.expect(sum(here))
         return self._gateway.state()
 
     async def drain(self) -> None:
@@ -186,14 +199,18 @@ class GatewayActor:
             await asyncio.sleep(0.05)
 
     async def _end_when_idle(self) -> None:
-        while time.monotonic() - self._asked < IDLE_S or self._gateway.state()["waiting"]:
+        while time.monotonic() - self._asked < IDLE_S or self._under_way():
             await asyncio.sleep(1.0)
         await asyncio.to_thread(self._gateway.close)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+    def _under_way(self) -> bool:
+        """Batch jobs are on record, and need nobody who waits."""
+        return not self._batch and bool(self._gateway.state()["waiting"])
 
 
 def gateway_name(environ: Mapping[str, str], options: GenerateOptions) -> str:
     """The same for runs that may share limits and cache; a limit on money is a run's own."""
     own = [options.out, options.max_usd] if options.max_usd is not None else []
-    content = json.dumps([sorted(environ.items()), options.concurrency, own])
+    content = json.dumps([sorted(environ.items()), options.concurrency, options.batch_api, own])
     return "gateway-" + hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -145,6 +146,7 @@ class RayCrew:
             [start(actors.SimulateActor, one, {"num_cpus": share}, options) for _ in range(self.simulators)]
         )
         self._on_actor = on_actor
+        self._name = secrets.token_hex(8)
         self.slots = 1
         self.refined_on: dict[str, Any] = {}
 
@@ -186,11 +188,11 @@ class RayCrew:
         async with self._simulate.one() as actor:
             return await _told(actor.simulate.remote(refined, [handle]))
 
-    async def gateway(self) -> dict[str, Any]:
+    async def gateway(self, reasoning: int) -> dict[str, Any]:
         if self._gateway is None:
             return {}
         with contextlib.suppress(RayActorError):
-            return await self._gateway.state.remote()
+            return await self._gateway.state.remote(self._name, reasoning)
         return {}
 
     async def close(self, patience_s: float | int) -> None:
@@ -254,11 +256,11 @@ def _gateway(options: GenerateOptions) -> Any:
     It is detached: it outlives a driver that is killed, takes in what is under way, and ends by itself.
     """
     names = (*tables().key_names(), *tables().address_names())
-    secrets = {name: os.environ[name] for name in names if os.environ.get(name)}
-    name = actors.gateway_name({**environment(), **secrets}, options)
+    keys = {name: os.environ[name] for name in names if os.environ.get(name)}
+    name = actors.gateway_name({**environment(), **keys}, options)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     return ray.remote(actors.GatewayActor).options(
         name=name, namespace=NAMESPACE, lifetime="detached", get_if_exists=True, num_cpus=0,
         max_restarts=-1, max_task_retries=-1, max_concurrency=4096, scheduling_strategy=here,
         runtime_env={"env_vars": {**environment(), "JAX_PLATFORMS": "cpu"}},
-    ).remote(secrets, options.max_usd, options.concurrency)  # fmt: skip
+    ).remote(keys, options.max_usd, options.concurrency, options.batch_api)  # fmt: skip

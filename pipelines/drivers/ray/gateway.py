@@ -53,16 +53,20 @@ Accept = Callable[[str, str], None]
 class Gateway:
     """Asks models for everybody in a run."""
 
-    def __init__(self, max_usd: float | int | None = None, concurrency: int | None = None) -> None:
+    def __init__(
+        self, max_usd: float | int | None = None, concurrency: int | None = None, batch: bool = False
+    ) -> None:
         """Args:
         max_usd: limit of what is spent.
         concurrency: requests in flight, instead of the settings' number.
+        batch: ask by the providers' batch APIs; `expect` says when a job is to go.
         """
         self._cache = UnjudgedAnswers(answer_cache())
         self._budget = Budget(max_usd)
-        self._terms = factory.Terms(self._budget, self._cache, concurrency)
+        self._terms = factory.Terms(self._budget, self._cache, concurrency, batch)
         self._made: dict[str, RemoteReasoner] = {}
         self._answered = self._sent = self._waiting = 0
+        self._moves = self._seen = 0  # questions that came or went, until now and until the last look
         self._broken: MachineError | None = None
 
     async def ask(self, name: str, question: Question[Any]) -> Outcome:
@@ -72,6 +76,7 @@ class Gateway:
         """
         reasoner = self._reasoner(name)
         self._waiting += 1
+        self._moves += 1
         try:
             if self._broken is not None:
                 raise self._broken
@@ -85,6 +90,7 @@ class Gateway:
             return Outcome(None, error.call, "", error.status, error.reason, unusable)
         finally:
             self._waiting -= 1
+            self._moves += 1
         self._count(answer.call)
         key = reasoner.key(question, answer.call)
         return Outcome(answer.value.model_dump(mode="json"), answer.call, key)
@@ -105,6 +111,20 @@ class Gateway:
             "answered": self._answered,
             "usd": self._budget.spent,
         }
+
+    def expect(self, tasks: int) -> None:
+        """Submit what was collected once as many questions wait as tasks are in reasoning: no more will come.
+
+        Answers that have just come in are counted as questions for a moment, so nothing may have moved since
+        the last look.
+
+        Args:
+          tasks: of all who ask here; each has one question at a time.
+        """
+        calm, self._seen = self._moves == self._seen, self._moves
+        if calm and self._waiting >= tasks:
+            for reasoner in self._made.values():
+                reasoner.flush()
 
     def close(self) -> None:
         """Close connections and files."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipelines.cluster.journal import Journal
@@ -38,7 +39,7 @@ class Crew(Protocol):
     async def reason(self, task: TaskSpec, handle: Any) -> Timed[Reasoned]: ...
     async def refine(self, batch: Sequence[tuple[Reasoned, Any]]) -> Timed[list[Grasps]]: ...
     async def simulate(self, refined: Refined, handle: Any) -> Timed[Finished]: ...
-    async def gateway(self) -> dict[str, Any]: ...
+    async def gateway(self, reasoning: int) -> dict[str, Any]: ...
 
 
 class Stopped(Exception):
@@ -115,6 +116,8 @@ class Line:
         self._refined: Inbox[tuple[Refined, Any]] = Inbox(4 * crew.simulators + 4 * crew.slots)
         self._finished: Inbox[Finished] = Inbox(4 * options.shard)
         self._deaths = 0
+        self.reasoning = 0
+        """Tasks admitted to reasoning and not through with it."""
 
     async def run(self, tasks: Sequence[TaskSpec]) -> None:
         """Until every task is written.
@@ -147,6 +150,7 @@ class Line:
                 async with asyncio.TaskGroup() as reasoning:
                     for task in tasks:
                         await self._admitted.acquire()
+                        self.reasoning += 1
                         reasoning.create_task(self._reason(task))
                 await self._ready.close()
             await self._refined.close()
@@ -157,7 +161,7 @@ class Line:
             self._meter.begin("reason")
             done = await self._crew.reason(task, handle)
             if isinstance(done.value, StageFault) and done.value.status == "actor_died":
-                async with self._alone:  # perhaps a neighbour's fault: once more, without so much company
+                async with self._one_alone():  # perhaps a neighbour's fault: once more, without company
                     done = await self._crew.reason(task, handle)
             said = self._landed("reason", [task.task_id], done)
             self._meter.heed(said.grasp.calls)
@@ -170,7 +174,21 @@ class Line:
         except StageFault as fault:
             await self._finish(self._stumbled(task, fault))
         finally:
+            self.reasoning -= 1
             self._admitted.release()
+
+    @asynccontextmanager
+    async def _one_alone(self) -> AsyncIterator[None]:
+        """Whoever waits for this asks nothing meanwhile, and no batch job may wait for its question."""
+        self.reasoning -= 1
+        try:
+            await self._alone.acquire()
+        finally:
+            self.reasoning += 1
+        try:
+            yield
+        finally:
+            self._alone.release()
 
     async def _handle(self, task: TaskSpec) -> Any:
         key = task.object_key

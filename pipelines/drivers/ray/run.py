@@ -16,8 +16,9 @@ from pipelines.provenance import versions
 from pipelines.signals import instead
 from pipelines.stages.write import Output
 from zdg_jax.api import close_reasoner, make_reasoner
-from zdg_jax.errors import MachineError, machine_error
+from zdg_jax.errors import MachineError, UserError, machine_error
 from zdg_jax.hands import load_hand
+from zdg_jax.reasoning.models.batch.collector import MOST_OPEN
 from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.status import Status
@@ -47,6 +48,7 @@ def generate(options: GenerateOptions, show: Show | None = None) -> GenerateResu
       UserError: what an option, the table or the folder lacks; nothing was paid then.
     """
     options.check()
+    check_batch(options)
     table = read_tasks(options.tasks, options.seed)
     folder = Folder(options.out)
     with folder.lock("generate"):
@@ -71,7 +73,9 @@ def _generate(
         output.finish(len(table.tasks))
         return GenerateResult("", len(table.tasks), len(table.tasks), 0, options.out)
     # Address, key and model are looked at here, for nothing; answers are asked for at the gateway.
-    reasoner = make_reasoner(options.reasoner, routes=options.route, max_usd=options.max_usd, check=True)
+    reasoner = make_reasoner(
+        options.reasoner, routes=options.route, max_usd=options.max_usd, check=True, batch=options.batch_api
+    )
     admitted = tasks_in_reasoning(options, reasoner)
     close_reasoner(reasoner)
     journal = Journal(output.folder)
@@ -90,15 +94,36 @@ def _generate(
     return GenerateResult(why, done, len(table.tasks), meter.statuses["ok"], options.out)
 
 
+def check_batch(options: GenerateOptions) -> None:
+    """Refuse what makes no sense with `--batch-api`.
+
+    Raises:
+      UserError: nobody is asked over a wire, or a number of requests in flight is given.
+    """
+    from pipelines.drivers.ray.gateway import needs_gateway
+
+    if not options.batch_api:
+        return
+    if not needs_gateway(options.reasoner, options.route):
+        got = f"--batch-api with --reasoner {options.reasoner}, who is asked for nothing"
+        raise UserError(got, "a model of OpenAI or Gemini", "leave --batch-api out, or name one")
+    if options.concurrency is not None:
+        got = f"--batch-api with --concurrency {options.concurrency}"
+        raise UserError(got, "--in-flight, the tasks whose questions share a job", "leave one of them out")
+
+
 def tasks_in_reasoning(options: GenerateOptions, reasoner: Reasoner) -> int:
     """Tasks admitted to reasoning at a time.
 
-    Twice as many as requests may be in flight keep them in flight. More would not be faster, and would all
+    For batch jobs as many as `--in-flight` says: the more, the fewer jobs one after the other. Else twice as
+    many as requests may be in flight keep them in flight. More would not be faster, and would all
     finish late: their questions take turns.
     """
     parts = [getattr(reasoner, "main", reasoner), *getattr(reasoner, "routes", {}).values()]
     limits = [part.concurrency for part in parts if isinstance(part, RemoteReasoner)]
     most = options.in_flight * (options.reasoners or 1)
+    if options.batch_api:
+        return min(most, MOST_OPEN)
     return min(most, 2 * (options.concurrency or max(limits))) if limits else most
 
 
@@ -155,7 +180,7 @@ async def _run(
         output.agree(crew.refined_on)
         line = Line(crew, output, options, journal, meter, admitted)
         with show.running():
-            ticking = asyncio.create_task(_tick(crew, journal, meter, show))
+            ticking = asyncio.create_task(_tick(crew, line, journal, meter, show))
             working = asyncio.create_task(line.run(todo))
             everybody = {working, interrupted, ticking}
             await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
@@ -180,10 +205,10 @@ async def _run(
         return why
 
 
-async def _tick(crew: RayCrew, journal: Journal, meter: Meter, show: Show) -> None:
+async def _tick(crew: RayCrew, line: Line, journal: Journal, meter: Meter, show: Show) -> None:
     dashboard = Dashboard()
     while True:
-        meter.gateway = await crew.gateway() or meter.gateway
+        meter.gateway = await crew.gateway(line.reasoning) or meter.gateway
         journal.write("tick", **meter.snapshot())
         dashboard.update(meter)
         show.update()

@@ -42,6 +42,10 @@ class Local:
         log = self._get("_log")["log"]
         return [entry for entry in log if not questions or "stage" in entry]
 
+    def accepted(self) -> list[str]:
+        """Keys of the questions that came in batch jobs, each as often as it came."""
+        return [entry["accepted"] for entry in self.log(questions=False) if "accepted" in entry]
+
     def held(self) -> int:
         """Questions that wait for `release`."""
         return sum("held" in entry for entry in self.log())
@@ -121,7 +125,13 @@ def point_at(local: Local, monkeypatch: pytest.MonkeyPatch, key: str = KEY) -> N
 
 def settings_file(folder: Path, **tables: Any) -> Path:
     """A file for ZDG_PROVIDERS; quick retries and limits that no slow machine reaches, unless told."""
-    limits = {"timeout_s": 600.0, "connect_timeout_s": 600.0, "max_wait_s": 3000.0}
+    limits = {
+        "poll_s": 0.05,
+        "doubt_s": 0.5,
+        "timeout_s": 600.0,
+        "connect_timeout_s": 600.0,
+        "max_wait_s": 3000.0,
+    }
     default = {"first_wait_s": 0.02, "longest_wait_s": 0.2, **limits, **tables.pop("settings", {})}
     path = folder / "providers.yaml"
     path.write_text(yaml.safe_dump({"settings": {"default": default}, **tables}), encoding="utf-8")

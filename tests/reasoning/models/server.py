@@ -4,7 +4,7 @@ Its configuration: `key`, `models`, `latency`, `retry_after` (seconds), `retry_f
 `decode`, `answers` (questions answered; later ones are held), `holds` (words whose questions are held too),
 `refuses` (see `refusals`), and what `ScriptedModel` reads. `GET /_log` gives what it saw; `GET /_release`
 lets go of all that it holds, and from then on it holds nothing; where there are `holds`, the first call lets
-go of the other questions, the second of those.
+go of the other questions, the second of those. Its batch APIs are in `job_server`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from PIL import Image
 
 from tests.reasoning.models import refusals
 from tests.reasoning.models import wire_formats as wires
+from tests.reasoning.models.job_server import Jobs
 from tests.reasoning.models.model import ScriptedModel, stage_of
 from zdg_jax.reasoning.protocol import image_sha
 
@@ -42,6 +43,7 @@ class Server:
         self.seen: dict[str, int] = {}
         self.not_before: dict[str, float] = {}
         self.answered, self.released, self.all_released = 0, asyncio.Event(), asyncio.Event()
+        self.jobs = Jobs(config, self.model, self.log, self.released, self.read)
         self.stopped, self.connections = asyncio.Event(), set[asyncio.Task[None]]()
 
     async def serve(self, began: Callable[[int], None]) -> None:
@@ -108,6 +110,8 @@ class Server:
                 return 400, wires.gemini_error(400, text, "INVALID_ARGUMENT"), {}
             text = f"Incorrect API key provided: {given}. You can find your API key at ..."
             return 401, wires.openai_error(text, "invalid_request_error", "invalid_api_key"), {}
+        if self.jobs.concerns(path):
+            return await self.jobs.answer(method, path, headers, body)
         if method == "GET":
             return self.models(path, gemini)
         return await self.question(path, body)

@@ -70,7 +70,7 @@ def read_chat(body: dict[str, Any]) -> Asked:
         assert form["json_schema"]["strict"] is True
         assert form["json_schema"]["name"] == form["json_schema"]["schema"]["title"]
         schema = _strict(form["json_schema"]["schema"])
-    asked = Asked(body["model"], "".join(texts), images, schema, body.get("temperature"), limit, sent)
+    asked = Asked(body["model"], "\n\n".join(texts), images, schema, body.get("temperature"), limit, sent)
     return _checked(asked)
 
 
@@ -117,7 +117,7 @@ def read_responses(body: dict[str, Any]) -> Asked:
         assert form["strict"] is True
         schema = _strict(form["schema"])
     limit = body.get("max_output_tokens")
-    asked = Asked(body["model"], "".join(texts), images, schema, body.get("temperature"), limit, sent)
+    asked = Asked(body["model"], "\n\n".join(texts), images, schema, body.get("temperature"), limit, sent)
     return _checked(asked)
 
 
@@ -175,7 +175,7 @@ def read_gemini(model: str, body: dict[str, Any]) -> Asked:
     assert (config.get("responseMimeType") == "application/json") is ("responseJsonSchema" in config)
     return Asked(
         model,
-        "".join(texts),
+        "\n\n".join(texts),
         images,
         config.get("responseJsonSchema", {}),
         config.get("temperature"),

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import sqlite3
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +11,10 @@ from typing import Any
 
 from zdg_jax.cache import cache_dir
 from zdg_jax.errors import MachineError, storable
+from zdg_jax.reasoning.models.database import Database
 from zdg_jax.reasoning.protocol import Call
 
 FILE, UNJUDGED = "answers.sqlite", "unjudged.sqlite"
-_PATIENCE_S = 30.0  # another process's write takes a millisecond
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -57,18 +53,14 @@ def key_of(content: dict[str, Any]) -> str:
     ).hexdigest()
 
 
-class AnswerCache:
-    """Valid answers by the hash of their question; sqlite with a write-ahead log.
+class AnswerCache(Database):
+    """Valid answers by the hash of their question. A killed process loses nothing that `put` returned for."""
 
-    A killed process loses nothing that `put` returned for. A file that can't be opened or written costs
-    money, not correctness, so it is an error that says so.
-    """
+    what, tables = "answer cache", (_TABLE,)
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
+        super().__init__(path)
         self._unreadable: set[str] = set()
-        self._connections: dict[int, sqlite3.Connection] = {}  # by process: forks must not share one
 
     def get(self, key: str) -> tuple[dict[str, Any], Call] | None:
         """The answer's fields and the call that paid it, or None."""
@@ -116,49 +108,6 @@ class AnswerCache:
         self._run("DELETE FROM answers")
         self._run("VACUUM")
         return count
-
-    def close(self) -> None:
-        with self._lock:
-            connection = self._connections.pop(os.getpid(), None)
-            if connection is not None:
-                connection.close()
-
-    def _run(self, statement: str, *rows: tuple[Any, ...]) -> list[Any]:
-        with self._lock:
-            try:
-                connection = self._open()
-                if len(rows) > 1:
-                    connection.execute("BEGIN IMMEDIATE")
-                    connection.executemany(statement, rows)
-                    connection.execute("COMMIT")
-                    return []
-                return connection.execute(statement, *rows).fetchall()
-            except sqlite3.Error as error:
-                raise MachineError(
-                    f"answer cache {self.path} ({error})",
-                    "a file that can be read and written",
-                    "set ZDG_CACHE_DIR to another folder, or delete the file",
-                ) from None
-
-    def _open(self) -> sqlite3.Connection:
-        connection = self._connections.get(os.getpid())
-        if connection is None:
-            self._private()
-            connection = sqlite3.connect(
-                self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            # Safe against a kill; a power failure may cost the last answers.
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_TABLE)
-            self._connections[os.getpid()] = connection
-        return connection
-
-    def _private(self) -> None:
-        """Its owner's alone; sqlite gives its side files the same mode."""
-        with contextlib.suppress(OSError):  # whatever hinders is said by sqlite
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self.path.chmod(0o600)
 
 
 class UnjudgedAnswers(AnswerCache):

@@ -15,7 +15,9 @@ class TooLarge(ValueError):
     """A body beyond the bound; the rest of it is not read."""
 
 
-class _Bounded(httpx2.AsyncByteStream):
+class Bounded(httpx2.AsyncByteStream):
+    """A body that ends with `TooLarge` once more than `most` bytes of it came."""
+
     def __init__(self, stream: Any, most: int) -> None:
         self._stream, self._most = stream, most
 
@@ -31,11 +33,15 @@ class _Bounded(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-async def _bound(response: httpx2.Response) -> None:
-    packed = response.headers.get("content-encoding", "identity") != "identity"
-    response.stream = _Bounded(response.stream, MOST_PACKED if packed else MOST_BYTES)
+def guards(most: int = MOST_BYTES) -> dict[str, Any]:
+    """Arguments of a client: bodies are bounded, and pictures are not sent on to where a server points.
 
+    Args:
+      most: bytes of a body that is not packed.
+    """
 
-def guards() -> dict[str, Any]:
-    """Arguments of a client: bodies are bounded, and pictures are not sent on to where a server points."""
-    return {"follow_redirects": False, "event_hooks": {"response": [_bound]}}
+    async def bound(response: httpx2.Response) -> None:
+        packed = response.headers.get("content-encoding", "identity") != "identity"
+        response.stream = Bounded(response.stream, MOST_PACKED if packed else most)
+
+    return {"follow_redirects": False, "event_hooks": {"response": [bound]}}

@@ -95,6 +95,14 @@ class Budget:
                 )
             self._reserved += amount
 
+    def is_crowded(self, amount: float | int) -> bool:
+        """Whether an amount does not fit now, and would if all that is set aside came back."""
+        with self._lock:
+            if self.max_usd is None or self._stopped:
+                return False
+            free = self.max_usd - self.spent
+            return self._reserved + amount > free >= amount
+
     def stop(self, reason: str) -> None:
         """Let nothing more be sent: what was answered has no price, so the limit can't be kept."""
         with self._lock:

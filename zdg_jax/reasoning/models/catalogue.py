@@ -39,6 +39,17 @@ class Price(Strict):
     batch_input: float | None = Field(None, ge=0)
     batch_output: float | None = Field(None, ge=0)
 
+    def of_batches(self) -> Price | None:
+        """What the batch API asks for; None if that is unknown.
+
+        Cached tokens count as fresh ones: no list names a second rebate.
+        """
+        if self.batch_input is None or self.batch_output is None:
+            return None
+        return self.model_copy(
+            update={"input": self.batch_input, "cached": self.batch_input, "output": self.batch_output}
+        )
+
 
 class Takes(Strict):
     """Where a model differs from what its name suggests (`abilities` in providers.yaml).

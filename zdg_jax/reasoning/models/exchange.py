@@ -35,13 +35,14 @@ def with_feedback(prompt: str, feedback: tuple[str, ...]) -> str:
     )
 
 
-def wire_request(question: Question[Any]) -> WireRequest:
-    """Text, PNG files and the schema that is rendered from the answer's class."""
+def wire_request(question: Question[Any], wire: Wire) -> WireRequest:
+    """Text, PNG files and the schema that is rendered from the answer's class, for this wire."""
     return WireRequest(
         text=with_feedback(question.prompt, question.feedback),
         images=tuple(map(png, question.images)),
         schema_name=question.schema.__name__,
         schema=json_schema(question.schema),
+        key=keys(question, wire)[0],
     )
 
 

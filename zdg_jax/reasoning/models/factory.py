@@ -11,6 +11,8 @@ from pydantic import BaseModel
 
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.answer_cache import AnswerCache, answer_cache
+from zdg_jax.reasoning.models.batch.book import job_book
+from zdg_jax.reasoning.models.batch.collector import Collector
 from zdg_jax.reasoning.models.budget import Budget
 from zdg_jax.reasoning.models.recorded import OracleReasoner, ReplayReasoner
 from zdg_jax.reasoning.models.remote import RemoteReasoner
@@ -29,11 +31,13 @@ class Terms:
       budget: what they may spend together.
       cache: where answers are kept; None is the user's own, which only a model whose answers are paid needs.
       concurrency: requests in flight, instead of the settings' number.
+      batch: ask by the providers' batch APIs; who makes them says when nothing more will come (`flush`).
     """
 
     budget: Budget
     cache: AnswerCache | None = None
     concurrency: int | None = None
+    batch: bool = False
 
 
 FILES: dict[str, Callable[[str], Reasoner]] = {"replay": ReplayReasoner, "oracle": OracleReasoner}
@@ -47,7 +51,11 @@ def names() -> tuple[str, ...]:
 
 
 def make(
-    name: str, routes: Sequence[str] = (), max_usd: float | int | None = None, check: bool = False
+    name: str,
+    routes: Sequence[str] = (),
+    max_usd: float | int | None = None,
+    check: bool = False,
+    batch: bool = False,
 ) -> Reasoner:
     """The reasoner of that name, with other ones for some stages.
 
@@ -56,6 +64,7 @@ def make(
       routes: `STAGE=NAME` items.
       max_usd: limit on what all of them spend together.
       check: ask each provider, for nothing, whether address, key and model are good.
+      batch: see `Terms`.
     Raises:
       UserError: unknown name or stage, no key, no price for `max_usd`, no folder for paid answers, or what
         the check found.
@@ -64,7 +73,7 @@ def make(
     budget, made = Budget(max_usd), dict[str, Reasoner]()
     for wanted in (name, *parse_routes(routes).values()):
         if wanted not in made:
-            made[wanted] = one(wanted, Terms(budget))
+            made[wanted] = one(wanted, Terms(budget, batch=batch))
     if check:
         _check([reasoner for reasoner in made.values() if isinstance(reasoner, RemoteReasoner)])
     if not routes:
@@ -91,7 +100,7 @@ def one(name: str, terms: Terms) -> Reasoner:
     """The reasoner of that name, without routes.
 
     Raises:
-      UserError: unknown name, no key, or no price for the budget's limit.
+      UserError: unknown name, no key, no price for the budget's limit, or no batch API.
     """
     if name == "offline":
         return RulesReasoner()
@@ -103,11 +112,20 @@ def one(name: str, terms: Terms) -> Reasoner:
         )
     if provider is None:
         return FILES[kind](rest.strip())
+    if terms.batch and provider.batch is None:
+        have = ", ".join(other for other, about in tables().providers.items() if about.batch)
+        raise UserError(
+            f"--batch-api with {name}", f"a provider with a batch API: {have}", "leave one of them out"
+        )
     wire = pkgutil.resolve_name(provider.wire)(rest.strip())
+    cache = terms.cache or answer_cache()
+    if terms.batch and provider.batch is not None:
+        jobs = pkgutil.resolve_name(provider.batch)(wire)
+        wire = Collector(wire, jobs, job_book(cache.path.parent))
     settings = wire.settings
     if terms.concurrency is not None:
         settings = settings.model_copy(update={"concurrency": terms.concurrency})
-    return RemoteReasoner(wire, settings, wire.abilities, terms.cache or answer_cache(), terms.budget)
+    return RemoteReasoner(wire, settings, wire.abilities, cache, terms.budget)
 
 
 class RoutedReasoner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import httpx2
@@ -50,12 +50,13 @@ class Gemini:
         self.abilities = tables().abilities_of(model)
         self._reached = False
         # The SDK retries nothing unless told to, and has no time limit of its own.
-        self._http = httpx2.AsyncClient(transport=_ConnectLimit(self.settings.connect_timeout_s), **guards())
-        self._client = genai.Client(
+        self._http = httpx2.AsyncClient(transport=ConnectLimit(self.settings.connect_timeout_s), **guards())
+        self.connect: Callable[[httpx2.AsyncClient], genai.Client] = lambda http: genai.Client(
             api_key=key,
             vertexai=False,
-            http_options=types.HttpOptions(base_url=url, httpx_async_client=self._http),
+            http_options=types.HttpOptions(base_url=url, httpx_async_client=http),
         )
+        self._client = self.connect(self._http)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -67,8 +68,23 @@ class Gemini:
 
     async def send(self, request: WireRequest) -> Reply | Fault:
         """One request."""
+        asked = self._client.aio.models.generate_content(
+            model=self.model, contents=[self.content(request)], config=self.config(request)
+        )
+        response = await self.caught(asked)
+        return response if isinstance(response, Fault) else self.reply(response)
+
+    def content(self, request: WireRequest) -> types.Content:
+        """The question."""
+        pictures = [types.Part.from_bytes(data=png, mime_type="image/png") for png in request.images]
+        shared, own = request.halves
+        parts = [types.Part.from_text(text=shared), *pictures]
+        return types.Content(role="user", parts=[*parts, types.Part.from_text(text=own)] if own else parts)
+
+    def config(self, request: WireRequest) -> types.GenerateContentConfig:
+        """How it is to be answered."""
         able = request.able or self.abilities
-        config = types.GenerateContentConfig(
+        return types.GenerateContentConfig(
             temperature=able.temperature,
             max_output_tokens=able.max_output_tokens,
             response_mime_type="application/json" if able.json_schema else None,
@@ -76,15 +92,13 @@ class Gemini:
             thinking_config=_thinking(able.thinking),
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
-        pictures = [types.Part.from_bytes(data=png, mime_type="image/png") for png in request.images]
-        parts = [types.Part.from_text(text=request.text), *pictures]
-        content = types.Content(role="user", parts=parts)
-        response = await self._caught(
-            self._client.aio.models.generate_content(model=self.model, contents=[content], config=config)
-        )
-        return response if isinstance(response, Fault) else _reply(response, self.model)
 
-    async def _caught(self, call: Coroutine[Any, Any, T], timeout: float | None = None) -> T | Fault:
+    def reply(self, response: types.GenerateContentResponse) -> Reply:
+        """What an answer says."""
+        return _reply(response, self.model)
+
+    async def caught(self, call: Coroutine[Any, Any, T], timeout: float | None = None) -> T | Fault:
+        """Await an SDK call; whatever the network did comes back as a fault."""
         try:
             async with asyncio.timeout(timeout or self.settings.timeout_s):
                 result = await call
@@ -106,7 +120,7 @@ class Gemini:
 
     async def probe(self) -> Fault | None:
         """Look the model up, which costs nothing."""
-        found = await self._caught(
+        found = await self.caught(
             self._client.aio.models.get(model=self.model), self.settings.connect_timeout_s
         )
         wrong = (FaultKind.AUTH, FaultKind.UNREACHABLE, FaultKind.TIMEOUT, FaultKind.UNKNOWN_MODEL)
@@ -116,7 +130,7 @@ class Gemini:
         await self._http.aclose()
 
 
-class _ConnectLimit(httpx2.AsyncHTTPTransport):
+class ConnectLimit(httpx2.AsyncHTTPTransport):
     """Limits the time for a connection; the SDK passes "no limit" with every request."""
 
     def __init__(self, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx2
 import openai
@@ -71,6 +71,11 @@ class OpenAIWire:
         unset = {"thinking"} if self.abilities.thinking is None else set[str]()
         return self.abilities.model_dump(mode="json", exclude={"models", *unset})
 
+    @property
+    def client(self) -> openai.AsyncOpenAI:
+        """Without retries of its own."""
+        return self._client
+
     async def caught(self, call: Coroutine[Any, Any, T], timeout: float | None = None) -> T | Fault:
         """Await an SDK call; whatever the network did comes back as a fault."""
         try:
@@ -134,6 +139,12 @@ def data_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
+def _around(pictures: list[dict[str, Any]], kind: str, request: WireRequest) -> list[dict[str, Any]]:
+    """What all tasks share, the pictures, the task's own words."""
+    shared, own = ({"type": kind, "text": text} for text in request.halves)
+    return [shared, *pictures, own] if own["text"] else [shared, *pictures]
+
+
 def whole(number: object) -> int | None:
     """A count of tokens, if it is one."""
     return bounded_count(number)
@@ -150,17 +161,22 @@ class OpenAIChat(OpenAIWire):
     """`openai-chat:MODEL`. Implements `Wire`."""
 
     name = "openai-chat"
+    endpoint: Literal["/v1/chat/completions"] = "/v1/chat/completions"
+    shape = ChatCompletion
 
     async def send(self, request: WireRequest) -> Reply | Fault:
         """One request; `create`, not `parse`, because `parse` drops the usage of what it can't parse."""
-        completion = await self.caught(self._client.chat.completions.create(**self._body(request)))
-        if isinstance(completion, Fault):
-            return completion
+        completion = await self.caught(self._client.chat.completions.create(**self.body(request)))
+        return completion if isinstance(completion, Fault) else self.reply(completion)
+
+    def reply(self, completion: object) -> Reply | Fault:
+        """What the body of an answer says."""
         if not isinstance(completion, ChatCompletion) or not isinstance(completion.choices, list):
             return plain_fault(FaultKind.GARBLED, "the body is no chat completion")
         return _chat_reply(completion, self.model)
 
-    def _body(self, request: WireRequest) -> dict[str, Any]:
+    def body(self, request: WireRequest) -> dict[str, Any]:
+        """What is sent."""
         able = request.able or self.abilities
         detail = {} if able.image_detail is None else {"detail": able.image_detail}
         pictures = [
@@ -168,7 +184,7 @@ class OpenAIChat(OpenAIWire):
         ]
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": [{"type": "text", "text": request.text}, *pictures]}],
+            "messages": [{"role": "user", "content": _around(pictures, "text", request)}],
             able.max_tokens_name: able.max_output_tokens,
         }
         if able.temperature is not None:
@@ -209,12 +225,16 @@ class OpenAIResponses(OpenAIWire):
     """`openai-responses:MODEL`. Implements `Wire`."""
 
     name = "openai-responses"
+    endpoint: Literal["/v1/responses"] = "/v1/responses"
+    shape = Response
 
     async def send(self, request: WireRequest) -> Reply | Fault:
         """One request; nothing is stored at the provider."""
-        response = await self.caught(self._client.responses.create(**self._body(request)))
-        if isinstance(response, Fault):
-            return response
+        response = await self.caught(self._client.responses.create(**self.body(request)))
+        return response if isinstance(response, Fault) else self.reply(response)
+
+    def reply(self, response: object) -> Reply | Fault:
+        """What the body of an answer says."""
         if not isinstance(response, Response) or not isinstance(response.output, list):
             return plain_fault(FaultKind.GARBLED, "the body is no response")
         if response.status == "failed":
@@ -223,13 +243,14 @@ class OpenAIResponses(OpenAIWire):
             return http_fault(429 if code == "rate_limit_exceeded" else 500, said, {})
         return _responses_reply(response, self.model)
 
-    def _body(self, request: WireRequest) -> dict[str, Any]:
+    def body(self, request: WireRequest) -> dict[str, Any]:
+        """What is sent."""
         able = request.able or self.abilities
         detail = able.image_detail or "auto"
         pictures = [
             {"type": "input_image", "image_url": data_url(png), "detail": detail} for png in request.images
         ]
-        content = [{"type": "input_text", "text": request.text}, *pictures]
+        content = _around(pictures, "input_text", request)
         body: dict[str, Any] = {
             "model": self.model,
             "input": [{"role": "user", "content": content}],

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import MachineError, UserError
 from zdg_jax.reasoning.models import budget, exchange, faults
 from zdg_jax.reasoning.models.adapting import Adapter, starved
 from zdg_jax.reasoning.models.answer_cache import AnswerCache
+from zdg_jax.reasoning.models.batch.collector import Collector
 from zdg_jax.reasoning.models.budget import Budget, Limits
 from zdg_jax.reasoning.models.catalogue import Price
 from zdg_jax.reasoning.models.exchange import last_object, read
@@ -31,6 +32,7 @@ A = TypeVar("A", bound=BaseModel)
 # pay the same question at once nor have twice the limits.
 _in_flight: dict[str, asyncio.Task[Answer[Any]]] = {}
 _limits: dict[tuple[Any, ...], Limits] = {}
+_ROOM_S = 0.2  # between two looks whether the limit on money has room again
 
 
 class RemoteReasoner:
@@ -45,7 +47,7 @@ class RemoteReasoner:
         budget: Budget,
     ) -> None:
         """Args:
-        wire: the provider's API.
+        wire: the provider's API; a `Collector` asks by its batch API, at half the price.
         settings: limits, time-outs, retries.
         abilities: of the model; the greatest output bounds the cost of a call.
         cache: where paid answers are kept.
@@ -58,14 +60,16 @@ class RemoteReasoner:
         self._wire, self._settings = wire, settings
         self._cache, self._budget = cache, budget
         self._provider = wire.name.split("-")[0] if wire.official else "compatible"
+        self._jobs = wire if isinstance(wire, Collector) else None
         self._adapter = Adapter(abilities, tables().most_output(wire.model))
         self._answering = wire.model  # another id once the provider has answered with another model
         self._answered, self._gone = False, ""
         self._warned: set[str] = set()
         if budget.max_usd is not None and self._price(wire.model) is None:
+            what = "price" if self._jobs is None else "batch price"
             raise UserError(
-                f"--max-usd with {self.name}, whose price is unknown",
-                f"a price of {wire.model} for provider {self._provider}",
+                f"--max-usd with {self.name}, whose {what} is unknown",
+                f"a {what} of {wire.model} for provider {self._provider}",
                 "add a row to the file that ZDG_PROVIDERS names (docs/providers.md), or leave --max-usd out",
             )
 
@@ -91,14 +95,14 @@ class RemoteReasoner:
     def check(self) -> None:
         """Find a wrong key, an unknown model or an unreachable address before any work starts.
 
-        Not looked for if the model answered before: then everything may come from the cache. A model that is
-        retiring or has ended is said in one line, with its successor.
+        Not looked for if the model answered before: then everything may come from the cache; a batch API is
+        always looked for. A model that is retiring or has ended is said in one line, with its successor.
 
         Raises:
           UserError: one of these.
         """
-        if not self._cache.knows(self._wire.name, self._wire.model):
-            # A probe is two requests at most; twice that bounds a wire that keeps no limit of its own.
+        if self._jobs is not None or not self._cache.knows(self._wire.name, self._wire.model):
+            # A probe is three requests at most; this bounds a wire that keeps no limit of its own.
             longest = 4 * self._settings.connect_timeout_s
             try:
                 fault = wait_on_io(self._wire.probe(), longest)
@@ -109,6 +113,11 @@ class RemoteReasoner:
         notice = tables().catalogue.notice(self._provider, self._wire.model)
         if notice is not None:
             _log.warning("%s: %s", self.name, notice)
+
+    def flush(self) -> None:
+        """Submit what was collected for a batch job, since nothing more will come; from any thread."""
+        if self._jobs is not None:
+            io_loop().call_soon_threadsafe(self._jobs.flush)
 
     def close(self) -> None:
         """Close the connections."""
@@ -147,7 +156,7 @@ class RemoteReasoner:
         return Answer(said, call=replace(call, attempts=0))
 
     async def _pay(self, question: Question[A]) -> Answer[A]:
-        request, started, tries = exchange.wire_request(question), time.perf_counter(), 0
+        request, started, tries = exchange.wire_request(question, self._wire), time.perf_counter(), 0
         replies: list[Reply] = []
 
         async def once() -> Reply | Fault:
@@ -217,10 +226,13 @@ class RemoteReasoner:
         assert request.able is not None
         longest = request.able.max_output_tokens
         async with self._limits().place(budget.estimated_tokens(request) + longest) as taken:
-            if self._gone:
-                raise ReasonerError(Status.PROVIDER_GONE, self._gone)
             prices = [self._price(model) for model in {self._wire.model, self._answering}]
             worst = max(budget.worst_cost(price, request, longest) if price else 0.0 for price in prices)
+            # Jobs hold a lot of money for a long time, and get most of it back.
+            while self._jobs is not None and self._budget.is_crowded(worst):
+                await asyncio.sleep(_ROOM_S)
+            if self._gone:
+                raise ReasonerError(Status.PROVIDER_GONE, self._gone)
             self._budget.reserve(worst)
             spent = 0.0
             try:
@@ -240,6 +252,8 @@ class RemoteReasoner:
     async def _sent(self, request: WireRequest) -> Reply | Fault:
         try:
             return await self._wire.send(request)
+        except MachineError:  # a job that can't be written down
+            raise
         except Exception as error:  # an SDK that stumbles over a strange body must not end a batch
             return faults.plain_fault(FaultKind.GARBLED, error)
 
@@ -273,7 +287,8 @@ class RemoteReasoner:
         return tables().catalogue.family(self._provider, model)
 
     def _price(self, model: str) -> Price | None:
-        return tables().catalogue.price(self._provider, model)
+        price = tables().catalogue.price(self._provider, model)
+        return price.of_batches() if price is not None and self._jobs is not None else price
 
     def _cost(self, reply: Reply) -> float | None:
         return budget.cost_usd(self._price(reply.model), reply.usage)

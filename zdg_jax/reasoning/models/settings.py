@@ -119,12 +119,14 @@ class Provider(Strict):
       keys: environment variables that may hold its key, the first that is set counts.
       address: the environment variable that holds another address than its own.
       takes: what follows the colon, for people.
+      batch: `module:name` of what makes its batch API from the wire; None where it has none.
     """
 
     wire: str = Field(pattern=r"^[\w.]+:\w+$")
     keys: tuple[str, ...] = ()
     address: str | None = None
     takes: str = "MODEL"
+    batch: str | None = Field(None, pattern=r"^[\w.]+:\w+$")
 
 
 class Settings(Strict):
@@ -138,6 +140,8 @@ class Settings(Strict):
       max_tries: requests for one answer.
       max_wait_s: a wait that would end later than this after the first try is not begun.
       first_wait_s, longest_wait_s: of the exponential wait.
+      poll_s: between two looks at a batch job.
+      doubt_s: so long a batch job whose submission was cut off is looked for before it is submitted again.
     """
 
     concurrency: int = Field(16, ge=1)
@@ -149,6 +153,8 @@ class Settings(Strict):
     max_wait_s: float = Field(300.0, ge=0)
     first_wait_s: float = Field(1.0, ge=0)
     longest_wait_s: float = Field(30.0, ge=0)
+    poll_s: float = Field(30.0, gt=0)
+    doubt_s: float = Field(60.0, ge=0)
 
 
 class Abilities(Strict):

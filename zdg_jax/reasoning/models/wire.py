@@ -26,6 +26,10 @@ class Usage:
     thinking_tokens: int | None = None
 
 
+OWN = "\n\n## This task\n"
+"""The heading below which a prompt speaks of one task."""
+
+
 @dataclass(frozen=True)
 class WireRequest:
     """One question as it goes out.
@@ -35,6 +39,7 @@ class WireRequest:
       images: PNG files, in the order in which the text speaks of them.
       schema_name, schema: the JSON schema that the answer must fit.
       able: the parameters to send; None for the wire's own.
+      key: under which its answer is kept; names its row in a batch job.
     """
 
     text: str
@@ -42,6 +47,17 @@ class WireRequest:
     schema_name: str
     schema: dict[str, Any] = field(repr=False)
     able: Abilities | None = None
+    key: str = ""
+
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The text that all tasks share, and the task's own, perhaps none.
+
+        Pictures go between them: those of an object are shared by its tasks, and providers and servers keep
+        the longest beginning that two requests have in common.
+        """
+        shared, heading, own = self.text.partition(OWN)
+        return shared, heading.lstrip("\n") + own
 
 
 class Ending(StrEnum):
