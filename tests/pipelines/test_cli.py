@@ -59,7 +59,7 @@ def bad_meshes(tmp_path: Path) -> Path:
         ("empty.obj", (), "empty"),
         ("nan.obj", (), "finite"),
         ("mug200m.stl", (), "--scale"),
-        ("ycb:no_such_scan", (), ", ".join(ycb_names())),
+        ("ycb:nonsense_xyz", (), ", ".join(ycb_names())),
         ("box.stl", ("--hand", "claw"), ", ".join(HAND_NAMES)),
         ("box.stl", ("--reasoner", "oracle9"), "offline"),
         ("box.stl", ("--ablate", "all"), "contact, initial, refine"),

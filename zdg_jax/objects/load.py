@@ -30,6 +30,9 @@ UP_TO_Y = {
     "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
 }
 
+#: Most printed and scanned things stand along z.
+STL_AXES = "an .stl says nothing of its axes; taken as +y up: give --up z if it stands along z"
+
 
 def load_object(
     spec: str,
@@ -64,6 +67,7 @@ def load_object(
     if num_samples < 1:
         raise UserError(f"{num_samples} samples", "at least 1", "leave it at 4096")
     mesh, object_id, source_up = load_mesh_source(spec)
+    hint = (STL_AXES,) if up is None and spec.lower().endswith(".stl") else ()
     up = source_up if up is None else up
     if up not in UP_TO_Y:
         raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the file that points up")
@@ -84,7 +88,7 @@ def load_object(
         scale=float(scale),
         mesh=mesh,
         mesh_sha256=sha,
-        warnings=warnings,
+        warnings=(*hint, *warnings),
         samples=samples,
         parts=_parts(mesh, shape),
         face_part=face_part,

@@ -101,7 +101,7 @@ def _ycb_path(name: str) -> Path:
     close = difflib.get_close_matches(word, list(short), n=3, cutoff=0.5)
     close += [full for full in names if name and name in full]
     hint = ", ".join(dict.fromkeys(YCB_PREFIX + short.get(c, c) for c in close))
-    advice = (f"did you mean {hint}? " if hint else "") + LISTED
+    advice = f"did you mean {hint}? {LISTED}" if hint else "choose of " + ", ".join(names)
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
 
 

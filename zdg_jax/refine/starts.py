@@ -201,7 +201,7 @@ def _idle(hand: HandModel, grasp_type: str) -> Bool[np.ndarray, " active"]:
     touching = np.unique(hand.skin_link[hand.grasp_types[grasp_type].contact_prior > 0])
     used = np.isin(hand.link_finger[hand.joint_link], hand.link_finger[touching])
     moves = np.abs(hand.coupling) > 0
-    return moves.any(axis=0) & ~(moves & used[:, None]).any(axis=0)
+    return np.asarray(moves.any(axis=0) & ~(moves & used[:, None]).any(axis=0))
 
 
 @lru_cache(maxsize=16)

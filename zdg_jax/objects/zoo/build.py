@@ -94,8 +94,8 @@ def _parsed(name: str) -> tuple[str, int]:
     known = category_names()
     if category not in known:
         close = difflib.get_close_matches(category, known, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(close)}? " if close else ""
-        raise UserError(f"zoo:{name}", "zoo:CATEGORY/VARIANT", hint + "`zdg list objects` has all names")
+        hint = f"did you mean {', '.join(close)}? `zdg list objects` has all names" if close else ""
+        raise UserError(f"zoo:{name}", "zoo:CATEGORY/VARIANT", hint or "categories: " + ", ".join(known))
     if slash and not (number.isdecimal() and int(number) < VARIANTS):
         raise UserError(f"zoo:{name}", f"a variant from 0 to {VARIANTS - 1}", f"e.g. zoo:{category}/0")
     return category, int(number or 0)
