@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -50,22 +51,17 @@ def run_cache(action: str) -> str:
 
     one_of("cache action", action, CACHE_ACTIONS, "e.g. zdg cache stats")
     cache = answer_cache()
-    try:
+    book = job_book(cache.path.parent)
+    with closing(cache), closing(book):
         if action == "clear":
             apart = UnjudgedAnswers(cache)
             apart.clear()
             apart.close()
-            book = job_book(cache.path.parent)
             jobs = book.clear()
-            book.close()
             and_jobs = f", and {jobs} batch jobs under way" if jobs else ""
             return f"{cache.clear()} answers{and_jobs} forgotten ({cache.path})"
         stats: CacheStats = cache.stats()
-        book = job_book(cache.path.parent)
         jobs, questions = book.waiting()
-        book.close()
-    finally:
-        cache.close()
     lines = [f"{stats.answers} answers, {stats.num_bytes / 1e6:.1f} MB, {stats.path}"]
     for provider, model, answers, usd in stats.models:
         paid = "unknown cost" if usd is None else f"${usd:.4f}"
@@ -161,8 +157,6 @@ class Judge:
     def _page(self) -> int:
         from pipelines.people import KEY, write_page
 
-        if self.grasps < 1:
-            raise UserError(f"--grasps {self.grasps}", "1 or more", "choose another number")
         page = write_page(self.folders, self.out, grasps=self.grasps, seed=self.seed)
         print(
             printable(

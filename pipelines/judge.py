@@ -90,8 +90,7 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
             "a multimodal model",
             "choose one with --reasoner, e.g. openai:MODEL, gemini:MODEL or local:PATH",
         )
-    if grasps < 1:
-        raise UserError(f"--grasps {grasps}", "1 or more", "choose another number")
+    check_count(grasps)
     place = Path(path).expanduser()
     folder = place if place.is_dir() else place.parent
     start_jax()
@@ -118,6 +117,14 @@ def _judged(
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
     write_atomic(folder / JUDGE_FILE, storable(text).encode() + b"\n")
     return report
+
+
+def check_count(grasps: int) -> None:
+    """Raises:
+    UserError: it is no number of grasps to show of a task.
+    """
+    if grasps < 1:
+        raise UserError(f"--grasps {grasps}", "1 or more", "choose another number")
 
 
 def best_of_each_task(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
@@ -161,6 +168,7 @@ def report_of(
 
 
 def exhibits_of(rows: Sequence[Mapping[str, Any]], info: Mapping[str, Any]) -> list[Exhibit]:
+    """What a judge sees of each row of a file."""
     from zdg_jax.hands import load_hand
 
     hand = load_hand(info["hand"])

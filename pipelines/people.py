@@ -15,14 +15,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipelines.dataset import load_grasps, write_atomic
-from pipelines.judge import best_of_each_task, exhibits_of
+from pipelines.judge import best_of_each_task, check_count, exhibits_of
 from pipelines.report.html import TEMPLATES, data_uri
 from pipelines.runtime import start_jax
+from sim_eval.tables import summarise
 from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import load_json, read_text
 from zdg_jax.reasoning.judge import Exhibit
@@ -60,10 +60,11 @@ def write_page(sources: Sequence[str], out: str | None = None, *, grasps: int = 
     Returns: the page.
 
     Raises:
-      UserError: no source, nothing kept in any, or as `load_grasps`.
+      UserError: no source, less than one grasp, nothing kept in any, or as `load_grasps`.
     """
     if not sources:
         raise UserError("no folder", "one or more that `zdg synth` wrote", "name them")
+    check_count(grasps)
     start_jax()
     shown = [one for source in sources for one in _shown(source, grasps, seed)]
     if not shown:
@@ -125,19 +126,13 @@ class Study:
     scored: int
     asked: int
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "raters": len(self.raters), "sources": self.sources, "objects": self.objects,
-            "within_one": self.within_one, "scored": self.scored, "asked": self.asked,
-        }  # fmt: skip
-
     def summary(self) -> str:
         """A line a source and one on all of it."""
         lines = []
         for source, means in self.sources.items():
-            mean = float(np.mean(means)) if means else float("nan")
-            spread = f" ± {1.96 * np.std(means, ddof=1) / np.sqrt(len(means)):.2f}" if len(means) > 1 else ""
-            lines.append(f"{source}: P.Score {mean:.2f}{spread}, {len(means)} participant(s)")
+            found = summarise(np.array(means, np.float64))
+            spread = f" ± {found.half:.2f}" if len(means) > 1 else ""
+            lines.append(f"{source}: P.Score {found.mean:.2f}{spread}, {len(means)} participant(s)")
         agree = (
             "" if self.within_one is None else f", {100 * self.within_one:.0f} % of pairs within one point"
         )
@@ -179,25 +174,23 @@ def read_sheets(key: Path, sheets: Sequence[Path]) -> Study:
                     "give every participant a name, each sheet once",
                 )
             mine[blind] = score
-    sources = list(dict.fromkeys(g["source"] for g in grasps.values()))
-    means: dict[str, tuple[float, ...]] = {}
-    objects: dict[str, dict[str, float]] = {}
-    for source in sources:
-        own = [[s for b, s in mine.items() if grasps[b]["source"] == source] for mine in said.values()]
-        means[source] = tuple(float(np.mean(x)) for x in own if x)
-        by_object: dict[str, list[int]] = {}
-        for mine in said.values():
-            for blind, score in mine.items():
-                if grasps[blind]["source"] == source:
-                    by_object.setdefault(str(grasps[blind]["object_id"]), []).append(score)
-        objects[source] = {name: float(np.mean(scores)) for name, scores in sorted(by_object.items())}
+    raters: dict[str, dict[str, list[int]]] = {g["source"]: {} for g in grasps.values()}
+    objects: dict[str, dict[str, list[int]]] = {source: {} for source in raters}
+    for rater, mine in said.items():
+        for blind, score in mine.items():
+            of = grasps[blind]
+            raters[of["source"]].setdefault(rater, []).append(score)
+            objects[of["source"]].setdefault(str(of["object_id"]), []).append(score)
     pairs = [
         abs(a[blind] - b[blind]) <= 1
         for a, b in combinations(said.values(), 2)
         for blind in a.keys() & b.keys()
     ]
     return Study(
-        tuple(said), means, objects, float(np.mean(pairs)) if pairs else None,
+        tuple(said),
+        {source: tuple(float(np.mean(x)) for x in own.values()) for source, own in raters.items()},
+        {source: {k: float(np.mean(x)) for k, x in sorted(own.items())} for source, own in objects.items()},
+        float(np.mean(pairs)) if pairs else None,
         sum(map(len, said.values())), len(grasps) * len(said),
     )  # fmt: skip
 

@@ -11,12 +11,11 @@ import trimesh
 from zdg_jax.errors import UserError, storable
 from zdg_jax.objects.mesh_file import kind_of, read_mesh_file
 from zdg_jax.objects.zoo import category_names, check_zoo_name, zoo_object
+from zdg_jax.objects.zoo.build import LISTED
 
 YCB_PREFIX = "ycb:"
 ZOO_PREFIX = "zoo:"
 PREFIXES = (YCB_PREFIX, ZOO_PREFIX)  # what is no file
-#: Where the names are; there are too many for one line.
-LISTED = "`zdg list objects` has all names"
 
 
 def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
@@ -199,13 +199,17 @@ def _idle(hand: HandModel, grasp_type: str) -> Bool[np.ndarray, " active"]:
     would be seen as fanned fingers.
     """
     touching = np.unique(hand.skin_link[hand.grasp_types[grasp_type].contact_prior > 0])
-    used = np.isin(hand.link_finger[hand.joint_link], hand.link_finger[touching])
-    moves = np.abs(hand.coupling) > 0
-    return np.asarray(moves.any(axis=0) & ~(moves & used[:, None]).any(axis=0))
+    fingers = np.unique(hand.link_finger)
+    return _moving(hand, fingers) & ~_moving(hand, np.unique(hand.link_finger[touching]))
 
 
 @lru_cache(maxsize=16)
 def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
     """1 for active joints of fingers, 0 for those of the thumb: its opposition has to stay."""
-    moves_thumb = (np.abs(hand.coupling) > 0) & (hand.link_finger[hand.joint_link] == hand.thumb)[:, None]
-    return (~moves_thumb.any(axis=0)).astype(float)
+    return (~_moving(hand, np.array([hand.thumb]))).astype(float)
+
+
+def _moving(hand: HandModel, fingers: Int[np.ndarray, " fingers"]) -> Bool[np.ndarray, " active"]:
+    """Active joints that move a joint of one of these fingers."""
+    theirs = np.isin(hand.link_finger[hand.joint_link], fingers)
+    return np.asarray(((np.abs(hand.coupling) > 0) & theirs[:, None]).any(axis=0))

@@ -17,7 +17,7 @@ from tests.reasoning.models.questions import question
 from zdg_jax.cache import cache_dir
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models import exchange
-from zdg_jax.reasoning.models.batch.book import job_book
+from zdg_jax.reasoning.models.batch.book import JobBook, job_book
 from zdg_jax.reasoning.models.batch.openai_jobs import OpenAIJobs
 from zdg_jax.reasoning.protocol import Answer, ReasonerError
 
@@ -26,14 +26,19 @@ ROW = {"provider": "compatible", "id": "m", "prices": [PRICE], "read": "2026-01-
 PAID = (1000 * 1.0 + 50 * 4.0) / 1e6
 
 
+def on_record(api: str, local: Any, reasoner: Any, token: str) -> JobBook:
+    """The record, with a job of the first question that is about to be submitted."""
+    book = job_book(cache_dir("answers"))
+    book.intend((api, local.url, "m"), token, exchange.keys(question(0), reasoner.wire))
+    return book
+
+
 @pytest.mark.parametrize("api", APIS)
 def test_a_job_that_was_never_accepted_is_submitted_again(api: str, start: Start, make: Make) -> None:
     """Written down, and then the process died."""
     local = start()
     reasoner = make(f"{api}:m", batch=True)
-    keys = exchange.keys(question(0), reasoner.wire)  # type: ignore[attr-defined]
-    book = job_book(cache_dir("answers"))
-    book.intend((api, local.url, "m"), "never-seen", keys)
+    book = on_record(api, local, reasoner, "never-seen")
     answers = ask(reasoner, 2)
     assert all(isinstance(answer, Answer) for answer in answers), answers
     assert sorted(Counter(local.accepted()).values()) == [1, 1]
@@ -52,9 +57,7 @@ def test_a_job_whose_acceptance_was_not_heard_is_looked_for(api: str, start: Sta
 def test_a_job_that_the_key_does_not_know_is_not_paid_again(api: str, start: Start, make: Make) -> None:
     local = start()
     reasoner = make(f"{api}:m", batch=True)
-    keys = exchange.keys(question(0), reasoner.wire)  # type: ignore[attr-defined]
-    book = job_book(cache_dir("answers"))
-    book.intend((api, local.url, "m"), "t", keys)
+    book = on_record(api, local, reasoner, "t")
     book.accepted("t", "batches/gone" if api == "gemini" else "batch_gone")
     (failure,) = ask(reasoner, 1)
     assert isinstance(failure, ReasonerError)

@@ -18,12 +18,13 @@ from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.objects.zoo import categories
 from zdg_jax.objects.zoo.draw import Draw
-from zdg_jax.objects.zoo.shape import Shape
+from zdg_jax.objects.zoo.shape import Shape, steady
 
+#: Where the names are, once near ones are said.
+LISTED = "`zdg list objects` has all names"
 VARIANTS = 4
 FACES, MOST_FACES = 5000, 18_000  # aimed at, and allowed
 GRID = 1e-6  # metres
-_OFFSET = 0.3183  # round sizes then never lie on the border between two grid points
 _SOURCES = tuple(sorted(Path(__file__).parent.rglob("*.py")))
 
 
@@ -94,7 +95,7 @@ def _parsed(name: str) -> tuple[str, int]:
     known = category_names()
     if category not in known:
         close = difflib.get_close_matches(category, known, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(close)}? `zdg list objects` has all names" if close else ""
+        hint = f"did you mean {', '.join(close)}? {LISTED}" if close else ""
         raise UserError(f"zoo:{name}", "zoo:CATEGORY/VARIANT", hint or "categories: " + ", ".join(known))
     if slash and not (number.isdecimal() and int(number) < VARIANTS):
         raise UserError(f"zoo:{name}", f"a variant from 0 to {VARIANTS - 1}", f"e.g. zoo:{category}/0")
@@ -132,7 +133,7 @@ def _settled(vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     middle = 0.5 * (low + high)
     placed = vertices - np.array([middle[0], low[1], middle[2]])
-    return np.floor(placed / GRID + _OFFSET) * GRID
+    return steady(placed, GRID)
 
 
 def _merged(

@@ -14,12 +14,13 @@ from zdg_jax.errors import UserError
 Number = float | int  # a whole number is a fine length
 #: Of what goes into booleans, metres: last bits of sines and products, which processors do not share, would
 #: otherwise decide which triangles come out.
-_FINE, _BESIDE = 1e-9, 0.3183
+FINE = 1e-9
+_BESIDE = 0.3183  # round sizes then never lie on the border between two grid points
 
 
-def steady(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Points on a grid of one nanometre, shifted so that round lengths lie on no border: equal everywhere."""
-    return np.floor(points / _FINE + _BESIDE) * _FINE
+def steady(points: Float[np.ndarray, "n d"], grid: Number = FINE) -> Float[np.ndarray, "n d"]:
+    """Points on a grid of so many metres: equal everywhere, whatever the last bits were."""
+    return np.floor(points / grid + _BESIDE) * grid
 
 
 @dataclass(frozen=True)

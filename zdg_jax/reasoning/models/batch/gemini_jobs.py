@@ -11,7 +11,15 @@ from typing import Any
 import httpx2
 from google.genai import types
 
-from zdg_jax.reasoning.models.batch.jobs import TOKEN_KEY, TRANSFER_S, Ended, no_batch_api, unknown_job
+from zdg_jax.reasoning.models.batch.jobs import (
+    PAGE,
+    TOKEN_KEY,
+    TRANSFER_S,
+    Ended,
+    among_newest,
+    no_batch_api,
+    unknown_job,
+)
 from zdg_jax.reasoning.models.bodies import Bounded, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.gemini_wire import ConnectLimit, Gemini
@@ -29,7 +37,6 @@ _ENDED = frozenset(
     }
 )
 _MOST_ANSWERS = 256 << 20  # bytes
-_PAGE, _NEWEST = 100, 1000
 # Packed bodies are bounded far below what a job's answers take.
 _PLAIN = types.HttpOptions(headers={"Accept-Encoding": "identity"})
 #: google.rpc.Code, which rows speak in, as HTTP says it.
@@ -80,14 +87,9 @@ class GeminiJobs:
         """By its name among the newest thousand."""
 
         async def found() -> str | None:
-            seen = 0
-            async for job in await self._batches.list(config={"page_size": _PAGE}):
-                seen += 1
-                if job.display_name == _marked(token):
-                    return job.name
-                if seen >= _NEWEST:
-                    break
-            return None
+            listed = await self._batches.list(config={"page_size": PAGE})
+            job = await among_newest(listed, lambda job: job.display_name == _marked(token))
+            return None if job is None else job.name
 
         return await self._wire.caught(found())
 
@@ -96,7 +98,7 @@ class GeminiJobs:
         config = types.GetBatchJobConfig(http_options=_PLAIN)
         job = await self._wire.caught(self._batches.get(name=number, config=config), TRANSFER_S)
         if isinstance(job, Fault):
-            return unknown_job(number, job) if job.kind is FaultKind.UNKNOWN_MODEL else job
+            return unknown_job(number, job)
         if job.state not in _ENDED:
             return None
         given = job.dest.inlined_responses if job.dest else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from zdg_jax.reasoning.models.wire import Fault, FaultKind, Reply, WireRequest
 
@@ -12,6 +12,10 @@ TRANSFER_S = 1800.0
 """For a file of questions or answers, which is hundreds of megabytes at most."""
 TOKEN_KEY = "zdg"
 """Names the mark by which a job is found again whose number was never written down."""
+
+#: Jobs on a page of the provider's list, and how many of the newest are looked through.
+PAGE, NEWEST = 100, 1000
+T = TypeVar("T")
 
 #: Whether the provider accepted the job is not known after these.
 IN_DOUBT = frozenset({FaultKind.TIMEOUT, FaultKind.DROPPED, FaultKind.GARBLED, FaultKind.UNAVAILABLE})
@@ -66,8 +70,22 @@ class Jobs(Protocol):
     async def close(self) -> None: ...
 
 
+async def among_newest(listed: AsyncIterable[T], wanted: Callable[[T], bool]) -> T | None:
+    """The first of the newest jobs that is wanted."""
+    seen = 0
+    async for job in listed:
+        seen += 1
+        if wanted(job):
+            return job
+        if seen >= NEWEST:
+            break
+    return None
+
+
 def unknown_job(number: str, fault: Fault) -> Fault:
     """What to say where a job on record is not there; asking again would be paying again."""
+    if fault.kind is not FaultKind.UNKNOWN_MODEL:
+        return fault
     kept = (
         f"batch job {number} is on record and not known to this key ({fault.detail}); use the key that "
         "made it, or forget it, and what was paid for it, with `zdg cache clear`"

@@ -11,7 +11,15 @@ import httpx2
 import openai
 from openai.types import Batch
 
-from zdg_jax.reasoning.models.batch.jobs import TOKEN_KEY, TRANSFER_S, Ended, no_batch_api, unknown_job
+from zdg_jax.reasoning.models.batch.jobs import (
+    PAGE,
+    TOKEN_KEY,
+    TRANSFER_S,
+    Ended,
+    among_newest,
+    no_batch_api,
+    unknown_job,
+)
 from zdg_jax.reasoning.models.bodies import guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.openai_wire import OpenAIChat, OpenAIResponses
@@ -20,7 +28,6 @@ from zdg_jax.reasoning.models.wire import Fault, FaultKind, Reply, WireRequest
 _log = logging.getLogger(__name__)
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _MOST_ANSWERS = 1 << 30  # bytes of a job's answers: a thousand rows of hidden reasoning's worth
-_PAGE, _NEWEST = 100, 1000
 # Packed bodies are bounded far below what a file of answers takes.
 _PLAIN = {"Accept-Encoding": "identity"}
 
@@ -73,14 +80,9 @@ class OpenAIJobs:
         """By its metadata among the newest thousand."""
 
         async def found() -> str | None:
-            seen = 0
-            async for batch in self._client.batches.list(limit=_PAGE):
-                seen += 1
-                if _carries(batch, token):
-                    return batch.id
-                if seen >= _NEWEST:
-                    break
-            return None
+            listed = self._client.batches.list(limit=PAGE)
+            batch = await among_newest(listed, lambda batch: _carries(batch, token))
+            return None if batch is None else batch.id
 
         return await self._wire.caught(found())
 
@@ -88,7 +90,7 @@ class OpenAIJobs:
         """Its state, and both files once it has ended."""
         batch = await self._wire.caught(self._client.batches.retrieve(number))
         if isinstance(batch, Fault):
-            return unknown_job(number, batch) if batch.kind is FaultKind.UNKNOWN_MODEL else batch
+            return unknown_job(number, batch)
         if batch.status not in _ENDED:
             return None
         rows: dict[str, Reply | Fault] = {}
@@ -98,7 +100,7 @@ class OpenAIJobs:
         for file in files:
             said = await self._wire.caught(self._content(file), TRANSFER_S)
             if isinstance(said, Fault):
-                return unknown_job(number, said) if said.kind is FaultKind.UNKNOWN_MODEL else said
+                return unknown_job(number, said)
             rows |= dict(filter(None, map(self._row, said.split(b"\n"))))
         return Ended(rows, _rest(batch))
 
