@@ -36,7 +36,8 @@ def build(draw: Draw) -> Shape:
         flat = flat - slab(rectangle(slot * 2, gap, 0.0012), 0.1, "tines").move(x=head, y=-0.05, z=z)
     flat = flat.finer(0.004)
     bowed = flat.bend(lambda p: p + np.column_stack([0 * p[:, 0], 5.0 * (p[:, 0] - 0.03) ** 2, 0 * p[:, 0]]))
-    bowed = bowed.zone(box(0.06, 0.2, 0.2, "x").move(x=head - slot - 0.03, y=-0.1), {"tines": "neck"})
+    # not at the very end of the slots: a cut that only touches them leaves films
+    bowed = bowed.zone(box(0.06, 0.2, 0.2, "x").move(x=head - slot - 0.0302, y=-0.1), {"tines": "neck"})
     end = length - head
     handle = tube(
         [
