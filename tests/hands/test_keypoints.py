@@ -52,6 +52,7 @@ def test_jacobians_are_the_derivative_of_kinematics() -> None:
     np.testing.assert_allclose(got[:, :, :3], np.tile(np.eye(3), (5, 1, 1)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_hand_retargeted_to_itself_stays_where_it_is() -> None:
     hand = load_hand("human16")
     pose, joints, names = _grasps(hand, 16)
@@ -102,6 +103,7 @@ def test_another_side_and_other_fingers_are_refused() -> None:
         retarget(human, strange, pose, joints, names)
 
 
+@pytest.mark.slow  # they are searched for: half a minute
 def test_an_unprepared_robot_gets_grasp_types(claw: Path) -> None:
     """From its URDF alone: fingers, thumb and palm are told, and its types do not run into themselves."""
     hand = load_hand(str(claw))

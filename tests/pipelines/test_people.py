@@ -66,10 +66,10 @@ def test_sheets_give_each_source_its_participants_mean(folder: Path, tmp_path: P
         ("", "columns none"),
     ],
 )
-def test_a_bad_sheet_is_one_line(text: str, said: str, folder: Path, tmp_path: Path) -> None:
-    write_page([str(folder)], str(tmp_path), grasps=1)
-    (one,) = key_of(tmp_path)
-    (tmp_path / "x.csv").write_text(text.replace("ONE", one))
+def test_a_bad_sheet_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    shown = {"ONE": {"source": "ours", "grasp_id": "g", "object_id": "stick", "task": "lift it"}}
+    (tmp_path / KEY).write_text(json.dumps({"study": "s", "grasps": shown}))
+    (tmp_path / "x.csv").write_text(text)
     with pytest.raises(UserError, match=re.escape(said)):
         read_sheets(tmp_path, [tmp_path / "x.csv"])
 

@@ -265,6 +265,7 @@ def test_eval_measures_again_what_synth_wrote(
         assert grasp["p_dep_cm"] == pytest.approx(by_id[grasp["grasp_id"]]["p_dep_cm"], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fakes")
 def test_a_home_that_cannot_be_written_is_enough(
     stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ def _source(name: str, path: str, sha: str = "") -> ObjectSource:
     return ObjectSource(name=name, path=path, scale=1.0, up="y", mesh_sha256=sha, mesh=None, part=None)
 
 
+@pytest.mark.slow
 def test_generated_objects_are_made_again(tmp_path: Path) -> None:
     want = load_object("zoo:mug/1")
     got = load_measured(_source("mug", "zoo:mug/1", want.mesh_sha256), tmp_path, None)

@@ -135,6 +135,7 @@ def test_lookups_and_exact_distances_give_the_same_energies() -> None:
         np.testing.assert_allclose(got, want, atol=tolerance[term], rtol=0.02, err_msg=term)
 
 
+@pytest.mark.slow
 def test_pairwise_signed_distance_is_nearly_the_exact_one() -> None:
     hand, obj, _, problem = drum()
     pose, joints = (x[1] for x in _starts(2))

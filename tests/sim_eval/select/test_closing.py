@@ -33,6 +33,7 @@ def test_what_holds_is_said_to_hold_and_no_grasp_is_moved() -> None:
     np.testing.assert_array_equal(again.forces_held, found.forces_held)
 
 
+@pytest.mark.slow
 def test_rows_that_can_not_hold_are_tried_every_way_and_leave_the_others_alone() -> None:
     hand, pose, joints = held("rod", 3)
     pose[1, 1] += 0.5  # far above
