@@ -14,9 +14,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from tyro.conf import arg
 
@@ -29,7 +31,7 @@ OBJECTS = (
     "zoo:knife/0", "zoo:spray_bottle/1",
 )  # fmt: skip
 SENTENCES = ("lift it", "hand it over", "use it", "carry it")
-STAGES = ("refine", "simulate", "rows", "write")
+STAGES = ("refine", "close", "simulate", "rows", "write")
 MODULE = "pipelines.bench_end_to_end"  # of the process of a device
 #: Said by a device's process once everything is compiled; it then waits for a line.
 READY = "ready"
@@ -54,6 +56,12 @@ class BenchEndToEnd(LoopOptions):
     num: Num = 64
     batch: Batch = None
     backend: Backend = "auto"
+    protocol: Annotated[
+        Literal["gravity", "six_force"],
+        arg(help="gravity: every grasp is dropped and written. six_force: the best of a task are closed, "
+            "pushed, and written if they hold."),
+    ] = "gravity"  # fmt: skip
+    tried: Annotated[int, arg(help="Grasps of a task that six_force is asked of.")] = 16
     devices: Annotated[str, arg(metavar="all|N", help="GPUs to use; a CPU is one device.")] = "all"
     out: Annotated[str | None, arg(metavar="DIR", help="Keep the datasets there, one folder a device.")] = (
         None
@@ -130,7 +138,11 @@ def spread(options: BenchEndToEnd, out: str) -> dict[str, Any]:
     each = [json.loads(path.read_text(encoding="utf-8")) for path in reports]
     wall = max(r["wall_s"] for r in each)
     total = sum(r["grasps"] for r in each)
-    return {"grasps": total, "wall_s": wall, "grasps_per_s": total / wall, "devices": each}
+    kept = sum(r["kept"] for r in each)
+    return {
+        "grasps": total, "wall_s": wall, "grasps_per_s": total / wall, "kept": kept,
+        "kept_per_s": kept / wall, "devices": each,
+    }  # fmt: skip
 
 
 def _failed(device: int) -> UserError:
@@ -176,6 +188,7 @@ def one_device(
     from pipelines.cluster.packing import unpack
     from pipelines.drivers.threads import overlapped
     from pipelines.options import GenerateOptions
+    from pipelines.stages.hold import HoldStage
     from pipelines.stages.measure import DropStage
     from pipelines.stages.messages import Refined
     from pipelines.stages.refine import RefineStage
@@ -194,7 +207,10 @@ def one_device(
     asked.check()
     refine = RefineStage(packed.hand, asked.refine_config(), options.num, options.batch)
     earlier = refine.compiled_shapes()  # by whoever used this process before
-    drop = DropStage(packed.hand, options.backend)
+    if options.protocol == "six_force":
+        test = HoldStage(packed.hand, partial(_fields, str(options.file)), options.tried, options.backend)
+    else:
+        test = nullcontext(DropStage(packed.hand, options.backend))
     Path(out).mkdir(parents=True, exist_ok=True)
     output = Output(Folder(out), asked, packed.hand)
     tasks = packed.tasks(-(-grasps // options.num))
@@ -215,31 +231,39 @@ def one_device(
         done = timed("refine", lambda: refine.refine(batch))
         return [(Refined(said, g), p) for (said, p), g in zip(batch, done, strict=True)]
 
-    def dropped(batch: Sequence[Any]) -> Any:
-        return [r for r, _ in batch], timed("simulate", lambda: drop.drop(batch))
-
-    def rows(both: Any) -> Any:
-        return timed("rows", lambda: drop.finish(*both))
-
     def written(finished: Any) -> None:
         timed("write", lambda: output.write(finished))
         for each in finished:
             for name in each.grasps.status_name:
                 status[name] = status.get(name, 0) + 1
 
-    with Compilations() as seen:
+    with Compilations() as seen, test as tester:
+
+        def closed(batch: Any) -> Any:
+            return timed("close", lambda: tester.close(batch))
+
+        def dropped(batch: Any) -> Any:
+            return [r for r, _ in batch], timed("simulate", lambda: tester.drop(batch))
+
+        def rows(both: Any) -> Any:
+            return timed("rows", lambda: tester.finish(*both))
+
+        stages = (refined, *([closed] if options.protocol == "six_force" else []), dropped, rows)
         start = time.perf_counter()
-        drop.finish(*dropped(refined(batches[0])))
+        value: Any = batches[0]
+        for stage in stages:
+            value = stage(value)
         first = time.perf_counter() - start
         say(f"first batch, compilation included: {first:.1f} s")
         busy.update(dict.fromkeys(busy, 0.0))
         wait()
         built, start = seen.count, time.perf_counter()
         # while one batch is on the device, the next is prepared
-        overlapped(batches, (refined, dropped, rows, written), at_once=2)
+        overlapped(batches, (*stages, written), at_once=2)
         wall = time.perf_counter() - start
         again = seen.count - built
     done = len(tasks) * options.num
+    kept = status.get("ok", 0)
     return {
         "machine": machine(devices),
         "grasps": done,
@@ -251,12 +275,23 @@ def one_device(
         "first_batch_s": first,
         "wall_s": wall,
         "grasps_per_s": done / wall,
+        "protocol": options.protocol,
+        "kept": kept,
+        "kept_per_s": kept / wall,
         "stages": {k: {"busy_s": v, "grasps_per_s": done / v if v else None} for k, v in busy.items()},
         "shapes_of_the_loop": refine.compiled_shapes() - earlier,
         "compilations_after_first_batch": again,
         "status": status,
         **peak_memory(devices),
     }
+
+
+def _fields(file: str) -> tuple[Any, dict[str, Any]]:
+    """What a process that plans closings needs of a pack."""
+    from pipelines.cluster.packing import unpack
+
+    packed = unpack(Path(file))
+    return packed.hand, {key: each.obj.field for key, each in packed.objects.items()}
 
 
 def table(report: dict[str, Any]) -> str:
@@ -268,7 +303,8 @@ def table(report: dict[str, Any]) -> str:
         f"jax {where['versions'].get('jax')}",
         f"{report['grasps']} grasps of {sum(r['tasks'] for r in each)} tasks on {first['objects']} objects, "
         f"{first['steps']} steps, batches of {first['batch']}: {report['wall_s']:.1f} s, "
-        f"{report['grasps_per_s']:.0f} grasps/s (after a first batch of {first['first_batch_s']:.1f} s)",
+        f"{report['grasps_per_s']:.0f} grasps/s (after a first batch of {first['first_batch_s']:.1f} s); "
+        f"{report['kept']} kept by {first['protocol']}: {report['kept_per_s']:.0f}/s",
         "",
         "| device | stage | busy s | share of the time | grasps/s if alone |",
         "|---|---|---|---|---|",

@@ -35,9 +35,7 @@ class DropStage:
 
     def drop(self, batch: Sequence[tuple[Refined, PreparedObject]]) -> gravity.GravityResult:
         """Rows in the order of the batch's grasps, one task after the other; bad ones have a status."""
-        objects = list({id(p): p for _, p in batch}.values())
-        place = {id(p): i for i, p in enumerate(objects)}
-        index = np.concatenate([np.full(len(r.grasps), place[id(p)]) for r, p in batch])
+        objects, index = objects_of(batch)
         pose = np.concatenate([r.grasps.hand_pose for r, _ in batch])
         joints = np.concatenate([r.grasps.joints for r, _ in batch])
         return drop_many(self._hand, objects, index, pose, joints, self._backend)
@@ -68,6 +66,15 @@ class DropStage:
         return done
 
 
+def objects_of(
+    batch: Sequence[tuple[Refined, PreparedObject]],
+) -> tuple[list[PreparedObject], Int[np.ndarray, " n"]]:
+    """The batch's objects, and which of them each of its grasps is of."""
+    objects = list({id(p): p for _, p in batch}.values())
+    place = {id(p): i for i, p in enumerate(objects)}
+    return objects, np.concatenate([np.full(len(r.grasps), place[id(p)]) for r, p in batch])
+
+
 def drop_many(
     hand: HandModel,
     objects: Sequence[PreparedObject],
@@ -85,10 +92,15 @@ def drop_many(
       backend: see `DropStage`.
     """
     simulator = backends.backend(backend)
-    made = []
+    return gravity.run(hand, made(objects, simulator), index, pose, joints, simulator)
+
+
+def made(objects: Sequence[PreparedObject], simulator: backends.Backend) -> tuple[SimObject, ...]:
+    """The objects as the simulator wants them; each is made once, so that nothing is compiled again."""
+    done = []
     for each in objects:
         key = (each.obj.mesh_sha256, simulator.convex)
-        if key not in _MADE:  # one object, one identity: the simulator compiles nothing again
+        if key not in _MADE:
             _MADE[key] = sim_object(each.obj.mesh, simulator.convex)
-        made.append(_MADE[key])
-    return gravity.run(hand, tuple(made), index, pose, joints, simulator)
+        done.append(_MADE[key])
+    return tuple(done)

@@ -16,12 +16,19 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from sim_eval.backends.jobs import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Drop, Hold, Rollout, empty
+from sim_eval.backends.jobs import (
+    MAX_FLIGHT,
+    MAX_TRAVEL,
+    SKIPPED,
+    Drop,
+    Hold,
+    Rollout,
+    decided,
+    empty,
+    repeat,
+)
 from sim_eval.scene import OBJECT_BODY, HandScene, Scene, SceneParams, build_scene, hand_scene, scaled
 from sim_eval.simobject import SimObject
-
-#: `decided` looks from this check on, and lets the object go on as many times as fast.
-FEWEST_CHECKS, RUN = 3, 3.0
 
 
 def drop(job: Drop, threads: int = 1) -> Rollout:
@@ -219,43 +226,12 @@ def _hold_one(
                 break
             if failed := bool(out.row(row, check + 2).beyond(job.max_move, job.max_turn)[0, -1]):
                 break
-            if job.until_decided and decided(job, out, row, check + 1):
-                _repeat(out, row, check + 1)
+            if job.until_decided and decided(job, out.row(row, check + 2), check + 1)[0]:
+                repeat(out, np.array([row]), check + 1)
                 break
         failed = failed or bool(why)
         reasons.append(why)
     return reasons
-
-
-def decided(job: Hold, out: Rollout, row: int, state: int) -> bool:
-    """Whether the object comes to rest, and as it goes on stays within half of both limits.
-
-    Of its way and of its turn: v_k <= v_(k-1), v_k what check k added, and d + RUN v_k r <= limit / 2, r the
-    checks left. A grasp that lets go creeps faster and faster first. Of 744 forces 341 ended so, a third of
-    the steps was spared, and no verdict was another (docs/simulation.md).
-    """
-    if state < FEWEST_CHECKS:
-        return False
-    com, q = out.p_world_com[row], out.q_world_obj[row]
-    for between, x, limit in ((_way, com, job.max_move), (_turn, q, job.max_turn)):
-        last = between(x[state - 1], x[state])
-        far = between(x[0], x[state]) + RUN * (job.checks - state) * last
-        if last > between(x[state - 2], x[state - 1]) or far > 0.5 * limit:
-            return False
-    return True
-
-
-def _way(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.linalg.norm(b - a))
-
-
-def _turn(a: np.ndarray, b: np.ndarray) -> float:
-    return 2.0 * float(np.arccos(min(1.0, abs(float(a @ b)))))
-
-
-def _repeat(out: Rollout, row: int, state: int) -> None:
-    for values in (out.p_world_com, out.q_world_obj, out.contact, out.depth):
-        values[row, state + 1 :] = values[row, state]
 
 
 def _widened(first: Rollout, states: int) -> Rollout:

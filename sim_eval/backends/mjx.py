@@ -19,7 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from sim_eval.backends.jobs import MAX_FLIGHT, MAX_TRAVEL, SKIPPED, Drop, Hold, Rollout, blanked, empty
+from sim_eval.backends.jobs import (
+    MAX_FLIGHT,
+    MAX_TRAVEL,
+    SKIPPED,
+    Drop,
+    Hold,
+    Rollout,
+    blanked,
+    decided,
+    empty,
+    repeat,
+)
 from sim_eval.backends.mjx_physics import (
     Bodies,
     Physics,
@@ -141,7 +152,7 @@ def hold(
     last, rollouts = job.waypoints.shape[1] - 1, []
     for force in job.forces:
         out = empty(n, job.checks + 1)
-        now, held = state, alive
+        now, held, rests = state, alive, np.zeros(0, int)
         _write(out, 0, first, alive)
         reason = failure.copy()
         reason[fine & ~np.isin(np.arange(n), alive)] = SKIPPED
@@ -155,8 +166,12 @@ def hold(
             wrong = faults(so_far, MAX_FLIGHT, check + 1)
             reason[held] = wrong
             held = held[(wrong == "") & ~so_far.beyond(job.max_move, job.max_turn)[:, 1]]
+            if job.until_decided and check + 1 < job.checks:
+                still = decided(job, _rows(out, held), check + 1)
+                repeat(out, held[still], check + 1)
+                rests, held = np.concatenate([rests, held[still]]), held[~still]
         rollouts.append(blanked(out, reason))
-        alive = held
+        alive = np.sort(np.concatenate([rests, held]))
     return tuple(rollouts)
 
 
@@ -177,6 +192,12 @@ def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
             else f"the object burst away: over {most} m by state {by}"
         )
     return reason
+
+
+def _rows(out: Rollout, rows: np.ndarray) -> Rollout:
+    return Rollout(
+        out.p_world_com[rows], out.q_world_obj[rows], out.contact[rows], out.depth[rows], ("",) * len(rows)
+    )
 
 
 def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:
