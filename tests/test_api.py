@@ -72,6 +72,7 @@ def test_reasoning_works_inside_a_running_event_loop(stick: ObjectModel) -> None
     assert asyncio.run(notebook()).status == "refused"
 
 
+@pytest.mark.slow
 def test_reasoning_repeats_and_its_ablation_takes_the_whole_object(
     stick: ObjectModel,
 ) -> None:

@@ -78,6 +78,7 @@ def test_human_grasps_reach_robots(name: str, reach: float) -> None:
     np.testing.assert_allclose(np.linalg.norm(want - got, axis=1), found.tip_error[:, index], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_tip_out_of_reach_is_flagged() -> None:
     """The little finger's goal lies half a metre off."""
     human = load_hand("human16")

@@ -180,6 +180,7 @@ def loaded(path: Path) -> trimesh.Trimesh:
     return load_mesh_source(str(path))[0]
 
 
+@pytest.mark.slow
 def test_pipes_giants_and_bombs(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.stl")
     os.mkfifo(tmp_path / "m.mtl")

@@ -73,6 +73,7 @@ def test_up_axes_are_proper_rotations_onto_y(up, tmp_path):
     np.testing.assert_allclose(R @ np.eye(3)["xyz".index(up)], [0, 1, 0])
 
 
+@pytest.mark.slow
 def test_scale_and_frame(tmp_path):
     mesh = dumbbell().apply_translation([0.1, 0.2, 0.3]).apply_scale(1000)
     mesh.export(tmp_path / "tool.stl")

@@ -103,6 +103,7 @@ def test_a_failed_judge_leaves_null(folder: Path, capsys: pytest.CaptureFixture[
     assert "1 without a score: refused" in report.summary()
 
 
+@pytest.mark.slow
 def test_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["judge", str(folder), "--reasoner", "offline"]) == 2
     assert "looks at no pictures" in capsys.readouterr().err

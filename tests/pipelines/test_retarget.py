@@ -79,6 +79,7 @@ def test_rows_of_the_new_hand_are_refined_and_simulated(
             assert error == pytest.approx(1000 * np.linalg.norm(off), abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_file_of_another_hand_is_refused(
     grasps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

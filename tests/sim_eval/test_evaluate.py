@@ -96,6 +96,7 @@ def test_an_object_without_a_solid_gets_a_status(batch):
     assert np.isnan(got["sim_dis_cm"]).all()
 
 
+@pytest.mark.slow
 def test_an_open_object_is_measured_and_says_how(batch):
     mesh = sphere(0.04, level=3)
     mesh.update_faces(np.arange(len(mesh.faces)) != 3)
