@@ -32,6 +32,15 @@ def test_packed_here_and_run_there(tmp_path: Path, capsys: pytest.CaptureFixture
     assert ok
     assert all(row["sim_dis_cm"] is not None and row["rank"] is not None for row in ok)
 
+    holds, steps = tmp_path / "holds", ["--grasps", "32", "--num", "16", "--steps", "200", "--batch", "32"]
+    asked = ["--protocol", "six_force", "--tried", "8", "--backend", "c", "--out", str(holds)]
+    assert main([*bench, "--file", str(pack), *steps, *asked, "--json", str(report)]) == 0
+    told = json.loads(report.read_text())
+    rows = ds.dataset(holds / "device-0" / "grasps").to_table().to_pylist()
+    ok = [row for row in rows if row["status"] == "ok"]
+    assert 0 < len(ok) == told["kept"] <= 16
+    assert all(row["six_force_suc"] and row["approach_free"] for row in ok)
+
 
 def test_no_pack(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").write_bytes(b"no pack")
