@@ -203,9 +203,11 @@ def one_device(
     asked = GenerateOptions(
         tasks=str(options.file), out=out, hand=packed.hand.name, reasoner="replay:packed", num=options.num,
         keep=options.num, steps=options.steps, optimizer=options.optimizer, batch=options.batch,
-        # six forces are asked of the best by score, and those of different hypotheses can't be compared
-        **({"hypotheses": 1} if options.protocol == "six_force" else {}),
     )  # fmt: skip
+    if (
+        options.protocol == "six_force"
+    ):  # of the best by score; those of different hypotheses can't be compared
+        asked = replace(asked, hypotheses=1)
     asked.check()
     refine = RefineStage(packed.hand, asked.refine_config(), options.num, options.batch)
     earlier = refine.compiled_shapes()  # by whoever used this process before
