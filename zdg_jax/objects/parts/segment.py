@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
 
+from zdg_jax.objects.parts.arms import with_arm
 from zdg_jax.objects.parts.cavity import find_cavity, rim_band
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
 from zdg_jax.objects.parts.graph_cut import (
@@ -20,6 +22,7 @@ from zdg_jax.objects.parts.graph_cut import (
     one_piece_each,
     smooth_normals,
 )
+from zdg_jax.objects.parts.handle_end import handle_end
 from zdg_jax.objects.parts.through_holes import find_loops
 from zdg_jax.objects.parts.visibility import SolidField, inner_points, shape_diameter, sight_affinity
 from zdg_jax.objects.samples import sample_surface
@@ -30,6 +33,8 @@ NCUT_LIMIT = 0.76
 MIN_PLACES, MIN_AREA = 0.03, 0.02  # smallest part, as a share of the places and of the surface
 OWN_AREA = 0.05  # a detached piece so large is a part of its own
 BAND = 0.03  # of the diagonal: how far a border may move to a better place
+# a part less than so much in a handle's end, and so much of that end, is cut there; a second one beside it
+PURE, OVERLAP, BESIDE = 0.75, 0.2, 0.1
 LONG, DOMINANT = 2.5, 0.9  # a part so long and large is cut into middle and ends
 
 
@@ -87,6 +92,9 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
             label[rim] = label.max() + 1
         label = clean_borders(graph, label, BAND * diagonal)
         label = _with_reserve(mesh, normals, absorb_slivers(graph, label, MIN_AREA))
+        label = with_handle_end(mesh, label, keep=[*holes, inside])
+        if inside < 0:
+            label = with_arm(mesh, label)
     share = MIN_AREA
     label = absorb_slivers(graph, label, share)
     while len(np.unique(label)) > MAX_PARTS:
@@ -141,6 +149,31 @@ def _with_reserve(
     else:
         return label
     return np.where(mine & (pieces > 0), label.max() + pieces, label)
+
+
+def with_handle_end(
+    mesh: trimesh.Trimesh, label: Int[np.ndarray, " faces"], keep: Sequence[int] = ()
+) -> Int[np.ndarray, " faces"]:
+    """Cut off the narrow end of a long thing where a part runs across its border, and only there.
+
+    Sight lines from a pan's handle reach its dish, and of a hair brush the cuts go by the bristles: one part
+    is then half handle, half head, and a hand that holds "the handle" holds the place between them.
+
+    Args:
+      mesh: checked, metres.
+      label: of each face.
+      keep: labels that stay as they are, of loops and of a cavity.
+    """
+    end, area = handle_end(mesh), mesh.area_faces
+    free = ~np.isin(label, [k for k in keep if k >= 0])
+    own, across, beside = end & free, 0, 0
+    for k in np.unique(label[own]):
+        inner = float(area[own & (label == k)].sum())
+        pure = inner / float(area[label == k].sum())
+        across += pure < PURE and inner > OVERLAP * area[own].sum()
+        beside += pure < PURE and inner > BESIDE * area[own].sum()
+    # two that run across are two things side by side, as the halves of scissors
+    return np.where(own, label.max() + 1, label) if across == beside == 1 else label
 
 
 def _ordered(

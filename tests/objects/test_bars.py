@@ -1,0 +1,73 @@
+"""Handles that sticks and pistols carry: cut where a person would, and nothing cut elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from tests.objects.shapes import dense
+from zdg_jax.objects.parts.arms import with_arm
+from zdg_jax.objects.parts.handle_end import SLICE, handle_end
+from zdg_jax.objects.parts.segment import with_handle_end
+
+
+def boxes(*placed: tuple[tuple[float, float, float], tuple[float, float, float]]) -> trimesh.Trimesh:
+    """A union of boxes given as (size, centre), metres."""
+    made = []
+    for size, center in placed:
+        box = trimesh.creation.box(size)
+        box.apply_translation(center)
+        made.append(box)
+    return dense(trimesh.boolean.union(made, engine="manifold") if len(made) > 1 else made[0])
+
+
+PADDLE = (((0.12, 0.03, 0.02), (0.0, 0.0, 0.0)), ((0.14, 0.1, 0.02), (0.12, 0.0, 0.0)))
+
+
+def test_a_paddle_s_handle_ends_where_it_widens() -> None:
+    mesh = boxes(*PADDLE)
+    end = handle_end(mesh)
+    border = mesh.triangles_center[end, 0].max()
+    assert border == pytest.approx(0.05, abs=1.5 * SLICE)
+    assert not (end & (mesh.triangles_center[:, 0] > 0.06)).any()
+    assert end[mesh.triangles_center[:, 0] < 0.04].all()
+
+
+def test_handle_end_does_not_depend_on_how_the_thing_lies() -> None:
+    mesh = boxes(*PADDLE)
+    turned = mesh.copy()
+    turned.apply_transform(trimesh.transformations.rotation_matrix(0.9, [0.3, 1.0, -0.5]))
+    turned.apply_translation([0.3, -0.2, 0.1])
+    differ = handle_end(mesh) != handle_end(turned)
+    assert mesh.area_faces[differ].sum() < 0.03 * mesh.area
+
+
+@pytest.mark.parametrize("size", [(0.2, 0.03, 0.02), (0.1, 0.08, 0.06)])
+def test_what_is_as_wide_everywhere_has_no_handle_end(size: tuple[float, float, float]) -> None:
+    assert not handle_end(boxes((size, (0.0, 0.0, 0.0)))).any()
+
+
+def test_only_a_part_that_runs_across_the_border_is_cut_and_never_two() -> None:
+    mesh = boxes(*PADDLE)
+    x, y, _ = mesh.triangles_center.T
+    handle = handle_end(mesh)
+    one = with_handle_end(mesh, np.zeros(len(x), int))
+    np.testing.assert_array_equal(one == 1, handle)
+    told = np.where(handle, 1, 0)
+    np.testing.assert_array_equal(with_handle_end(mesh, told), told)
+    halves = np.where(y > 0, 1, 0)
+    np.testing.assert_array_equal(with_handle_end(mesh, halves), halves)
+    kept = np.zeros(len(x), int)
+    np.testing.assert_array_equal(with_handle_end(mesh, kept, keep=[0]), kept)
+
+
+def test_a_pistol_is_parted_into_grip_and_barrel_and_a_slab_is_not() -> None:
+    pistol = boxes(((0.16, 0.05, 0.03), (0.0, 0.0, 0.0)), ((0.045, 0.11, 0.03), (-0.045, -0.075, 0.0)))
+    label = with_arm(pistol, np.zeros(len(pistol.faces), int))
+    y = pistol.triangles_center[:, 1]
+    sides = label[y < -0.06], label[y > 0.0]
+    assert [len(np.unique(side)) for side in sides] == [1, 1]
+    assert sides[0][0] != sides[1][0]
+    slab = boxes(((0.16, 0.11, 0.03), (0.0, 0.0, 0.0)))
+    assert not with_arm(slab, np.zeros(len(slab.faces), int)).any()
