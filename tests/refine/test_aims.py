@@ -60,6 +60,8 @@ def test_which_tasks_ask_what() -> None:
     assert found.thumb is None
     assert found.points is None
     assert not aims_of(obj, guidance(obj), "lift")
+    # a clamp's jaws are wrapped, not threaded
+    assert not aims_of(obj, guidance(obj), "wrap-grasp")
     assert not aims_of(shape("box"), guidance(shape("box")), "handle-grasp")
     points = np.array([[0.03, 0.0, 0.0], [-0.03, 0.0, 0.0]])
     assert aims_of(obj, guidance(obj, points), "handle-grasp").points is points
