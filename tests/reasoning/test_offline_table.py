@@ -92,6 +92,12 @@ def test_every_class_is_found_by_name_and_synonym_and_gives_a_plan(name: str) ->
         ("squeezed the mustard bottle", "squeeze", "use", ("squeeze bottle",)),
         ("drove a screw", "screw", "use", ()),
         ("turn the pancake over", "flip", "use", ()),
+        ("fry an egg", "fry", "use", ()),
+        ("fly it", "fly", "use", ()),
+        ("glue the wood", "glue", "use", ()),
+        ("roll out the dough", "roll", "use", ()),
+        ("solve the puzzle cube", "build", "move", ("brick",)),
+        ("look at the stamp with the magnifying glass", "look", "use", ("magnifier",)),
         ("frobnicate the gizmo", None, "move", ()),
     ],
 )

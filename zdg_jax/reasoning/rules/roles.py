@@ -153,6 +153,19 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
     bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in solid for q in solid), default=0.0)
     levers = [p for p in parts if p.elongation > 2.5 and p.area_share > 0.05 and graspable(p) > 0.3]
     fork = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in levers for q in levers), default=0.0)
+    # a saucepan is as deep as it likes: a bar that sticks out of a dish of more than a ladle's size
+    dish = max((ramp(p.extents[1], 0.10, 0.13) for p in parts if p.concave), default=0.0)
+    bar = max(
+        (
+            graspable(p)
+            * ramp(p.elongation, 2.0, 3.5)
+            * ramp(_out(p), 0.3, 0.55)
+            * (1 - ramp(p.area_share, 0.2, 0.3))
+            for p in parts
+            if not p.is_loop and not p.concave and abs(p.axis[1]) < 0.7
+        ),
+        default=0.0,
+    )
     x, _, z = obj.extents
     turned = 1.0 - ramp(max(x, z) / max(min(x, z), 1e-9), 1.1, 1.3)
     lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
@@ -181,7 +194,7 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         * (0.2 if cavity else 1.0 - small_hand),
         "squeezer": lies * (1.0 - ramp(long, 1.8, 2.6)) * ramp(disc, 1.8, 3.5) * ramp(fork, 0.02, 0.1) * 0.8,
         "spray": stands * ramp(long, 1.8, 2.6) * 0.8,
-        "pan": flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5),
+        "pan": max(flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5), 0.9 * dish * bar),
         "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),
         "small": small_hand,
         "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),

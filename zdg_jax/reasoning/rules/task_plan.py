@@ -67,8 +67,12 @@ def _identify(
         options.append((_NAMED - k + 0.5 * fit.get(table.classes[name].family, _NEUTRAL), name, "named"))
     for name, weight in reading.hints.items():
         agrees = fit.get(table.classes[name].family, _NEUTRAL)
-        # A shape that contradicts the verb's usual tool halves the hint, unless another word backs it.
-        weight = weight if agrees >= 0.15 or weight > 3 else 0.5 * weight
+        # A shape that contradicts the verb's usual tool halves the hint, unless another word backs it; one
+        # that has nothing of it, as a can has nothing of a mug, leaves a third of that too.
+        if weight > 3:
+            weight = weight if agrees >= 0.02 else weight / 3
+        elif agrees < 0.15:
+            weight = 0.5 * weight
         options.append((weight + 2 * agrees, name, "implied by the verb"))
     guess = max(table.families, key=lambda f: fit.get(f, _NEUTRAL))
     options.append((2 * fit.get(guess, _NEUTRAL), guess, "guessed from its shape"))
