@@ -92,6 +92,16 @@ def far(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     return np.array([TIERS.get(name, 0) >= FAR for name in hypothesis_of(grasps)], bool)
 
 
+def unlaid(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Not laid in the hand as the grasp type says, where another one of the batch is and holds.
+
+    A pen between three fingertips that lies over the web of the thumb slips by a centimetre or two under the
+    gravity test's kilogram; one that crosses the fingertips slips less, and nobody holds it so.
+    """
+    laid = hypothesis_of(grasps) == LAID.name
+    return ~laid if (laid & held(grasps)).any() else np.zeros(len(grasps), bool)
+
+
 def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """On the wrong part, or over what the task needs free."""
     covered = grasps.columns.get("blocked_share", np.zeros(len(grasps)))

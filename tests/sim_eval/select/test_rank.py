@@ -139,3 +139,12 @@ def test_a_hand_that_stands_in_the_object_does_not_hold_it() -> None:
         2,
         1,
     ]  # one below the limit comes after those not deep
+
+
+def test_what_lies_in_the_hand_as_its_type_says_comes_first_where_it_holds() -> None:
+    names = np.array(["tilted 45", "laid in the hand", "reasoned"], object)
+    made = closed_batch(3, hypothesis=names)
+    assert selection.unlaid(made).tolist() == [True, False, True]
+    loose = closed_batch(3, hypothesis=names, six_force_suc=np.array([1.0, 0.0, 1.0]))
+    assert not selection.unlaid(loose).any()
+    assert not selection.unlaid(closed_batch(3)).any()
