@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from sim_eval.metrics.aims import AT_POINT, finger_lines, measure_aims, through
 from tests.objects.test_openings import RING, TUBE, ringed
-from tests.refine.things import grasp_on, shape
+from tests.refine.things import grasp_on, model_of, shape
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.crooks import crooks, posed_crooks
@@ -21,7 +21,7 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.openings import Opening
 from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import RefineConfig
-from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads
+from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads, pinched
 from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
 from zdg_jax.refine.problem import build_problem
 from zdg_jax.refine.starts import AIMED_NOISE, jittered
@@ -195,3 +195,31 @@ def test_crooks_lie_on_their_fingers_and_move_with_the_hand(name: str) -> None:
         share = np.clip(share / np.maximum(np.einsum("nki,nki->nk", b - a, b - a), 1e-12), 0, 1)
         nearest = np.linalg.norm(a + share[..., None] * (b - a) - points[:, place, None], axis=2).min(axis=1)
         assert nearest.max() < 0.012
+
+
+@pytest.mark.parametrize("turn", [0.0, 25.0, 160.0])
+def test_a_pinch_has_thumb_and_index_on_opposite_faces(turn: float) -> None:
+    """Of a cube of 2 cm that the hand meets from above, at some turn, the faces that its fingers cross."""
+    hand, cube = load_hand(HAND), model_of(trimesh.creation.box((0.02, 0.02, 0.02)), "cube")
+    down = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]).T  # fingers along x, the palm looks down
+    R = down @ Rotation.from_euler("z", turn, degrees=True).as_matrix()
+    start = InitialGrasp(np.array([0.0, 0.08, 0.0]), R, "pinch", "above", 0, 0)
+    points = pinched(hand, cube, start, np.ones(len(cube.samples.points), bool)).points
+    assert points is not None
+    gap = points[1] - points[0]
+    assert abs(gap[1]) < 1e-3  # level
+    assert np.linalg.norm(gap) == pytest.approx(0.02, abs=0.004)
+    assert gap @ R[:, 0] > 0  # the index is the one beyond
+    served = aimed(hand, cube, start, Aims(points=points))
+    assert served is not None
+    base = base_from_palm(hand, served.initial.p_obj_palm, served.initial.R_obj_palm)
+    pads = posed(hand, base[None], served.joints[None], "pad")[0]
+    reached = np.linalg.norm(pads[list(functional_pads(hand))] - points, axis=1)
+    assert reached.max() < 0.006
+
+
+def test_what_is_too_wide_for_two_tips_is_not_pinched() -> None:
+    hand, box = load_hand(HAND), shape("box")
+    grown = replace(box, samples=replace(box.samples, points=2.0 * box.samples.points))
+    start = replace(initial("pinch"), p_obj_palm=np.array([0.2, 0.0, 0.0]))
+    assert not pinched(hand, grown, start, np.ones(len(box.samples.points), bool))

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands.crooks import posed_crooks
 from zdg_jax.hands.keypoints import Goal, fit, obstacle
-from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed
+from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.openings import Opening, openings
@@ -35,6 +35,9 @@ _TURNS = (-60.0, -40.0, -20.0, -10.0, 0.0, 10.0, 20.0, 40.0)
 #: Weights of `keypoints.fit`: crooks, their directions, pads and normals, palm, joints, penetration.
 _CROOK, _ALONG, _PAD, _NORMAL, _PALM, _REST, _CLEAR = 2.0, 1.0, 2.0, 0.5, 0.01, 0.05, 1.0
 _STEPS = 30
+#: Between thumb and index a pinch takes at most so much, metres; the ends of a line are this near to it and
+#: face along it by at least this cosine.
+PINCHED, _BESIDE, _FACING = 0.06, 0.005, 0.5
 #: A turn away from the reasoned hand by a radian costs as much as so much of the fit.
 _TURNED = 1.0
 
@@ -81,6 +84,46 @@ def aims_of(obj: ObjectModel, guidance: ContactGuidance, grasp_type: str) -> Aim
         if other is not first and APART[0] <= gap <= APART[1] and abs(other.axis @ first.axis) > PARALLEL:
             return Aims(fingers=first, thumb=other)
     return Aims(fingers=first)
+
+
+def pinched(
+    hand: HandModel, obj: ObjectModel, initial: InitialGrasp, hand_mask: Bool[np.ndarray, " samples"]
+) -> Aims:
+    """Thumb and index on opposite sides of a small thing, along the line on which the hand has them.
+
+    Of the lines through the region's centre, square to the palm's normal and up to 60 degrees from thumb to
+    index of the grasp type, the one whose two ends face along it best; none where nothing faces so, or what
+    lies between is wider than `PINCHED`.
+
+    Args:
+      hand, obj: the hand and the object.
+      initial: G'.
+      hand_mask: the reasoned region.
+    """
+    thumb, index = functional_pads(hand)
+    points, normals = obj.samples.points[hand_mask], obj.samples.normals[hand_mask]
+    if thumb is None or index is None or not len(points):
+        return Aims()
+    R = np.asarray(initial.R_obj_palm)
+    pads = posed_in_palm(hand, hand.grasp_types[initial.grasp_type].joints, "pad")
+    line = (pads[index] - pads[thumb]) * np.array([1.0, 1.0, 0.0])  # in the plane of the palm
+    line = R @ (line / np.linalg.norm(line))
+    center = 0.5 * (points.min(axis=0) + points.max(axis=0))
+    best, found = _FACING, None
+    for turn in np.deg2rad(np.arange(-60.0, 61.0, 10.0)):
+        way = Rotation.from_rotvec(turn * R[:, 2]).apply(line)
+        along = (points - center) @ way
+        beside = np.linalg.norm(points - center - along[:, None] * way, axis=1)
+        ends = [np.flatnonzero((sign * along > 0) & (beside < _BESIDE)) for sign in (-1.0, 1.0)]
+        if not all(len(end) for end in ends):
+            continue
+        facing = min(
+            float((normals[end] @ (sign * way)).mean()) for sign, end in zip((-1, 1), ends, strict=True)
+        )
+        pair = np.array([center + along[end].mean() * way for end in ends])
+        if facing > best and np.linalg.norm(pair[1] - pair[0]) <= PINCHED:
+            best, found = facing, pair
+    return Aims(points=found)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.hull import EXPANSION, expanded, hand_position
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.aims import aimed, aims_of
+from zdg_jax.refine.aims import aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
@@ -133,7 +133,10 @@ def hypotheses(
     more: list[Hypothesis] = []
     if shares >= 2:
         lying = laid(hand, obj, grasp)
-        served = aimed(hand, obj, initial, aims_of(obj, guidance, initial.grasp_type))
+        aims = aims_of(obj, guidance, initial.grasp_type)
+        if not aims and initial.grasp_type == "pinch":
+            aims = pinched(hand, obj, initial, guidance.hand_mask)
+        served = aimed(hand, obj, initial, aims)
         if lying is not None:
             more.append(Hypothesis(LAID.name, lying, 2 * each))
         if served is not None:
