@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning.things import HANDLE, HEAD, hammer, random_rotation
+from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.reasoning.lifting import measure
 from zdg_jax.reasoning.stages.direction import blocked_share, normal_alignment
 from zdg_jax.reasoning.stages.points import contour_points
@@ -85,6 +86,20 @@ def test_the_way_in_is_blocked_by_the_head_only() -> None:
     assert share["butt"] == share["top"] == share["side"] == 0.0
     everything = np.ones_like(HANDLE_MASK)
     assert blocked_share(np.zeros(3), X, OBJ.samples, everything) == 0.0
+
+
+def test_what_lies_behind_the_held_surface_is_not_in_the_way() -> None:
+    """A bowl held by its outside: its inside lies on every way out of its middle."""
+    rng = np.random.default_rng(0)
+    n = rng.normal(size=(6000, 3))
+    n /= np.linalg.norm(n, axis=1, keepdims=True)
+    n[:, 1] = -np.abs(n[:, 1])
+    points = np.concatenate([0.08 * n, 0.06 * n])
+    outside = np.arange(len(points)) < len(n)
+    bowl = SurfaceSamples(points, np.concatenate([n, -n]), np.zeros(len(points), np.int64))
+    middle = np.array([0.0, -0.03, 0.0])
+    assert blocked_share(middle, X, bowl, outside) < 0.05
+    assert blocked_share(middle, X, bowl, ~outside) > 0.9  # held by its inside, the wall is
 
 
 def test_normal_alignment_of_a_cylinder() -> None:

@@ -26,7 +26,7 @@ class Rule(_Row):
     fingers: dict[str, float]
     thumb: dict[str, float]
     grasp: Literal["handle-grasp", "wrap-grasp", "press", "lift", "twist"]
-    finer: Literal["tripod", "pinch", "index-extension"] | None = None
+    finer: Literal["tripod", "pinch", "index-extension", "lift"] | None = None
     points: bool = False
     why: str
 

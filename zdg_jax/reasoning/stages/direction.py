@@ -200,7 +200,8 @@ def blocked_share(
 
     The way in is the cylinder of radius `PALM_RADIUS` from C along D*. Samples outside the hand
     region that lie in it are projected onto its cross-section; the share is that of the disc's grid
-    points with such a projection within half a finger.
+    points with such a projection within half a finger. What lies behind the region's own surface, as a
+    bowl's inside seen from without, is not in the way.
 
     Args:
       center: C, metres.
@@ -223,7 +224,21 @@ def blocked_share(
     steps = np.linspace(-PALM_RADIUS, PALM_RADIUS, 25)
     grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     disc = grid[np.linalg.norm(grid, axis=1) <= PALM_RADIUS]
-    distance, _ = KDTree(flat[inside] @ np.stack([u, v], axis=1)).query(disc)
+    across = np.stack([u, v], axis=1)
+    own = samples.points[hand_mask] - center
+    own = own[
+        np.linalg.norm(own - np.outer(own @ direction, direction), axis=1) < PALM_RADIUS + 2 * _DILATION
+    ]
+    there, high = flat[inside] @ across, height[inside]
+    if len(own):
+        near = KDTree(own @ across).query_ball_point(there, _DILATION)
+        tops = own @ direction
+        lids = high - _DILATION
+        behind = np.array([any(tops[k] > lid for k in ks) for ks, lid in zip(near, lids, strict=True)])
+        there = there[~behind]
+        if not len(there):
+            return 0.0
+    distance, _ = KDTree(there).query(disc)
     return float((distance <= _DILATION).mean())
 
 
