@@ -93,7 +93,7 @@ def test_every_class_is_found_by_name_and_synonym_and_gives_a_plan(name: str) ->
         ("drove a screw", "screw", "use", ()),
         ("turn the pancake over", "flip", "use", ()),
         ("fry an egg", "fry", "use", ()),
-        ("fly it", "fly", "use", ()),
+        ("fly it", "fly", "move", ()),
         ("glue the wood", "glue", "use", ()),
         ("roll out the dough", "roll", "use", ()),
         ("solve the puzzle cube", "build", "move", ("brick",)),

@@ -247,7 +247,7 @@ def assign_roles(
     many = np.array([not spec[r].single for r in roles])
     for i in range(len(obj.parts)):
         best = int(np.where(many, scores[i], -1.0).argmax())
-        if i not in taken and scores[i, best] >= _MIN_SCORE:
+        if i not in taken and many[best] and scores[i, best] >= _MIN_SCORE:
             taken[i] = best
     assigned: dict[str, tuple[int, ...]] = {}
     for j, role in enumerate(roles):

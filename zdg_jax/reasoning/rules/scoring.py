@@ -36,6 +36,8 @@ class Region:
       long: 0..1, how clearly it is longer than wide.
       ref: unit vector to the parts that the rule looks towards, None if there are none.
       spine: unit vector from a blade to its handle's centre line, None if it lies on it.
+      barrel: unit vector along the largest part that `ref` points to, where that is a bar which reaches
+        farther to one side of the region.
       slim: unit horizontal vector along the object's wider horizontal size, None if it is round.
     """
 
@@ -45,12 +47,19 @@ class Region:
     ref: Float[np.ndarray, "3"] | None
     spine: Float[np.ndarray, "3"] | None
     slim: Float[np.ndarray, "3"] | None
+    barrel: Float[np.ndarray, "3"] | None = None
 
     @property
     def forward(self) -> Float[np.ndarray, "3"] | None:
-        """`ref` without its component along the region's axis, as far as the region is long."""
+        """`ref` without its component along the region's axis, as far as the region is long.
+
+        Of a stubby region beside a bar it is the way along the bar, `barrel`: a grip that is hardly longer
+        than wide has its longest axis anywhere.
+        """
         if self.ref is None or self.axis is None:
             return self.ref
+        if self.barrel is not None and self.long < _STUBBY:
+            return self.barrel
         return unit(self.ref - self.long * (self.ref @ self.axis) * self.axis)
 
     @property
@@ -73,6 +82,21 @@ def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> 
     off = np.array(handle.center) - centroid(held)
     off = off - (off @ axis) * axis
     return unit(off) if float(np.linalg.norm(off)) > 0.0015 else None
+
+
+#: A region is stubby below this `long`; a bar is so much longer than wide, and reaches so far to one side.
+_STUBBY, _BAR, _AHEAD = 0.9, 1.5, 0.1
+
+
+def _barrel(
+    ref: Float[np.ndarray, "3"] | None, toward: tuple[ObservedPart, ...]
+) -> Float[np.ndarray, "3"] | None:
+    """The long axis of the largest part that `ref` points to, in the sense of `ref`."""
+    if ref is None or not toward:
+        return None
+    bar = max(toward, key=lambda p: p.area_share)
+    ahead = float(ref @ np.array(bar.axis))
+    return np.sign(ahead) * np.array(bar.axis) if bar.elongation > _BAR and abs(ahead) > _AHEAD else None
 
 
 def _slim(obj: ObservedObject) -> Float[np.ndarray, "3"] | None:
@@ -115,7 +139,7 @@ def region_of(
     ref = unit(centroid(others) - c) if others else None
     long = ramp(extents[0] / max(extents[1], 1e-9), 1.1, 1.6) if extents else 0.0
     a = unit(np.array(axis)) if axis else None
-    return Region(c, a, long, ref, _spine(held_parts, others), _slim(obj))
+    return Region(c, a, long, ref, _spine(held_parts, others), _slim(obj), _barrel(ref, others))
 
 
 def held_region(observed: RegionObservations, toward: tuple[int, ...]) -> Region:
