@@ -181,6 +181,43 @@ def bottle() -> ObservedObject:
     )
 
 
+def saw() -> ObservedObject:
+    """Lying, blade to +x, a closed handle at -x and a stub of it that is more like a bar."""
+    return thing(
+        (0.45, 0.025, 0.13),
+        X,
+        (0.45, 0.13, 0.025),
+        part(1, (0.06, 0.0, 0.0), X, (0.32, 0.11, 0.008), 0.002, 0.57),
+        part(2, (-0.16, 0.0, 0.0), Z, (0.13, 0.1, 0.025), 0.028, 0.35, hole=0.043),
+        part(3, (-0.2, 0.0, 0.04), Z, (0.07, 0.036, 0.029), 0.028, 0.08),
+    )
+
+
+def umbrella() -> ObservedObject:
+    """Lying, closed canopy in the middle and at +x, a hook at -x that rises out of its line."""
+    return thing(
+        (0.8, 0.11, 0.06),
+        X,
+        (0.8, 0.11, 0.06),
+        part(1, (-0.03, -0.02, 0.0), X, (0.3, 0.06, 0.06), 0.044, 0.62),
+        part(2, (0.24, -0.02, 0.0), X, (0.25, 0.048, 0.048), 0.026, 0.23),
+        part(3, (-0.3, -0.02, 0.0), X, (0.18, 0.028, 0.018), 0.018, 0.08),
+        part(4, (-0.37, 0.03, 0.0), (0.67, 0.74, 0.0), (0.1, 0.05, 0.018), 0.018, 0.07),
+    )
+
+
+def glue_gun() -> ObservedObject:
+    """Lying on its side: barrel along x, a stubby grip to +z, the stick out of its rear at -x."""
+    return thing(
+        (0.2, 0.027, 0.13),
+        X,
+        (0.2, 0.13, 0.027),
+        part(1, (0.02, 0.0, -0.04), X, (0.15, 0.045, 0.027), 0.03, 0.54, near=(2, 3)),
+        part(2, (-0.01, 0.0, 0.025), (0.82, 0.0, -0.57), (0.093, 0.063, 0.027), 0.03, 0.39, near=(1,)),
+        part(3, (-0.08, 0.0, -0.045), X, (0.06, 0.015, 0.014), 0.011, 0.07, near=(1,)),
+    )
+
+
 def banana() -> ObservedObject:
     return thing(
         (0.18, 0.037, 0.07),

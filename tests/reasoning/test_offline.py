@@ -12,6 +12,8 @@ import pytest
 from tests.reasoning import offline_things as t
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
+from zdg_jax.reasoning.rules.scoring import region_of
+from zdg_jax.reasoning.rules.task_plan import make_plan
 from zdg_jax.reasoning.stages.direction import DirectionObservations
 from zdg_jax.reasoning.stages.rotation import RotationObservations
 
@@ -146,6 +148,30 @@ def test_held_parts(thing: str, task: str, held: list[int]) -> None:
 
 def test_a_name_alone_says_as_much_as_a_noun() -> None:
     assert ask(t.part_question(t.scissors(), "hand it over", name="scissors")).parts == [2]
+
+
+@pytest.mark.parametrize(
+    ("made", "task", "name", "held"),
+    [
+        (t.saw, "cut the board", "saw", [2]),
+        (t.umbrella, "hold it up", "umbrella", [4]),
+        (t.umbrella, "hand it over", "umbrella", [1]),
+        (t.glue_gun, "glue the wood", "glue gun", [2]),
+        (t.glue_gun, "hand it over", "glue gun", [1]),
+    ],
+    ids=str,
+)
+def test_held_parts_of_named_things(made, task: str, name: str, held: list[int]) -> None:
+    assert ask(t.part_question(made(), task, name=name)).parts == held
+
+
+def test_a_stubby_grip_is_taken_from_behind_its_barrel() -> None:
+    obj = t.glue_gun()
+    plan = make_plan("glue the wood", "glue gun", obj)
+    grip = t.by_number(obj, 2)
+    region = region_of(obj, (2,), plan.parts_of(plan.rule.toward), grip.center, grip.axis, grip.extents)
+    assert region.forward is not None
+    assert region.forward @ np.array(t.X) > 0.99
 
 
 def test_the_view_shows_the_held_part() -> None:
