@@ -113,6 +113,7 @@ class ObjectModel:
     sample_part: Int[np.ndarray, " samples"]
     features: Float[np.ndarray, "samples features"]
     field: SignedDistanceField
+    learnt_features: bool = False  # `features` come from a network's file, not from geometry
 
     @cached_property
     def hull(self) -> Float[np.ndarray, "planes 4"]:

@@ -16,6 +16,7 @@ from zdg_jax.render.cameras import Frame
 # Size and axes of a set of surface points.
 SPAN = 0.08
 """Pieces of a region that are farther apart than this are not held by one hand, metres."""
+_TAIL = 0.02  # of a region's samples that may stray at either end
 _POINTS = 400  # enough to tell pieces that far apart
 
 
@@ -26,7 +27,7 @@ class Region:
     Attributes:
       center: C of paper III-B, mean of the region's samples, metres.
       axes: rows are unit principal directions, by falling extent.
-      extents: sizes along `axes`, metres.
+      extents: sizes along `axes`, metres; a few strays do not count (`sizes`).
     """
 
     center: Float[np.ndarray, "3"]
@@ -51,13 +52,25 @@ def measure(points: Float[np.ndarray, "n 3"]) -> Region:
     center = points.mean(axis=0)
     _, vectors = np.linalg.eigh((points - center).T @ (points - center))
     axes = vectors.T[::-1]
-    spread = (points - center) @ axes.T
-    extents = spread.max(axis=0) - spread.min(axis=0)
+    extents = sizes((points - center) @ axes.T)
     order = np.argsort(-extents, kind="stable")
     axes, extents = axes[order], extents[order]
     largest = np.abs(axes).argmax(axis=1)
     signs = np.sign(axes[np.arange(3), largest])
     return Region(center, axes * signs[:, None], extents)
+
+
+def sizes(spread: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
+    """How far points extend along each column, by what lies between 2 and 98 per cent of them.
+
+    s = min(max - min, (q_98 - q_2) / 0.96): exact for what is spread evenly, as along a bar, and never more
+    than the plain extent. One sample in fifty may stray, which had made a drill's 12 cm grip 18 cm long.
+
+    Args:
+      spread: coordinates, metres.
+    """
+    low, high = np.quantile(spread, [_TAIL, 1 - _TAIL], axis=0)
+    return np.minimum(np.ptp(spread, axis=0), (high - low) / (1 - 2 * _TAIL))
 
 
 def one_hand(

@@ -30,7 +30,8 @@ def with_features(obj: ObjectModel, source: str) -> ObjectModel:
     """
     if source == GEOMETRIC:
         return obj
-    return replace(obj, features=read_features(feature_file(Path(source).expanduser(), obj), obj))
+    features = read_features(feature_file(Path(source).expanduser(), obj), obj)
+    return replace(obj, features=features, learnt_features=True)
 
 
 def feature_file(source: Path, obj: ObjectModel) -> Path:

@@ -92,6 +92,11 @@ def lift_parts(
 ) -> Bool[np.ndarray, " samples"]:
     """The part(s) in 3D; of pieces that no hand spans, the one near a point.
 
+    A segmenter's mask is of one view, and learnt features know where a part ends: then the vote of paper
+    III-A lifts it (`lifting.lift_mask`). The geometric parts, which are ours, are in 3D already, unseen
+    sides and the inside of a vessel told apart: a mask of them is lifted to the samples that lie on them.
+    The vote on geometric features would leak (docs/decisions.md).
+
     Args:
       state: view chosen.
       parts: the chosen numbers.
@@ -100,12 +105,15 @@ def lift_parts(
       StageFailed: `empty_region`.
     """
     config, samples = state.config, state.obj.samples
-    mask = state.once(
-        ("lift", state.view, parts),
-        lambda: lifting.lift_mask(
-            state.frame, state.mask_2d(parts), samples, state.obj.features, config.neighbors, config.seed
-        ),
-    )
+    if config.segmenter is None and not state.obj.learnt_features:
+        mask = state.obj.part_mask(parts)
+    else:
+        mask = state.once(
+            ("lift", state.view, parts),
+            lambda: lifting.lift_mask(
+                state.frame, state.mask_2d(parts), samples, state.obj.features, config.neighbors, config.seed
+            ),
+        )
     if not mask.any():
         raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")
     return one_hand(samples.points, mask, near)
