@@ -38,7 +38,7 @@ def kept_grasps(
       size: side of one picture, pixels.
       columns: grasps in a row.
     """
-    surface = Surface.of(obj.mesh, parted(obj.face_part, rows[0]["part_ids"]))
+    surface = _surface(obj, rows[0])
     pictures = [_picture(hand, row) for row in rows]
     return grasp_sheet(surface, pictures, hand.skin_faces, size=size, columns=columns)
 
@@ -51,7 +51,7 @@ def grasp_strip(obj: ObjectModel, hand: HandModel, row: Mapping[str, Any], *, si
       row: of `grasps.parquet`.
       size: side of one picture, pixels.
     """
-    surface = Surface.of(obj.mesh, parted(obj.face_part, row["part_ids"]))
+    surface = _surface(obj, row)
     return grasp_views(surface, _picture(hand, row), hand.skin_faces, size=size)
 
 
@@ -65,7 +65,7 @@ def closing_sheet(
       row: of `grasps.parquet`, with a closing.
       size: side of one picture, pixels.
     """
-    surface = Surface.of(obj.mesh, parted(obj.face_part, row["part_ids"]))
+    surface = _surface(obj, row)
     gap = number(None if row["pregrasp_gap_cm"] is None else 10.0 * row["pregrasp_gap_cm"], 1)
     held = (
         "withstands six forces" if row["six_force_suc"] else f"withstands {row['six_force_held']} of 6 forces"
@@ -100,7 +100,8 @@ def judged_grasp(
       size: side of each of the three pictures, pixels.
     """
     picture = _picture(hand, row)
-    return grasp_views(Surface.of(obj.mesh), picture, hand.skin_faces, hand_rgb=hand_colors(hand), size=size)
+    surface = Surface.painted(obj.mesh, obj.paint)
+    return grasp_views(surface, picture, hand.skin_faces, hand_rgb=hand_colors(hand), size=size)
 
 
 def portrait(obj: ObjectModel, said: str, *, size: int = 320) -> Image.Image:
@@ -119,7 +120,8 @@ def portrait(obj: ObjectModel, said: str, *, size: int = 320) -> Image.Image:
     tip = trimesh.creation.cone(0.028 * long, 0.08 * long, sections=24)
     tip.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], [0, 1, 0]))
     tip.apply_translation(head)
-    scene, _ = join([Surface.of(obj.mesh), Surface.of(arrow, UP_RGB), Surface.of(tip, UP_RGB)])
+    body = Surface.painted(obj.mesh, obj.paint)
+    scene, _ = join([body, Surface.of(arrow, UP_RGB), Surface.of(tip, UP_RGB)])
     camera = look(scene.vertices, (0.55, 0.45, 1.0), size=size, margin=0.1)
     return corner(Image.fromarray(render(scene, camera).rgb), said)
 
@@ -169,7 +171,7 @@ def write_all(
         if np.isfinite(rows[0]["pregrasp_pose"]).all():
             closing = closing_sheet(obj, hand, rows[0])
             write_picture(out / "closing.png", closing)
-        face_rgb = parted(obj.face_part, rows[0]["part_ids"])
+        face_rgb = _surface(obj, rows[0]).face_colors()
         hands = {f"grasp_{row['rank'] + 1}": d.vertices for row, d in zip(rows, drawn, strict=True)}
         write_scene(build_scene(obj.mesh, hands, hand.skin_faces, face_rgb=face_rgb), out / "scene.glb")
         solid = _solid(obj, hand, rows, face_rgb)
@@ -179,6 +181,12 @@ def write_all(
         solid=solid, limits=LIMITS, files=files, notes=notes,
     )  # fmt: skip
     write_report(out / "report.html", page)
+
+
+def _surface(obj: ObjectModel, row: Mapping[str, Any]) -> Surface:
+    """The object in its own colours, each part that a row holds in that of its number."""
+    held = np.isin(obj.face_part, row["part_ids"])
+    return Surface.painted(obj.mesh, obj.paint, parted(obj.face_part, row["part_ids"]), held)
 
 
 def _solid(

@@ -25,7 +25,7 @@ def task_columns(
 ) -> dict[str, Any]:
     """What all rows of one task share: which it is, what answered, and what was reasoned."""
     sha = settings.config_sha()
-    key = json.dumps([obj.mesh_sha256, grasp.task, hand.name, sha])
+    key = json.dumps([obj.looks_sha256, grasp.task, hand.name, sha])
     columns: dict[str, Any] = {
         "task_id": hashlib.sha256(key.encode()).hexdigest()[:16],
         "object_id": obj.object_id,

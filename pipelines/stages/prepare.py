@@ -46,7 +46,7 @@ class PrepareStage:
         obj = loaded(spec, self._options)
         if spec.scale != 1.0 or spec.up is not None or not spec.object.startswith(PREFIXES):
             # Many collections call every mesh alike.
-            obj = replace(obj, object_id=f"{obj.object_id}-{obj.mesh_sha256[:8]}")
+            obj = replace(obj, object_id=f"{obj.object_id}-{obj.looks_sha256[:8]}")
         try:
             pieces = convex_pieces(obj.mesh)
         except ValueError:  # the simulation says why, row by row

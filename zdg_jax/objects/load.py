@@ -14,12 +14,14 @@ from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import ObjectModel, Part, SignedDistanceField, SurfaceSamples
+from zdg_jax.objects.paint import Paint, transferred
 from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.objects.parts.segment import segment
 from zdg_jax.objects.parts.visibility import shape_diameter
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
-from zdg_jax.objects.sources import load_mesh_source
+from zdg_jax.objects.sources import load_mesh_source, load_paint_source
+from zdg_jax.objects.whole import moved_home
 
 _HERE = Path(__file__).parent
 _SOURCES = tuple(p for folder in (".", "sdf", "parts") for p in (_HERE / folder).glob("*.py"))
@@ -46,7 +48,8 @@ def load_object(
     """Load, check, turn, sample and segment an object.
 
     p_obj = R_up (scale p_file); the origin stays the file's own. Segmentation, distance field,
-    samples and features are cached on disk by content and code (see `cache`).
+    samples and features are cached on disk by the shape's content and code (see `cache`); colours are read
+    each time, and are in no hash but `ObjectModel.looks_sha256`.
 
     Args:
       spec: mesh file, `ycb:NAME` or `zoo:CATEGORY/VARIANT`.
@@ -80,6 +83,7 @@ def load_object(
         surface = cached_arrays(
             "samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed), _SOURCES
         )
+        paint, told = _paint(spec, turned, scale * UP_TO_Y[up].T, mesh)
     face_part = shape["face_part"]
     samples = SurfaceSamples(surface["points"], surface["normals"], surface["faces"])
     return ObjectModel(
@@ -88,14 +92,27 @@ def load_object(
         scale=float(scale),
         mesh=mesh,
         mesh_sha256=sha,
-        warnings=(*hint, *warnings),
+        warnings=(*hint, *warnings, *told),
         samples=samples,
         parts=_parts(mesh, shape),
+        paint=paint,
         face_part=face_part,
         sample_part=face_part[samples.faces],
         features=surface["features"],
         field=_field(field),
     )
+
+
+def _paint(
+    spec: str, turned: trimesh.Trimesh, turn: np.ndarray, mesh: trimesh.Trimesh
+) -> tuple[Paint | None, tuple[str, ...]]:
+    """The checked mesh's colours and what there is to say; `turned` is before the checks, `turn` made it."""
+    found = load_paint_source(spec)
+    if found is None or isinstance(found, str):
+        return None, () if found is None else (found,)
+    triangles, paint = found
+    home = np.asarray(moved_home(turned, []).vertices)[0] - np.asarray(turned.vertices)[0]
+    return transferred(triangles @ turn + home, paint, mesh), ()
 
 
 def mesh_sha256(mesh: trimesh.Trimesh) -> str:

@@ -17,12 +17,15 @@ from trimesh.resolvers import FilePathResolver
 
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.foreign import MIB, check_regular, read_bytes
+from zdg_jax.objects.paint import Paint, paint_of
 
 MAX_FILE = 512 * MIB
 MAX_UNPACKED = 1024 * MIB
 MAX_MEMBERS = 10_000
 MAX_FACES = 20_000_000  # of all instances; some 2 GB on the way through the checks
 _PACKED = {"bz2", "tar.bz2", "tar.gz"}  # nothing says how large they become
+_COLORLESS = {"stl", "stl_ascii", "xyz", "off"}
+_GEOMETRY, _COLORS = (".bin", ".glbin", ".buffer"), (".mtl", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tga")
 _TEXT = {"obj", "off", "xyz", "stl_ascii"}
 
 
@@ -44,7 +47,7 @@ def kind_of(path: Path) -> str:
 def read_mesh_file(path: Path) -> trimesh.Trimesh:
     """All surfaces of a file in its own units, unchanged: no merging, no scaling, no turning.
 
-    Materials and textures are not looked for; of other files only a glTF's buffers are read.
+    Materials and textures are not looked for (`read_paint`); of other files only a glTF's buffers are read.
 
     Raises:
       UserError: unreadable, without faces, faces outside the vertices, or larger than memory should bear.
@@ -78,6 +81,27 @@ def read_mesh_file(path: Path) -> trimesh.Trimesh:
     )
 
 
+def read_paint(path: Path) -> tuple[np.ndarray, Paint] | str | None:
+    """The colours of a file that `read_mesh_file` has taken: its triangles, in its units, and their paint.
+
+    Read apart from the surface, which is thereby the same whatever its colours are. A texture is read only
+    from the mesh's own folder or below.
+
+    Returns:
+      None where nothing has a colour; a line that says why, where colours can't be read.
+    """
+    kind = kind_of(path)
+    if kind in _COLORLESS:
+        return None
+    try:
+        with quiet():
+            return paint_of(_scene(path, kind, read_bytes(path, MAX_FILE), colors=True))
+    except Exception as error:  # every reader of trimesh raises its own kind, and a grey object is no failure
+        if (machine := machine_error(error)) is not None:
+            raise machine from None
+        return f"its colours can't be read ({type(error).__name__} {str(error)[:80]}); drawn grey"
+
+
 def checked_index(vertices: np.ndarray, faces: np.ndarray, label: str) -> trimesh.Trimesh:
     """The mesh, if its faces name vertices that there are.
 
@@ -100,6 +124,10 @@ def checked_index(vertices: np.ndarray, faces: np.ndarray, label: str) -> trimes
 
 
 def _loaded(path: Path, kind: str, data: bytes) -> Any:
+    return _scene(path, kind, data, colors=False).to_mesh()
+
+
+def _scene(path: Path, kind: str, data: bytes, *, colors: bool) -> trimesh.Scene:
     if kind == "zip":
         _check_zip(data, path.name)
     if kind == "gltf":
@@ -112,20 +140,28 @@ def _loaded(path: Path, kind: str, data: bytes) -> Any:
         data = _stl(data)
     # process=False: merging would drop NaN vertices in silence, and the checks want to see them
     scene = trimesh.load_scene(
-        io.BytesIO(data), file_type=kind, resolver=_Beside(str(path)), process=False, skip_materials=True
+        io.BytesIO(data),
+        file_type=kind,
+        resolver=_Beside(str(path), colors),
+        process=False,
+        skip_materials=not colors,
     )
     counts = {name: len(getattr(shape, "faces", ())) for name, shape in scene.geometry.items()}
     total = sum(counts.get(scene.graph[node][1], 0) for node in scene.graph.nodes_geometry)
     if total > MAX_FACES:
         raise UserError(f"{path.name} of {total} faces", f"at most {MAX_FACES}", "simplify it")
-    return scene.to_mesh()
+    return scene
 
 
 class _Beside(FilePathResolver):
-    """Files that a mesh names: regular ones of bounded size, and only what holds geometry."""
+    """Files that a mesh names: regular ones of bounded size, and only what holds geometry, or colours too."""
+
+    def __init__(self, source: str, colors: bool) -> None:
+        super().__init__(source)
+        self._kinds = _GEOMETRY + _COLORS if colors else _GEOMETRY
 
     def get(self, name: str) -> bytes:
-        if PurePosixPath(name).suffix.lower() not in (".bin", ".glbin", ".buffer"):
+        if PurePosixPath(name).suffix.lower() not in self._kinds:
             raise FileNotFoundError(name)
         found = self.absolute(name)
         check_regular(found, MAX_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import trimesh
 from jaxtyping import Bool, Float, Int, Int32, UInt32
 
 from zdg_jax.objects.hull import half_spaces
+from zdg_jax.objects.paint import Paint
 
 SUBDIVISION = 4  # fine cells along each axis of a refined coarse cell
 
@@ -113,7 +115,15 @@ class ObjectModel:
     sample_part: Int[np.ndarray, " samples"]
     features: Float[np.ndarray, "samples features"]
     field: SignedDistanceField
+    paint: Paint | None = None  # None draws grey
     learnt_features: bool = False  # `features` come from a network's file, not from geometry
+
+    @cached_property
+    def looks_sha256(self) -> str:
+        """Of shape and colours: what a model was shown. Without colours it is the shape's."""
+        if self.paint is None:
+            return self.mesh_sha256
+        return hashlib.sha256(f"{self.mesh_sha256} {self.paint.sha256}".encode()).hexdigest()
 
     @cached_property
     def hull(self) -> Float[np.ndarray, "planes 4"]:

@@ -6,10 +6,12 @@ import difflib
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import trimesh
 
 from zdg_jax.errors import UserError, storable
-from zdg_jax.objects.mesh_file import kind_of, read_mesh_file
+from zdg_jax.objects.mesh_file import kind_of, read_mesh_file, read_paint
+from zdg_jax.objects.paint import Paint
 from zdg_jax.objects.zoo import category_names, check_zoo_name, zoo_object
 from zdg_jax.objects.zoo.build import LISTED
 
@@ -41,6 +43,11 @@ def load_mesh_source(spec: str) -> tuple[trimesh.Trimesh, str, str]:
         return made.mesh, ZOO_PREFIX + made.name, "y"
     path = Path(spec).expanduser()
     return read_mesh_file(path), storable(path.stem), "y"
+
+
+def load_paint_source(spec: str) -> tuple[np.ndarray, Paint] | str | None:
+    """The colours behind an OBJECT argument, see `read_paint`; YCB's STL files and the zoo have none."""
+    return None if spec.startswith(PREFIXES) else read_paint(Path(spec).expanduser())
 
 
 def check_source(spec: str) -> None:

@@ -84,7 +84,7 @@ def imagination(
     """
     held = np.isin(state.obj.face_part, state.hand_parts)
     return composite.rotation_prompt(
-        Surface.of(state.obj.mesh, surface.tinted(held)),
+        Surface.painted(state.obj.mesh, state.obj.paint, surface.tinted(held), held),
         list(skins.values()),
         state.hand.skin_faces,
         [str(number) for number in skins],

@@ -173,7 +173,7 @@ class ReasonState:
 
 def open_state(obj: ObjectModel, hand: HandModel, task: str, config: ReasonConfig) -> ReasonState:
     """Render the four side views and measure the object."""
-    surface = Surface.of(obj.mesh)
+    surface = Surface.painted(obj.mesh, obj.paint if config.draw else None)
     frames = tuple(
         raycast.render(surface, camera, shaded=config.draw)
         for camera in cameras.side_views(obj.mesh, size=config.image_size)

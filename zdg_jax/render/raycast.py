@@ -255,7 +255,8 @@ def shade(
         owner = np.where(face[box] >= 0, source[face[box]], -1)
         tone[box] = _crease(depth[box], max(face.shape) / 110) * _outline(depth[box], owner)
         image[rows, cols] = (
-            surface.rgb.astype(np.float32)[hit] * (light * tone[rows, cols])[:, None] + shine[:, None]
+            surface.albedo(hit, weight).astype(np.float32) * (light * tone[rows, cols])[:, None]
+            + shine[:, None]
         )
     s = supersample
     image = np.sum([image[i::s, j::s] for i in range(s) for j in range(s)], axis=0) / s**2

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 
+from zdg_jax.objects.paint import BARE, Paint, joined, plain
 from zdg_jax.pose import unit
 
-NEUTRAL = (0.80, 0.79, 0.77)
+NEUTRAL = BARE
+_THROUGH = 0.35  # of an object's own colour, through the tint of a chosen part
 _CREASE = 0.8  # cosine; a corner whose vertex normal leaves its face further than this stays sharp
 
 
@@ -22,12 +24,43 @@ class Surface:
     Attributes:
       rgb: one colour a face, 0..1.
       shading: unit normal at each corner of each face; pictures are lit by these.
+      paint: the object's own colours; None where `rgb` is all there is.
+      worn: share of `paint` over `rgb`, one a face.
     """
 
     vertices: Float[np.ndarray, "vertices 3"]
     faces: Int[np.ndarray, "faces 3"]
     rgb: Float[np.ndarray, "faces 3"]
     shading: Float[np.ndarray, "faces 3 3"]
+    paint: Paint | None = None
+    worn: Float[np.ndarray, " faces"] | None = None
+
+    def albedo(
+        self, face: Int[np.ndarray, " n"], weight: Float[np.ndarray, "n 3"]
+    ) -> Float[np.ndarray, "n 3"]:
+        """Colours, 0..1, at places given by face and barycentric weights."""
+        if self.paint is None or self.worn is None:
+            return self.rgb[face]
+        share = self.worn[face][:, None]
+        return (1 - share) * self.rgb[face] + share * self.paint.at(face, weight)
+
+    def face_colors(self) -> Float[np.ndarray, "faces 3"]:
+        """One colour a face, that of its middle: for files that know no textures."""
+        every = np.arange(len(self.faces))
+        return self.albedo(every, np.full((len(every), 3), 1 / 3))
+
+    @classmethod
+    def painted(
+        cls,
+        mesh: trimesh.Trimesh,
+        paint: Paint | None,
+        rgb: Sequence[float] | Float[np.ndarray, "..."] = NEUTRAL,
+        tint: Bool[np.ndarray, " faces"] | None = None,
+    ) -> Surface:
+        """A mesh in its own colours, faint under `rgb` where `tint` is set; in `rgb` if it has none."""
+        whole = cls.of(mesh, rgb)
+        worn = np.ones(len(whole.faces)) if tint is None else np.where(tint, _THROUGH, 1.0)
+        return whole if paint is None else replace(whole, paint=paint, worn=worn)
 
     @classmethod
     def of(
@@ -68,13 +101,19 @@ class Surface:
 def join(surfaces: Sequence[Surface]) -> tuple[Surface, Int[np.ndarray, " faces"]]:
     """One surface out of several, and for each of its faces the index of the surface it came from."""
     offsets = np.cumsum([0, *(len(s.vertices) for s in surfaces)])
-    joined = Surface(
+    paint = worn = None
+    if any(s.paint is not None for s in surfaces):
+        paint = joined([s.paint or plain(len(s.faces)) for s in surfaces])
+        worn = np.concatenate([np.zeros(len(s.faces)) if s.worn is None else s.worn for s in surfaces])
+    whole = Surface(
         np.concatenate([s.vertices for s in surfaces]),
         np.concatenate([s.faces + o for s, o in zip(surfaces, offsets, strict=False)]),
         np.concatenate([s.rgb for s in surfaces]),
         np.concatenate([s.shading for s in surfaces]),
+        paint,
+        worn,
     )
-    return joined, np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
+    return whole, np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
 
 
 def face_normals(surface: Surface) -> Float[np.ndarray, "faces 3"]:
