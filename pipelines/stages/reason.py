@@ -48,7 +48,9 @@ class ReasonStage:
         self._hand, self._reasoner, self._store = hand, reasoner, store
         config = options.reason_config()
         eyes = any(map(looks, (reasoner, *config.routes.values()))) or config.segmenter is not None
-        self._config = replace(config, draw=store is not None or eyes)
+        self._config = replace(
+            config, draw=store is not None or eyes, shown_scale=config.shown_scale if eyes else 1
+        )  # nobody answers from the report's pictures
         self._options = options
         self._opened: OrderedDict[str, asyncio.Task[ReasonState]] = OrderedDict()
         # One thread for all: glibc gives each a heap of its own, and each would grow to hold a drawing.

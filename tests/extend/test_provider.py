@@ -73,7 +73,7 @@ def test_its_answers_reach_the_trace_and_are_paid_once() -> None:
     hand, calls = load_hand("human16"), []
     for _ in range(2):
         parrot = factory.make("parrot:grey", max_usd=1.0, check=True)
-        config = ReasonConfig(image_size=96, min_part_pixels=4, routes={"grasp_type": parrot})
+        config = ReasonConfig(image_size=96, shown_scale=1, min_part_pixels=4, routes={"grasp_type": parrot})
         reasoning = asyncio.run(reason(hammer(600), hand, "hammer a nail", Scripted(), config))
         assert reasoning.grasp.status == "ok", reasoning.grasp.status_reason
         (stage,) = (s for s in reasoning.trace["stages"] if s["reasoner"] == "parrot:grey")

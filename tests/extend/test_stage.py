@@ -74,7 +74,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(reasoner: Any) -> Reasoning:
-    config = ReasonConfig(image_size=96, min_part_pixels=4, view_index="auto")
+    config = ReasonConfig(image_size=96, shown_scale=1, min_part_pixels=4, view_index="auto")
     return asyncio.run(reason(hammer(600), load_hand("human16"), "hammer a nail", reasoner, config))
 
 

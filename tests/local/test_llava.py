@@ -22,7 +22,7 @@ from zdg_jax.reasoning.models import local_wire as local
 from zdg_jax.reasoning.models.local_wire import load_model
 
 pytestmark = pytest.mark.local
-SMALL = ReasonConfig(image_size=96, min_part_pixels=5, max_attempts=2)
+SMALL = ReasonConfig(image_size=96, shown_scale=1, min_part_pixels=5, max_attempts=2)
 BLACK, RED = Image.new("RGB", (64, 48)), Image.new("RGB", (64, 48), (255, 0, 0))
 
 

@@ -83,7 +83,11 @@ def test_automatic_masks_are_cut_to_the_object_and_differ(path: str) -> None:
 
 def test_the_chain_with_nonsense_masks_ends_with_a_status(path: str) -> None:
     config = ReasonConfig(
-        image_size=96, min_part_pixels=5, segmenter=Segmenter(load_sam(path), ANYTHING), view_index="auto"
+        image_size=96,
+        shown_scale=1,
+        min_part_pixels=5,
+        segmenter=Segmenter(load_sam(path), ANYTHING),
+        view_index="auto",
     )
     said = api.reason_task(
         hammer(600), load_hand("human16"), "hammer a nail", Scripted(direction=[{"direction": "above"}]),

@@ -27,7 +27,7 @@ from zdg_jax.render.cameras import best_view
 
 OBJ = hammer(1500)
 HAND = load_hand("human16")
-SMALL = {"image_size": 160, "min_part_pixels": 10}
+SMALL = {"image_size": 160, "shown_scale": 1, "min_part_pixels": 10}
 ALL = ["view", "hand_part", "func_part", "direction", "grasp_type", "rotation"]
 HOLD_HANDLE: dict[str, Any] = {
     "hand_part": [{"parts": [HANDLE]}],
@@ -328,3 +328,24 @@ def test_user_errors() -> None:
         run(Scripted(), routes={"dance": Scripted()})
     with pytest.raises(UserError, match="0 to 3"):
         run(Scripted(), view_index=4)
+
+
+def test_pictures_are_larger_than_what_answers_are_read_from_and_change_none() -> None:
+    small = run(RulesReasoner())
+    large = run(RulesReasoner(), shown_scale=2)
+    size = SMALL["image_size"]
+    for name in ("02_object.png", "02_hand_part.png", "05_direction.png"):
+        assert small.pictures[name].size == (size, size)
+        assert large.pictures[name].size == (2 * size, 2 * size)
+    answers = [[stage["answer"] for stage in r.trace["stages"]] for r in (small, large)]
+    assert answers[0] == answers[1]
+
+
+def test_the_held_part_stands_out_in_later_pictures(held: tuple[Scripted, Reasoning]) -> None:
+    state = open_state(OBJ, HAND, "hammer a nail", ReasonConfig(**SMALL))
+    pictures = held[1].pictures
+    before, later = (np.asarray(pictures[n]).astype(int) for n in ("02_hand_part.png", "05_direction.png"))
+    change = np.abs(later - before).sum(axis=2)
+    parts = state.part_maps[parts_of(held[1])[0].view_index]
+    assert np.median(change[parts == HANDLE]) == 0  # as strong as where it was chosen
+    assert np.median(change[parts == HEAD]) > 40  # faint now

@@ -16,7 +16,7 @@ from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.stages.points import PointObservations
 
 OBJ, HAND = hammer(1500), load_hand("human16")
-CONFIG = ReasonConfig(image_size=160, min_part_pixels=10)
+CONFIG = ReasonConfig(image_size=160, shown_scale=1, min_part_pixels=10)
 
 
 def shown(stage: str, reasoner: Scripted) -> Question:

@@ -109,3 +109,21 @@ def test_sheet_holds_a_card_for_each_grasp_and_shows_the_target() -> None:
     assert TARGET[2] > TARGET[0]
     with pytest.raises(ValueError, match="no grasps"):
         grasp_sheet(surface, [], faces)
+
+
+def test_the_picture_is_cut_to_the_hand_and_its_forearm_shows() -> None:
+    long = box()
+    long.apply_scale([1.0, 1.0, 12.0])
+    hand = trimesh.creation.box(extents=(0.16, 0.06, 0.03))
+    vertices, faces = np.asarray(hand.vertices) + np.array([0.0, 0.06, 0.0]), np.asarray(hand.faces)
+    side = [1.0, 0.0, 0.2]
+    focus, finger = np.zeros((1, 3)), [np.array([0.0, 0.0, 1.0])]
+    plain, cut, arm = (
+        np.asarray(rotation_prompt(Surface.of(long), [vertices], faces, ["1"], side, size=96, **more)).astype(
+            int
+        )
+        for more in ({}, {"focus": focus}, {"focus": focus, "d_finger": finger})
+    )
+    skin = [np.abs(p - np.array(SKIN) * 230).max(axis=2) < 45 for p in (plain, cut)]
+    assert skin[1].sum() > 2 * skin[0].sum()  # the hand is larger
+    assert (np.abs(arm - cut).max(axis=2) > 40).mean() > 0.02

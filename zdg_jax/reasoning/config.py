@@ -22,7 +22,10 @@ class ReasonConfig:
 
     Attributes:
       max_attempts: how often one stage is asked before the row fails.
-      image_size: side of the square pictures, pixels.
+      image_size: side of the square views that masks, pixels and depth are read from, and
+        of the view sheet's panels.
+      shown_scale: pictures of the chosen view are drawn this many times larger: 1024 pixels by default. No
+        answer of the rules depends on it.
       view_index: a view chosen by hand, from 0 ("Ours" of Table I); None lets the reasoner choose ("Ours*");
         "auto" takes the view that shows most of all parts, without a question.
       segmenter: finds the parts in the chosen view (paper III-A); None takes the geometric ones.
@@ -47,6 +50,7 @@ class ReasonConfig:
 
     max_attempts: int = 3
     image_size: int = 512
+    shown_scale: int = 2
     view_index: int | Literal["auto"] | None = None
     segmenter: Segmenter | None = None
     contact: bool = True

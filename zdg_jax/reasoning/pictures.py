@@ -10,43 +10,75 @@ from PIL import Image
 
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render import composite, marks, sheets, surface
+from zdg_jax.render import arrows, composite, marks, raycast, sheets, surface
 from zdg_jax.render.surface import Surface
 
 _TEXT = 19.0
+_FAINT = 0.15  # tint of parts that are not held, where the held ones matter
+_REACH = 0.32  # of the object's diagonal: length of the arrows
 
 
 def plain(state: ReasonState) -> Image.Image:
     """The object in the chosen view, unmarked."""
-    return state.once(("plain", state.view), lambda: Image.fromarray(state.frame.rgb))
+    return state.once(("plain", state.view), lambda: Image.fromarray(state.shown.rgb))
 
 
-def marked_parts(state: ReasonState, view: int | None = None) -> Image.Image:
-    """Set-of-Mark: the parts that can be chosen in a view (the chosen one if None), coloured, numbered."""
-    index = state.view if view is None else view
-    if index not in state.marked:
-        numbers = sorted(state.visible_pixels(index))
-        frame, part_map = state.frames[index], state.part_maps[index]
-        state.marked[index] = marks.part_marks(frame.rgb, part_map, numbers, min_pixels=1).image
-    return state.marked[index]
+def marked_parts(state: ReasonState) -> Image.Image:
+    """Set-of-Mark: the parts that can be chosen in the chosen view, coloured and numbered."""
+    return _marked(state, ("shown", state.view), {}, {})
+
+
+def marked_held(state: ReasonState) -> Image.Image:
+    """The same, with the held part(s) in full colour and named so, the others faint."""
+    faint = {number: _FAINT for number in state.visible_pixels(state.view) if number not in state.hand_parts}
+    notes = dict.fromkeys(state.hand_parts, "held")
+    return _marked(state, ("held", state.view, state.hand_parts), faint, notes)
+
+
+def _marked(
+    state: ReasonState, key: tuple[object, ...], tint: Mapping[int, float], notes: Mapping[int, str]
+) -> Image.Image:
+    if key not in state.marked:
+        numbers = sorted(state.visible_pixels(state.view))
+        state.marked[key] = marks.part_marks(
+            state.shown.rgb,
+            state.shown_parts,
+            numbers,
+            min_pixels=1,
+            text_size=_text(state),
+            tint=tint,
+            notes=notes,
+        ).image
+    return state.marked[key]
 
 
 def view_sheet(state: ReasonState) -> Image.Image:
     """The side views with their part marks, as numbered panels."""
 
-    def sheet() -> Image.Image:
-        views = range(len(state.frames))
-        return sheets.grid([sheets.badge(marked_parts(state, view), str(view + 1)) for view in views], 2)
+    def panel(view: int) -> Image.Image:
+        frame, parts, numbers = state.frames[view], state.part_maps[view], sorted(state.visible_pixels(view))
+        return sheets.badge(marks.part_marks(frame.rgb, parts, numbers, min_pixels=1).image, str(view + 1))
 
-    return state.once("views", sheet)
+    return state.once("views", lambda: sheets.grid([panel(view) for view in range(len(state.frames))], 2))
 
 
 def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image:
     """The contour points of M_func^2d with their numbers."""
-    return state.once(
-        ("points", state.view, state.func_parts, uv.tobytes()),
-        lambda: marks.point_marks(state.frame.rgb, uv, mask=state.mask_2d(state.func_parts)).image,
-    )
+    scale = state.config.shown_scale
+
+    def draw() -> Image.Image:
+        mask = state.mask_2d(state.func_parts)
+        pixels = scale * uv + scale // 2
+        return marks.point_marks(
+            state.shown.rgb, pixels, mask=state.enlarged(mask), text_size=15.0 * scale**0.5
+        ).image
+
+    return state.once(("points", state.view, state.func_parts, uv.tobytes()), draw)
+
+
+def _text(state: ReasonState) -> float:
+    """Size of numbers: larger in a larger picture, but not as much."""
+    return _TEXT * state.config.shown_scale**0.5
 
 
 def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
@@ -57,29 +89,36 @@ def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
     return Image.fromarray(np.rint(rgb).astype(np.uint8))
 
 
-def marked_center(state: ReasonState) -> Image.Image:
-    """The marked parts with a dot at C, the centre of the hand region."""
-    return state.once(("center", state.view, state.hand_parts), lambda: _marked_center(state))
+def marked_center(state: ReasonState, named: Mapping[str, Float[np.ndarray, "3"]]) -> Image.Image:
+    """The held part(s) tinted, and arrows with names from C, the centre of the hand region.
 
+    Args:
+      state: hand region known.
+      named: unit vectors by name.
+    """
 
-def _marked_center(state: ReasonState) -> Image.Image:
-    picture = marked_parts(state)
-    uv, _ = state.camera.project(state.region.center[None])
-    label = marks.Label("C", (float(uv[0, 0]), float(uv[0, 1])), surface.INK)
-    spot = marks.place([label], _TEXT, (picture.height, picture.width), avoid=state.frame.mask, dot=6.0)
-    return marks.draw(picture, [label], spot, _TEXT, dot=6.0)
+    def draw() -> Image.Image:
+        camera = raycast.scaled(state.camera, state.config.shown_scale)
+        length = _REACH * float(np.linalg.norm(state.obj.mesh.extents))
+        return arrows.named_arrows(
+            marked_held(state), camera, state.region.center, named, length, _text(state)
+        )
+
+    return state.once(("center", state.view, state.hand_parts), draw)
 
 
 def imagination(
     state: ReasonState,
     skins: Mapping[int, Float[np.ndarray, "vertices 3"]],
     d_palm: Float[np.ndarray, "3"],
+    d_finger: Mapping[int, Float[np.ndarray, "3"]],
 ) -> Image.Image:
     """I^imag of paper III-C: for each candidate hand with object and hand alone, side by side.
 
     Args:
       state: direction known.
       skins: candidate number to skin vertices, metres, object frame.
+      d_finger: D_finger of each candidate, unit.
       d_palm: D_palm of eq. 2, unit; the camera turns from the chosen view until the palm is not edge-on.
     """
     held = np.isin(state.obj.face_part, state.hand_parts)
@@ -90,6 +129,9 @@ def imagination(
         [str(number) for number in skins],
         state.camera.front,
         d_palm=d_palm,
+        d_finger=[d_finger[number] for number in skins],
+        focus=state.obj.samples.points[state.known_hand_mask | state.obj.part_mask(state.func_parts)],
+        size=224 * state.config.shown_scale,
         hand_rgb=hand_colors(state.hand),
     )
 

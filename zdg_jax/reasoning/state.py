@@ -36,7 +36,7 @@ class ReasonState:
     observed: ObservedObject
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    marked: dict[int, Image.Image] = field(default_factory=dict)  # by view, drawn once
+    marked: dict[Hashable, Image.Image] = field(default_factory=dict)  # drawn once
     drawn: dict[Hashable, Any] = field(default_factory=dict)  # see `once`
     # With a segmenter: the object as given, and M^2d of chosen segments once the model has completed it.
     given: ObjectModel | None = None
@@ -70,6 +70,32 @@ class ReasonState:
     def frame(self) -> Frame:
         """The chosen view."""
         return self.frames[self.view]
+
+    @property
+    def shown(self) -> Frame:
+        """The chosen view as a model is shown it, `shown_scale` times larger."""
+        scale = self.config.shown_scale
+        if scale == 1:
+            return self.frame
+        key = ("shown", self.view)
+        if key not in self.drawn:
+            body = Surface.painted(self.obj.mesh, self.obj.paint)
+            self.drawn[key] = raycast.render(body, raycast.scaled(self.camera, scale))
+        return self.drawn[key]
+
+    @property
+    def shown_parts(self) -> Int[np.ndarray, "h w"]:
+        """Part number of each pixel of `shown`."""
+        if self.config.shown_scale == 1:
+            return self.part_map
+        if self.given is None:
+            return marks.part_map(self.shown, self.obj.face_part)
+        return self.enlarged(self.part_map)
+
+    def enlarged(self, pixels: np.ndarray) -> np.ndarray:
+        """A mask or map of the chosen view at the size that is shown."""
+        scale = self.config.shown_scale
+        return pixels.repeat(scale, axis=0).repeat(scale, axis=1)
 
     @property
     def camera(self) -> Camera:

@@ -10,9 +10,10 @@ from PIL import Image
 from scipy import ndimage
 
 from zdg_jax.render import sheets
+from zdg_jax.render.arrows import forearm, up_arrow
 from zdg_jax.render.cameras import Frame, look
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import SKIN, Surface
+from zdg_jax.render.surface import SKIN, Surface, join
 
 _HAND_GHOST = 0.5  # weight of the hand where the object hides it
 _OBJECT_GHOST = 0.3  # weight of the object where the hand hides it
@@ -72,12 +73,14 @@ def rotation_prompt(
     *,
     d_palm: Float[np.ndarray, "3"] | None = None,
     hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
-    size: int = 320,
+    d_finger: Sequence[Float[np.ndarray, "3"]] | None = None,
+    focus: Float[np.ndarray, "points 3"] | None = None,
+    size: int = 448,
     columns: int = 2,
 ) -> Image.Image:
     """I^imag: one labelled panel for each candidate, hand with object beside hand alone.
 
-    All panels share one camera, framed to the object and every hand.
+    All panels share one camera, framed to every hand and what it is to hold.
 
     Args:
       obj: the object, world frame.
@@ -88,6 +91,8 @@ def rotation_prompt(
       d_palm: D_palm of the candidates; if given, the camera is turned so that no hand is seen edge-on
         (`oblique`).
       hand_rgb: one colour, or one a vertex or face (to tell thumb and index from the others).
+      d_finger: D_finger of each candidate: its forearm is drawn, and the world's up; neither if None.
+      focus: what of the object must be in the picture, metres; all of it if None.
       size: side of each of a panel's two pictures, pixels.
       columns: panels a row.
 
@@ -99,13 +104,18 @@ def rotation_prompt(
             f"got {len(hand_vertices)} hands and {len(labels)} labels; expected one label a hand"
         )
     direction = np.asarray(front, dtype=np.float64) if d_palm is None else oblique(front, d_palm)
-    camera = look(np.concatenate([obj.vertices, *hand_vertices]), direction, size=size, margin=0.05)
+    framed = np.concatenate([obj.vertices if focus is None else focus, *hand_vertices])
+    camera = look(framed, direction, size=size, margin=0.05)
     object_alone = render(obj, camera)
     panels = []
-    for vertices, label in zip(hand_vertices, labels, strict=True):
+    for k, (vertices, label) in enumerate(zip(hand_vertices, labels, strict=True)):
         hand = Surface.from_arrays(vertices, hand_faces, hand_rgb, smooth=True)
+        if d_finger is not None:
+            hand, _ = join([hand, forearm(vertices, d_finger[k])])
         alone = render(hand, camera)
         both = Image.fromarray(fused(object_alone, alone, render([obj, hand], camera)))
+        if d_finger is not None:
+            both = up_arrow(both, camera, size / 24)
         left = sheets.badge(sheets.corner(both, "hand and object"), label)
         right = sheets.corner(Image.fromarray(alone.rgb), "hand alone")
         panels.append(sheets.row([left, right], gap=2))

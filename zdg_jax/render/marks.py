@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,6 +159,7 @@ def draw(
 
 
 _DOT = 4.0
+TINT = 0.58
 _POINT_COLOR = (205, 35, 45)
 
 
@@ -196,6 +197,8 @@ def part_marks(
     *,
     min_pixels: int = 60,
     text_size: float = 19.0,
+    tint: Mapping[int, float] | None = None,
+    notes: Mapping[int, str] | None = None,
 ) -> Marks:
     """Colour every part and write its number at its inmost pixel, in the manner of Set-of-Mark.
 
@@ -207,6 +210,8 @@ def part_marks(
       numbers: the parts to mark; all that cover at least `min_pixels` if None. Others stay plain.
       min_pixels: fewer visible pixels than that can't be pointed at.
       text_size: of the numbers, pixels.
+      tint: how strongly a part is coloured, 0..1; `TINT` where it does not say.
+      notes: words after a part's number.
     """
     if numbers is None:
         found, counts = np.unique(parts[parts > 0], return_counts=True)
@@ -217,13 +222,17 @@ def part_marks(
     anchors, marks, roomy = [], [], []
     for number in shown:
         mask = parts == number
+        word = [notes[number]] if notes and number in notes else []
         color = np.array(part_color(number))
-        image[mask] = 0.42 * image[mask] + 0.58 * np.clip(color * (0.35 + 0.85 * gray[mask]), 0, 1)
+        strength = TINT if tint is None else tint.get(number, TINT)
+        image[mask] = (1 - strength) * image[mask] + strength * np.clip(
+            color * (0.35 + 0.85 * gray[mask]), 0, 1
+        )
         rim = mask & ~np.asarray(ndimage.binary_erosion(mask, iterations=2, border_value=1), dtype=bool)
         image[rim] = 0.25 * image[rim] + 0.75 * 0.8 * color
         u, v, room = inmost_pixel(mask)
         anchors.append((u + 0.5, v + 0.5))
-        marks.append(Label(str(number), anchors[-1], byte(part_color(number))))
+        marks.append(Label(" ".join([str(number), *word]), anchors[-1], byte(part_color(number))))
         roomy.append(room >= 0.5 * text_size)
     picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
     centers = place(marks, text_size, parts.shape, avoid=parts > 0, stay=roomy)

@@ -31,7 +31,7 @@ from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.render import composite
 from zdg_jax.status import StageFailed
 
-CONFIG = ReasonConfig(image_size=96, min_part_pixels=4)
+CONFIG = ReasonConfig(image_size=96, shown_scale=1, min_part_pixels=4)
 
 
 def sentences(count: int) -> list[str]:

@@ -22,7 +22,7 @@ from zdg_jax.reasoning.segmenters.segmenter import Segmenter, make_segmenter
 from zdg_jax.reasoning.state import ReasonState, open_state
 
 OBJ, HAND = hammer(1500), load_hand("human16")
-SMALL: dict[str, Any] = {"image_size": 160, "min_part_pixels": 10, "view_index": 0}
+SMALL: dict[str, Any] = {"image_size": 160, "shown_scale": 1, "min_part_pixels": 10, "view_index": 0}
 STATE = open_state(OBJ, HAND, "hammer a nail", ReasonConfig(**SMALL))
 FEW = AutomaticConfig(points_per_side=20, min_pixels=20)
 

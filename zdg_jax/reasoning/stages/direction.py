@@ -71,7 +71,7 @@ class Direction(Stage[DirectionAnswer]):
         """The query; `feedback` says why eq. 3 refused an earlier answer."""
         region, samples, mask, hull = state.region, state.obj.samples, state.known_hand_mask, hull_of(state)
         vectors = candidate_directions(region.center, state.camera)
-        state.show(MARKED, lambda: pictures.marked_center(state))
+        state.show(MARKED, lambda: pictures.marked_center(state, {n: vectors[n] for n in CARDINALS}))
         words = [{"name": n, "words": in_words(v, state.camera)} for n, v in vectors.items()]
         return self.query(
             state,

@@ -37,7 +37,7 @@ class FuncPart(Stage[FuncPartAnswer]):
         return state.config.contact
 
     def build_query(self, state: ReasonState) -> Query[FuncPartAnswer]:
-        state.show(MARKED, lambda: pictures.marked_parts(state))
+        state.show(MARKED, lambda: pictures.marked_held(state))
         visible = state.visible_pixels(state.view)
         candidates = tuple(str(number) for number in sorted(visible))
 

@@ -55,7 +55,11 @@ class Rotation(Stage[RotationAnswer]):
 
         def draw() -> Image.Image:
             d_palm = R[kept[0]][:, 2]
-            return state.once(("imagination", *key), lambda: pictures.imagination(state, numbered, d_palm))
+            fingers = {k + 1: R[k][:, 0] for k in kept}
+            return state.once(
+                ("imagination", state.func_parts, *key),
+                lambda: pictures.imagination(state, numbered, d_palm, fingers),
+            )
 
         state.show(PICTURE, draw)
         chosen = {"direction": state.direction, "grasp_type": state.grasp_type}
