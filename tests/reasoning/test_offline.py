@@ -159,7 +159,7 @@ def test_a_name_alone_says_as_much_as_a_noun() -> None:
         (t.glue_gun, "glue the wood", "glue gun", [2]),
         (t.glue_gun, "hand it over", "glue gun", [1]),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),  # the same in every process
 )
 def test_held_parts_of_named_things(made, task: str, name: str, held: list[int]) -> None:
     assert ask(t.part_question(made(), task, name=name)).parts == held
