@@ -14,14 +14,16 @@ from scipy.spatial.transform import Rotation
 
 from sim_eval import backends
 from sim_eval.backends import c, mjx
-from sim_eval.backends.jobs import Drop, Rollout
+from sim_eval.backends.jobs import Drop, Hold, Rollout, decided, repeat
 from sim_eval.backends.mjx_physics import fixed_physics, stack_bodies, traced
 from sim_eval.backends.sphere_convex import touches
 from sim_eval.bench.monitor import Compilations
 from sim_eval.protocols import gravity, gravity_hold, six_force
 from sim_eval.scene import build_scene, scaled
+from sim_eval.select.closing import plan_closing
 from sim_eval.simobject import SimObject, sim_object
 from tests.sim_eval.helpers import box
+from tests.sim_eval.select.things import field, held
 from tests.sim_eval.simulation import SHAPES, closing, human16, shape, wrapped
 from zdg_jax.errors import UserError
 
@@ -287,6 +289,47 @@ def test_hold_in_mjx_is_c(short, protocol):
     np.testing.assert_allclose(one.start_depth_m, other.start_depth_m, atol=1e-5)
     np.testing.assert_allclose(one.move_m, other.move_m, rtol=0.15, atol=5e-4)
     np.testing.assert_array_equal(one.success, other.success)
+
+
+@pytest.mark.slow
+def test_mjx_leaves_a_force_that_is_decided_with_the_same_verdict(monkeypatch):
+    """What holds and what is let go: the spared checks repeat the last, and the next force acts on it."""
+    monkeypatch.setattr(six_force, "CHECKS", 6)
+    monkeypatch.setattr(six_force, "CHECK_STEPS", 20)
+    hand, pose, joints = held("rod", 3)
+    pose[1, 1] += 0.02
+    plan = plan_closing(hand, field("rod"), pose, joints)
+    start, simulator, seen = plan.pregrasp, backends.backend("mjx"), []
+    given = hand, (shape("rod"),), np.zeros(3, int), pose, start.joints, joints, plan.squeeze, simulator
+    monkeypatch.setattr(mjx, "repeat", lambda *x: (seen.append(len(x[1])), repeat(*x)))
+    whole, early = (six_force.run(*given, start.hand_pose, until_decided=u) for u in (False, True))
+    assert sum(seen) > 0
+    assert whole.success.any()
+    assert not whole.success.all()
+    np.testing.assert_array_equal(early.success, whole.success)
+    np.testing.assert_array_equal(early.forces_held, whole.forces_held)
+
+
+def test_an_object_is_at_rest_when_it_slows_down_far_from_the_limits():
+    """Rows: slowing down, creeping evenly, faster and faster, slowing down near the limit."""
+    ways = np.array([[5, 2, 1, 0.5], [2, 2, 2, 2], [1, 2, 3, 4], [20, 5, 1, 0.1]]) * 1e-3
+    com = np.zeros((4, 11, 3))
+    com[:, 1:5, 0] = np.cumsum(ways, axis=1)
+    quat = np.tile([1.0, 0, 0, 0], (4, 11, 1))
+    nothing = np.zeros((4, 11))
+    out = Rollout(com, quat, nothing > 0, nothing, ("",) * 4)
+    job = scattered(1)
+    hold = Hold(
+        human16(), job.objects, job.index, np.zeros((1, 2, 7)), np.zeros((1, 2, 1)), 1.0, job.params, (1, 1),
+        np.zeros((6, 3)), 10, 50, 0.05, 0.26,
+    )  # fmt: skip
+    assert decided(hold, out, 4).tolist() == [True, False, False, False]
+    assert not decided(hold, out, 2).any()
+    turned = Rotation.from_euler("x", 0.2 * np.arange(11)).as_quat()[:, [3, 0, 1, 2]]
+    spun = dataclasses.replace(out, q_world_obj=np.tile(turned, (4, 1, 1)))
+    assert not decided(hold, spun, 4).any()
+    one = [bool(decided(hold, out.row(k, 5), 4)[0]) for k in range(4)]
+    assert one == decided(hold, out, 4).tolist()
 
 
 @pytest.mark.parametrize("name", HERE)
