@@ -325,7 +325,7 @@ def test_an_object_is_at_rest_when_it_slows_down_far_from_the_limits():
     )  # fmt: skip
     assert decided(hold, out, 4).tolist() == [True, False, False, False]
     assert not decided(hold, out, 2).any()
-    turned = Rotation.from_euler("x", 0.2 * np.arange(11)).as_quat()[:, [3, 0, 1, 2]]
+    turned = Rotation.from_euler("x", 0.2 * np.arange(11)[:, None]).as_quat()[:, [3, 0, 1, 2]]
     spun = dataclasses.replace(out, q_world_obj=np.tile(turned, (4, 1, 1)))
     assert not decided(hold, spun, 4).any()
     one = [bool(decided(hold, out.row(k, 5), 4)[0]) for k in range(4)]
