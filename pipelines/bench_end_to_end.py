@@ -204,14 +204,13 @@ def one_device(
         tasks=str(options.file), out=out, hand=packed.hand.name, reasoner="replay:packed", num=options.num,
         keep=options.num, steps=options.steps, optimizer=options.optimizer, batch=options.batch,
     )  # fmt: skip
-    if (
-        options.protocol == "six_force"
-    ):  # of the best by score; those of different hypotheses can't be compared
+    holds = options.protocol == "six_force"
+    if holds:  # it is asked of the best by score, and scores of different hypotheses can't be compared
         asked = replace(asked, hypotheses=1)
     asked.check()
     refine = RefineStage(packed.hand, asked.refine_config(), options.num, options.batch)
     earlier = refine.compiled_shapes()  # by whoever used this process before
-    if options.protocol == "six_force":
+    if holds:
         test = HoldStage(packed.hand, partial(_fields, str(options.file)), options.tried, options.backend)
     else:
         test = nullcontext(DropStage(packed.hand, options.backend))
@@ -252,7 +251,7 @@ def one_device(
         def rows(both: Any) -> Any:
             return timed("rows", lambda: tester.finish(*both))
 
-        stages = (refined, *([closed] if options.protocol == "six_force" else []), dropped, rows)
+        stages = (refined, *([closed] if holds else []), dropped, rows)
         start = time.perf_counter()
         value: Any = batches[0]
         for stage in stages:
