@@ -38,7 +38,16 @@ for _setting in ("worker_niceness",):
 for _key in [k for k in os.environ if k.endswith(("_API_KEY", "_API_TOKEN")) or k.startswith("GOOGLE_")]:
     del os.environ[_key]
 
+# Every client of a provider reads the machine's 250 kB of authorities (40 ms, hundreds of clients); no test
+# speaks TLS, so one authority is enough.
+import certifi
 import platformdirs
+
+_AUTHORITY = _CACHE / "authority.pem"
+if not _WORKER:
+    _CERT_END = "-----END CERTIFICATE-----\n"
+    _AUTHORITY.write_text(Path(certifi.where()).read_text("utf-8").split(_CERT_END)[0] + _CERT_END, "utf-8")
+os.environ["SSL_CERT_FILE"] = str(_AUTHORITY)
 
 from pipelines.runtime import cpu_signature, quiet_xla
 

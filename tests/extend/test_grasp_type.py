@@ -41,6 +41,7 @@ def _suits() -> Iterator[None]:
     del SUITS["hook"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_suits")
 def test_a_grasp_type_from_outside_is_offered_chosen_and_is_where_refinement_starts(card: Path) -> None:
     hand = load_hand(str(card))

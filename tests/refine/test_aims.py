@@ -197,6 +197,7 @@ def test_crooks_lie_on_their_fingers_and_move_with_the_hand(name: str) -> None:
         assert nearest.max() < 0.012
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turn", [0.0, 25.0, 160.0])
 def test_a_pinch_has_thumb_and_index_on_opposite_faces(turn: float) -> None:
     """Of a cube of 2 cm that the hand meets from above, at some turn, the faces that its fingers cross."""

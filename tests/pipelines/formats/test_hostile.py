@@ -163,7 +163,14 @@ def with_field(name: str, folder: Path, field: str, value: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("name", "field"), [(name, field) for name in OTHERS for field in FIELDS[name]])
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        pytest.param(name, field, marks=[pytest.mark.slow] if k else [])
+        for name in OTHERS
+        for k, field in enumerate(FIELDS[name])
+    ],
+)
 def test_whatever_a_field_holds_is_one_line_or_one_row(name: str, field: str, tmp_path: Path) -> None:
     folder = tmp_path / "all"
     alone = Counter(read_grasps(str(make(name, folder))).status)

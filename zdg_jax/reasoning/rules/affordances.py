@@ -9,6 +9,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from zdg_jax.foreign import YAML_LOADER
+
 
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -138,12 +140,10 @@ class AffordanceTable(_Row):
         return self
 
 
-#: libyaml's safe loader, where PyYAML was built with it: a tenth of the time.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
 def _read(name: str) -> dict[str, Any]:
-    return yaml.load((files("zdg_jax.reasoning.rules") / name).read_text(encoding="utf-8"), Loader=_LOADER)
+    return yaml.load(
+        (files("zdg_jax.reasoning.rules") / name).read_text(encoding="utf-8"), Loader=YAML_LOADER
+    )
 
 
 def _merge_class(name: str, row: dict[str, Any], families: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from zdg_jax.reasoning.rules.affordances import FEATURES, Role
 
 def ramp(x: float, low: float, high: float) -> float:
     """0 below `low`, 1 above `high`, linear between."""
-    return float(np.clip((x - low) / (high - low), 0.0, 1.0))
+    return min(max((x - low) / (high - low), 0.0), 1.0)
 
 
 def plateau(x: float, a: float, b: float, c: float, d: float) -> float:

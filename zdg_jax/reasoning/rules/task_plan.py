@@ -104,6 +104,7 @@ def _lexicon() -> Lexicon:
     return Lexicon.of(load_table())
 
 
+@lru_cache(maxsize=64)  # every stage of a task asks for the same one, twice
 def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     """Reads the sentence, names the thing and gives its parts roles; the same input gives the same plan.
 
