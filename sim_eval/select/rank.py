@@ -196,12 +196,11 @@ def _withstands(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     return np.asarray(grasps["six_force_suc"], bool) & free & ~deep
 
 
-def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
-    """Order of grasps that were closed on, best first.
+def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
+    """Order in which the hand is closed on grasps, the most promising first.
 
-    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces without
-    standing in the object, and is reached freely; natural, with the thumb on the object; single fingers where
-    the task asks them; not deep; then by
+    By, in this order: on the right part, covering nothing that is to stay free; natural, with the thumb on
+    the object; single fingers where the task asks them; not deep; then by
 
       score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier + (1 - aims met),
 
@@ -209,20 +208,30 @@ def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     own, one before the other, they put grasps of twice the energy first.
 
     Args:
-      grasps: with the columns of the closing and of `measure_shape`.
+      grasps: with the columns of `measure_shape`.
     """
     c = grasps.columns
-    holds = _withstands(grasps)
     odd = unnatural(c) | (np.asarray(c["thumb_contact"], float) == 0.0)
     deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
     tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
     closure = np.asarray(c["force_closure"], bool)
     off = off_region(grasps)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
-    held = -np.asarray(c["six_force_held"], float)
     cost = _over_best(grasps) + _NO_CLOSURE * ~closure + _STRAYING * strays + _TIER * tier
     cost = cost + _UNAIMED * (1.0 - np.nan_to_num(aims(grasps), nan=1.0))
-    return np.lexsort((held, cost, deep, unaimed(grasps), odd, ~holds, misplaced(grasps)))
+    return np.lexsort((cost, deep, unaimed(grasps), odd, misplaced(grasps)))
+
+
+def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
+    """Order of grasps that were closed on, best first.
+
+    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces without
+    standing in the object, and is reached freely; then as they come.
+
+    Args:
+      grasps: the more promising first (`promising`), with the columns of the closing.
+    """
+    return np.lexsort((~_withstands(grasps), misplaced(grasps)))
 
 
 def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:

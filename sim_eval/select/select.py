@@ -26,6 +26,7 @@ from sim_eval.select.rank import (
     far,
     good,
     held,
+    promising,
     rank,
     rank_by_hold,
     shortlist,
@@ -45,6 +46,8 @@ SHORTLIST = 3  # grasps that a round simulates for every kept one
 ROUNDS = 2
 #: Grasps on which `hold` closes the hand for every kept one, and those of them that it measures.
 CLOSED, MEASURED = 6, 2
+#: Grasps that are closed on at once, at least: what occupies a few cores.
+FEWEST = 8
 #: What `hold` finds candidates by, and what else it ranks by, beside the closing.
 FOUND_BY, RANKED_BY = ("self_pen_cm", "posture_deg"), ("p_dep_cm", "thumb_contact", "force_closure")
 
@@ -77,9 +80,9 @@ def select(
 ) -> Selected:
     """The best `keep` grasps of a task: score, shortlist, close and test, rank.
 
-    To hold, 6 keep are closed on, and those that are kept go through perturbed tests. By gravity the 3 keep
-    of least score are simulated, and where fewer than keep / 2 of them are good the next 3 keep too: of a
-    flat thing most grasps slip.
+    To hold, the hand closes on 6 keep candidates, the promising first, until 2 keep hold, and those that are
+    kept go through perturbed tests. By gravity the 3 keep of least score are simulated, and where fewer than
+    keep / 2 of them are good the next 3 keep too: of a flat thing most grasps slip.
 
     Args:
       hand, obj: the hand and the object.
@@ -202,15 +205,29 @@ def _by_hold(
     listed = listed.take(candidates(listed, CLOSED * keep))
     if not len(listed):
         return listed, 0
-    tried = closed(hand, obj, listed, threads)
-    tried = tried.with_columns(measure_shape(hand, obj, tried.hand_pose, tried.joints, part, RANKED_BY))
+    listed = listed.with_columns(measure_shape(hand, obj, listed.hand_pose, listed.joints, part, RANKED_BY))
+    listed = listed.take(promising(listed))
+    tried = closed(hand, obj, listed, threads) if any_side else _closed_on(hand, obj, listed, keep, threads)
+    simulated = len(tried)
     tried = tried.take(rank_by_hold(tried))
     first = around(tried, MEASURED * keep) if any_side else np.arange(min(MEASURED * keep, len(tried)))
     tried = measured(hand, obj, tried.take(first), part, threads)
     falls = ~good(tried.columns)  # it is told by the gravity test alone, or by what was ranked by already
     tried = tried.take(np.lexsort((unaimed(tried), falls, unlaid(tried), far(tried), ~held(tried))))
     chosen = around(tried, keep) if any_side else spread(tried, keep)
-    return _surely(hand, obj, tried.take(chosen), threads), len(listed)
+    return _surely(hand, obj, tried.take(chosen), threads), simulated
+
+
+def _closed_on(hand: HandModel, obj: ObjectModel, listed: Grasps, keep: int, threads: int | None) -> Grasps:
+    """The first grasps with their closing, until so many hold as are measured: those are what all of them
+    would have given, for a grasp that does not hold never comes before one that does."""
+    most, rounds, at = MEASURED * keep, [], 0
+    while at < len(listed) and (missing := most - sum(int(held(done).sum()) for done in rounds)) > 0:
+        rows = np.arange(at, min(at + max(missing, FEWEST), len(listed)))
+        rounds.append(closed(hand, obj, listed.take(rows), threads))
+        at += len(rows)
+    done = concat(rounds)
+    return replace(done, tasks=listed.tasks, task_index=listed.task_index[:at])
 
 
 def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:

@@ -99,6 +99,31 @@ def closed_batch(count: int, **changed: np.ndarray) -> Grasps:
     return made.with_columns({**known, **changed})
 
 
+def by_hold(made: Grasps) -> np.ndarray:
+    """Their order once all were closed on."""
+    order = selection.promising(made)
+    return order[selection.rank_by_hold(made.take(order))]
+
+
+def test_the_first_that_hold_are_those_of_all_that_are_closed_on() -> None:
+    """In the order of promise, any number of them from the front: no verdict still to come is better."""
+    rng = np.random.default_rng(3)
+    made = closed_batch(
+        40,
+        six_force_suc=rng.integers(0, 2, 40).astype(float),
+        off_region=rng.choice([0.0, 0.2, 0.6], 40),
+        p_dep_cm=rng.choice([0.0, 0.2, 0.4], 40),
+        posture_deg=rng.choice([0.0, 9.0], 40),
+    ).with_columns({"score": rng.normal(size=40)})
+    made = made.take(selection.promising(made))
+    everything = selection.rank_by_hold(made)
+    for n in range(1, 41):
+        front = made.take(np.arange(n))
+        found = int(selection.held(front).sum())
+        assert selection.rank_by_hold(front)[:found].tolist() == everything[:found].tolist()
+    assert found > 5
+
+
 def test_around_takes_what_is_turned_furthest_and_firm_before_others() -> None:
     assert selection.around(closed_batch(9), 3).tolist() == [0, 8, 4]
     loose = np.ones(9)
@@ -112,21 +137,21 @@ def test_of_those_that_hold_one_sum_decides_and_types_are_not_compared() -> None
     score = np.array([2.0, 1.0, 0.2, 0.9])
     kinds = np.array(["wrap-grasp", "wrap-grasp", "lift", "lift"], object)
     made = closed_batch(4, grasp_type=kinds).with_columns({"score": score})
-    assert selection.rank_by_hold(made).tolist() == [1, 2, 3, 0]
+    assert by_hold(made).tolist() == [1, 2, 3, 0]
     off = np.array([0.0, 0.0, 0.3, 0.0])  # two steps of straying count a unit of energy
-    assert selection.rank_by_hold(made.with_columns({"off_region": off})).tolist() == [1, 3, 0, 2]
+    assert by_hold(made.with_columns({"off_region": off})).tolist() == [1, 3, 0, 2]
     covered = np.array([0.0, 0.1, 0.0, 0.0])
-    assert selection.rank_by_hold(made.with_columns({"blocked_share": covered})).tolist()[-1] == 1
+    assert by_hold(made.with_columns({"blocked_share": covered})).tolist()[-1] == 1
 
 
 def test_fingers_where_they_are_asked_come_before_others_that_hold_as_well() -> None:
     made = closed_batch(3).with_columns({"score": np.array([0.0, 1.0, 2.0])})
     met = made.with_columns({"aims_met": np.array([0.2, 1.0, np.nan])})
     assert selection.unaimed(met).tolist() == [True, False, False]
-    assert selection.rank_by_hold(met).tolist()[-1] == 0
+    assert by_hold(met).tolist()[-1] == 0
     assert not selection.unaimed(made).any()  # nothing asked, or an older file
     holds = met.with_columns({"six_force_suc": np.array([True, False, True])})
-    assert selection.rank_by_hold(holds).tolist() == [2, 0, 1]
+    assert by_hold(holds).tolist() == [2, 0, 1]
 
 
 def test_a_hand_that_stands_in_the_object_does_not_hold_it() -> None:
@@ -135,7 +160,7 @@ def test_a_hand_that_stands_in_the_object_does_not_hold_it() -> None:
     made = closed_batch(4, p_dep_cm=deep, six_force_suc=np.array([1.0, 1.0, 1.0, 0.0]))
     assert selection.held(made).tolist() == [False, True, True, False]
     made = made.with_columns({"score": np.array([0.0, 1.0, 2.0, 3.0])})
-    assert selection.rank_by_hold(made).tolist()[:2] == [
+    assert by_hold(made).tolist()[:2] == [
         2,
         1,
     ]  # one below the limit comes after those not deep
