@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -65,7 +65,9 @@ def plan_closing(
       enclosed: see `find_pregrasp`.
     """
     pose, q = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
-    return _plan(hand, field, pose, q, enclosed)[way]
+    start, press = find_pregrasp(hand, field, pose, q, enclosed), _Press(hand, field, pose, q)
+    nothing = np.zeros(len(q), bool), np.zeros(len(q), int), np.zeros(len(q), int)
+    return Closing(start, press.targets(way, np.arange(len(q))), (way,) * len(q), press.residual, *nothing)
 
 
 def close_and_test(
@@ -89,46 +91,58 @@ def close_and_test(
       enclosed: see `find_pregrasp`.
     """
     pose, q = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
-    plans = _plan(hand, field, pose, q, enclosed)
-    best = plans[ways[0]]
-    squeeze, way = best.squeeze.copy(), list(best.way)
-    success, held, tested = best.success.copy(), best.forces_held.copy(), best.tested.copy()
-    start = best.pregrasp
+    n = len(q)
+    start, press = find_pregrasp(hand, field, pose, q, enclosed), _Press(hand, field, pose, q)
+    squeeze, way = press.targets(ways[0], np.arange(n)), [ways[0]] * n
+    success, held, tested = np.zeros(n, bool), np.zeros(n, int), np.zeros(n, int)
     for name in ways:
-        rows = np.flatnonzero(~success & np.isfinite(plans[name].squeeze).all(axis=1))
+        rows = np.flatnonzero(~success & press.fine)
+        tried = press.targets(name, rows)
+        rows, tried = rows[known := np.isfinite(tried).all(axis=1)], tried[known]
         if not len(rows):
             break
         found = six_force.run(
             hand, (target,), np.zeros(len(rows), int), pose[rows], start.joints[rows], q[rows],
-            plans[name].squeeze[rows], simulator, start.hand_pose[rows], until_decided=True,
+            tried, simulator, start.hand_pose[rows], until_decided=True,
         )  # fmt: skip
-        better = rows[found.success | (found.forces_held > held[rows])]
-        squeeze[better] = plans[name].squeeze[better]
-        for row in better:
+        better = found.success | (found.forces_held > held[rows])
+        squeeze[rows[better]] = tried[better]
+        for row in rows[better]:
             way[row] = name
         success[rows], held[rows] = found.success, np.maximum(held[rows], found.forces_held)
         tested[rows] += 1
-    return replace(best, squeeze=squeeze, way=tuple(way), success=success, forces_held=held, tested=tested)
+    return Closing(start, squeeze, tuple(way), press.residual, success, held, tested)
 
 
-def _plan(
-    hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.ndarray, enclosed: np.ndarray | None
-) -> dict[str, Closing]:
-    """`plan_closing` for each of `SQUEEZES`."""
-    n = len(q)
-    start = find_pregrasp(hand, field, pose, q, enclosed)
-    fine = np.isfinite(pose).all(axis=1) & np.isfinite(q).all(axis=1)
-    rule, near, far, reach = (np.full(q.shape, np.nan) for _ in range(4))
-    residual = np.full(n, np.nan)
-    rule[fine] = rule_torque(hand, q[fine])
-    grasps = hand, field, pose[fine], q[fine], rule[fine]
-    near[fine], _, residual[fine] = balanced_torque(*grasps)
-    far[fine], reach[fine], _ = balanced_torque(*grasps, FAR_REACH)
-    made = {}
-    for name, (a, b, c) in SQUEEZES.items():
-        squeeze = np.full(q.shape, np.nan)
-        torque = a * near[fine] + (b * far[fine] if b else 0.0) + c * rule[fine]
-        squeeze[fine] = squeeze_targets(hand, q[fine], torque, reach[fine] if b else 0.0)
-        nothing = np.zeros(n, bool), np.zeros(n, int), np.zeros(n, int)
-        made[name] = Closing(start, squeeze, (name,) * n, residual, *nothing)
-    return made
+class _Press:
+    """Squeeze targets of grasps by any of `SQUEEZES`; what only some ways need is solved for when asked.
+
+    Attributes:
+      fine: rows whose pose and joints are finite.
+      residual: see `balanced_torque`; NaN in the others.
+    """
+
+    def __init__(self, hand: HandModel, field: SignedDistanceField, pose: np.ndarray, q: np.ndarray) -> None:
+        self._of, self._pose, self._q = (hand, field), pose, q
+        self.fine: Bool[np.ndarray, " n"] = np.isfinite(pose).all(axis=1) & np.isfinite(q).all(axis=1)
+        self._rule, self._near = np.full(q.shape, np.nan), np.full(q.shape, np.nan)
+        self.residual = np.full(len(q), np.nan)
+        fine = np.flatnonzero(self.fine)
+        self._rule[fine] = rule_torque(hand, q[fine])
+        self._near[fine], _, self.residual[fine] = self._balanced(fine)
+
+    def targets(self, way: str, rows: Int[np.ndarray, " rows"]) -> Float[np.ndarray, "rows active"]:
+        """Of these rows; NaN where a row is not finite."""
+        near, far, rule = SQUEEZES[way]
+        out = np.full((len(rows), self._q.shape[1]), np.nan)
+        fine = self.fine[rows]
+        of = rows[fine]
+        torque, reach = near * self._near[of] + rule * self._rule[of], 0.0
+        if far:
+            wide, reach, _ = self._balanced(of, FAR_REACH)
+            torque = torque + far * wide
+        out[fine] = squeeze_targets(self._of[0], self._q[of], torque, reach)
+        return out
+
+    def _balanced(self, rows: np.ndarray, *within: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return balanced_torque(*self._of, self._pose[rows], self._q[rows], self._rule[rows], *within)
