@@ -23,9 +23,8 @@ from sim_eval.backends.jobs import (
     Drop,
     Hold,
     Rollout,
-    decided,
     empty,
-    repeat,
+    settle,
 )
 from sim_eval.scene import OBJECT_BODY, HandScene, Scene, SceneParams, build_scene, hand_scene, scaled
 from sim_eval.simobject import SimObject
@@ -224,10 +223,10 @@ def _hold_one(
             mujoco.mj_step(model, data, job.check_steps)
             if why := _look(model, data, out, row, check + 1, MAX_FLIGHT):
                 break
-            if failed := bool(out.row(row, check + 2).beyond(job.max_move, job.max_turn)[0, -1]):
+            one = np.array([row])
+            if failed := bool(out.take(one, slice(check + 2)).beyond(job.max_move, job.max_turn)[0, -1]):
                 break
-            if job.until_decided and decided(job, out.row(row, check + 2), check + 1)[0]:
-                repeat(out, np.array([row]), check + 1)
+            if job.until_decided and settle(job, out, one, check + 1)[0]:
                 break
         failed = failed or bool(why)
         reasons.append(why)

@@ -40,10 +40,10 @@ class Rollout:
     depth: Float[np.ndarray, "n states"]
     failure: tuple[str, ...]
 
-    def row(self, row: int, states: int) -> Rollout:
-        """The first so many states of one row."""
-        at = slice(row, row + 1), slice(states)
-        return Rollout(self.p_world_com[at], self.q_world_obj[at], self.contact[at], self.depth[at], ("",))
+    def take(self, rows: Int[np.ndarray, " rows"], states: slice | list[int] = slice(None)) -> Rollout:
+        """These states of these rows, without reasons."""
+        each = (self.p_world_com, self.q_world_obj, self.contact, self.depth)
+        return Rollout(*(values[rows][:, states] for values in each), ("",) * len(rows))
 
     def move(self) -> Float[np.ndarray, "n states"]:
         """Way of the centre of mass from state 0, metres."""
@@ -174,10 +174,12 @@ def decided(job: Hold, out: Rollout, state: int) -> Bool[np.ndarray, " n"]:
     return rests
 
 
-def repeat(out: Rollout, rows: Int[np.ndarray, " rows"], state: int) -> None:
-    """The states after that one are as it was, in these rows."""
+def settle(job: Hold, out: Rollout, rows: Int[np.ndarray, " rows"], state: int) -> Bool[np.ndarray, " rows"]:
+    """Which of these rows are decided at that state; their later states are as it was."""
+    still = decided(job, out.take(rows), state)
     for values in (out.p_world_com, out.q_world_obj, out.contact, out.depth):
-        values[rows, state + 1 :] = values[rows, state, None]
+        values[rows[still], state + 1 :] = values[rows[still], state, None]
+    return still
 
 
 def _way(a: np.ndarray, b: np.ndarray) -> np.ndarray:

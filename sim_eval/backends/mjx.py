@@ -27,9 +27,8 @@ from sim_eval.backends.jobs import (
     Hold,
     Rollout,
     blanked,
-    decided,
     empty,
-    repeat,
+    settle,
 )
 from sim_eval.backends.mjx_physics import (
     Bodies,
@@ -159,16 +158,12 @@ def hold(
         for check in range(job.checks):
             now, seen = go(held, now, last, last, force, 1, job.check_steps)
             _write(out, check + 1, seen, held)
-            so_far = Rollout(
-                out.p_world_com[held][:, [0, check + 1]], out.q_world_obj[held][:, [0, check + 1]],
-                out.contact[held][:, [0, check + 1]], out.depth[held][:, [0, check + 1]], ("",) * len(held),
-            )  # fmt: skip
+            so_far = out.take(held, [0, check + 1])
             wrong = faults(so_far, MAX_FLIGHT, check + 1)
             reason[held] = wrong
             held = held[(wrong == "") & ~so_far.beyond(job.max_move, job.max_turn)[:, 1]]
             if job.until_decided and check + 1 < job.checks:
-                still = decided(job, _rows(out, held), check + 1)
-                repeat(out, held[still], check + 1)
+                still = settle(job, out, held, check + 1)
                 rests, held = np.concatenate([rests, held[still]]), held[~still]
         rollouts.append(blanked(out, reason))
         alive = np.sort(np.concatenate([rests, held]))
@@ -192,12 +187,6 @@ def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
             else f"the object burst away: over {most} m by state {by}"
         )
     return reason
-
-
-def _rows(out: Rollout, rows: np.ndarray) -> Rollout:
-    return Rollout(
-        out.p_world_com[rows], out.q_world_obj[rows], out.contact[rows], out.depth[rows], ("",) * len(rows)
-    )
 
 
 def _write(out: Rollout, at: int, seen: Seen, rows: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from sim_eval import backends
 from sim_eval.backends import c, mjx
-from sim_eval.backends.jobs import Drop, Hold, Rollout, decided, repeat
+from sim_eval.backends.jobs import Drop, Hold, Rollout, decided, settle
 from sim_eval.backends.mjx_physics import fixed_physics, stack_bodies, traced
 from sim_eval.backends.sphere_convex import touches
 from sim_eval.bench.monitor import Compilations
@@ -301,7 +301,7 @@ def test_mjx_leaves_a_force_that_is_decided_with_the_same_verdict(monkeypatch):
     plan = plan_closing(hand, field("rod"), pose, joints)
     start, simulator, seen = plan.pregrasp, backends.backend("mjx"), []
     given = hand, (shape("rod"),), np.zeros(3, int), pose, start.joints, joints, plan.squeeze, simulator
-    monkeypatch.setattr(mjx, "repeat", lambda *x: (seen.append(len(x[1])), repeat(*x)))
+    monkeypatch.setattr(mjx, "settle", lambda *x: (still := settle(*x), seen.append(int(still.sum())))[0])
     whole, early = (six_force.run(*given, start.hand_pose, until_decided=u) for u in (False, True))
     assert sum(seen) > 0
     assert whole.success.any()
@@ -328,7 +328,7 @@ def test_an_object_is_at_rest_when_it_slows_down_far_from_the_limits():
     turned = Rotation.from_euler("x", 0.2 * np.arange(11)[:, None]).as_quat()[:, [3, 0, 1, 2]]
     spun = dataclasses.replace(out, q_world_obj=np.tile(turned, (4, 1, 1)))
     assert not decided(hold, spun, 4).any()
-    one = [bool(decided(hold, out.row(k, 5), 4)[0]) for k in range(4)]
+    one = [bool(decided(hold, out.take(np.array([k])), 4)[0]) for k in range(4)]
     assert one == decided(hold, out, 4).tolist()
 
 
