@@ -180,13 +180,11 @@ def _hints(verb: Verb, words: tuple[str, ...]) -> dict[str, float]:
 
 
 def _pointed(words: tuple[str, ...], table: AffordanceTable) -> set[str]:
-    """Classes that some word points to for whichever verb: who does something with hair has a brush or a comb.
+    """Classes that some word points to for whichever verb: hair has to do with brushes.
 
     A word after "on", "into" and the like says only where.
     """
-    present = {
-        word for at, word in enumerate(words) if not _TARGET_BY & set(words[max(0, at - 2) : at])
-    }
+    present = {word for at, word in enumerate(words) if not _TARGET_BY & set(words[max(0, at - 2) : at])}
     implied = (item for verb in table.verbs.values() for item in verb.implies.items())
     return {name for name, pointers in implied if present & set(pointers)}
 

@@ -11,11 +11,12 @@ from zdg_jax.reasoning.observations import ObservedObject, StageObservations
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
 from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
-from zdg_jax.reasoning.rules.roles import assign_roles, family_fit, grow, score_matrix
+from zdg_jax.reasoning.rules.roles import assign_roles, grow, score_matrix
+from zdg_jax.reasoning.rules.shapes import family_fit
 
 _NEUTRAL = 0.3  # fit of a family whose shape says nothing
 _NAMED = 8.0  # a name outweighs every shape
-_WORKED_ON = 1.0  # one that the shape contradicts, see `_contradicts`
+_WORKED_ON = 1.0  # one that the shape contradicts
 _POINTED_TO = 4.0  # a hint that another word of the sentence backs
 _KIND = 0.3  # what a kind of what is named has to fit better by, twice
 #: Families that no long thing which lies, or none of more than a hand's breadth, belongs to.
@@ -63,7 +64,7 @@ class Plan:
 
 
 def _contradicts(family: str, fit: dict[str, float], intent: str) -> bool:
-    """Whether a thing of this shape can't be what the sentence names: a screwdriver that opens a can is no can."""
+    """Whether a thing of this shape can't be what is named: a screwdriver that opens a can is no can."""
     if family == "small":
         return fit[family] < 0.02
     return intent == "use" and family in _COMPACT and fit[family] < 0.02 and max(fit[f] for f in _LONG) > 0.5
@@ -71,8 +72,9 @@ def _contradicts(family: str, fit: dict[str, float], intent: str) -> bool:
 
 def _inside(family: str, fit: dict[str, float], reading: Reading, table: AffordanceTable) -> bool:
     """Whether what the sentence names is rather in the thing: eggs that are collected in what is a basket."""
-    pointed = [fit.get(table.classes[name].family, 0.0) for name, w in reading.hints.items() if w >= _POINTED_TO]
-    return reading.intent == "move" and fit.get(family, _NEUTRAL) < 0.15 and max(pointed, default=0.0) > 0.6
+    backed = (name for name, weight in reading.hints.items() if weight >= _POINTED_TO)
+    best = max((fit.get(table.classes[name].family, 0.0) for name in backed), default=0.0)
+    return reading.intent == "move" and fit.get(family, _NEUTRAL) < 0.35 and best > 0.6
 
 
 def _identify(
@@ -80,7 +82,7 @@ def _identify(
 ) -> tuple[ObjectClass | None, str, str, float]:
     """(class or None, family, how it is told, fit): text weight + 2 * fit, the best wins.
 
-    Of a name that is short for several things, "glass" for a wine glass, the one that the shape fits is meant.
+    Of what a name is short for, as "glass" for a wine glass, the thing that the shape fits is meant.
     """
     table, fit = lexicon.table, family_fit(obj)
     options: list[tuple[float, str, str]] = []
