@@ -55,7 +55,7 @@ def test_only_a_part_that_runs_across_the_border_is_cut() -> None:
     np.testing.assert_array_equal(one == 1, handle)
     told = np.where(handle, 1, 0)
     np.testing.assert_array_equal(with_handle_end(mesh, told), told)
-    kept = np.zeros(len(x), int)
+    kept = np.zeros(len(handle), int)
     np.testing.assert_array_equal(with_handle_end(mesh, kept, keep=[0]), kept)
 
 

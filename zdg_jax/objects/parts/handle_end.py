@@ -69,11 +69,9 @@ def waist(mesh: trimesh.Trimesh) -> Bool[np.ndarray, " faces"]:
 
 def _abrupt(width: Float[np.ndarray, " slices"], a: int, b: int) -> bool:
     """Whether the thing is over twice as wide as its waist a..b right before and right after it."""
-    inner = float(np.median(width[a:b]))
-    return (
-        min(width[max(a - ABRUPT, 0) : a].max(initial=0.0), width[b : b + ABRUPT].max(initial=0.0))
-        > 2 * inner
-    )
+    before, after = width[max(a - ABRUPT, 0) : a], width[b : b + ABRUPT]
+    narrower = min(before.max(initial=0.0), after.max(initial=0.0))
+    return bool(narrower > 2 * np.median(width[a:b]))
 
 
 def _is_cone(width: Float[np.ndarray, " slices"]) -> bool:
