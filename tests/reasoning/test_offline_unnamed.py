@@ -140,3 +140,32 @@ def test_how_an_object_lies_does_not_part_its_levers() -> None:
     obj = pliers()
     turned = obj.model_copy(update={"parts": tuple(reversed(obj.parts))})
     assert make_plan("use it", None, turned).holds[0] == make_plan("use it", None, obj).holds[0]
+
+
+def cuboid(x: float, y: float, z: float) -> ObservedObject:
+    big, middle, small = sorted((x, y, z), reverse=True)
+    return thing(
+        (x, y, z), X, (big, middle, small), part(1, (0.0, 0.0, 0.0), X, (big, middle, small), small, 1.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "task", "grasp"),
+    [
+        ((0.063, 0.024, 0.032), "pick up the brick", "lift"),
+        ((0.05, 0.045, 0.045), "take the apple", "lift"),
+        ((0.05, 0.045, 0.045), "eat it", "lift"),
+        ((0.075, 0.07, 0.07), "take the apple", "wrap-grasp"),
+        ((0.11, 0.04, 0.045), "pick up the brick", "wrap-grasp"),
+    ],
+)
+def test_what_a_hand_would_hide_is_for_the_fingertips(size, task: str, grasp: str) -> None:
+    assert make_plan(task, None, cuboid(*size)).rule.grasp == grasp
+
+
+@pytest.mark.parametrize("task", ["open it", "open the box", "pour it", "pour the sugar"])
+def test_what_opens_at_the_top_is_held_from_the_side(task: str) -> None:
+    plan = make_plan(task, None, cuboid(0.09, 0.035, 0.09))
+    assert plan.rule.approach["side"] > 0
+    assert plan.rule.approach.get("up", 0.0) <= 0
+    assert make_plan("lift it", None, cuboid(0.09, 0.035, 0.09)).rule.approach["up"] > 0

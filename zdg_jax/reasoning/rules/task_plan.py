@@ -19,7 +19,8 @@ _NAMED = 8.0  # a name outweighs every shape
 _WORKED_ON = 1.0  # one that the shape contradicts
 _POINTED_TO = 4.0  # a hint that another word of the sentence backs
 _KIND = 0.3  # what a kind of what is named has to fit better by, twice
-#: Families that no long thing which lies, or none of more than a hand's breadth, belongs to.
+_SMALL = (0.07, 0.048)  # length and width, metres, of what is for the fingertips
+#: Families that no long thing which lies belongs to, and families of long things.
 _COMPACT, _LONG = ("cylinder", "bowl", "plate", "block"), ("stick_tool", "blade_tool", "rod", "pen")
 
 
@@ -157,7 +158,11 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     if row is not None:
         rule, role_names = row.rule(reading.verb, reading.intent), row.roles
     else:
-        rule, role_names = table.families[family].rules[reading.intent], table.families[family].roles
+        of = table.families[family]
+        rule, role_names = of.rule(reading.verb, reading.intent), of.roles
+    if family == "block" and rule.approach.get("up", 0.0) > 0 and _for_fingertips(obj):
+        tips = table.families["small"].rules[reading.intent]
+        rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
     part = acted_on(task, row)
     if part is not None and part[1] not in rule.hold:
         more = (part[1], *(r for r in role_names if r != part[1]))
@@ -168,6 +173,12 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     any_side = reading.intent == "move" and part is None and table.families[family].any_side
     holds = tuple(_holds(rule, roles, obj, table))
     return Plan(reading, thing, told, fit, rule, any_side, roles, holds)
+
+
+def _for_fingertips(obj: ObservedObject) -> bool:
+    """Whether a compact thing is so small that a hand around it would hide it."""
+    longest, middle, _ = obj.principal_extents
+    return longest < _SMALL[0] and middle < _SMALL[1]
 
 
 def doubts(plan: Plan, task: str, object_name: str | None) -> tuple[str, ...]:
