@@ -8,8 +8,8 @@ import trimesh
 
 from tests.objects.shapes import dense
 from zdg_jax.objects.parts.arms import with_arm
-from zdg_jax.objects.parts.handle_end import SLICE, handle_end
-from zdg_jax.objects.parts.segment import with_handle_end
+from zdg_jax.objects.parts.handle_end import SLICE, handle_end, waist
+from zdg_jax.objects.parts.segment import with_handle_end, with_waist
 
 
 def boxes(*placed: tuple[tuple[float, float, float], tuple[float, float, float]]) -> trimesh.Trimesh:
@@ -48,17 +48,14 @@ def test_what_is_as_wide_everywhere_has_no_handle_end(size: tuple[float, float, 
     assert not handle_end(boxes((size, (0.0, 0.0, 0.0)))).any()
 
 
-def test_only_a_part_that_runs_across_the_border_is_cut_and_never_two() -> None:
+def test_only_a_part_that_runs_across_the_border_is_cut() -> None:
     mesh = boxes(*PADDLE)
-    x, y, _ = mesh.triangles_center.T
     handle = handle_end(mesh)
-    one = with_handle_end(mesh, np.zeros(len(x), int))
+    one = with_handle_end(mesh, np.zeros(len(handle), int))
     np.testing.assert_array_equal(one == 1, handle)
     told = np.where(handle, 1, 0)
     np.testing.assert_array_equal(with_handle_end(mesh, told), told)
-    halves = np.where(y > 0, 1, 0)
-    np.testing.assert_array_equal(with_handle_end(mesh, halves), halves)
-    kept = np.zeros(len(x), int)
+    kept = np.zeros(len(handle), int)
     np.testing.assert_array_equal(with_handle_end(mesh, kept, keep=[0]), kept)
 
 
@@ -71,3 +68,52 @@ def test_a_pistol_is_parted_into_grip_and_barrel_and_a_slab_is_not() -> None:
     assert sides[0][0] != sides[1][0]
     slab = boxes(((0.16, 0.11, 0.03), (0.0, 0.0, 0.0)))
     assert not with_arm(slab, np.zeros(len(slab.faces), int)).any()
+
+
+STEMMED = (
+    ((0.06, 0.012, 0.06), (0.0, 0.006, 0.0)),
+    ((0.01, 0.09, 0.01), (0.0, 0.055, 0.0)),
+    ((0.07, 0.08, 0.07), (0.0, 0.138, 0.0)),
+)
+
+
+def test_a_stem_is_cut_out_of_what_runs_across_it_and_only_then() -> None:
+    mesh = boxes(*STEMMED)
+    y = mesh.triangles_center[:, 1]
+    stem = waist(mesh)
+    assert stem[(y > 0.02) & (y < 0.09)].all()
+    assert not stem[(y < 0.005) | (y > 0.105)].any()
+    foot = np.where(y < 0.012, 1, 0)
+    np.testing.assert_array_equal(with_waist(mesh, foot) == 2, stem)
+    told = np.where(stem, 1, 0)
+    np.testing.assert_array_equal(with_waist(mesh, told), told)
+    np.testing.assert_array_equal(with_waist(mesh, foot, keep=[0]) == 2, stem & (foot == 1))
+
+
+@pytest.mark.parametrize("placed", [PADDLE, (((0.2, 0.03, 0.02), (0.0, 0.0, 0.0)),)])
+def test_what_widens_on_one_side_only_has_no_waist(placed) -> None:
+    assert not waist(boxes(*placed)).any()
+
+
+def test_a_cone_is_no_handle_and_the_other_end_is() -> None:
+    cone = trimesh.creation.cone(0.03, 0.25)
+    cone.apply_translation([0.0, 0.0, 0.1])
+    body = trimesh.creation.cylinder(0.03, 0.2)
+    grip = trimesh.creation.cylinder(0.014, 0.12)
+    grip.apply_translation([0.0, 0.0, -0.15])
+    mesh = dense(trimesh.boolean.union([cone, body, grip], engine="manifold"))
+    z = mesh.triangles_center[:, 2]
+    end = handle_end(mesh)
+    assert end[z < -0.12].all()
+    assert not end[z > -0.08].any()
+
+
+def test_two_shells_of_one_bar_are_cut_and_two_bars_are_not() -> None:
+    mesh = boxes(*PADDLE)
+    handle, z = handle_end(mesh), mesh.triangles_center[:, 2]
+    shells = np.where(z > 0, 1, 0)
+    np.testing.assert_array_equal(with_handle_end(mesh, shells) == 2, handle)
+    bars = (((0.12, 0.008, 0.02), (0.0, 0.012, 0.0)), ((0.12, 0.008, 0.02), (0.0, -0.012, 0.0)))
+    two = boxes(*bars, PADDLE[1])
+    sides = np.where(two.triangles_center[:, 1] > 0, 1, 0)
+    np.testing.assert_array_equal(with_handle_end(two, sides), sides)

@@ -1,4 +1,4 @@
-"""The narrow end of a long thing: where a handle stops and what it carries begins."""
+"""The narrow end of a long thing, where a handle stops, and its waist, a stem between two wider ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from zdg_jax.objects.parts.descriptors import principal_axes
 SLICE = 0.006
 #: A handle is no wider than this, and at most this share as wide as what it carries.
 WIDEST, NARROW = 0.048, 0.62
+#: What widens towards the rest as steadily as this, and by so much, is a cone and no handle.
+STEADY, CONE = 0.9, 1.8
+#: A waist is at most so wide, metres, and at most this share as wide as either side of it; it is so long, and
+#: begins within so many slices.
+WAIST, SLIM, STEM, ABRUPT = 0.026, 0.4, 0.035, 3
 #: A handle is at least so long, metres, and at most this share of the whole.
 SHORTEST, LONGEST = 0.085, 0.75
 
@@ -21,26 +26,73 @@ def handle_end(mesh: trimesh.Trimesh) -> Bool[np.ndarray, " faces"]:
 
     The mesh is cut into slices across its longest principal axis. The end is the longer of the two runs of
     slices, from either tip, that are narrower than `WIDEST` and than `NARROW` of the widest slice; of a pan,
-    a hair brush or a racket that is the handle.
+    a hair brush or a racket that is the handle. A cone, as a folded umbrella's tip is one, does not count.
 
     Args:
       mesh: checked, metres.
     """
+    along, low, width = _slices(mesh)
+    limit = min(WIDEST, NARROW * float(width.max()))
+    runs = [_run(width <= limit), _run(width[::-1] <= limit)]
+    ends = (width[: runs[0]], width[::-1][: runs[1]])
+    runs = [0 if _is_cone(end) else len(end) for end in ends]
+    longest = int(np.argmax(runs))
+    length = runs[longest] * SLICE
+    if not (SHORTEST <= length <= LONGEST * np.ptp(along)):
+        return np.zeros(len(along), bool)
+    border = low + length if longest == 0 else low + len(width) * SLICE - length
+    return np.asarray(along <= border if longest == 0 else along >= border)
+
+
+def waist(mesh: trimesh.Trimesh) -> Bool[np.ndarray, " faces"]:
+    """Faces of the longest thin run between two much wider sides, none where there is no such run.
+
+    A slice is thin that is narrower than `WAIST` and than `SLIM` of the widest slice on either side of it. Of
+    a wine glass or a lamp that is the stem, of a racket the shaft. It begins and ends abruptly: a spoon's
+    neck, which widens little by little, is none.
+
+    Args:
+      mesh: checked, metres.
+    """
+    along, low, width = _slices(mesh)
+    left, right = np.maximum.accumulate(width), np.maximum.accumulate(width[::-1])[::-1]
+    thin = width <= np.minimum(WAIST, SLIM * np.minimum(left, right))
+    steps = np.flatnonzero(np.diff(np.r_[False, thin, False].astype(int)))
+    runs = [
+        (a, b) for a, b in steps.reshape(-1, 2).tolist() if (b - a) * SLICE >= STEM and _abrupt(width, a, b)
+    ]
+    if not runs:
+        return np.zeros(len(along), bool)
+    a, b = max(runs, key=lambda run: run[1] - run[0])
+    return np.asarray((along >= low + a * SLICE) & (along <= low + b * SLICE))
+
+
+def _abrupt(width: Float[np.ndarray, " slices"], a: int, b: int) -> bool:
+    """Whether the thing is over twice as wide as its waist a..b right before and right after it."""
+    before, after = width[max(a - ABRUPT, 0) : a], width[b : b + ABRUPT]
+    narrower = min(before.max(initial=0.0), after.max(initial=0.0))
+    return bool(narrower > 2 * np.median(width[a:b]))
+
+
+def _is_cone(width: Float[np.ndarray, " slices"]) -> bool:
+    """Whether an end widens steadily from its tip on."""
+    if len(width) < 4:
+        return False
+    middle = np.arange(len(width))
+    steady = float(np.corrcoef(middle, width)[0, 1]) if np.ptp(width) > 0 else 0.0
+    return steady > STEADY and float(width[-1]) > CONE * float(np.median(width[: len(width) // 3 + 1]))
+
+
+def _slices(
+    mesh: trimesh.Trimesh,
+) -> tuple[Float[np.ndarray, " faces"], float, Float[np.ndarray, " slices"]]:
+    """Where each face lies along the longest principal axis, where the first slice begins, all widths."""
     centers, area = mesh.triangles_center, mesh.area_faces
     axes = principal_axes(centers, area / area.sum())
     size = np.ptp(mesh.vertices @ axes, axis=0)
     axis = axes[:, int(size.argmax())]
-    along, low = centers @ axis, float((mesh.vertices @ axis).min())
-    count = max(int(size.max() / SLICE), 1)
-    width = slice_widths(mesh, axis, low, count)
-    limit = min(WIDEST, NARROW * float(width.max()))
-    runs = [_run(width <= limit), _run(width[::-1] <= limit)]
-    longest = int(np.argmax(runs))
-    length = runs[longest] * SLICE
-    if not (SHORTEST <= length <= LONGEST * size.max()):
-        return np.zeros(len(centers), bool)
-    border = low + length if longest == 0 else low + count * SLICE - length
-    return np.asarray(along <= border if longest == 0 else along >= border)
+    low = float((mesh.vertices @ axis).min())
+    return centers @ axis, low, slice_widths(mesh, axis, low, max(int(size.max() / SLICE), 1))
 
 
 def slice_widths(

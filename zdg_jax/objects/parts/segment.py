@@ -9,6 +9,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.objects.parts.arms import with_arm
 from zdg_jax.objects.parts.cavity import find_cavity, rim_band
@@ -22,7 +24,7 @@ from zdg_jax.objects.parts.graph_cut import (
     one_piece_each,
     smooth_normals,
 )
-from zdg_jax.objects.parts.handle_end import handle_end
+from zdg_jax.objects.parts.handle_end import handle_end, waist
 from zdg_jax.objects.parts.through_holes import find_loops
 from zdg_jax.objects.parts.visibility import SolidField, inner_points, shape_diameter, sight_affinity
 from zdg_jax.objects.samples import sample_surface
@@ -35,6 +37,7 @@ OWN_AREA = 0.05  # a detached piece so large is a part of its own
 BAND = 0.03  # of the diagonal: how far a border may move to a better place
 # a part less than so much in a handle's end, and so much of that end, is cut there; a second one beside it
 PURE, OVERLAP, BESIDE = 0.75, 0.2, 0.1
+ONE_PIECE = 0.8  # so much of an end hangs together: it is one bar
 LONG, DOMINANT = 2.5, 0.9  # a part so long and large is cut into middle and ends
 
 
@@ -93,6 +96,7 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
         label = clean_borders(graph, label, BAND * diagonal)
         label = _with_reserve(mesh, normals, absorb_slivers(graph, label, MIN_AREA))
         label = with_handle_end(mesh, label, keep=[*holes, inside])
+        label = with_waist(mesh, label, keep=[*holes, inside])
         if inside < 0:
             label = with_arm(mesh, label)
     share = MIN_AREA
@@ -172,8 +176,37 @@ def with_handle_end(
         pure = inner / float(area[label == k].sum())
         across += pure < PURE and inner > OVERLAP * area[own].sum()
         beside += pure < PURE and inner > BESIDE * area[own].sum()
-    # two that run across are two things side by side, as the halves of scissors
-    return np.where(own, label.max() + 1, label) if across == beside == 1 else label
+    # two that run across are the shells of one bar, or two things side by side, as the halves of scissors
+    cut = across >= 1 and (across == beside == 1 or _one_piece(mesh, own))
+    return np.where(own, label.max() + 1, label) if cut else label
+
+
+def _one_piece(mesh: trimesh.Trimesh, faces: Bool[np.ndarray, " faces"]) -> bool:
+    """Whether some faces hang together but for a fifth of them."""
+    pairs = mesh.face_adjacency[faces[mesh.face_adjacency].all(axis=1)]
+    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(faces), len(faces)))
+    piece = connected_components(graph, directed=False)[1]
+    area = np.bincount(piece[faces], weights=mesh.area_faces[faces])
+    return bool(area.max() > ONE_PIECE * area.sum())
+
+
+def with_waist(
+    mesh: trimesh.Trimesh, label: Int[np.ndarray, " faces"], keep: Sequence[int] = ()
+) -> Int[np.ndarray, " faces"]:
+    """Cut out a thin stem or shaft where a part runs across its border, as a wine glass's bowl does.
+
+    Args:
+      mesh: checked, metres.
+      label: of each face.
+      keep: labels that stay as they are, of loops and of a cavity.
+    """
+    stem, area = waist(mesh), mesh.area_faces
+    own = stem & ~np.isin(label, [k for k in keep if k >= 0])
+    shares = [
+        (float(area[own & (label == k)].sum()), float(area[label == k].sum())) for k in np.unique(label[own])
+    ]
+    across = any(inner < PURE * whole and inner > OVERLAP * area[own].sum() for inner, whole in shares)
+    return np.where(own, label.max() + 1, label) if across else label
 
 
 def _ordered(

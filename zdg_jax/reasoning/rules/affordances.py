@@ -23,7 +23,7 @@ class Rule(_Row):
     touch: tuple[str, ...] = ("hold",)
     toward: tuple[str, ...] = ()
     free: tuple[str, ...] = ()
-    take: Literal["best", "all"] = "best"
+    take: Literal["best", "all", "long"] = "best"
     approach: dict[str, float] = Field(min_length=1)
     fingers: dict[str, float]
     thumb: dict[str, float]
@@ -50,12 +50,18 @@ class Family(_Row):
 
     Attributes:
       any_side: from whichever side, where they are only moved.
+      verbs: rules of single verbs, for its classes too but for those that are used in a way of their own.
     """
 
     about: str
     any_side: bool = False
     roles: tuple[str, ...] = Field(min_length=1)
     rules: dict[Intent, Rule]
+    verbs: dict[str, Rule] = {}
+
+    def rule(self, verb: str | None, intent: Intent) -> Rule:
+        """The rule for a verb if the family has one of its own, else that of the intent."""
+        return self.verbs.get(verb or "", self.rules[intent])
 
     @field_validator("rules")
     @classmethod
@@ -122,7 +128,7 @@ class AffordanceTable(_Row):
             if unknown := {w.lstrip("-") for w in spec.weights} - set(FEATURES):
                 raise ValueError(f"role {role}: unknown features {sorted(unknown)}; known are {FEATURES}")
         for name, row in {**self.families, **self.classes}.items():
-            rules = [*row.rules.values(), *(row.verbs.values() if isinstance(row, ObjectClass) else ())]
+            rules = [*row.rules.values(), *row.verbs.values()]
             used = {r for rule in rules for r in (*rule.held, *rule.touch, *rule.toward, *rule.free)} | set(
                 row.roles
             )
@@ -131,7 +137,6 @@ class AffordanceTable(_Row):
             for rule in rules:
                 if not set(rule.held) & set(row.roles):
                     raise ValueError(f"{name}: none of hold {rule.hold} is among its roles {row.roles}")
-        for name, row in self.classes.items():
             if unknown := set(row.verbs) - set(self.verbs):
                 raise ValueError(f"{name}: unknown verbs {sorted(unknown)}")
         for name, verb in self.verbs.items():
@@ -152,7 +157,8 @@ def _merge_class(name: str, row: dict[str, Any], families: dict[str, Any]) -> di
         raise ValueError(f"class {name}: unknown family {row['family']!r}; known are {sorted(families)}")
     family = families[row["family"]]
     rules = {i: {**rule, **row.get("rules", {}).get(i, {})} for i, rule in family["rules"].items()}
-    verbs = {v: {**family["rules"]["use"], **rule} for v, rule in row.get("verbs", {}).items()}
+    of_family = {} if "use" in row.get("rules", {}) else family.get("verbs", {})
+    verbs = {v: {**family["rules"]["use"], **rule} for v, rule in (of_family | row.get("verbs", {})).items()}
     return {
         "name": name,
         "family": row["family"],

@@ -27,12 +27,14 @@ class Reading:
       intent: use, handover or move; without a verb "move": the thing is simply taken.
       named: classes that the sentence or the user-given name names as the held object, best first.
       hints: class -> weight, classes that the verb and its other words point to.
+      given: how many of `named`, the first ones, are of the name that the user gave.
     """
 
     verb: str | None
     intent: Intent
     named: tuple[str, ...]
     hints: dict[str, float]
+    given: int = 0
 
 
 def tokens(text: str) -> tuple[str, ...]:
@@ -76,11 +78,18 @@ def _find(phrase: str, words: tuple[str, ...]) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The table's words: inflected verb form -> verb, every name and synonym with its plural -> class."""
+    """The table's words.
+
+    Attributes:
+      verb_of: inflected verb form -> verb.
+      class_of: every name and synonym with its plural -> class.
+      kinds_of: class -> classes whose name says that they are a kind of it, as a wine glass is of "glass".
+    """
 
     table: AffordanceTable
     verb_of: dict[str, str]
     class_of: dict[str, str]
+    kinds_of: dict[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, table: AffordanceTable) -> Lexicon:
@@ -95,7 +104,13 @@ class Lexicon:
             for synonym in row.synonyms:
                 for p in sorted(plurals(synonym)):
                     class_of.setdefault(p, name)
-        return cls(table, verb_of, class_of)
+        kinds: dict[str, dict[str, None]] = {}
+        for name, row in table.classes.items():
+            for said in (name, *row.synonyms):
+                head = class_of.get(said.split()[-1])
+                if " " in said and head not in (None, name):
+                    kinds.setdefault(head, {})[name] = None
+        return cls(table, verb_of, class_of, {head: tuple(found) for head, found in kinds.items()})
 
 
 def _is_noun_here(words: tuple[str, ...], at: int) -> bool:
@@ -146,17 +161,32 @@ def _held(words: tuple[str, ...], start: int, verbs: list[tuple[int, str]], tabl
     return True
 
 
+_ALONE, _TARGET, _POINTED = 3.5, 3.0, 2.0
+
+
 def _hints(verb: Verb, words: tuple[str, ...]) -> dict[str, float]:
     """Classes that do the verb: 4 where another word of the sentence points to the class, else 2, 1.8, ...
 
-    Anything can be moved, so there only the other words count.
+    Anything can be moved, so there only the other words count. Where one class alone does the verb, as an
+    umbrella shelters, the verb is almost its name: 3.5.
     """
     present = set(words)
+    alone = len(verb.implies) == 1
     return {
-        name: 4.0 if present & set(pointers) else max(1.0, 2.0 - 0.2 * k)
+        name: 4.0 if present & set(pointers) else _ALONE if alone else max(1.0, 2.0 - 0.2 * k)
         for k, (name, pointers) in enumerate(verb.implies.items())
-        if verb.intent == "use" or present & set(pointers)
+        if verb.intent == "use" or alone or present & set(pointers)
     }
+
+
+def _pointed(words: tuple[str, ...], table: AffordanceTable) -> set[str]:
+    """Classes that some word points to for whichever verb: hair has to do with brushes.
+
+    A word after "on", "into" and the like says only where.
+    """
+    present = {word for at, word in enumerate(words) if not _TARGET_BY & set(words[max(0, at - 2) : at])}
+    implied = (item for verb in table.verbs.values() for item in verb.implies.items())
+    return {name for name, pointers in implied if present & set(pointers)}
 
 
 def read_task(task: str, object_name: str | None, lexicon: Lexicon) -> Reading:
@@ -176,14 +206,23 @@ def read_task(task: str, object_name: str | None, lexicon: Lexicon) -> Reading:
     # "use the drill to make a hole": a particular verb says more than "use".
     verb = max(spoken, key=lambda v: (_RANK[table.verbs[v].intent], v != "use"), default=None)
     named = [c for _, _, c in nouns(tokens(object_name), lexicon)[::-1]] if object_name else []
+    given = len(dict.fromkeys(named))
     verb_positions = {at for at, _ in verbs}
+    worked_on: list[str] = []
     for start, end, name in nouns(words, lexicon):
-        if (end - start > 1 or start not in verb_positions) and _held(words, start, verbs, table):
-            ambiguous = end - start == 1 and (words[start] in lexicon.verb_of or words[start] in _MODALS)
-            if not ambiguous or _is_noun_here(words, start):
-                named.append(name)
+        if end - start == 1 and start in verb_positions:
+            continue
+        ambiguous = end - start == 1 and (words[start] in lexicon.verb_of or words[start] in _MODALS)
+        if not ambiguous or _is_noun_here(words, start):
+            (named if _held(words, start, verbs, table) else worked_on).append(name)
     hints: dict[str, float] = {}
     for v in spoken:
         for name, weight in _hints(table.verbs[v], words).items():
             hints[name] = max(hints.get(name, 0.0), weight)
-    return Reading(verb, table.verbs[verb].intent if verb else "move", tuple(dict.fromkeys(named)), hints)
+    if not named:
+        more = dict.fromkeys(worked_on, _TARGET)
+        if max(hints.values(), default=0.0) <= _POINTED:
+            more = dict.fromkeys(_pointed(words, table), _POINTED) | more
+        hints = {name: max(hints.get(name, 0.0), more.get(name, 0.0)) for name in [*hints, *sorted(more)]}
+    intent: Intent = table.verbs[verb].intent if verb else "move"
+    return Reading(verb, intent, tuple(dict.fromkeys(named)), hints, given)

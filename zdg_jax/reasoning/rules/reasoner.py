@@ -15,7 +15,7 @@ from zdg_jax.reasoning.rules.task_plan import doubts, make_plan
 
 A = TypeVar("A", bound=BaseModel)
 
-MODEL = "affordance-table-3"  # raise with every change of the data files or rules
+MODEL = "affordance-table-4"  # raise with every change of the data files or rules
 
 
 class RulesReasoner:

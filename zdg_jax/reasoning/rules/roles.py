@@ -1,4 +1,4 @@
-"""Parts as numbers of 0..1, the roles they play, and which family of shapes an object looks like."""
+"""Parts as numbers of 0..1, and the roles they play."""
 
 from __future__ import annotations
 
@@ -22,16 +22,6 @@ def plateau(x: float, a: float, b: float, c: float, d: float) -> float:
     return min(ramp(x, a, b), 1.0 - ramp(x, c, d))
 
 
-def upright(obj: ObservedObject) -> float:
-    """How far the object's longest axis stands up: |long_axis . y|."""
-    return abs(obj.long_axis[1])
-
-
-def lean(obj: ObservedObject) -> float:
-    """Height over the larger horizontal size."""
-    return obj.extents[1] / max(obj.extents[0], obj.extents[2], 1e-9)
-
-
 def spread(part: ObservedPart, obj: ObservedObject) -> float:
     """Size of a part across the object's longest axis, metres: sqrt of the summed squared projections."""
     along = abs(float(np.dot(part.axis, obj.long_axis)))
@@ -49,9 +39,17 @@ def graspable(part: ObservedPart) -> float:
     return plateau(grip_size(part), 0.006, 0.014, 0.045, 0.075) * ramp(part.extents[0], 0.03, 0.07)
 
 
-def _out(part: ObservedPart) -> float:
+def solid(part: ObservedPart) -> float:
+    """1 for a bar that is as thick as it is high, 0 for bristles, tines or a shell that look like one."""
+    return ramp(part.thickness / max(part.extents[2], 1e-4), 0.25, 0.6)
+
+
+def out(part: ObservedPart) -> float:
     """How far a part lies to the side, 0 at the middle, 1 at the object's border."""
     return max(abs(part.relative_center[0]), abs(part.relative_center[2]))
+
+
+_ASIDE = 0.015  # metres; less than this is no distance from an axis
 
 
 def _aside(obj: ObservedObject, main: ObservedPart) -> dict[int, float]:
@@ -61,13 +59,18 @@ def _aside(obj: ObservedObject, main: ObservedPart) -> dict[int, float]:
     for p in obj.parts:
         offset = np.array(p.center) - np.array(main.center)
         distance[p.number] = float(np.linalg.norm(offset - (offset @ axis) * axis))
-    most = max(max(distance.values()), 1e-9)
+    most = max(max(distance.values()), _ASIDE)
     return {n: d / most for n, d in distance.items()}
 
 
 def _apart(obj: ObservedObject) -> dict[int, float]:
     """Distance of every part's centre from that of the most handle-like part, over the greatest one."""
-    grip = max(obj.parts, key=lambda p: graspable(p) * ramp(p.elongation, 1.2, 3.0) * min(p.area_share, 0.2))
+    grip = max(
+        obj.parts,
+        key=lambda p: (
+            graspable(p) * ramp(p.elongation, 1.2, 3.0) * min(p.area_share, 0.2) * (0.5 + 0.5 * solid(p))
+        ),
+    )
     distance = {p.number: math.dist(p.center, grip.center) for p in obj.parts}
     most = max(max(distance.values()), 1e-9)
     return {n: d / most for n, d in distance.items()}
@@ -106,7 +109,7 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
             "along": abs(float(np.dot(p.axis, obj.long_axis))),
             "high": ramp(y, -0.5, 0.9),
             "low": ramp(-y, -0.5, 0.9),
-            "outlying": ramp(_out(p), 0.25, 0.75),
+            "outlying": ramp(out(p), 0.25, 0.75),
             "aside": ramp(aside[p.number], 0.3, 0.8),
             "patch": ramp(p.thickness / max(p.extents[1], 1e-4), 1.0, 1.6),
             "apart": apart[p.number],
@@ -118,88 +121,6 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
         assert tuple(row) == FEATURES
         rows[p.number] = row
     return rows
-
-
-def family_fit(obj: ObservedObject) -> dict[str, float]:
-    """How well the whole shape agrees with each family, 0..1; a family not listed is neutral (0.3).
-
-    Round and tall, flat and wide, long and thin are read off the principal extents e0 >= e1 >= e2; loops and
-    cavities off the parts.
-    """
-    e0, e1, e2 = obj.principal_extents
-    long, disc = e0 / max(e1, 1e-9), e1 / max(e2, 1e-9)
-    parts = obj.parts
-    loops = [p for p in parts if p.is_loop and p.hole_diameter > 0.012 and not p.concave]
-    cavity = any(p.concave for p in parts)
-    loop_out = max((_out(p) for p in loops), default=0.0)
-    on_top = max(
-        (ramp(p.relative_center[1], 0.3, 0.6) * (1.0 - ramp(_out(p), 0.3, 0.6)) for p in loops), default=0.0
-    )
-    elongated, flat = ramp(long, 1.5, 2.5), ramp(disc, 2.5, 5.0)
-    round_ = 1.0 - ramp(long, 1.15, 1.5)
-    widths = [spread(p, obj) for p in parts if p.area_share > 0.07] or [1.0]
-    ends = 1.0 - min(widths) / max(max(widths), 1e-9)
-    stands = ramp(upright(obj), 0.7, 0.95)
-    blade = max(
-        ramp(p.extents[1] / max(p.thickness, 1e-4), 2.0, 5.0)
-        * (1 - ramp(p.thickness, 0.004, 0.008))
-        * ramp(p.elongation, 1.5, 3.0)
-        * (1 - ramp(p.extents[1], 0.04, 0.07))
-        * ramp(p.area_share, 0.05, 0.15)
-        for p in parts
-    )
-    small_hand = 1.0 - ramp(e0, 0.05, 0.09)
-    solid = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
-    bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in solid for q in solid), default=0.0)
-    levers = [p for p in parts if p.elongation > 2.5 and p.area_share > 0.05 and graspable(p) > 0.3]
-    fork = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in levers for q in levers), default=0.0)
-    # a saucepan is as deep as it likes: a bar that sticks out of a dish of more than a ladle's size
-    dish = max((ramp(p.extents[1], 0.10, 0.13) for p in parts if p.concave), default=0.0)
-    bar = max(
-        (
-            graspable(p)
-            * ramp(p.elongation, 2.0, 3.5)
-            * ramp(_out(p), 0.3, 0.55)
-            * (1 - ramp(p.area_share, 0.2, 0.3))
-            for p in parts
-            if not p.is_loop and not p.concave and abs(p.axis[1]) < 0.7
-        ),
-        default=0.0,
-    )
-    x, _, z = obj.extents
-    turned = 1.0 - ramp(max(x, z) / max(min(x, z), 1e-9), 1.1, 1.3)
-    lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
-    return {
-        "stick_tool": elongated * (0.4 + 0.6 * ends) * (1.0 - stands) * (1.0 - 0.3 * blade),
-        "rod": elongated * (1.0 - 0.8 * ends) * (1.0 - stands) * (1.0 - 0.7 * blade),
-        "blade_tool": 0.95 * elongated * blade * (1.0 - stands),
-        "two_loop": float(len(loops) >= 2) * ramp(disc, 1.8, 3.0) * ramp(long, 1.2, 1.8),
-        "handled_vessel": ramp(loop_out, 0.4, 0.7) * ramp(lean(obj), 0.4, 0.7) * (1.0 if cavity else 0.7),
-        "top_handle": 0.9 * on_top,
-        "bottle": stands * ramp(long, 1.3, 1.8) * (0.4 if cavity else 1.0) * (0.3 if loops else 1.0),
-        "cylinder": ramp(lean(obj), 0.6, 0.9)
-        * (1.0 - ramp(lean(obj), 1.8, 2.4))
-        * turned
-        * (1.0 if cavity else 0.8)
-        * (0.3 if loops else 1.0),
-        "bowl": round_
-        * lies
-        * (1.0 - ramp(disc, 4.0, 8.0))
-        * (1.0 if cavity else 0.4)
-        * ramp(disc, 1.2, 1.8),
-        "plate": round_ * ramp(disc, 3.5, 6.0) * lies,
-        "pistol": lies
-        * ramp(bent, 0.2, 0.5)
-        * (1.0 - ramp(long, 1.6, 2.5))
-        * (0.2 if cavity else 1.0 - small_hand),
-        "squeezer": lies * (1.0 - ramp(long, 1.8, 2.6)) * ramp(disc, 1.8, 3.5) * ramp(fork, 0.02, 0.1) * 0.8,
-        "spray": stands * ramp(long, 1.8, 2.6) * 0.8,
-        "pan": max(flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5), 0.9 * dish * bar),
-        "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),
-        "small": small_hand,
-        "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),
-        "device": flat * ramp(long, 1.2, 1.6) * (1.0 - 0.7 * ends),
-    }
 
 
 _MIN_SCORE = 0.55  # below it a further part takes no role of its own

@@ -11,10 +11,17 @@ from zdg_jax.reasoning.observations import ObservedObject, StageObservations
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
 from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
-from zdg_jax.reasoning.rules.roles import assign_roles, family_fit, grow, score_matrix
+from zdg_jax.reasoning.rules.roles import assign_roles, grow, score_matrix
+from zdg_jax.reasoning.rules.shapes import family_fit
 
 _NEUTRAL = 0.3  # fit of a family whose shape says nothing
 _NAMED = 8.0  # a name outweighs every shape
+_WORKED_ON = 1.0  # one that the shape contradicts
+_POINTED_TO = 4.0  # a hint that another word of the sentence backs
+_KIND = 0.3  # what a kind of what is named has to fit better by, twice
+_SMALL = (0.07, 0.048)  # length and width, metres, of what is for the fingertips
+#: Families that no long thing which lies belongs to, and families of long things.
+_COMPACT, _LONG = ("cylinder", "bowl", "plate", "block"), ("stick_tool", "blade_tool", "rod", "pen")
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,39 @@ class Plan:
         return next((r for r, numbers in self.roles.items() if number in numbers), "other part")
 
 
+def _contradicts(family: str, fit: dict[str, float], intent: str) -> bool:
+    """Whether a thing of this shape can't be what is named: a screwdriver that opens a can is no can."""
+    if family == "small":
+        return fit[family] < 0.02
+    return intent == "use" and family in _COMPACT and fit[family] < 0.02 and max(fit[f] for f in _LONG) > 0.5
+
+
+def _inside(family: str, fit: dict[str, float], reading: Reading, table: AffordanceTable) -> bool:
+    """Whether what the sentence names is rather in the thing: eggs that are collected in what is a basket."""
+    backed = (name for name, weight in reading.hints.items() if weight >= _POINTED_TO)
+    best = max((fit.get(table.classes[name].family, 0.0) for name in backed), default=0.0)
+    return reading.intent == "move" and fit.get(family, _NEUTRAL) < 0.35 and best > 0.6
+
+
 def _identify(
-    reading: Reading, obj: ObservedObject, table: AffordanceTable
+    reading: Reading, obj: ObservedObject, lexicon: Lexicon
 ) -> tuple[ObjectClass | None, str, str, float]:
-    """(class or None, family, how it is told, fit): text weight + 2 * fit, the best wins."""
-    fit = family_fit(obj)
+    """(class or None, family, how it is told, fit): text weight + 2 * fit, the best wins.
+
+    Of what a name is short for, as "glass" for a wine glass, the thing that the shape fits is meant.
+    """
+    table, fit = lexicon.table, family_fit(obj)
     options: list[tuple[float, str, str]] = []
-    for k, name in enumerate(reading.named):
-        options.append((_NAMED - k + 0.5 * fit.get(table.classes[name].family, _NEUTRAL), name, "named"))
+    for k, said in enumerate(reading.named):
+        kinds: tuple[str, ...] = ()
+        weight = _NAMED - k
+        if k >= reading.given:  # the name that the user gave is meant as it stands
+            family = table.classes[said].family
+            no = _contradicts(family, fit, reading.intent) or _inside(family, fit, reading, table)
+            weight, kinds = (_WORKED_ON, ()) if no else (weight, lexicon.kinds_of.get(said, ()))
+        for name in (said, *kinds):
+            agrees = fit.get(table.classes[name].family, _NEUTRAL)
+            options.append((weight - (0.0 if name == said else _KIND) + 0.5 * agrees, name, "named"))
     for name, weight in reading.hints.items():
         agrees = fit.get(table.classes[name].family, _NEUTRAL)
         # A shape that contradicts the verb's usual tool halves the hint, unless another word backs it; one
@@ -90,7 +122,10 @@ def _holds(
     sets: list[tuple[int, ...]] = []
     for entry in rule.hold:
         numbers = tuple(dict.fromkeys(n for role in entry.split("+") for n in roles.get(role, ())))
-        if numbers and rule.take == "all":
+        if rule.take == "long":  # pliers have two levers, however their jaws look
+            length = {p.number: p.extents[0] for p in obj.parts if p.number in numbers}
+            numbers = tuple(n for n in numbers if 2 * length[n] >= max(length.values()))
+        if numbers and rule.take != "best":
             sets.append(tuple(sorted(numbers)))
         sets += [grow(n, numbers, obj) for n in numbers]
     grip = score_matrix(obj, ("handle",), table.roles)[:, 0]
@@ -119,11 +154,15 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     lexicon = _lexicon()
     table = lexicon.table
     reading = read_task(task, object_name, lexicon)
-    row, family, told, fit = _identify(reading, obj, table)
+    row, family, told, fit = _identify(reading, obj, lexicon)
     if row is not None:
         rule, role_names = row.rule(reading.verb, reading.intent), row.roles
     else:
-        rule, role_names = table.families[family].rules[reading.intent], table.families[family].roles
+        of = table.families[family]
+        rule, role_names = of.rule(reading.verb, reading.intent), of.roles
+    if family == "block" and rule.approach.get("up", 0.0) > 0 and _for_fingertips(obj):
+        tips = table.families["small"].rules[reading.intent]
+        rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
     part = acted_on(task, row)
     if part is not None and part[1] not in rule.hold:
         more = (part[1], *(r for r in role_names if r != part[1]))
@@ -134,6 +173,12 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     any_side = reading.intent == "move" and part is None and table.families[family].any_side
     holds = tuple(_holds(rule, roles, obj, table))
     return Plan(reading, thing, told, fit, rule, any_side, roles, holds)
+
+
+def _for_fingertips(obj: ObservedObject) -> bool:
+    """Whether a compact thing is so small that a hand around it would hide it."""
+    longest, middle, _ = obj.principal_extents
+    return longest < _SMALL[0] and middle < _SMALL[1]
 
 
 def doubts(plan: Plan, task: str, object_name: str | None) -> tuple[str, ...]:

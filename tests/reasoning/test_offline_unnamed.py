@@ -1,0 +1,171 @@
+"""The offline reasoner where no word names the thing: shape and everyday verbs tell what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.reasoning import offline_things as t
+from tests.reasoning.offline_things import X, Y, part, thing
+from zdg_jax.reasoning.observations import ObservedObject
+from zdg_jax.reasoning.rules.affordances import load_table
+from zdg_jax.reasoning.rules.language import Lexicon, read_task
+from zdg_jax.reasoning.rules.task_plan import make_plan
+
+LEXICON = Lexicon.of(load_table())
+
+
+def bucket() -> ObservedObject:
+    """Wall, inside, and a bail over the opening, whose hole is the opening's own."""
+    return thing(
+        (0.28, 0.34, 0.27),
+        Y,
+        (0.34, 0.28, 0.27),
+        part(1, (0.0, -0.06, 0.0), X, (0.28, 0.27, 0.23), 0.005, 0.51),
+        part(2, (0.0, -0.065, 0.0), X, (0.27, 0.25, 0.23), 0.005, 0.45, concave=True),
+        part(3, (0.0, 0.14, 0.0), X, (0.27, 0.11, 0.028), 0.028, 0.04),
+    )
+
+
+def pliers() -> ObservedObject:
+    """Lying: two levers to -x, each with its jaw at +x."""
+    return thing(
+        (0.19, 0.014, 0.062),
+        X,
+        (0.19, 0.062, 0.011),
+        part(1, (-0.016, 0.0, -0.016), X, (0.157, 0.027, 0.014), 0.012, 0.44),
+        part(2, (-0.028, 0.0, 0.018), X, (0.147, 0.024, 0.011), 0.012, 0.37),
+        part(3, (0.07, 0.0, 0.007), X, (0.052, 0.012, 0.010), 0.009, 0.11),
+        part(4, (0.075, 0.0, -0.007), X, (0.042, 0.010, 0.009), 0.009, 0.08),
+    )
+
+
+def toothbrush() -> ObservedObject:
+    """Lying: a bar at -x, and at +x bristles that are as wide as it and no bar."""
+    return thing(
+        (0.192, 0.019, 0.014),
+        X,
+        (0.191, 0.015, 0.013),
+        part(1, (-0.037, -0.003, 0.0), X, (0.119, 0.014, 0.012), 0.012, 0.52),
+        part(2, (0.07, 0.001, 0.0), X, (0.073, 0.018, 0.013), 0.003, 0.48),
+    )
+
+
+def wine_glass() -> ObservedObject:
+    return thing(
+        (0.074, 0.19, 0.074),
+        Y,
+        (0.19, 0.074, 0.074),
+        part(1, (0.0, 0.05, 0.0), Y, (0.09, 0.074, 0.074), 0.003, 0.38),
+        part(2, (0.0, 0.05, 0.0), Y, (0.086, 0.07, 0.07), 0.003, 0.36, concave=True),
+        part(3, (0.0, -0.09, 0.0), X, (0.067, 0.067, 0.01), 0.004, 0.15),
+        part(4, (0.0, -0.04, 0.0), Y, (0.08, 0.012, 0.012), 0.009, 0.05),
+    )
+
+
+def screwdriver() -> ObservedObject:
+    return thing(
+        (0.2, 0.03, 0.03),
+        X,
+        (0.2, 0.03, 0.03),
+        part(1, (-0.05, 0.0, 0.0), X, (0.1, 0.03, 0.03), 0.03, 0.75),
+        part(2, (0.05, 0.0, 0.0), X, (0.1, 0.007, 0.007), 0.006, 0.25),
+    )
+
+
+def broom() -> ObservedObject:
+    """Standing on its bristles."""
+    return thing(
+        (0.35, 1.4, 0.08),
+        Y,
+        (1.4, 0.35, 0.08),
+        part(1, (0.0, 0.15, 0.0), Y, (1.1, 0.025, 0.025), 0.025, 0.45),
+        part(2, (0.0, -0.6, 0.0), X, (0.35, 0.2, 0.08), 0.01, 0.55),
+    )
+
+
+Thing = Callable[[], ObservedObject]
+
+
+@pytest.mark.parametrize(
+    ("made", "task", "told", "held"),
+    [
+        (bucket, "carry the water", "bucket", (3,)),
+        (bucket, "pick it up", "top_handle", (3,)),
+        (pliers, "pull the nail", "pliers", (1, 2)),
+        (pliers, "use it", "squeezer", (1, 2)),
+        (toothbrush, "brush your teeth", "toothbrush", (1,)),
+        (wine_glass, "drink the wine", "wine glass", (4,)),
+        (wine_glass, "take the glass", "wine glass", (4,)),
+        (wine_glass, "lift it", "stemmed", (4,)),
+        (screwdriver, "open the can", "stick_tool", (1,)),
+        (screwdriver, "pull the nail out", "stick_tool", (1,)),
+        (broom, "clean the floor", "broom", (1,)),
+        (t.umbrella, "hold it up", "hooked", (4,)),
+        (t.umbrella, "stay dry", "umbrella", (4,)),
+        (t.mug, "take the cup", "teacup", (2,)),
+        (bucket, "collect the eggs", "basket", (3,)),
+        (t.hammer, "knock in a peg", "mallet", (1,)),
+        (t.knife, "make the bread into slices", "knife", (1,)),
+    ],
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
+)
+def test_what_it_is_and_where_it_is_held(made: Thing, task: str, told: str, held: tuple[int, ...]) -> None:
+    plan = make_plan(task, None, made())
+    assert (plan.thing, plan.holds[0]) == (told, held)
+
+
+@pytest.mark.parametrize("made", [t.hammer, t.mug, t.bowl, t.bottle, t.banana, t.scissors, t.plate, pliers])
+def test_what_the_user_calls_it_is_meant_as_it_stands(made: Thing) -> None:
+    for name in ("glass", "can", "cup", "nail", "egg"):
+        plan = make_plan("pull the nail to open the can", name, made())
+        assert plan.thing == LEXICON.class_of[name]
+
+
+def test_a_word_after_where_says_nothing_of_the_thing() -> None:
+    assert "brush" not in read_task("leave it near the sink", None, LEXICON).hints
+    assert "brush" in read_task("do the sink", None, LEXICON).hints
+
+
+def test_a_noun_that_is_worked_on_is_a_hint_and_no_name() -> None:
+    reading = read_task("cut the banana", None, LEXICON)
+    assert reading.named == ()
+    assert reading.hints["banana"] < 4.0
+    assert make_plan("cut the banana", None, t.banana()).thing == "banana"
+    assert make_plan("cut the banana", None, t.knife()).thing != "banana"
+
+
+def test_how_an_object_lies_does_not_part_its_levers() -> None:
+    obj = pliers()
+    turned = obj.model_copy(update={"parts": tuple(reversed(obj.parts))})
+    assert make_plan("use it", None, turned).holds[0] == make_plan("use it", None, obj).holds[0]
+
+
+def cuboid(x: float, y: float, z: float) -> ObservedObject:
+    big, middle, small = sorted((x, y, z), reverse=True)
+    return thing(
+        (x, y, z), X, (big, middle, small), part(1, (0.0, 0.0, 0.0), X, (big, middle, small), small, 1.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "task", "grasp"),
+    [
+        ((0.063, 0.024, 0.032), "pick up the brick", "lift"),
+        ((0.05, 0.045, 0.045), "take the apple", "lift"),
+        ((0.05, 0.045, 0.045), "eat it", "lift"),
+        ((0.075, 0.07, 0.07), "take the apple", "wrap-grasp"),
+        ((0.11, 0.04, 0.045), "pick up the brick", "wrap-grasp"),
+    ],
+)
+def test_what_a_hand_would_hide_is_for_the_fingertips(size, task: str, grasp: str) -> None:
+    assert make_plan(task, None, cuboid(*size)).rule.grasp == grasp
+
+
+@pytest.mark.parametrize("task", ["open it", "open the box", "pour it", "pour the sugar"])
+def test_what_opens_at_the_top_is_held_from_the_side(task: str) -> None:
+    plan = make_plan(task, None, cuboid(0.09, 0.035, 0.09))
+    assert plan.rule.approach["side"] > 0
+    assert plan.rule.approach.get("up", 0.0) <= 0
+    assert make_plan("lift it", None, cuboid(0.09, 0.035, 0.09)).rule.approach["up"] > 0
