@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, Intent, Verb
 
@@ -81,6 +82,12 @@ class Lexicon:
     table: AffordanceTable
     verb_of: dict[str, str]
     class_of: dict[str, str]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every form of a verb, and every noun that points to a class."""
+        pointers = {p for v in self.table.verbs.values() for words in v.implies.values() for p in words}
+        return pointers | frozenset(self.verb_of)
 
     @classmethod
     def of(cls, table: AffordanceTable) -> Lexicon:

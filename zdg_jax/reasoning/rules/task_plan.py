@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from zdg_jax.reasoning.observations import ObservedObject, StageObservations
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
+from zdg_jax.reasoning.rules.gloss import heard
 from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
 from zdg_jax.reasoning.rules.roles import assign_roles, family_fit, grow, score_matrix
 
@@ -23,6 +24,7 @@ class Plan:
 
     Attributes:
       reading: what the sentence says.
+      notes: words of other languages, and what they were read as.
       thing: the class or, where none is told, the family of shapes.
       told: how the thing became known: "named", "implied by the verb" or "guessed from its shape".
       fit: how well the shape agrees with its family, 0..1.
@@ -33,6 +35,7 @@ class Plan:
     """
 
     reading: Reading
+    notes: tuple[str, ...]
     thing: str
     told: str
     fit: float
@@ -118,13 +121,14 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     """
     lexicon = _lexicon()
     table = lexicon.table
-    reading = read_task(task, object_name, lexicon)
+    said = heard(task, object_name, lexicon)
+    reading = read_task(said.task, said.name, lexicon)
     row, family, told, fit = _identify(reading, obj, table)
     if row is not None:
         rule, role_names = row.rule(reading.verb, reading.intent), row.roles
     else:
         rule, role_names = table.families[family].rules[reading.intent], table.families[family].roles
-    part = acted_on(task, row)
+    part = acted_on(said.task, row)
     if part is not None and part[1] not in rule.hold:
         more = (part[1], *(r for r in role_names if r != part[1]))
         if part[1] in assign_roles(obj, more, table.roles):
@@ -133,12 +137,12 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     thing = row.name if row is not None else family
     any_side = reading.intent == "move" and part is None and table.families[family].any_side
     holds = tuple(_holds(rule, roles, obj, table))
-    return Plan(reading, thing, told, fit, rule, any_side, roles, holds)
+    return Plan(reading, said.notes, thing, told, fit, rule, any_side, roles, holds)
 
 
 def doubts(plan: Plan, task: str, object_name: str | None) -> tuple[str, ...]:
-    """Sentences on what was guessed because no word said it; none where all was understood."""
-    said = []
+    """Sentences on what was guessed or translated; none where all was understood as it stands."""
+    said = list(plan.notes)
     if plan.reading.verb is None:
         said.append(f"no verb of {task!r} is in the table: taken as 'pick it up and move it'")
     if plan.told == "guessed from its shape":
