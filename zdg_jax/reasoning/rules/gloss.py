@@ -1,4 +1,4 @@
-"""Sentences of other languages, said again with the table's English words, so that one set of rules reads all."""
+"""Sentences of other languages, said again in the table's English words: one set of rules reads them all."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from zdg_jax.foreign import YAML_LOADER
 from zdg_jax.reasoning.rules.language import Lexicon, nouns
 
 TONGUES = {"de": "German", "fr": "French", "es": "Spanish", "zh": "Chinese", "ja": "Japanese"}
-# Small words of English, so that "Hammer" in a German sentence does not make it English, nor "die" one German.
-_ENGLISH = frozenset(
-    "the a an this that these those it its me my you your him his her us our them their i he she we they is are "
-    "be can could would will please and or so while with using from of into onto on in at to for against over "
-    "near beside under by out off up down through some any one first not".split()
+# English small words: "Hammer" does not make a German sentence English, nor "die" an English one German.
+ENGLISH = frozenset(
+    "the a an this that these those it its me my you your him his her us our them their i he she we they is "
+    "are be can could would will please and or so while with using from of into onto on in at to for against "
+    "over near beside under by out off up down through some any one first not".split()
 )
 _PARTS = frozenset("lid cap cork stopper pump knob button switch trigger".split())
 _PLURAL = "(?:s|n|en|e|es|er|x)?"
@@ -118,13 +118,16 @@ class Tongue:
     def _after_article(self, line: str, at: int) -> bool:
         return self.spaced and line[:at].rpartition(" ")[0].rpartition(" ")[2] in self.articles
 
-    def covered(self, line: str) -> int:
-        """How many words of a folded sentence are this language's; characters where words run together."""
-        taken = {k for f in self.find(line) for k in f.places}
+    def covered(self, line: str) -> tuple[int, int]:
+        """How much of a folded sentence is this language's: words (or characters), and letters spelt out."""
+        found = self.find(line)
+        taken = {k for f in found for k in f.places}
+        literal = sum(f.literal for f in found)
         if not self.spaced:
-            return len(taken)
+            return len(taken), literal
         starts = [m.start() for m in re.finditer(r"\S+", line)]
-        return sum(at in taken or word in self.small for at, word in zip(starts, line.split(), strict=True))
+        words = sum(at in taken or word in self.small for at, word in zip(starts, line.split(), strict=True))
+        return words, literal
 
     def mark(self, line: str, noun: Found, before: int) -> str:
         """Whether the words about a noun say that it is held, or a target: held, target or nothing."""
@@ -191,7 +194,7 @@ def _words(value: str) -> list[str]:
 
 
 def _latin(phrase: str, kind: str, joined: bool) -> str:
-    """Pattern of a phrase: "*" any ending, "..." up to four other words; nouns have plurals, German joins them."""
+    """Pattern of a phrase: "*" any ending, "..." up to four words; nouns have plurals, German joins them."""
     gaps = []
     for piece in phrase.split("..."):
         words = [(folded(w), w.endswith("*")) for w in re.sub(r"[-'’]", " ", piece).split()]
@@ -243,8 +246,8 @@ def tongue(code: str) -> Tongue:
 def tongue_of(text: str, lexicon: Lexicon) -> Tongue | None:
     """The language of a text, if it is one of `TONGUES`; None for English and whatever else.
 
-    Script tells Chinese and Japanese; of the others the one that knows most of the words, and more of them than
-    English does.
+    Script tells Chinese and Japanese; of the others the one that knows most of the words, and more of them
+    than English does.
     """
     if re.search(r"[\u3040-\u30ff]", text):
         return tongue("ja")
@@ -254,44 +257,9 @@ def tongue_of(text: str, lexicon: Lexicon) -> Tongue | None:
     line = folded(text)
     words = tuple(line.split())
     here = {k for start, end, _ in nouns(words, lexicon) for k in range(start, end)}
-    known = sum(w in _ENGLISH or w in lexicon.words or k in here for k, w in enumerate(words))
+    known = sum(w in ENGLISH or w in lexicon.words or k in here for k, w in enumerate(words))
     if known == len(words):
         return None
     scores = {code: tongue(code).covered(line) for code in TONGUES if tongue(code).spaced}
     best = max(scores, key=lambda code: scores[code])
-    return tongue(best) if scores[best] > known else None
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the rules read.
-
-    Attributes:
-      task: the sentence in the table's words, or as it was.
-      name: the user-given name, likewise.
-      notes: what was read as what.
-    """
-
-    task: str
-    name: str | None
-    notes: tuple[str, ...] = ()
-
-
-def heard(task: str, object_name: str | None, lexicon: Lexicon) -> Heard:
-    """Sentence and name in the table's words; English ones as they are.
-
-    Args:
-      task: the sentence.
-      object_name: only if the user gave one.
-      lexicon: the table's words, which win over those of other languages.
-    """
-    notes = []
-    ours = tongue_of(task, lexicon)
-    said = ours.sentence(task) if ours is not None else None
-    if ours is not None and said is not None:
-        notes.append(f"{task!r} ({ours.called}) read as {said!r}")
-    theirs = tongue_of(object_name, lexicon) if object_name else None
-    called = theirs.name(object_name) if theirs is not None and object_name else None
-    if theirs is not None and called is not None:
-        notes.append(f"{object_name!r} ({theirs.called}) read as {called!r}")
-    return Heard(said or task, called or object_name, tuple(notes))
+    return tongue(best) if scores[best][0] > known else None

@@ -86,8 +86,8 @@ class Lexicon:
     @cached_property
     def words(self) -> frozenset[str]:
         """Every form of a verb, and every noun that points to a class."""
-        pointers = {p for v in self.table.verbs.values() for words in v.implies.values() for p in words}
-        return pointers | frozenset(self.verb_of)
+        pointers = (words for v in self.table.verbs.values() for words in v.implies.values())
+        return frozenset(self.verb_of).union(*pointers)
 
     @classmethod
     def of(cls, table: AffordanceTable) -> Lexicon:
