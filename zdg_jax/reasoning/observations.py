@@ -42,10 +42,10 @@ class ObservedPart(BaseModel):
     neighbours: tuple[int, ...]
 
 
-class ObservedObject(BaseModel):
+class ObservedObject(BaseModel, frozen=True):
     """The whole object: size along world axes, principal axes, all parts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
     extents: Vec3
     long_axis: Vec3
     principal_extents: Vec3

@@ -85,9 +85,10 @@ class Lexicon:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Every form of a verb, and every noun that points to a class."""
-        pointers = (words for v in self.table.verbs.values() for words in v.implies.values())
-        return frozenset(self.verb_of).union(*pointers)
+        """Every form of a verb, every word of its phrases, and every noun that points to a class."""
+        verbs = self.table.verbs.values()
+        pointers = (words for v in verbs for words in v.implies.values())
+        return frozenset(self.verb_of).union(*pointers, *(tokens(p) for v in verbs for p in v.phrases))
 
     @classmethod
     def of(cls, table: AffordanceTable) -> Lexicon:
