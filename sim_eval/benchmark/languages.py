@@ -111,7 +111,8 @@ def main() -> None:
                 right[named, code] += is_right(plan, on_label)
     found, total = bundled(), len(spoken())
     table = Table(title=f"{total} sentences, embedding: {found.name if found else 'none'}")
-    for head in ("", "plans as in English", f"of {total // 2} kept", "right part", "with its name", "", ""):
+    heads = ("plans as in English", f"of {total // 2} kept", "right part")
+    for head in ("", *heads, *(f"{head}, named" for head in heads)):
         table.add_column(head)
     for code in ("en", *LANGUAGES):
         cells = [str(counts[named, code]) for named in (False, True) for counts in (plans, kept, right)]

@@ -1,4 +1,4 @@
-"""Other languages: every entry of the word lists is understood, and sentences come out in the table's words."""
+"""Other languages: every entry of the word lists is understood, sentences come out in the table's words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs that the table lacks: with an embedding given from outside, and with the bundled one if it is here."""
+"""Verbs that the table lacks: with an embedding given from outside, and with the bundled one if any."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_nearest_phrase_lends_its_verb_and_the_nouns_stay() -> None:
 def test_where_the_verb_is_known_nothing_is_asked() -> None:
     toy = Toy()
     for set_name in SETS:
-        for row in instructions(set_name):
+        for row in instructions(set_name)[::3]:
             if read_task(row.task, None, LEXICON).verb is not None:
                 assert heard(row.task, row.object_name, LEXICON, toy) == heard(
                     row.task, row.object_name, LEXICON, None
@@ -69,9 +69,8 @@ def test_where_the_verb_is_known_nothing_is_asked() -> None:
 
 def test_nothing_near_changes_nothing() -> None:
     assert near.nearest("zap it with flurbs", LEXICON, Toy()) is None
-    assert heard("zap it with flurbs", None, LEXICON, Toy()) == heard(
-        "zap it with flurbs", None, LEXICON, None
-    )
+    toy, none = (heard("zap it with flurbs", None, LEXICON, given) for given in (Toy(), None))
+    assert toy == none
     assert near.nearest("", LEXICON, Toy()) is None
 
 
@@ -82,14 +81,14 @@ def test_the_phrases_are_embedded_once_and_understood() -> None:
     assert near.nearest("Whack the nail.", LEXICON, toy) == first
     assert len(toy.asked) == before + 1
     for phrase, form in near.phrases(LEXICON):
-        assert read_task(phrase, None, LEXICON).verb is not None, phrase
+        assert read_task(f"{form} it", None, LEXICON).verb is not None, phrase
         assert phrase.startswith(form.removesuffix(" the"))
 
 
 def test_words_of_an_unknown_language_are_not_read_as_english() -> None:
     class Always(Toy):
         def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
-            return super().embed(["hand me the bowl" if "pan" in text.split() else text for text in texts])
+            return super().embed(["hand me the bowl" if text.startswith("Podaj") else text for text in texts])
 
     assert heard("Podaj pan chleb", None, LEXICON, Always()).task == "hand me it"
 
