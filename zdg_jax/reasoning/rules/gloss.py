@@ -23,7 +23,7 @@ ENGLISH = frozenset(
 )
 _PARTS = frozenset("lid cap cork stopper pump knob button switch trigger".split())
 _PLURAL = "(?:s|n|en|e|es|er|x)?"
-_GAP = r"(?: \w+){0,4}? "
+_GAP = r"(?: \w+){0,6}? "
 Kind = Literal["verb", "noun"]
 _MARKS = {"held": "with the", "target": "in the", "": "the"}
 
@@ -194,7 +194,7 @@ def _words(value: str) -> list[str]:
 
 
 def _latin(phrase: str, kind: str, joined: bool) -> str:
-    """Pattern of a phrase: "*" any ending, "..." up to four words; nouns have plurals, German joins them."""
+    """Pattern of a phrase: "*" any ending, "..." up to six words; nouns have plurals, German joins them."""
     gaps = []
     for piece in phrase.split("..."):
         words = [(folded(w), w.endswith("*")) for w in re.sub(r"[-'’]", " ", piece).split()]
