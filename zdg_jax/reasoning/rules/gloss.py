@@ -194,15 +194,16 @@ def _words(value: str) -> list[str]:
 
 
 def _latin(phrase: str, kind: str, joined: bool) -> str:
-    """Pattern of a phrase: "*" any ending, "..." up to six words; nouns have plurals, German joins them."""
+    """Pattern of a phrase: "*" any ending, "..." up to six words, "$" the end; nouns have plurals."""
     gaps = []
     for piece in phrase.split("..."):
         words = [(folded(w), w.endswith("*")) for w in re.sub(r"[-'’]", " ", piece).split()]
         forms = [re.escape(w) + (r"\w*" if star else _PLURAL if kind == "noun" else "") for w, star in words]
         gaps.append(" ".join(forms))
+    after = r"(?!\w)(?= und | bitte|$)" if phrase.endswith("$") else r"(?!\w)"
     head = r"\w*" if kind == "noun" and joined and len(phrase) >= 4 else ""
     gaps[0] = head + gaps[0]
-    return rf"(?<!\w)({f'){_GAP}('.join(gaps)})(?!\w)"
+    return rf"(?<!\w)({f'){_GAP}('.join(gaps)}){after}"
 
 
 @cache
