@@ -21,10 +21,9 @@ class Observations(BaseModel):
     object_name: str | None
 
 
-class ObservedPart(BaseModel):
+class ObservedPart(BaseModel, frozen=True, extra="forbid"):
     """One marked part; see `zdg_jax.objects.model.PartDescriptor` for the meaning of each number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     number: int
     center: Vec3
     axis: Vec3
@@ -42,10 +41,9 @@ class ObservedPart(BaseModel):
     neighbours: tuple[int, ...]
 
 
-class ObservedObject(BaseModel, frozen=True):
+class ObservedObject(BaseModel, frozen=True, extra="forbid"):
     """The whole object: size along world axes, principal axes, all parts."""
 
-    model_config = ConfigDict(extra="forbid")
     extents: Vec3
     long_axis: Vec3
     principal_extents: Vec3
