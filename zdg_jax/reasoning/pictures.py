@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -121,19 +122,52 @@ def imagination(
       d_finger: D_finger of each candidate, unit.
       d_palm: D_palm of eq. 2, unit; the camera turns from the chosen view until the palm is not edge-on.
     """
-    held = np.isin(state.obj.face_part, state.hand_parts)
+    hands, shared = list(skins.values()), _candidates(state, list(skins), d_palm, d_finger)
     return composite.rotation_prompt(
-        Surface.painted(state.obj.mesh, state.obj.paint, surface.tinted(held), held),
-        list(skins.values()),
-        state.hand.skin_faces,
-        [str(number) for number in skins],
-        state.camera.front,
-        d_palm=d_palm,
-        d_finger=[d_finger[number] for number in skins],
-        focus=state.obj.samples.points[state.known_hand_mask | state.obj.part_mask(state.func_parts)],
-        size=224 * state.config.shown_scale,
-        hand_rgb=hand_colors(state.hand),
+        _held_blue(state), hands, state.hand.skin_faces, [str(n) for n in skins], **shared
     )
+
+
+def closing(
+    state: ReasonState,
+    skins: Mapping[int, Float[np.ndarray, "vertices 3"]],
+    closed: Mapping[int, Float[np.ndarray, "vertices 3"]],
+    d_palm: Float[np.ndarray, "3"],
+    d_finger: Mapping[int, Float[np.ndarray, "3"]],
+) -> Image.Image:
+    """The candidates of `imagination` with their fingers closed, by its camera and from another side.
+
+    Args:
+      closed: candidate number to skin vertices in the grasp type's posture theta', metres, object frame.
+      state, skins, d_palm, d_finger: as for `imagination`.
+    """
+    hands, shared = list(closed.values()), _candidates(state, list(closed), d_palm, d_finger)
+    open_hands = [skins[number] for number in closed]
+    return composite.closing_prompt(
+        _held_blue(state), open_hands, hands, state.hand.skin_faces, [str(n) for n in closed], **shared
+    )
+
+
+def _held_blue(state: ReasonState) -> Surface:
+    held = np.isin(state.obj.face_part, state.hand_parts)
+    return Surface.painted(state.obj.mesh, state.obj.paint, surface.tinted(held), held)
+
+
+def _candidates(
+    state: ReasonState,
+    numbers: Sequence[int],
+    d_palm: Float[np.ndarray, "3"],
+    d_finger: Mapping[int, Float[np.ndarray, "3"]],
+) -> dict[str, Any]:
+    """What both pictures of the candidates are drawn with."""
+    return {
+        "front": state.camera.front,
+        "d_palm": d_palm,
+        "d_finger": [d_finger[number] for number in numbers],
+        "focus": state.obj.samples.points[state.known_hand_mask | state.obj.part_mask(state.func_parts)],
+        "size": 224 * state.config.shown_scale,
+        "hand_rgb": hand_colors(state.hand),
+    }
 
 
 def hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
