@@ -178,9 +178,7 @@ def closing_prompt(
     for vertices, finger, label in zip(closed_vertices, d_finger, labels, strict=True):
         hand = _armed(vertices, hand_faces, hand_rgb, finger)
         tiles = []
-        for alone, camera, note in zip(
-            objects, cameras, ("closed", "closed, from another side"), strict=True
-        ):
+        for alone, camera, note in zip(objects, cameras, notes, strict=True):
             both = Image.fromarray(fused(alone, render(hand, camera), render([obj, hand], camera)))
             tiles.append(sheets.corner(up_arrow(both, camera, size / 24), note))
         panels.append(sheets.row([sheets.badge(tiles[0], label), tiles[1]], gap=2))
