@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from pipelines.completion import completed, hands, reasoners
 from zdg_jax.errors import UserError, one_of, storable
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from zdg_jax.reasoning.config import ReasonConfig
     from zdg_jax.refine.config import RefineConfig
 
-Hand = Annotated[str, arg(metavar="NAME", help="A hand by name, or its card.")]
+Hand = Annotated[str, completed(hands), arg(help="A hand by name, or its card.")]
 ReasonerName = Annotated[
-    str, arg(metavar="NAME", help="Who answers: offline, paper, openai:MODEL, gemini:MODEL, ...")
+    str,
+    completed(reasoners),
+    arg(help="Who answers: offline, paper, openai:MODEL, gemini:MODEL, ..."),
 ]
 MaxUsd = Annotated[
     float | None, arg(metavar="USD", help="Stop before the models cost more; the next run goes on.")

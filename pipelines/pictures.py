@@ -15,7 +15,7 @@ from pipelines.dataset import write_picture
 from pipelines.report.html import Shown, build_report, number, write_report
 from pipelines.report.scene import build_scene, write_scene
 from pipelines.report.solid import Solid, captions
-from sim_eval.select.rank import LIMITS
+from sim_eval.select.rank import JUDGED, LIMITS, lacks
 from zdg_jax.hands.kinematics import palm_from_base, posed_skin
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
@@ -207,11 +207,33 @@ def _solid(
     )  # fmt: skip
 
 
-def caption(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Two lines under a grasp: penetration, and the gravity test."""
+def verdict(row: Mapping[str, Any]) -> str:
+    """Whether a grasp is good or why not, and what it held; of that what is known, "" if nothing.
+
+    Args:
+      row: of `grasps.parquet`.
+    """
+    said = []
+    if row.get("good") is not None:
+        known = {n: np.array([np.nan if row.get(n) is None else row[n]], float) for n in JUDGED}
+        why = next((words for words, true in lacks(known).items() if true[0]), "")
+        said.append("good" if row["good"] else f"not good{': ' * bool(why)}{why}")
+    held = []
+    if row.get("six_force_held") is not None:
+        held.append(f"{row['six_force_held']} of 6 forces")
+    if row.get("hold_share") is not None and np.isfinite(row["hold_share"]):
+        held.append(f"{100 * row['hold_share']:.0f} % of perturbed tests")
+    said += ["held " + ", ".join(held)] * bool(held)
+    return "; ".join(said)
+
+
+def caption(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Lines under a grasp: whether it is good and what it held, penetration, and the gravity test."""
+    judged = verdict(row)
     held = "still in contact" if row["contact_end"] else "contact lost"
     depth, volume, moved = (number(row[name], 2) for name in ("p_dep_cm", "p_vol_cm3", "sim_dis_cm"))
-    return f"depth {depth} cm, volume {volume} cm³", f"gravity test: moved {moved} cm, {held}"
+    measured = (f"depth {depth} cm, volume {volume} cm³", f"gravity test: moved {moved} cm, {held}")
+    return (judged, *measured) if judged else measured
 
 
 def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import sqlite3
@@ -120,6 +121,18 @@ def _told(error: OSError, where: str) -> MachineError:
     return MachineError(f"{place} ({said})", "a disk and a network that work", _MEND)
 
 
+def alike(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three known names that look like a word, the most alike first, whatever their case."""
+    by_lower = {name.lower(): name for name in known}
+    return [by_lower[name] for name in difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.5)]
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """The names as a question with a space behind, ready to stand before advice; empty without any."""
+    found = dict.fromkeys(names)
+    return f"did you mean {' or '.join(found)}? " if found else ""
+
+
 def one_of(what: str, value: object, valid: Iterable[T], do: str = "choose one of these") -> T:
     """The same value, if it is one of the valid ones.
 
@@ -135,4 +148,5 @@ def one_of(what: str, value: object, valid: Iterable[T], do: str = "choose one o
     for name in known:
         if name == value:
             return name
-    raise UserError(f"{what} {value!r}", f"one of {', '.join(map(str, known))}", do)
+    close = alike(value, [name for name in known if isinstance(name, str)]) if isinstance(value, str) else []
+    raise UserError(f"{what} {value!r}", f"one of {', '.join(map(str, known))}", did_you_mean(close) + do)

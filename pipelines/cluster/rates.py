@@ -35,7 +35,7 @@ class Rates:
 
     source: str
     calls: float = 6.7
-    input_tokens: float = 2600.0
+    input_tokens: float = 2900.0
     output_tokens: float = 150.0
     prepare_s: float = 15.0
     reason_s: float = 3.0

@@ -79,5 +79,6 @@ def _indices(faces: Int[np.ndarray, "f 3"]) -> str:
 
 
 def captions(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """One line a grasp: its place and its type."""
-    return tuple(f"#{row['rank'] + 1} {row['grasp_type']}" for row in rows)
+    """One line a grasp: its place, its type, and whether it is good where that is known."""
+    known = {None: "", True: ", good", False: ", not good"}
+    return tuple(f"#{row['rank'] + 1} {row['grasp_type']}{known[row.get('good')]}" for row in rows)

@@ -215,6 +215,10 @@ class Viewer:
         scene, shapes = self.server.scene, {}
         pieces = [("rest", ~target, NEUTRAL)]
         pieces += [(f"part {k}", target & seen.is_part(k), part_color(k)) for k in file.parts[row]]
+        own = seen.painted(~target) if not target.all() else None
+        if own is not None:
+            pieces = pieces[1:]
+            shapes["/object/rest"] = scene.add_mesh_trimesh("/object/rest", own, position=raised)
         for name, faces, rgb in pieces:
             if faces.any():
                 shapes[f"/object/{name}"] = scene.add_mesh_simple(

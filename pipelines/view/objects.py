@@ -7,20 +7,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import trimesh
 from jaxtyping import Bool, Float, Int
 
 from pipelines.formats.objects import load_measured
 from pipelines.view.table import ViewFile
 from zdg_jax.errors import UserError
+from zdg_jax.objects.paint import Paint
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Attributes: vertices, faces: metres, object frame; face_part: part of each face, None if not known."""
+    """What a page shows of an object.
+
+    Attributes:
+      vertices, faces: metres, object frame.
+      face_part: part of each face, None if not known.
+      paint: the object's own colours, None if it has none or they are not known.
+    """
 
     vertices: Float[np.ndarray, "v 3"]
     faces: Int[np.ndarray, "f 3"]
     face_part: Int[np.ndarray, " f"] | None
+    paint: Paint | None = None
+
+    def painted(self, chosen: Bool[np.ndarray, " f"]) -> trimesh.Trimesh | None:
+        """Some faces in the object's own colours, textures as they are at corners; None where it has none.
+
+        glTF, by which the page gets them, holds colours of linear light: c = ((s + 0.055) / 1.055)^2.4.
+        """
+        if self.paint is None:
+            return None
+        corners = self.vertices[self.faces[chosen]].reshape(-1, 3)
+        shown = self.paint.corners[chosen].reshape(-1, 3)
+        linear = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+        rgb = np.rint(255 * linear).astype(np.uint8)
+        faces = np.arange(len(corners)).reshape(-1, 3)
+        return trimesh.Trimesh(corners, faces, vertex_colors=rgb, process=False)
 
     def target(self, parts: Sequence[int]) -> Bool[np.ndarray, " f"]:
         """Faces of these parts."""
@@ -68,7 +91,7 @@ class Objects:
             from pipelines.evaluate import object_again
 
             obj = object_again(key, dict(file.info), file.sha[key])
-            return Seen(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces), obj.face_part)
+            return Seen(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces), obj.face_part, obj.paint)
         folder = Path(file.grasps.path).expanduser()
         found = load_measured(
             file.grasps.objects[key], folder if folder.is_dir() else folder.parent, self.roots

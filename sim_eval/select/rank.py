@@ -17,6 +17,8 @@ LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
 NEWER_LIMITS = {"self_pen_cm": 0.05, "posture_deg": 5.0}
 LEAST_SHARE = 0.5
 _FLAGS = ("thumb_contact", "approach_free")
+#: Columns that `lacks` reads.
+JUDGED = (*LIMITS, *NEWER_LIMITS, *_FLAGS, "contact_end", "hold_share", "blocked_share")
 # P.Dep looks at skin vertices only; a finger through a mug's wall shows in the object's points inside it.
 PIERCING_CM = 0.3
 #: Of grasps that hold, one this deep in the object comes after those that are not, cm.
@@ -138,10 +140,7 @@ def lacks(columns: Mapping[str, np.ndarray]) -> dict[str, Bool[np.ndarray, " gra
       columns: `LIMITS` and `contact_end`, and whatever else is known.
     """
     count = len(np.asarray(columns["p_dep_cm"]))
-    value = {
-        name: np.asarray(columns.get(name, np.full(count, np.nan)), dtype=float)
-        for name in (*LIMITS, *NEWER_LIMITS, *_FLAGS, "contact_end", "hold_share", "blocked_share")
-    }
+    value = {name: np.asarray(columns.get(name, np.full(count, np.nan)), dtype=float) for name in JUDGED}
     beyond = {name: ~(value[name] <= limit) for name, limit in LIMITS.items()}
     beyond |= {name: value[name] > limit for name, limit in NEWER_LIMITS.items()}
     no = {name: value[name] == 0.0 for name in _FLAGS}

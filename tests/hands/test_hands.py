@@ -145,6 +145,14 @@ def test_unknown_hand_lists_the_known() -> None:
         load_hand("claw")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("human", "human16"), ("Shadw", "shadow"), ("alegro", "allegro")]
+)
+def test_a_mistyped_hand_is_guessed(name: str, meant: str) -> None:
+    with pytest.raises(UserError, match=f"did you mean {meant}( or .*)?[?] choose one with --hand"):
+        load_hand(name)
+
+
 def test_a_broken_card_names_its_field(tmp_path) -> None:
     card = tmp_path / "card.yaml"
     card.write_text("name: x\nmodel: asset:none.xml\n")

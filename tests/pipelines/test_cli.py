@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,42 @@ def test_help_imports_nothing_heavy() -> None:  # which is what makes it quick
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def completion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("completion") / "zdg"
+    made = [sys.executable, "-m", "pipelines.cli", "--tyro-write-completion", "bash", str(path)]
+    subprocess.run(made, cwd=ROOT, check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("synth --hand sh", "shadow"),
+        ("synth --reasoner off", "offline"),
+        ("generate --reasoner pa", "paper"),
+        ("synth --typ", "--types"),
+    ],
+)
+def test_a_shell_completes_hands_and_reasoners(completion: Path, words: str, offered: str) -> None:
+    code = (
+        f"source {completion}; COMP_WORDS=(zdg {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
+        'F=$(complete -p zdg | sed "s/.*-F //; s/ .*//"); $F; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == [offered], done.stderr
+
+
+def test_what_a_shell_completes_is_not_all_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "hands"]) == 0
+    assert "human16" in capsys.readouterr().out
+    assert cli.main(["synth", "ycb:048_hammer", "hammer a nail", "--hand", "/no/card.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert "/no/card.yaml" in said
+    assert "or a card file" in said  # ours, not the parser's
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ import pytest
 import trimesh
 from PIL import Image
 
+from pipelines.pictures import caption
 from pipelines.report.html import Shown, build_report, data_uri
-from pipelines.report.solid import Solid
+from pipelines.report.solid import Solid, captions
 from tests import browser as chromium
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -297,3 +298,30 @@ def test_pictures_survive_inlining() -> None:
 def test_a_picture_that_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match=r"direction\.png"):
         build_report(trace(), [GRASP], pictures("view.png", "func_part.png"))
+
+
+FINE = {
+    "p_dep_cm": 0.1, "p_vol_cm3": 0.5, "sim_dis_cm": 0.2, "contact_end": True, "good": True,
+    "six_force_held": 6, "hold_share": 0.8, "rank": 0, "grasp_type": "pinch",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "good; held 6 of 6 forces, 80 % of perturbed tests"),
+        (
+            {"good": False, "sim_dis_cm": 9.0},
+            "not good: dropped by the gravity test; held 6 of 6",
+        ),
+        ({"good": False, "thumb_contact": False}, "not good: thumb off the object; held"),
+        ({"good": False}, "not good; held"),
+        ({"hold_share": float("nan")}, "good; held 6 of 6 forces"),
+        ({"good": None, "six_force_held": None}, "held 80 % of perturbed tests"),
+        ({"good": None, "six_force_held": None, "hold_share": None}, "depth 0.10 cm, volume 0.50 cm³"),
+    ],
+)
+def test_a_caption_says_whether_a_grasp_is_good_and_what_it_held(more: dict, said: str) -> None:
+    row = {**FINE, **more}
+    assert caption(row)[0].startswith(said)
+    assert captions([row])[0] == "#1 pinch" + {None: "", True: ", good", False: ", not good"}[row["good"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipelines import cli
 from pipelines.dataset import write_dataset
 from pipelines.export import export
 from pipelines.view.filters import chosen, ordered
+from pipelines.view.objects import Seen
 from pipelines.view.stages import LIFT, at_stage
 from pipelines.view.table import view_files
 from tests import browser as chromium
@@ -23,6 +25,8 @@ from tests.test_grasps import TASK
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
+from zdg_jax.objects import load_object
+from zdg_jax.objects.paint import plain
 from zdg_jax.refine.energies import TERMS
 
 COLUMNS = {
@@ -53,6 +57,21 @@ def test_a_filter_keeps_what_meets_all_terms(where: str, rows: list[int]) -> Non
 def test_a_bad_filter_says_what_is_valid(where: str) -> None:
     with pytest.raises(UserError, match=r"p_dep_cm|a number"):
         chosen(COLUMNS, where)
+
+
+def test_an_object_keeps_its_own_colours(tmp_path: Path) -> None:
+    mesh = trimesh.creation.box(extents=(0.04, 0.06, 0.05))
+    mesh.visual = trimesh.visual.ColorVisuals(mesh, face_colors=np.tile([[200, 30, 10, 255]], (12, 1)))
+    mesh.export(tmp_path / "red.ply")
+    obj = load_object(str(tmp_path / "red.ply"))
+    seen = Seen(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces), obj.face_part, obj.paint)
+    some = np.arange(len(seen.faces)) % 2 == 0
+    own = seen.painted(some)
+    assert own is not None
+    np.testing.assert_allclose(own.triangles, np.asarray(obj.mesh.triangles)[some])
+    linear = trimesh.visual.color.to_rgba(np.array([0.577, 0.013, 0.003]))[:3]  # of 200, 30, 10 in sRGB
+    assert np.abs(np.asarray(own.visual.vertex_colors)[:, :3].astype(int) - linear).max() <= 1
+    assert Seen(seen.vertices, seen.faces, None).painted(some) is None
 
 
 def test_missing_values_come_last_either_way() -> None:
@@ -166,6 +185,15 @@ def test_the_page_follows_its_controls(viewer: Any) -> None:
     assert hand.position[1] == pytest.approx(LIFT)
     assert scene.get_handle_by_name(f"/object/part {part}").position[1] == pytest.approx(LIFT)
     assert np.abs(hand.vertices - before).max() > 1e-3
+    seen = viewer.objects.of(viewer.files[0], viewer.files[0].grasps.object_key[0])
+    place = next(key for key, known in viewer.objects._known.items() if known is seen)
+    viewer.show["contact region"].value = False
+    for paint, kind in ((plain(len(seen.faces)), "GlbHandle"), (None, "MeshHandle")):
+        viewer.objects._known[place] = replace(seen, paint=paint)
+        viewer.draw()
+        rest = scene.get_handle_by_name("/object/rest")
+        assert (type(rest).__name__, rest.position[1]) == (kind, pytest.approx(LIFT))
+    viewer.show["contact region"].value = True
     viewer.go(1)
     assert "2 of 6" in viewer.panel.content
     viewer.go(1)

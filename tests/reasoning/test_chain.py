@@ -286,6 +286,19 @@ def test_who_looks_at_no_picture_says_the_same_without(monkeypatch: pytest.Monke
             np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name))
 
 
+def test_costly_pictures_are_drawn_only_for_who_looks(
+    held: tuple[Scripted, Reasoning], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {stage["stage"]: stage["images"] for stage in held[1].trace["stages"]}
+    assert shown["rotation"] == ["06_rotation.png", "07_closed.png"]
+    assert shown["grasp_type"] == ["05_direction.png", "05_grasp_types.png"]
+    monkeypatch.setattr("zdg_jax.render.composite.closing_prompt", None)
+    monkeypatch.setattr("zdg_jax.reasoning.pictures.grasp_types", None)
+    for stage in run(RulesReasoner()).trace["stages"]:
+        if stage["stage"] in ("rotation", "grasp_type"):
+            assert len(stage["images"]) == len(stage["image_sha"]) == 1
+
+
 def test_who_looks_is_never_left_without_pictures() -> None:
     with pytest.raises(UserError, match="looks at pictures"):
         run(Scripted(**HOLD_HANDLE), draw=False)

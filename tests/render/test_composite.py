@@ -8,7 +8,7 @@ import trimesh
 
 from tests.render.shapes import box, flat_hand
 from zdg_jax.render.cameras import look
-from zdg_jax.render.composite import fused, oblique, rotation_prompt
+from zdg_jax.render.composite import closing_prompt, fused, oblique, other_side, rotation_prompt
 from zdg_jax.render.raycast import render
 from zdg_jax.render.sheets import GraspPicture, grasp_sheet, viewpoints
 from zdg_jax.render.surface import SKIN, TARGET, Surface, tinted
@@ -70,6 +70,35 @@ def test_one_panel_for_each_candidate() -> None:
     top, bottom = np.asarray(four)[: four.height // 2], np.asarray(four)[four.height // 2 :]
     assert np.abs(top[:, :200].astype(int) - top[:, -200:]).max() > 50  # the hand turned
     assert np.abs(top.astype(int) - bottom[: len(top)]).max() > 50
+
+
+@pytest.mark.parametrize("palm", [(1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0), (-0.6, 0.8, 0.0)])
+@pytest.mark.parametrize("front", [(0.0, 0.6, 0.8), (-0.8, 0.0, 0.6), (0.0, 1.0, 0.0)])
+def test_the_second_camera_is_another_and_sees_no_hand_end_on(palm: tuple, front: tuple) -> None:
+    d_palm, first = np.array(palm), np.array(front)
+    x = np.cross(d_palm, [0.3, 0.2, 0.9])
+    x /= np.linalg.norm(x)
+    fingers = [x, np.cross(d_palm, x), -x, -np.cross(d_palm, x)]
+    second = other_side(first, d_palm, fingers)
+    assert np.linalg.norm(second) == pytest.approx(1.0)
+    assert second[1] == pytest.approx(np.sin(np.radians(25.0)))
+    assert abs(second @ first) <= np.cos(np.radians(50.0)) + 1e-9
+    assert max(abs(second @ finger) for finger in fingers) < np.cos(np.radians(25.0))
+
+
+def test_closed_hands_have_the_panels_of_the_open_ones() -> None:
+    vertices, faces = flat_hand()
+    turn = trimesh.transformations.rotation_matrix(np.pi / 2, [0, 0, 1])[:3, :3]
+    hands = [vertices, vertices @ turn.T]
+    closed = [hand * np.array([1.0, 1.0, 0.5]) for hand in hands]
+    fingers, more = [turn[:, 0], turn[:, 1]], {"d_palm": FORWARD, "size": 96}
+    first = rotation_prompt(Surface.of(box()), hands, faces, ["2", "4"], UP, d_finger=fingers, **more)
+    second = closing_prompt(Surface.of(box()), hands, closed, faces, ["2", "4"], UP, d_finger=fingers, **more)
+    assert first.size == second.size
+    left, right = (np.asarray(second)[:, i : i + 96].astype(int) for i in (12, 12 + 98))
+    assert np.abs(left - right).max() > 50
+    with pytest.raises(ValueError, match="1 hands and 2 labels"):
+        closing_prompt(Surface.of(box()), hands, closed[:1], faces, ["2", "4"], UP, d_finger=fingers, **more)
 
 
 def test_labels_and_hands_must_match() -> None:

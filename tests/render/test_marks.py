@@ -93,21 +93,36 @@ def test_parts_too_small_to_point_at_are_not_numbered() -> None:
 @pytest.mark.parametrize("zoom", [False, True])
 def test_points_are_dotted_where_they_are(zoom: bool) -> None:
     rgb = np.full((256, 256, 3), 230, np.uint8)
-    mask = np.zeros((256, 256), dtype=bool)
-    mask[100:140, 120:170] = True
+    parts = np.zeros((256, 256), dtype=int)
+    parts[100:140, 120:170] = 2
     pixels = np.array([[120, 100], [169, 100], [169, 139], [120, 139]])
-    marks = point_marks(rgb, pixels, (1, 4, 7, 9), mask=mask, zoom=zoom)
+    marks = point_marks(rgb, pixels, (1, 4, 7, 9), parts=parts, zoom=zoom)
     assert marks.shown == (1, 4, 7, 9)
     picture = np.asarray(marks.image).astype(int)
     assert picture.shape == (256, 256, 3)
     for u, v in marks.anchors.astype(int):
-        red, green, blue = picture[v, u]
-        assert red > green + 80
-        assert red > blue + 80
+        assert picture[v, u].max() < 60  # dark, on any part's colour
     spread = np.ptp(marks.anchors, axis=0)
     assert (spread > 2.5 * 49 if zoom else spread <= 49).any()
     # zooming keeps the points' shape
     assert spread[0] / spread[1] == pytest.approx(49 / 39)
+
+
+def test_parts_under_points_are_tinted_and_named() -> None:
+    rgb = np.full((256, 256, 3), 230, np.uint8)
+    parts = np.zeros((256, 256), dtype=int)
+    parts[100:140, 120:170], parts[140:250, 120:170] = 2, 1
+    pixels = np.array([[120, 100], [169, 100], [169, 139], [120, 139]])
+    bare, named = (
+        np.asarray(point_marks(rgb, pixels, parts=parts, notes=notes, zoom=False).image).astype(int)
+        for notes in ({}, {1: "held"})
+    )
+    red, _, blue = bare[230, 130]
+    assert red > blue + 60  # part 1, as in every other picture
+    red, _, blue = bare[105, 145]
+    assert blue > red + 40
+    changed = (np.abs(named - bare).max(axis=2) > 40) & (parts == 1)
+    assert changed.sum() > 100  # "1 held" for "1"
 
 
 def test_point_marks_refuse_what_they_cannot_draw() -> None:

@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 import trimesh
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, alike, did_you_mean
 from zdg_jax.hands.grasp_types import complete
 from zdg_jax.hands.io.coupling import couple
 from zdg_jax.hands.io.hand_spec import HandCard, read_card
@@ -176,7 +176,8 @@ def card_path(name: str) -> Path:
     raise UserError(
         f"hand {name!r}",
         f"one of {', '.join(HAND_NAMES)}, or with the extra `hands` {', '.join(EXTRA_HANDS)}, or a card file",
-        "choose one with --hand, or make a card with `zdg hand new MODEL`",
+        f"{did_you_mean(alike(name, HAND_NAMES + EXTRA_HANDS))}choose one with --hand, or make a card with "
+        "`zdg hand new MODEL`",
     )
 
 

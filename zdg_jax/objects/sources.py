@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 import trimesh
 
-from zdg_jax.errors import UserError, storable
+from zdg_jax.errors import UserError, alike, did_you_mean, storable
 from zdg_jax.objects.mesh_file import kind_of, read_mesh_file, read_paint
 from zdg_jax.objects.paint import Paint
 from zdg_jax.objects.zoo import category_names, check_zoo_name, zoo_object
@@ -104,10 +103,10 @@ def _ycb_path(name: str) -> Path:
         )
     short = {full.partition("_")[2]: full for full in names}
     word = name.partition("_")[2] if name[:1].isdigit() else name  # numbers are easily wrong, and all alike
-    close = difflib.get_close_matches(word, list(short), n=3, cutoff=0.5)
+    close = alike(word, short)
     close += [full for full in names if name and name in full]
-    hint = ", ".join(dict.fromkeys(YCB_PREFIX + short.get(c, c) for c in close))
-    advice = f"did you mean {hint}? {LISTED}" if hint else "choose of " + ", ".join(names)
+    hint = did_you_mean(YCB_PREFIX + short.get(c, c) for c in close)
+    advice = f"{hint}{LISTED}" if hint else "choose of " + ", ".join(names)
     raise UserError(f"ycb:{name}", "the name of a YCB scan", advice)
 
 
@@ -116,4 +115,4 @@ def _alike(spec: str) -> str:
     word = spec.strip().lower()
     found = [f"{YCB_PREFIX}{full}" for full in ycb_names() if full.partition("_")[2] == word or full == word]
     found += [f"{ZOO_PREFIX}{name}/0" for name in category_names() if name == word]
-    return f"did you mean {' or '.join(found)}? " if found else ""
+    return did_you_mean(found)

@@ -149,6 +149,7 @@ async def reason(
     started = time.perf_counter()
     sentence = task.strip()
     state = open_state(obj, hand, sentence, config) if opened is None else for_task(opened, sentence)
+    state.blind = frozenset(s for s in prompts.STAGES if not looks(config.routes.get(s, reasoner)))
     records: list[dict[str, Any]] = []
     initial, guidance, status, why = None, None, Status.OK.value, ""
     try:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
+from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.render import arrows, composite, marks, raycast, sheets, surface
+from zdg_jax.render.cameras import look
 from zdg_jax.render.surface import Surface
 
 _TEXT = 19.0
+_TYPE = 210  # pixels of a grasp type's picture: eight stay below 1024 x 512
 _FAINT = 0.15  # tint of parts that are not held, where the held ones matter
 _REACH = 0.32  # of the object's diagonal: length of the arrows
 
@@ -63,17 +68,24 @@ def view_sheet(state: ReasonState) -> Image.Image:
 
 
 def marked_points(state: ReasonState, uv: Int[np.ndarray, "n 2"]) -> Image.Image:
-    """The contour points of M_func^2d with their numbers."""
+    """The contour points of M_func^2d with their numbers; held and touched part(s) tinted and named so."""
     scale = state.config.shown_scale
 
     def draw() -> Image.Image:
-        mask = state.mask_2d(state.func_parts)
-        pixels = scale * uv + scale // 2
+        held, touched = state.hand_parts, state.func_parts
+        parts = np.where(np.isin(state.shown_parts, (*held, *touched)), state.shown_parts, 0)
+        whole = state.completed.get(touched)
+        if whole is not None:
+            parts = np.where(state.enlarged(whole) & ~np.isin(parts, touched), touched[0], parts)
+        notes = {
+            n: ", ".join(["held"] * (n in held) + ["touched"] * (n in touched)) for n in (*held, *touched)
+        }
         return marks.point_marks(
-            state.shown.rgb, pixels, mask=state.enlarged(mask), text_size=15.0 * scale**0.5
+            state.shown.rgb, scale * uv + scale // 2, parts=parts, notes=notes, text_size=15.0 * scale**0.5
         ).image
 
-    return state.once(("points", state.view, state.func_parts, uv.tobytes()), draw)
+    key = ("points", state.view, state.hand_parts, state.func_parts, uv.tobytes())
+    return state.once(key, draw)
 
 
 def _text(state: ReasonState) -> float:
@@ -121,19 +133,73 @@ def imagination(
       d_finger: D_finger of each candidate, unit.
       d_palm: D_palm of eq. 2, unit; the camera turns from the chosen view until the palm is not edge-on.
     """
-    held = np.isin(state.obj.face_part, state.hand_parts)
+    hands, shared = list(skins.values()), _candidates(state, list(skins), d_palm, d_finger)
     return composite.rotation_prompt(
-        Surface.painted(state.obj.mesh, state.obj.paint, surface.tinted(held), held),
-        list(skins.values()),
-        state.hand.skin_faces,
-        [str(number) for number in skins],
-        state.camera.front,
-        d_palm=d_palm,
-        d_finger=[d_finger[number] for number in skins],
-        focus=state.obj.samples.points[state.known_hand_mask | state.obj.part_mask(state.func_parts)],
-        size=224 * state.config.shown_scale,
-        hand_rgb=hand_colors(state.hand),
+        _held_blue(state), hands, state.hand.skin_faces, [str(n) for n in skins], **shared
     )
+
+
+def closing(
+    state: ReasonState,
+    skins: Mapping[int, Float[np.ndarray, "vertices 3"]],
+    closed: Mapping[int, Float[np.ndarray, "vertices 3"]],
+    d_palm: Float[np.ndarray, "3"],
+    d_finger: Mapping[int, Float[np.ndarray, "3"]],
+) -> Image.Image:
+    """The candidates of `imagination` with their fingers closed, by its camera and from another side.
+
+    Args:
+      closed: candidate number to skin vertices in the grasp type's posture theta', metres, object frame.
+      state, skins, d_palm, d_finger: as for `imagination`.
+    """
+    hands, shared = list(closed.values()), _candidates(state, list(closed), d_palm, d_finger)
+    open_hands = [skins[number] for number in closed]
+    return composite.closing_prompt(
+        _held_blue(state), open_hands, hands, state.hand.skin_faces, [str(n) for n in closed], **shared
+    )
+
+
+def _held_blue(state: ReasonState) -> Surface:
+    held = np.isin(state.obj.face_part, state.hand_parts)
+    return Surface.painted(state.obj.mesh, state.obj.paint, surface.tinted(held), held)
+
+
+def _candidates(
+    state: ReasonState,
+    numbers: Sequence[int],
+    d_palm: Float[np.ndarray, "3"],
+    d_finger: Mapping[int, Float[np.ndarray, "3"]],
+) -> dict[str, Any]:
+    """What both pictures of the candidates are drawn with."""
+    return {
+        "front": state.camera.front,
+        "d_palm": d_palm,
+        "d_finger": [d_finger[number] for number in numbers],
+        "focus": state.obj.samples.points[state.known_hand_mask | state.obj.part_mask(state.func_parts)],
+        "size": 224 * state.config.shown_scale,
+        "hand_rgb": hand_colors(state.hand),
+    }
+
+
+@lru_cache(maxsize=8)
+def grasp_types(hand: HandModel, names: tuple[str, ...]) -> Image.Image:
+    """The hand alone in the posture theta' of each grasp type, seen between thumb and palm, name below.
+
+    Args:
+      hand: drawn once for all objects and tasks.
+      names: of its types, in the order in which they are offered.
+    """
+    colors, tiles = hand_colors(hand), []
+    skins = [posed_in_palm(hand, hand.grasp_types[n].joints, "skin").astype(np.float64) for n in names]
+    thumb = float(np.sign(skins[0][hand.skin_finger == hand.thumb, 1].mean())) or -1.0
+    # one camera, so that types can be compared
+    front, up = (0.35, 0.85 * thumb, 0.75), (1.0, 0.0, 0.0)
+    camera = look(np.concatenate(skins), front, size=_TYPE, margin=0.04, up=up)
+    for name, skin in zip(names, skins, strict=True):
+        body = Surface.from_arrays(skin, hand.skin_faces, colors, smooth=True)
+        picture = Image.fromarray(raycast.render(body, camera).rgb)
+        tiles.append(sheets.captioned(picture, (name,), text_size=17.0))
+    return sheets.grid(tiles, 4, gap=6)
 
 
 def hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:

@@ -36,6 +36,7 @@ class ReasonState:
     observed: ObservedObject
     pictures: dict[str, Image.Image] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    blind: frozenset[str] = frozenset()  # stages whose reasoner looks at no picture
     marked: dict[Hashable, Image.Image] = field(default_factory=dict)  # drawn once
     drawn: dict[Hashable, Any] = field(default_factory=dict)  # see `once`
     # With a segmenter: the object as given, and M^2d of chosen segments once the model has completed it.
@@ -141,6 +142,10 @@ class ReasonState:
         """Draw a picture for a question, where pictures are drawn."""
         if self.config.draw:
             self.pictures[name] = make()
+
+    def looked_at(self, stage: str) -> bool:
+        """Whether somebody looks at a stage's pictures: only then the costly ones are drawn."""
+        return self.config.draw and stage not in self.blind
 
     def mask_2d(self, parts: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
         """M^2d of some parts in the chosen view."""

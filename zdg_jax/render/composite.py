@@ -11,13 +11,14 @@ from scipy import ndimage
 
 from zdg_jax.render import sheets
 from zdg_jax.render.arrows import forearm, up_arrow
-from zdg_jax.render.cameras import Frame, look
+from zdg_jax.render.cameras import Camera, Frame, look
 from zdg_jax.render.raycast import render
 from zdg_jax.render.surface import SKIN, Surface, join
 
 _HAND_GHOST = 0.5  # weight of the hand where the object hides it
 _OBJECT_GHOST = 0.3  # weight of the object where the hand hides it
 _OBLIQUE = float(np.sin(np.radians(35.0)))
+_ABOVE = float(np.radians(25.0))  # of the second camera
 _RIM = np.array([70.0, 52.0, 46.0])
 
 
@@ -64,6 +65,29 @@ def oblique(
     return np.sqrt(1 - _OBLIQUE**2) * level / np.linalg.norm(level) - _OBLIQUE * d_palm
 
 
+def other_side(
+    front: Float[np.ndarray, "3"],
+    d_palm: Float[np.ndarray, "3"],
+    d_finger: Sequence[Float[np.ndarray, "3"]],
+) -> Float[np.ndarray, "3"]:
+    """A second camera's direction, 50 to 130 degrees from the first and from 25 degrees above.
+
+    Of all around, the one that minimises max_k |c . D_finger,k| + 0.5 max(c . D_palm, 0): no hand is seen
+    end-on, hidden by its own forearm, nor, if that can be helped, behind what it holds.
+
+    Args:
+      front: of the first camera, unit.
+      d_palm: D_palm of the candidates.
+      d_finger: D_finger of each.
+    """
+    turns = np.arange(0.0, 2 * np.pi, np.pi / 12)
+    around = np.stack([np.sin(turns), np.zeros(len(turns)), np.cos(turns)], axis=1)
+    around = np.cos(_ABOVE) * around + np.sin(_ABOVE) * np.array([0.0, 1.0, 0.0])
+    cost = np.abs(around @ np.stack(d_finger).T).max(axis=1) + 0.5 * np.maximum(around @ d_palm, 0.0)
+    apart = np.abs(around @ front) <= np.cos(np.radians(50.0))
+    return around[np.argmin(np.where(apart, cost.round(9), np.inf))]
+
+
 def rotation_prompt(
     obj: Surface,
     hand_vertices: Sequence[Float[np.ndarray, "vertices 3"]],
@@ -99,19 +123,13 @@ def rotation_prompt(
     Raises:
       ValueError: if there is no candidate or not one label for each.
     """
-    if not hand_vertices or len(labels) != len(hand_vertices):
-        raise ValueError(
-            f"got {len(hand_vertices)} hands and {len(labels)} labels; expected one label a hand"
-        )
+    check_labels(hand_vertices, labels)
     direction = np.asarray(front, dtype=np.float64) if d_palm is None else oblique(front, d_palm)
-    framed = np.concatenate([obj.vertices if focus is None else focus, *hand_vertices])
-    camera = look(framed, direction, size=size, margin=0.05)
+    camera = _framed(obj, hand_vertices, direction, focus, size)
     object_alone = render(obj, camera)
     panels = []
     for k, (vertices, label) in enumerate(zip(hand_vertices, labels, strict=True)):
-        hand = Surface.from_arrays(vertices, hand_faces, hand_rgb, smooth=True)
-        if d_finger is not None:
-            hand, _ = join([hand, forearm(vertices, d_finger[k])])
+        hand = _armed(vertices, hand_faces, hand_rgb, None if d_finger is None else d_finger[k])
         alone = render(hand, camera)
         both = Image.fromarray(fused(object_alone, alone, render([obj, hand], camera)))
         if d_finger is not None:
@@ -120,3 +138,76 @@ def rotation_prompt(
         right = sheets.corner(Image.fromarray(alone.rgb), "hand alone")
         panels.append(sheets.row([left, right], gap=2))
     return sheets.grid(panels, columns, gap=12)
+
+
+def closing_prompt(
+    obj: Surface,
+    open_vertices: Sequence[Float[np.ndarray, "vertices 3"]],
+    closed_vertices: Sequence[Float[np.ndarray, "vertices 3"]],
+    hand_faces: Int[np.ndarray, "faces 3"],
+    labels: Sequence[str],
+    front: Float[np.ndarray, "3"] | Sequence[float],
+    *,
+    d_palm: Float[np.ndarray, "3"],
+    d_finger: Sequence[Float[np.ndarray, "3"]],
+    hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
+    focus: Float[np.ndarray, "points 3"] | None = None,
+    size: int = 448,
+    columns: int = 2,
+) -> Image.Image:
+    """The panels of `rotation_prompt` once more, fingers closed: by the same camera, and from another side.
+
+    Args:
+      open_vertices: the skins that `rotation_prompt` shows: they frame the first camera.
+      closed_vertices: of the same hands, closed, world frame, metres.
+      obj, hand_faces, labels, front, d_palm, d_finger, hand_rgb, focus, size, columns: as for
+        `rotation_prompt`.
+
+    Raises:
+      ValueError: if there is no candidate or not one label for each.
+    """
+    check_labels(closed_vertices, labels)
+    first = oblique(front, d_palm)
+    cameras = (
+        _framed(obj, open_vertices, first, focus, size),
+        _framed(obj, closed_vertices, other_side(first, d_palm, d_finger), focus, size),
+    )
+    objects = [render(obj, camera) for camera in cameras]
+    notes = ("closed", "closed, from another side")
+    panels = []
+    for vertices, finger, label in zip(closed_vertices, d_finger, labels, strict=True):
+        hand = _armed(vertices, hand_faces, hand_rgb, finger)
+        tiles = []
+        for alone, camera, note in zip(objects, cameras, notes, strict=True):
+            both = Image.fromarray(fused(alone, render(hand, camera), render([obj, hand], camera)))
+            tiles.append(sheets.corner(up_arrow(both, camera, size / 24), note))
+        panels.append(sheets.row([sheets.badge(tiles[0], label), tiles[1]], gap=2))
+    return sheets.grid(panels, columns, gap=12)
+
+
+def check_labels(hands: Sequence[object], labels: Sequence[str]) -> None:
+    """Raises ValueError if there is no hand or not one label for each."""
+    if not hands or len(labels) != len(hands):
+        raise ValueError(f"got {len(hands)} hands and {len(labels)} labels; expected one label a hand")
+
+
+def _framed(
+    obj: Surface,
+    hands: Sequence[Float[np.ndarray, "vertices 3"]],
+    front: Float[np.ndarray, "3"],
+    focus: Float[np.ndarray, "points 3"] | None,
+    size: int,
+) -> Camera:
+    framed = np.concatenate([obj.vertices if focus is None else focus, *hands])
+    return look(framed, front, size=size, margin=0.05)
+
+
+def _armed(
+    vertices: Float[np.ndarray, "vertices 3"],
+    faces: Int[np.ndarray, "faces 3"],
+    rgb: Sequence[float] | Float[np.ndarray, "n 3"],
+    d_finger: Float[np.ndarray, "3"] | None,
+) -> Surface:
+    """A hand, with its forearm where its direction is given."""
+    hand = Surface.from_arrays(vertices, faces, rgb, smooth=True)
+    return hand if d_finger is None else join([hand, forearm(vertices, d_finger)])[0]

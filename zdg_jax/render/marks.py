@@ -160,7 +160,7 @@ def draw(
 
 _DOT = 4.0
 TINT = 0.58
-_POINT_COLOR = (205, 35, 45)
+_POINT_COLOR = (20, 24, 30)  # unlike that of any part
 
 
 @dataclass(frozen=True)
@@ -217,27 +217,43 @@ def part_marks(
         found, counts = np.unique(parts[parts > 0], return_counts=True)
         numbers = [int(n) for n, c in zip(found, counts, strict=True) if c >= min_pixels]
     shown = tuple(n for n in numbers if (parts == n).any())
+    picture = Image.fromarray(_tinted(rgb, parts, shown, tint or {}))
+    marks, roomy = _part_labels(parts, shown, notes or {}, text_size)
+    centers = place(marks, text_size, parts.shape, avoid=parts > 0, stay=roomy)
+    picture = draw(picture, marks, centers, text_size)
+    return Marks(picture, shown, np.array([m.anchor for m in marks], dtype=np.float64).reshape(-1, 2))
+
+
+def _tinted(
+    rgb: UInt8[np.ndarray, "h w 3"],
+    parts: Int[np.ndarray, "h w"],
+    numbers: Sequence[int],
+    tint: Mapping[int, float],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Parts in the colours of their numbers, with a rim."""
     image = rgb.astype(np.float64) / 255
     gray = image.mean(axis=2, keepdims=True)
-    anchors, marks, roomy = [], [], []
-    for number in shown:
-        mask = parts == number
-        word = [notes[number]] if notes and number in notes else []
-        color = np.array(part_color(number))
-        strength = TINT if tint is None else tint.get(number, TINT)
+    for number in numbers:
+        mask, color, strength = parts == number, np.array(part_color(number)), tint.get(number, TINT)
         image[mask] = (1 - strength) * image[mask] + strength * np.clip(
             color * (0.35 + 0.85 * gray[mask]), 0, 1
         )
         rim = mask & ~np.asarray(ndimage.binary_erosion(mask, iterations=2, border_value=1), dtype=bool)
         image[rim] = 0.25 * image[rim] + 0.75 * 0.8 * color
-        u, v, room = inmost_pixel(mask)
-        anchors.append((u + 0.5, v + 0.5))
-        marks.append(Label(" ".join([str(number), *word]), anchors[-1], byte(part_color(number))))
+    return np.rint(image * 255).astype(np.uint8)
+
+
+def _part_labels(
+    parts: Int[np.ndarray, "h w"], numbers: Sequence[int], notes: Mapping[int, str], text_size: float
+) -> tuple[list[Label], list[bool]]:
+    """A label at the inmost pixel of each part, and whether it has room there."""
+    marks, roomy = [], []
+    for number in numbers:
+        u, v, room = inmost_pixel(parts == number)
+        text = f"{number} {notes[number]}" if number in notes else str(number)
+        marks.append(Label(text, (u + 0.5, v + 0.5), byte(part_color(number))))
         roomy.append(room >= 0.5 * text_size)
-    picture = Image.fromarray(np.rint(image * 255).astype(np.uint8))
-    centers = place(marks, text_size, parts.shape, avoid=parts > 0, stay=roomy)
-    picture = draw(picture, marks, centers, text_size)
-    return Marks(picture, shown, np.array(anchors, dtype=np.float64).reshape(-1, 2))
+    return marks, roomy
 
 
 def point_marks(
@@ -245,7 +261,8 @@ def point_marks(
     pixels: Int[np.ndarray, "n 2"],
     numbers: Sequence[int] | None = None,
     *,
-    mask: Bool[np.ndarray, "h w"] | None = None,
+    parts: Int[np.ndarray, "h w"] | None = None,
+    notes: Mapping[int, str] | None = None,
     text_size: float = 15.0,
     zoom: bool = True,
 ) -> Marks:
@@ -255,7 +272,8 @@ def point_marks(
       rgb: the plain picture.
       pixels: column and row of each point.
       numbers: of each point; 1..n if None.
-      mask: M_func^2d, tinted lightly to show what the points outline.
+      parts: part number of each pixel that is tinted, as in `part_marks`; 0 elsewhere.
+      notes: words after a part's number.
       text_size: pixels.
       zoom: enlarge the surroundings of the points where they fill little of the picture.
 
@@ -267,11 +285,10 @@ def point_marks(
     shown = tuple(range(1, len(pixels) + 1)) if numbers is None else tuple(numbers)
     if len(shown) != len(pixels):
         raise ValueError(f"got {len(shown)} numbers for {len(pixels)} points")
-    image = rgb.astype(np.float64)
-    if mask is not None:
-        image[mask] = 0.65 * image[mask] + 0.35 * np.array([90, 160, 225])
-    picture = Image.fromarray(np.rint(image).astype(np.uint8))
-    avoid = ~np.all(rgb == rgb[:, :1], axis=2) if mask is None else mask
+    if parts is None:
+        parts = np.zeros(rgb.shape[:2], dtype=np.int64)
+    tinted = [int(n) for n in np.unique(parts[parts > 0])]
+    picture = Image.fromarray(_tinted(rgb, parts, tinted, {}))
     anchors = pixels + 0.5
     if zoom:
         low, side = _window(anchors, rgb.shape[0], rgb.shape[1])
@@ -283,13 +300,16 @@ def point_marks(
             low[1] + side * rgb.shape[0] / min(rgb.shape[:2]),
         )
         picture = picture.resize(picture.size, Image.Resampling.BICUBIC, box=box)
-        avoid = np.asarray(Image.fromarray(avoid).resize(picture.size, Image.Resampling.NEAREST, box=box))
+        cut = Image.fromarray(parts.astype(np.int32))
+        parts = np.asarray(cut.resize(picture.size, Image.Resampling.NEAREST, box=box))
         anchors = (anchors - low) * scale
+    named, stay = _part_labels(parts, [n for n in tinted if (parts == n).any()], notes or {}, text_size)
     marks = [
         Label(str(n), (float(a[0]), float(a[1])), _POINT_COLOR) for n, a in zip(shown, anchors, strict=True)
     ]
-    centers = place(marks, text_size, avoid.shape, avoid=avoid, dot=_DOT)
-    return Marks(draw(picture, marks, centers, text_size, dot=_DOT), shown, anchors)
+    stay += [False] * len(marks)
+    centers = place([*named, *marks], text_size, parts.shape, avoid=parts > 0, stay=stay, dot=_DOT)
+    return Marks(draw(picture, [*named, *marks], centers, text_size, dot=_DOT), shown, anchors)
 
 
 def _window(

@@ -75,7 +75,8 @@ def badge(picture: Image.Image, text: str, *, text_size: float = 26.0) -> Image.
 def corner(picture: Image.Image, text: str, *, text_size: float = 14.0) -> Image.Image:
     """The picture with a quiet note in its bottom left corner."""
     out = picture.copy()
-    ImageDraw.Draw(out).text((8, out.height - 8), text, font=font(text_size), fill=_QUIET, anchor="ls")
+    pen, spot = ImageDraw.Draw(out), (8, out.height - 8)
+    pen.text(spot, text, font=font(text_size), fill=_QUIET, anchor="ls", stroke_width=2, stroke_fill=_PAPER)
     return out
 
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -43,22 +44,24 @@ def drawn_once() -> Iterator[None]:
     """Open the state once and imagine each set of hands once."""
     opened: list[ReasonState] = []
     imagined: dict[str, Any] = {}
-    open_state, rotation_prompt = chain.open_state, composite.rotation_prompt
+    open_state = chain.open_state
+    draw = {f.__name__: f for f in (composite.rotation_prompt, composite.closing_prompt)}
 
     def open_again(obj: ObjectModel, hand: HandModel, task: str, config: ReasonConfig) -> ReasonState:
         if not opened:
             opened.append(open_state(obj, hand, task, config))
         return replace(opened[0], task=task, pictures={}, warnings=[])
 
-    def imagine(surface: Any, skins: Any, *args: Any, **kwargs: Any) -> Any:
-        key = hashlib.sha256(b"".join(np.asarray(skin).tobytes() for skin in skins)).hexdigest()
+    def imagine(name: str, surface: Any, skins: Any, *args: Any, **kwargs: Any) -> Any:
+        key = name + hashlib.sha256(b"".join(np.asarray(skin).tobytes() for skin in skins)).hexdigest()
         if key not in imagined:
-            imagined[key] = rotation_prompt(surface, skins, *args, **kwargs)
+            imagined[key] = draw[name](surface, skins, *args, **kwargs)
         return imagined[key]
 
     with (
         mock.patch.object(chain, "open_state", open_again),
-        mock.patch.object(composite, "rotation_prompt", imagine),
+        mock.patch.object(composite, "rotation_prompt", partial(imagine, "rotation_prompt")),
+        mock.patch.object(composite, "closing_prompt", partial(imagine, "closing_prompt")),
     ):
         yield
 

@@ -130,7 +130,7 @@ def test_zdg_models_prints_states_prices_and_the_cost_of_a_task(capsys: pytest.C
     rows = {row["id"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["gemini-2.5-pro"]["state"] == "retiring"
     argon = rows["gemini-4-argon"]
-    assert argon["task_usd"] == pytest.approx(6.7 * (2600 * 2 + 150 * 10) / 1e6)
+    assert argon["task_usd"] == pytest.approx(6.7 * (2900 * 2 + 150 * 10) / 1e6)
     assert argon["prices_to_come"][0]["since"] == "2026-12-01"
     assert cli.main(["models", "--output-tokens", "1500"]) == 0
     said = capsys.readouterr().out

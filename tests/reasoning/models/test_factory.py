@@ -44,6 +44,21 @@ def test_an_unknown_name_lists_the_valid_ones(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ofline", "did you mean offline( or |[?] choose)"),
+        ("Gemni:gemini-x", "did you mean gemini:gemini-x( or |[?] choose)"),
+        ("gpt-4o", "did you mean openai:gpt-4o[?] choose"),
+        ("openai", "did you mean openai:MODEL"),
+        ("xyzzy", "; choose one"),
+    ],
+)
+def test_a_mistyped_name_is_guessed(name: str, meant: str) -> None:
+    with pytest.raises(UserError, match=meant):
+        factory.make(name)
+
+
+@pytest.mark.parametrize(
     ("routes", "said"),
     [
         (["direction"], "STAGE=REASONER"),

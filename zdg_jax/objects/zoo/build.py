@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import pkgutil
@@ -15,7 +14,7 @@ import trimesh
 from jaxtyping import Float, Int
 
 from zdg_jax.cache import cached_arrays
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, alike, did_you_mean
 from zdg_jax.objects.zoo import categories
 from zdg_jax.objects.zoo.draw import Draw
 from zdg_jax.objects.zoo.shape import Shape, steady
@@ -94,9 +93,9 @@ def _parsed(name: str) -> tuple[str, int]:
     category, slash, number = name.partition("/")
     known = category_names()
     if category not in known:
-        close = difflib.get_close_matches(category, known, n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(close)}? {LISTED}" if close else ""
-        raise UserError(f"zoo:{name}", "zoo:CATEGORY/VARIANT", hint or "categories: " + ", ".join(known))
+        hint = did_you_mean(alike(category, known))
+        advice = f"{hint}{LISTED}" if hint else "categories: " + ", ".join(known)
+        raise UserError(f"zoo:{name}", "zoo:CATEGORY/VARIANT", advice)
     if slash and not (number.isdecimal() and int(number) < VARIANTS):
         raise UserError(f"zoo:{name}", f"a variant from 0 to {VARIANTS - 1}", f"e.g. zoo:{category}/0")
     return category, int(number or 0)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from zdg_jax.errors import UserError
+from zdg_jax.errors import UserError, alike, did_you_mean
 from zdg_jax.reasoning.models.answer_cache import AnswerCache, answer_cache
 from zdg_jax.reasoning.models.batch.book import job_book
 from zdg_jax.reasoning.models.batch.collector import Collector
@@ -48,6 +48,15 @@ def names() -> tuple[str, ...]:
     """Every valid form of a reasoner's name."""
     providers = [f"{kind}:{provider.takes}" for kind, provider in tables().providers.items()]
     return ("offline", *tables().presets, *providers, *(f"{kind}:FILE" for kind in FILES))
+
+
+def _alike(name: str) -> list[str]:
+    """Reasoners that a name may have been meant for: a model without its provider, or a word mistyped."""
+    known, (word, colon, rest) = tables(), name.partition(":")
+    if not colon and (row := known.catalogue.anywhere(name)) is not None and row.provider in known.providers:
+        return [f"{row.provider}:{name}"]
+    forms = {form.partition(":")[0]: form for form in names()}
+    return [f"{w}:{rest}" if rest and ":" in forms[w] else forms[w] for w in alike(word, forms)]
 
 
 def make(
@@ -108,7 +117,9 @@ def one(name: str, terms: Terms) -> Reasoner:
     provider = tables().providers.get(kind)
     if (provider is None and kind not in FILES) or not colon or not rest.strip():
         raise UserError(
-            f"reasoner {name!r}", f"one of {', '.join(names())}", "choose one with --reasoner or --route"
+            f"reasoner {name!r}",
+            f"one of {', '.join(names())}",
+            f"{did_you_mean(_alike(name))}choose one with --reasoner or --route",
         )
     if provider is None:
         return FILES[kind](rest.strip())

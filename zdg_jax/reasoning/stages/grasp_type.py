@@ -10,6 +10,7 @@ import numpy as np
 from prompts.schemas import GraspTypeAnswer
 from zdg_jax.hands.grasp_types import PAPER_TYPES
 from zdg_jax.hands.model import GraspType as Kind
+from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.config import Types
 from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.protocol import Question
@@ -19,6 +20,7 @@ from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, plann
 from zdg_jax.reasoning.stages.direction import MARKED
 from zdg_jax.reasoning.state import ReasonState
 
+TYPES = "05_grasp_types.png"
 _FROM_TABLE = 1.0
 #: Of a region smaller than this a hand can't wrap much, metres: then size may overrule the table.
 _SMALL = 0.035
@@ -41,10 +43,13 @@ class GraspType(Stage[GraspTypeAnswer]):
     def build_query(self, state: ReasonState) -> Query[GraspTypeAnswer]:
         kinds = offered_types(state.hand.grasp_types, state.config.types)
         assert state.direction_vector is not None
+        looked_at = state.looked_at(self.name)
+        if looked_at:
+            state.show(TYPES, lambda: pictures.grasp_types(state.hand, tuple(kinds)))
         return self.query(
             state,
             candidates=tuple(kinds),
-            pictures=(MARKED,),
+            pictures=(MARKED, TYPES) if looked_at else (MARKED,),
             values={
                 **state.chosen_parts(),
                 "direction": state.direction,

@@ -22,7 +22,7 @@ from zdg_jax.reasoning.rules.scoring import held_region, score, terms_of
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.state import ReasonState
 
-PICTURE = "06_rotation.png"
+PICTURE, CLOSED = "06_rotation.png", "07_closed.png"
 _OVERLAP = 2.0
 
 
@@ -53,20 +53,35 @@ class Rotation(Stage[RotationAnswer]):
         skins = state.once(("skins", *key), lambda: {k: imagined_skin(state.hand, T, R[k]) for k in kept})
         numbered = {k + 1: skin for k, skin in skins.items()}
 
+        d_palm, fingers = R[kept[0]][:, 2], {k + 1: R[k][:, 0] for k in kept}
+
         def draw() -> Image.Image:
-            d_palm = R[kept[0]][:, 2]
-            fingers = {k + 1: R[k][:, 0] for k in kept}
             return state.once(
                 ("imagination", state.func_parts, *key),
                 lambda: pictures.imagination(state, numbered, d_palm, fingers),
             )
 
+        def draw_closed() -> Image.Image:
+            posture = state.hand.grasp_types[state.grasp_type].joints
+            return state.once(
+                ("closed", state.func_parts, state.grasp_type, *key),
+                lambda: pictures.closing(
+                    state,
+                    numbered,
+                    {k + 1: imagined_skin(state.hand, T, R[k], posture) for k in kept},
+                    d_palm,
+                    fingers,
+                ),
+            )
+
         state.show(PICTURE, draw)
+        if state.looked_at(self.name):
+            state.show(CLOSED, draw_closed)
         chosen = {"direction": state.direction, "grasp_type": state.grasp_type}
         return self.query(
             state,
             candidates=tuple(str(k + 1) for k in kept),
-            pictures=(PICTURE,),
+            pictures=(PICTURE, CLOSED) if state.looked_at(self.name) else (PICTURE,),
             values={**state.chosen_parts(), **chosen},
             observed={
                 **state.observed_region(),
@@ -268,11 +283,15 @@ def ray_hits(
 
 
 def imagined_skin(
-    hand: HandModel, p_obj_palm: Float[np.ndarray, "3"], R_obj_palm: Float[np.ndarray, "3 3"]
+    hand: HandModel,
+    p_obj_palm: Float[np.ndarray, "3"],
+    R_obj_palm: Float[np.ndarray, "3 3"],
+    joints: Float[np.ndarray, " active"] | None = None,
 ) -> Float[np.ndarray, "vertices 3"]:
-    """Skin vertices of the open hand with its palm frame at (T', R_k), metres, object frame."""
+    """Skin vertices of a hand with its palm frame at (T', R_k), metres, object frame; open without joints."""
     base = kinematics.base_from_palm(hand, p_obj_palm, R_obj_palm)
-    return np.asarray(kinematics.posed_skin(hand, base, hand.open_joints), dtype=np.float64)
+    posture = hand.open_joints if joints is None else joints
+    return np.asarray(kinematics.posed_skin(hand, base, posture), dtype=np.float64)
 
 
 def thumb_side(
