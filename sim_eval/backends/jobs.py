@@ -42,8 +42,11 @@ class Rollout:
 
     def take(self, rows: Int[np.ndarray, " rows"], states: slice | list[int] = slice(None)) -> Rollout:
         """These states of these rows, without reasons."""
-        each = (self.p_world_com, self.q_world_obj, self.contact, self.depth)
-        return Rollout(*(values[rows][:, states] for values in each), ("",) * len(rows))
+        com, quat, contact, depth = (
+            values[rows][:, states]
+            for values in (self.p_world_com, self.q_world_obj, self.contact, self.depth)
+        )
+        return Rollout(com, quat, contact, depth, ("",) * len(rows))
 
     def move(self) -> Float[np.ndarray, "n states"]:
         """Way of the centre of mass from state 0, metres."""
