@@ -52,7 +52,7 @@ def is_red_over_blue(rgb: np.ndarray) -> bool:
 @pytest.mark.parametrize(("make", "file"), [
     (halves, "a.ply"), (halves, "a.glb"), (halves, "a.obj"), (textured, "a.glb"), (textured, "a.obj"),
 ])  # fmt: skip
-@pytest.mark.parametrize("up", ["y", "z"])
+@pytest.mark.parametrize("up", ["y", pytest.param("z", marks=pytest.mark.slow)])
 def test_a_picture_has_the_files_colours(tmp_path: Path, make, file: str, up: str) -> None:
     mesh = make()
     if up == "z":

@@ -140,6 +140,7 @@ def test_names_are_read_and_wrong_ones_explained():
             load_mesh_source(f"zoo:{name}")
 
 
+@pytest.mark.slow
 def test_labels_reach_samples_and_can_stand_for_parts():
     obj = load_object("zoo:mug/0", scale=1.1)
     named = named_parts(obj)

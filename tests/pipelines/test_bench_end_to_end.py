@@ -42,6 +42,7 @@ def test_packed_here_and_run_there(tmp_path: Path, capsys: pytest.CaptureFixture
     assert all(row["six_force_suc"] and row["approach_free"] for row in ok)
 
 
+@pytest.mark.slow
 def test_no_pack(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").write_bytes(b"no pack")
     assert main(["bench", "end-to-end", "--file", str(tmp_path / "x")]) == 2

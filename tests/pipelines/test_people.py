@@ -29,6 +29,7 @@ def key_of(folder: Path) -> dict[str, dict[str, str]]:
     return json.loads((folder / KEY).read_text())["grasps"]
 
 
+@pytest.mark.slow
 def test_the_page_is_one_file_and_names_no_source(folder: Path, tmp_path: Path) -> None:
     page = write_page([str(folder)], str(tmp_path / "study"), grasps=2)
     text, key = page.read_text(), key_of(page.parent)

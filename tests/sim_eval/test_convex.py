@@ -90,6 +90,7 @@ def test_nothing_is_printed(fresh_cache, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_an_open_mesh_is_cut_and_says_so(fresh_cache):
     mesh = sphere(0.03, level=3)
     mesh.update_faces(mesh.triangles_center[:, 1] < 0.025)

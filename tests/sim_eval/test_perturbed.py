@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from sim_eval import backends
 from sim_eval.protocols import six_force
@@ -14,6 +15,7 @@ from zdg_jax.pose import wxyz_to_rotation
 C = backends.backend("c", 1)
 
 
+@pytest.mark.slow
 def test_a_verdict_that_is_settled_early_is_that_of_the_whole_test() -> None:
     for made, name in ((held, "rod"), (around, "rod"), (around, "ball")):
         hand, pose, joints = made(name, 4)
@@ -38,6 +40,7 @@ def test_perturbations_stay_within_their_bounds_and_do_not_depend_on_the_batch()
     np.testing.assert_allclose(by.as_rotvec(), turn[:2], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_share_is_that_of_trials_and_of_each_row_alone() -> None:
     hand, pose, joints = held("rod", 3)
     pose[1, 1] += 0.5  # far above: nothing is held

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 import trimesh
 
 from pipelines.cluster.files import Folder
@@ -14,6 +15,7 @@ from pipelines.stages.prepare import PrepareStage, mesh_name
 from tests.pipelines.cluster.made import options
 
 
+@pytest.mark.slow
 def test_meshes_of_one_name_are_told_apart_and_stored_once(tmp_path: Path) -> None:
     specs = []
     for folder, width in (("a", 0.05), ("b", 0.06), ("c", 0.05)):

@@ -107,6 +107,7 @@ def test_plain_data_comes_back_as_it_was(tmp_path: Path) -> None:
 
 @fuzz
 @given(st.binary(max_size=200), st.integers(0, 400), st.data())
+@pytest.mark.slow
 def test_fuzz_npy(body: bytes, place: int, data: st.DataObject) -> None:
     """Random pickles, and good files with some bytes changed."""
     from tempfile import TemporaryDirectory

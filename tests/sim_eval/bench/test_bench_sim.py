@@ -44,6 +44,7 @@ def test_a_batch_takes_all_objects_in_turn() -> None:
     assert len(small_set().spread(100).index) == 4
 
 
+@pytest.mark.slow
 def test_report() -> None:
     options = SimBench(backends=("c",), protocols=("gravity", "six_force"), batches=(8,), repeats=1)
     report = bench_sim(options, small_set())
