@@ -210,20 +210,19 @@ def _hold_one(
     closed = np.empty(mujoco.mj_stateSize(model, spec))
     mujoco.mj_getState(model, data, closed, spec)
     reasons: list[str] = []
-    failed = False
+    failed, one = False, np.array([row])
     for force, out in zip(job.forces, outs, strict=True):
         if failed:
             reasons.append(SKIPPED)
             continue
         mujoco.mj_setState(model, data, closed, spec)
-        _put(out, np.array([row]), _widened(first, job.checks + 1))
+        _put(out, one, _widened(first, job.checks + 1))
         data.xfrc_applied[model.body(OBJECT_BODY).id, :3] = force
         why = ""
         for check in range(job.checks):
             mujoco.mj_step(model, data, job.check_steps)
             if why := _look(model, data, out, row, check + 1, MAX_FLIGHT):
                 break
-            one = np.array([row])
             if failed := bool(out.take(one, slice(check + 2)).beyond(job.max_move, job.max_turn)[0, -1]):
                 break
             if job.until_decided and settle(job, out, one, check + 1)[0]:

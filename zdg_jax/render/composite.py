@@ -123,7 +123,7 @@ def rotation_prompt(
     Raises:
       ValueError: if there is no candidate or not one label for each.
     """
-    check_labels(hand_vertices, labels)
+    _check_labels(hand_vertices, labels)
     direction = np.asarray(front, dtype=np.float64) if d_palm is None else oblique(front, d_palm)
     camera = _framed(obj, hand_vertices, direction, focus, size)
     object_alone = render(obj, camera)
@@ -166,7 +166,7 @@ def closing_prompt(
     Raises:
       ValueError: if there is no candidate or not one label for each.
     """
-    check_labels(closed_vertices, labels)
+    _check_labels(closed_vertices, labels)
     first = oblique(front, d_palm)
     cameras = (
         _framed(obj, open_vertices, first, focus, size),
@@ -185,7 +185,7 @@ def closing_prompt(
     return sheets.grid(panels, columns, gap=12)
 
 
-def check_labels(hands: Sequence[object], labels: Sequence[str]) -> None:
+def _check_labels(hands: Sequence[object], labels: Sequence[str]) -> None:
     """Raises ValueError if there is no hand or not one label for each."""
     if not hands or len(labels) != len(hands):
         raise ValueError(f"got {len(hands)} hands and {len(labels)} labels; expected one label a hand")

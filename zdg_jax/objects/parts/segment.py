@@ -9,8 +9,6 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.objects.parts.arms import with_arm
 from zdg_jax.objects.parts.cavity import find_cavity, rim_band
@@ -170,22 +168,32 @@ def with_handle_end(
     """
     end, area = handle_end(mesh), mesh.area_faces
     free = ~np.isin(label, [k for k in keep if k >= 0])
-    own, across, beside = end & free, 0, 0
-    for k in np.unique(label[own]):
-        inner = float(area[own & (label == k)].sum())
-        pure = inner / float(area[label == k].sum())
-        across += pure < PURE and inner > OVERLAP * area[own].sum()
-        beside += pure < PURE and inner > BESIDE * area[own].sum()
+    own = end & free
+    across, beside = (_across(area, label, own, share) for share in (OVERLAP, BESIDE))
     # two that run across are the shells of one bar, or two things side by side, as the halves of scissors
     cut = across >= 1 and (across == beside == 1 or _one_piece(mesh, own))
     return np.where(own, label.max() + 1, label) if cut else label
 
 
+def _across(
+    area: Float[np.ndarray, " faces"],
+    label: Int[np.ndarray, " faces"],
+    own: Bool[np.ndarray, " faces"],
+    share: float,
+) -> int:
+    """How many parts run across the border of a region: with over that share of it, but not whole."""
+    found = 0
+    for k in np.unique(label[own]):
+        inner = float(area[own & (label == k)].sum())
+        pure = inner / float(area[label == k].sum())
+        found += bool(pure < PURE and inner > share * area[own].sum())
+    return found
+
+
 def _one_piece(mesh: trimesh.Trimesh, faces: Bool[np.ndarray, " faces"]) -> bool:
     """Whether some faces hang together but for a fifth of them."""
     pairs = mesh.face_adjacency[faces[mesh.face_adjacency].all(axis=1)]
-    graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(faces), len(faces)))
-    piece = connected_components(graph, directed=False)[1]
+    piece = trimesh.graph.connected_component_labels(pairs, node_count=len(faces))
     area = np.bincount(piece[faces], weights=mesh.area_faces[faces])
     return bool(area.max() > ONE_PIECE * area.sum())
 
@@ -202,11 +210,7 @@ def with_waist(
     """
     stem, area = waist(mesh), mesh.area_faces
     own = stem & ~np.isin(label, [k for k in keep if k >= 0])
-    shares = [
-        (float(area[own & (label == k)].sum()), float(area[label == k].sum())) for k in np.unique(label[own])
-    ]
-    across = any(inner < PURE * whole and inner > OVERLAP * area[own].sum() for inner, whole in shares)
-    return np.where(own, label.max() + 1, label) if across else label
+    return np.where(own, label.max() + 1, label) if _across(area, label, own, OVERLAP) else label
 
 
 def _ordered(

