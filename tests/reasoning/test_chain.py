@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from zdg_jax.hands import load_hand
 from zdg_jax.objects.hull import expanded, hand_position
 from zdg_jax.reasoning.chain import Reasoning, question_of, reason
 from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
-from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.models.recorded import ReplayReasoner
+from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.stages.direction import NAMES, DirectionObservations
 from zdg_jax.reasoning.stages.points import PointObservations, contact_agrees, force_directions
@@ -36,7 +38,7 @@ HOLD_HANDLE: dict[str, Any] = {
 }
 
 
-def run(reasoner: Scripted, **settings: Any) -> Reasoning:
+def run(reasoner: Reasoner, **settings: Any) -> Reasoning:
     return asyncio.run(reason(OBJ, HAND, "hammer a nail", reasoner, ReasonConfig(**{**SMALL, **settings})))
 
 
@@ -297,6 +299,18 @@ def test_costly_pictures_are_drawn_only_for_who_looks(
     for stage in run(RulesReasoner()).trace["stages"]:
         if stage["stage"] in ("rotation", "grasp_type"):
             assert len(stage["images"]) == len(stage["image_sha"]) == 1
+
+
+@pytest.mark.parametrize("draw", [True, False])
+def test_a_record_of_who_looks_at_no_picture_is_replayed(draw: bool, tmp_path: Path) -> None:
+    # A replaying reasoner may stand for one that looks, and is shown every picture.
+    recorded = run(RulesReasoner(), draw=draw)
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps(recorded.trace))
+    replayed = run(ReplayReasoner(str(file)))
+    assert replayed.grasp.status == "ok", replayed.grasp.status_reason
+    answers = [[stage["answer"] for stage in each.trace["stages"]] for each in (recorded, replayed)]
+    assert answers[0] == answers[1]
 
 
 def test_who_looks_is_never_left_without_pictures() -> None:

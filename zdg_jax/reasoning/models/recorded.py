@@ -34,19 +34,21 @@ class ReplayReasoner:
           UserError: it can't be read or holds no recorded stage.
         """
         self.name = f"replay:{path}"
-        self._attempts: dict[str, list[dict[str, Any]]] = {}
+        self._asked: dict[tuple[str, str], dict[tuple[str, ...], list[dict[str, Any]]]] = {}
         file = Path(path).expanduser()
         try:
             file.stat()  # a missing file says so in the system's words
             for stage in _stages(file):
-                self._attempts.setdefault(_key_of_record(stage), []).extend(stage["attempts"])
+                sha = hashlib.sha256(stage["prompt"].encode()).hexdigest()
+                seen = self._asked.setdefault((stage["stage"], sha), {})
+                seen.setdefault(tuple(stage["image_sha"]), []).extend(stage["attempts"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"replay file {path} ({getattr(error, 'strerror', None) or 'no record of a run'})",
                 "the trace.json of a run, or a JSONL file of traces",
                 "name another file after replay:",
             ) from None
-        if not self._attempts:
+        if not self._asked:
             raise UserError(f"replay file {path} without any stage", "recorded stages", "name another file")
 
     async def ask(self, question: Question[A]) -> Answer[A]:
@@ -57,9 +59,7 @@ class ReplayReasoner:
           ReasonerError: `not_recorded`, or the recorded failure.
         """
         started = time.perf_counter()
-        attempts = self._attempts.get(_key(question.stage, prompt_sha(question), _pictures(question)))
-        if attempts is None:
-            attempts = self._attempts.get(_key(question.stage, prompt_sha(question), []), [])
+        attempts = self._recorded(question)
         place = len(question.feedback)
         if place >= len(attempts):
             raise ReasonerError(
@@ -82,6 +82,15 @@ class ReplayReasoner:
                 Status.NOT_RECORDED, f"{self.name}: the recorded answer has another form"
             ) from None
         return Answer(value, call=_call(question, record, self.name, time.perf_counter() - started))
+
+    def _recorded(self, question: Question[Any]) -> list[dict[str, Any]]:
+        """What was answered to this prompt with these pictures, or with as many of them as were drawn.
+
+        Who looks at no picture is shown fewer (`ReasonState.looked_at`) or none (`draw=False`).
+        """
+        asked = self._asked.get((question.stage, prompt_sha(question)), {})
+        shown = {image_sha(image) for image in question.images}
+        return asked[max(fits, key=len)] if (fits := [p for p in asked if shown.issuperset(p)]) else []
 
 
 class _Attempt(BaseModel):
@@ -111,19 +120,6 @@ def _stages(path: Path) -> Iterator[dict[str, Any]]:
     for record in records:
         for stage in record.get("stages", [record]):
             yield _Stage.model_validate(stage).model_dump()
-
-
-def _pictures(question: Question[Any]) -> list[str]:
-    return [image_sha(image) for image in question.images]
-
-
-def _key_of_record(stage: dict[str, Any]) -> str:
-    sha = hashlib.sha256(stage["prompt"].encode()).hexdigest()
-    return _key(stage["stage"], sha, stage.get("image_sha", []))
-
-
-def _key(stage: str, sha: str, pictures: list[str]) -> str:
-    return " ".join([stage, sha, *pictures])
 
 
 def _call(question: Question[Any], record: dict[str, Any], name: str, seconds: float) -> Call:
