@@ -32,6 +32,7 @@ def _grasps(hand, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[s
     return pose, joints, names
 
 
+@pytest.mark.slow
 def test_jacobians_are_the_derivative_of_kinematics() -> None:
     """Of every pad, against central differences."""
     hand = load_hand("human16")

@@ -33,7 +33,7 @@ def mug() -> trimesh.Trimesh:
     return dense(cup)
 
 
-def dense(mesh: trimesh.Trimesh, edge: float = 0.004) -> trimesh.Trimesh:
+def dense(mesh: trimesh.Trimesh, edge: float = 0.008) -> trimesh.Trimesh:
     vertices, faces, *_ = trimesh.remesh.subdivide_to_size(
         mesh.vertices, mesh.faces, max_edge=edge, max_iter=30
     )

@@ -113,6 +113,7 @@ def test_the_loop_in_kernels_takes_the_same_steps_as_optax() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_steps_lower_for_cuda_without_a_gpu() -> None:
     hand, tables, targets, v = _batch("human16", 16)
     zero = jax.tree.map(jnp.zeros_like, v)
