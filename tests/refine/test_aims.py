@@ -128,7 +128,6 @@ def test_nothing_asked_is_not_known_and_no_start() -> None:
     assert (broken == 0.0).all()
 
 
-@pytest.mark.slow
 def test_it_is_one_of_the_hypotheses_with_little_noise() -> None:
     hand, obj = load_hand(HAND), ring()
     grasp = ReasonedGrasp("lift it", "ok", "", guidance(obj), initial())

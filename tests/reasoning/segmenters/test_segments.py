@@ -46,7 +46,6 @@ def numbers_of(regions: np.ndarray) -> dict[int, int]:
     return {int(label): place + 1 for place, label in enumerate(labels[np.argsort(-counts)])}
 
 
-@pytest.mark.slow
 def test_segments_are_marked_chosen_completed_and_lifted() -> None:
     regions = halves()
     number = numbers_of(regions)
