@@ -188,8 +188,7 @@ def one_device(
     from pipelines.cluster.packing import unpack
     from pipelines.drivers.threads import overlapped
     from pipelines.options import GenerateOptions
-    from pipelines.stages.hold import HoldStage
-    from pipelines.stages.measure import DropStage
+    from pipelines.stages.measure import DropStage, HoldStage
     from pipelines.stages.messages import Refined
     from pipelines.stages.refine import RefineStage
     from pipelines.stages.write import Output

@@ -13,10 +13,8 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg, subcommand
 from pipelines.bench import Bench
 from pipelines.benchmark.__main__ import Options as BenchmarkOptions
 from pipelines.doctor import Doctor
-from pipelines.grouped import grouped
 from pipelines.hand_command import HandCommand, Retarget
-from pipelines.list_command import List
-from pipelines.models_command import Models
+from pipelines.list_command import List, Models
 from pipelines.options import (
     GROUPS,
     Backend,
@@ -32,6 +30,7 @@ from pipelines.options import (
 )
 from pipelines.plan import Plan
 from pipelines.runtime import program
+from pipelines.shell import grouped
 from zdg_jax.errors import UserError, one_of, printable
 
 # `zdg cache`: what is kept of the answers that models gave.

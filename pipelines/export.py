@@ -12,8 +12,8 @@ import trimesh
 
 from pipelines.dataset import write_atomic
 from pipelines.formats import GraspFile, dexgraspbench, dexgraspnet, read_grasps
+from pipelines.formats.npy import unique
 from pipelines.formats.objects import MeasuredObject, load_measured
-from pipelines.formats.write import unique
 from pipelines.lock import locked
 from pipelines.runtime import output_folder, start_jax
 from zdg_jax.errors import UserError, one_of

@@ -1,15 +1,19 @@
-"""`zdg list`: the names that other commands take."""
+"""Commands that only look things up: `zdg list`, `zdg models`."""
 
 from __future__ import annotations
 
 import json as json_
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from pipelines.options import PrintJson
 from zdg_jax.errors import one_of
+
+if TYPE_CHECKING:
+    from zdg_jax.reasoning.models.catalogue import Model
+
 
 KINDS = ("hands", "objects", "reasoners", "protocols", "formats")
 
@@ -104,7 +108,131 @@ def _protocols() -> dict[str, str]:
 
 def _formats() -> dict[str, str]:
     from pipelines.export import WRITERS
-    from pipelines.formats.registry import FORMATS
+    from pipelines.formats import FORMATS
 
     read = dict.fromkeys(FORMATS, "read")
     return read | {name: "read, written" if name in read else "written" for name in WRITERS}
+
+
+_HEAD = "model,state,successor,in,cached,out,batch,a task,context,output,sent,read".split(",")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Print the table of models: who is current, what it costs, what a task costs."""
+
+    provider: Annotated[
+        Positional[str | None], arg(metavar="PROVIDER", help="openai, gemini, local or compatible; all.")
+    ] = None
+    calls: Annotated[float | None, arg(metavar="N", help="Requests a task; pipelines.plan's number.")] = None
+    input_tokens: Annotated[float | None, arg(metavar="N", help="Tokens in, a request.")] = None
+    output_tokens: Annotated[
+        float | None, arg(metavar="N", help="Tokens out, a request, hidden reasoning included.")
+    ] = None
+    json: PrintJson = False
+
+    def run(self) -> int:
+        rows = model_rows(self)
+        print(json_.dumps(rows, indent=2, default=str) if self.json else table(rows, _counts(self)))
+        return 0
+
+
+def model_rows(options: Models) -> list[dict[str, Any]]:
+    """The rows of a provider or of all, ready for JSON, with state and costs of today.
+
+    Raises:
+      UserError: unknown provider, a number of the task below 0, or a wrong file of the user's.
+    """
+    from zdg_jax.errors import UserError, one_of
+    from zdg_jax.reasoning.models.settings import tables
+
+    if options.provider is not None:
+        one_of("provider", options.provider, tables().provider_names(), "choose one")
+    counts = _counts(options)
+    if min(counts) < 0:
+        raise UserError(f"a task of {counts}", "numbers of 0 or more", "choose others")
+    wanted = [m for m in tables().catalogue.models if options.provider in (None, m.provider)]
+    return [_row(model, counts) for model in wanted]
+
+
+def table(rows: list[dict[str, Any]], counts: tuple[float, float, float]) -> str:
+    """For people: prices in USD per million tokens, a task in USD."""
+    from zdg_jax.reasoning.models.settings import tables
+
+    cells = [_HEAD, *map(_cells, rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    calls, read, written = counts
+    changes = [
+        f"{row['id']}: from {price['since']} on {price['input']:g} in, {price['output']:g} out"
+        for row in rows
+        for price in row["prices_to_come"]
+    ]
+    notes = [
+        "",
+        "USD per million tokens, today. ?: neither in the provider's own words nor in two lists. -: unknown.",
+        f"A task: {calls:g} requests of {read:g} tokens in and {written:g} out (--calls, --input-tokens, "
+        "--output-tokens); hidden reasoning counts as output.",
+        *changes,
+        *(f"--reasoner {name}: {', '.join((p.reasoner, *p.route))}" for name, p in tables().presets.items()),
+    ]
+    return "\n".join([*lines, *notes])
+
+
+def _counts(options: Models) -> tuple[float, float, float]:
+    from pipelines.plan import DEFAULTS
+
+    given = (options.calls, options.input_tokens, options.output_tokens)
+    usual = (DEFAULTS.calls, DEFAULTS.input_tokens, DEFAULTS.output_tokens)
+    return tuple(u if g is None else g for g, u in zip(given, usual, strict=True))  # pyright: ignore[reportReturnType]
+
+
+def _row(model: Model, counts: tuple[float, float, float]) -> dict[str, Any]:
+    from zdg_jax.reasoning.models.budget import task_usd
+    from zdg_jax.reasoning.models.catalogue import today
+    from zdg_jax.reasoning.models.settings import tables
+
+    price = tables().catalogue.price(model.provider, model.id)
+    able = tables().abilities_of(model.id)
+    return {
+        **model.model_dump(mode="json", exclude={"takes", "prices"}),
+        "state": model.state(),
+        "price": price.model_dump(mode="json") if price is not None else None,
+        "prices_to_come": [
+            later.model_dump(mode="json") for later in model.prices if later.since and later.since > today()
+        ],
+        "task_usd": task_usd(price, *counts),
+        "sent": able.model_dump(mode="json", exclude={"models"}),
+        "thinking": list(model.takes.thinking),
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    price, state = row["price"] or {}, row["state"]
+    when = state if state == "current" else f"{'retires' if state == 'retiring' else state} {row['ends']}"
+    heat, limit = row["sent"]["temperature"], row["sent"]["max_tokens_name"]
+    sent = f"temperature {heat:g}" if heat is not None else "no temperature"
+    if row["provider"] == "local":
+        sent = ""
+    elif row["provider"] == "openai":
+        sent += f", {limit}"
+    if row["thinking"]:
+        sent += f"; thinks {'/'.join(row['thinking'])}"
+    numbers = [_number(price.get(name)) for name in ("input", "cached", "output")]
+    batch = f"{_number(price.get('batch_input'))}/{_number(price.get('batch_output'))}"
+    return [
+        f"{row['provider']}:{row['id']}",
+        when,
+        (row["replacement"] or "") + (" (by itself)" if row["rerouted"] else ""),
+        *numbers,
+        batch,
+        "-" if row["task_usd"] is None else f"{row['task_usd']:.4f}",
+        _number(row["context"]),
+        _number(row["output"]),
+        sent,
+        f"{row['read']}{'' if row['verified'] else ' ?'}",
+    ]
+
+
+def _number(value: float | int | None) -> str:
+    return "-" if value is None else f"{value:.10g}"

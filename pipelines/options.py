@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from pipelines.completion import completed, hands, reasoners
+from pipelines.shell import completed, hands, reasoners
 from zdg_jax.errors import UserError, one_of, storable
 
 if TYPE_CHECKING:

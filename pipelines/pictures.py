@@ -13,8 +13,7 @@ from PIL import Image
 
 from pipelines.dataset import write_picture
 from pipelines.report.html import Shown, build_report, number, write_report
-from pipelines.report.scene import build_scene, write_scene
-from pipelines.report.solid import Solid, captions
+from pipelines.report.scene import Solid, build_scene, captions, write_scene
 from sim_eval.select.rank import JUDGED, LIMITS, lacks
 from zdg_jax.hands.kinematics import palm_from_base, posed_skin
 from zdg_jax.hands.model import HandModel

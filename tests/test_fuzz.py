@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.tasks import TaskSpec, read_tasks
-from pipelines.formats.registry import read_grasps
+from pipelines.formats import read_grasps
 from pipelines.stages.write import Output
 from tests.hands.robots import urdf
 from tests.pipelines.cluster.made import finished, options, spec

@@ -22,8 +22,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.formats.registry import read_grasps
-from pipelines.view.filters import chosen, ordered
+from pipelines.formats import read_grasps
+from pipelines.view.table import chosen, ordered
 from tests.pipelines.cluster.things import sticks
 from tests.pipelines.formats.test_formats import make
 from tests.pipelines.formats.test_hostile import FIELDS, OTHERS, with_field

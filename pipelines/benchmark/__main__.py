@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import arg
 
-from pipelines.benchmark.crew import Crew, Runner
-from pipelines.benchmark.rows import ROWS, parse_rows
+from pipelines.benchmark.rows import ROWS, Crew, Runner, parse_rows
 from pipelines.options import (
     Address,
     ChooseOptions,

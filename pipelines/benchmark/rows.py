@@ -1,4 +1,4 @@
-"""The rows of Tables I and II, and rows read from other methods' grasp files."""
+"""What a run of the benchmark is told, nothing heavy imported: rows of Tables I and II, and who works."""
 
 from __future__ import annotations
 
@@ -53,3 +53,21 @@ def parse_rows(text: str, more: Sequence[str] = ()) -> tuple[str, ...]:
         if name not in ROWS and name not in more:
             raise UserError(f"row {name!r}", f"some of {', '.join((*ROWS, *more))}", "choose other rows")
     return names
+
+
+Runner = Literal["here", "processes", "ray"]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who works.
+
+    Attributes:
+      runner: this process, several processes, or Ray's actors.
+      workers: processes or actors; 1 for "here".
+      address: of a Ray cluster; a local one is started if None.
+    """
+
+    runner: Runner = "here"
+    workers: int = 1
+    address: str | None = None

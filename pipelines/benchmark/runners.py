@@ -1,4 +1,4 @@
-"""Who runs the groups of a benchmark: this process, several processes, or Ray's actors."""
+"""Who runs the groups of a benchmark: this process, several processes, or Ray actors (all see one `out`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Bench, Group, Units, Worker, WorkerDied, environment, make_bench
+from pipelines.benchmark.rows import Crew
 from pipelines.benchmark.unit import UnitOptions, failed, written
 from zdg_jax.errors import UserError
 
@@ -155,15 +156,74 @@ def _processes(crew: Crew, options: UnitOptions, out: Path) -> Iterator[list[Wor
         os.environ.update(before)
 
 
+class BenchActor:
+    """A worker's process on any machine."""
+
+    def __init__(self, options: UnitOptions, out: str) -> None:
+        self._bench: Bench = make_bench(options, Path(out), threads=1)
+
+    def hello(self) -> bool:
+        """Answers once it can work."""
+        return True
+
+    def run(self, group: Group) -> Units:
+        return self._bench.run(group)
+
+
+class _OnRay:
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def run(self, group: Group) -> Units:
+        import ray
+        from ray.exceptions import RayActorError
+
+        try:
+            return ray.get(self._actor.run.remote(group))
+        except RayActorError as error:
+            raise WorkerDied(str(error).strip().splitlines()[0]) from error
+
+    def close(self) -> None:
+        import ray
+
+        ray.kill(self._actor)
+
+
 @contextmanager
 def _ray(crew: Crew, options: UnitOptions, out: Path) -> Iterator[list[Worker]]:
+    """`crew.workers` actors, spread over the cluster; the GPUs there are shared evenly.
+
+    Raises:
+      UserError: no Ray, no cluster answers, or an actor can't start.
+    """
     try:
-        from pipelines.benchmark.ray_crew import actors
+        import ray
+        from ray.exceptions import RayActorError, RayTaskError
+
+        from pipelines.drivers.ray import crew as crew_ray
     except ImportError as error:
         raise UserError(
             f"--runner ray without Ray ({error})",
             "the package ray",
             "install it, or choose --runner processes",
         ) from error
-    with actors(crew, options, out) as workers:
-        yield list(workers)
+    local = crew_ray.connect(crew.address)
+    try:
+        resources = ray.cluster_resources()
+        cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
+        env = {**crew_ray.environment(), **environment(crew.workers)}
+        made = ray.remote(BenchActor).options(
+            num_cpus=1 if crew.workers <= cpus else 0,
+            num_gpus=min(1.0, gpus / crew.workers),
+            max_restarts=-1,
+            scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": env},
+        )
+        workers = [made.remote(options, str(out.resolve())) for _ in range(crew.workers)]
+        try:
+            ray.get([worker.hello.remote() for worker in workers])
+        except (RayActorError, RayTaskError) as error:
+            raise crew_ray.cannot_start(error) from error
+        yield [_OnRay(worker) for worker in workers]
+    finally:
+        crew_ray.disconnect(local)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
-from pipelines.formats.collect import UNREADABLE
+from pipelines.formats.grasp_file import UNREADABLE
 from pipelines.options import ChooseOptions, LoopOptions
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.select.select import closed, measured

@@ -10,10 +10,10 @@ from typing import Any
 
 from PIL import Image
 
-from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Group
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.benchmark.page import Run, failures
+from pipelines.benchmark.rows import Crew
 from pipelines.benchmark.runners import run_groups
 from pipelines.benchmark.unit import (
     UnitOptions,

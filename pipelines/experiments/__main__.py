@@ -40,8 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: Options) -> int:
     from pipelines.dataset import write_atomic
     from pipelines.experiments.pages import PAGES
-    from pipelines.experiments.runner import run_suite
-    from pipelines.experiments.suite import suite
+    from pipelines.experiments.suite import run_suite, suite
     from pipelines.options import values_of
     from pipelines.runtime import output_folder
 

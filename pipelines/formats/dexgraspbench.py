@@ -9,13 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from pipelines.formats.collect import Rows, each_file, files_of, first_of
-from pipelines.formats.dexgraspnet import category
-from pipelines.formats.grasp_file import GraspFile, ObjectSource, by_name
-from pipelines.formats.npy import load_npy
+from pipelines.formats.dexgraspnet import DEXGRASPBENCH_PALM, category, palm_in_base
+from pipelines.formats.grasp_file import GraspFile, ObjectSource, Rows, by_name, each_file, files_of, first_of
+from pipelines.formats.npy import load_npy, unique, write_npy
 from pipelines.formats.schema import Foreign, HandName, Numbers, Scale, Word, Words, validated
-from pipelines.formats.shadow import DEXGRASPBENCH_PALM, palm_in_base
-from pipelines.formats.write import unique, write_npy
 from zdg_jax.errors import UserError
 from zdg_jax.foreign import file_name
 from zdg_jax.hands import load_hand

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.lib import format as npy_format
 
+from pipelines.dataset import write_atomic
 from zdg_jax.errors import UserError
 from zdg_jax.foreign import MIB, read_bytes
 
@@ -219,3 +220,25 @@ def _parsed(data: bytes) -> Any:
     if found.shape != shape:
         raise ValueError(f"an array of shape {found.shape} for shape {shape}")
     return found.item() if shape == () else list(found)
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """The name, with a number behind it if it is taken; case apart, since some file systems see none.
+
+    Args:
+      name: of a file.
+      taken: names so far, lower case; the result is added.
+    """
+    found, number = name, 1
+    while found.lower() in taken:
+        number += 1
+        found = f"{name}-{number}"
+    taken.add(found.lower())
+    return found
+
+
+def write_npy(path: Path, array: np.ndarray) -> None:
+    """A whole .npy file, of objects too."""
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=True)
+    write_atomic(path, data.getvalue())

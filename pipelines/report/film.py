@@ -15,8 +15,8 @@ from tyro.conf import Positional, arg
 
 from pipelines.dataset import write_atomic
 from pipelines.runtime import program
+from pipelines.trajectory import LIFT, at_stage
 from pipelines.view.objects import Objects
-from pipelines.view.stages import LIFT, at_stage
 from pipelines.view.table import ViewFile, view_files
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

@@ -15,7 +15,7 @@ import jinja2
 from PIL import Image
 
 from pipelines.dataset import write_atomic
-from pipelines.report.solid import Solid
+from pipelines.report.scene import Solid
 from zdg_jax.columns import shown
 from zdg_jax.errors import storable
 

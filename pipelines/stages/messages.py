@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pipelines.cluster.clock import now
+from pipelines.cluster.journal import now
 from pipelines.cluster.tasks import TaskSpec
 from sim_eval.convex import ConvexPieces
 from zdg_jax.errors import UserError, machine_error, name_error

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import trimesh
 
+from pipelines import formats
 from pipelines.evaluate import evaluate_file
 from pipelines.export import export
-from pipelines.formats import registry
-from pipelines.formats.collect import Rows
-from pipelines.formats.grasp_file import GraspFile, ObjectSource
+from pipelines.formats.grasp_file import GraspFile, ObjectSource, Rows
 from tests.sim_eval.helpers import box, grasps
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
@@ -38,9 +37,9 @@ class Lines:
 
 @pytest.fixture
 def _registered() -> Iterator[None]:
-    registry.register(Lines())
+    formats.register(Lines())
     yield
-    del registry.FORMATS[Lines.NAME]
+    del formats.FORMATS[Lines.NAME]
 
 
 @pytest.mark.usefixtures("_registered")
@@ -62,4 +61,4 @@ def test_a_format_from_outside_is_read_by_eval_and_export(tmp_path: Path) -> Non
 @pytest.mark.usefixtures("_registered")
 def test_a_name_is_given_once() -> None:
     with pytest.raises(UserError, match="'lines', which exists"):
-        registry.register(Lines())
+        formats.register(Lines())

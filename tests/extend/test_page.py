@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.formats.registry import FORMATS
+from pipelines.formats import FORMATS
 from sim_eval.protocols import PROTOCOLS
 from zdg_jax.columns import COLUMNS
 from zdg_jax.reasoning.stages.grasp_type import SUITS

@@ -15,9 +15,9 @@ import tyro
 from pipelines import cli, doctor
 from pipelines.dataset import INFO_FILE
 from pipelines.export import WRITERS
-from pipelines.grouped import grouped
 from pipelines.list_command import KINDS, names
 from pipelines.options import ALL, GROUPS, SynthOptions, check_ranges
+from pipelines.shell import grouped
 from pipelines.synth import free_of_others
 from sim_eval.backends import BACKENDS
 from sim_eval.protocols import PROTOCOLS

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pipelines.pictures import caption
 from pipelines.report.html import Shown, build_report, data_uri
-from pipelines.report.solid import Solid, captions
+from pipelines.report.scene import Solid, captions
 from tests import browser as chromium
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -168,7 +168,7 @@ def test_what_is_drawn_in_3d_is_what_was_given() -> None:
 
 
 def test_a_page_shows_no_more_grasps_in_3d_than_it_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.report.solid.MOST_BYTES", 12_000)
+    monkeypatch.setattr("pipelines.report.scene.MOST_BYTES", 12_000)
     page = build_report(trace(), [GRASP] * 30, PICTURES, solid=solid(30))
     shown = solid(30).page()["shown"]
     assert 1 <= shown < 30

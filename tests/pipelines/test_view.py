@@ -16,10 +16,9 @@ import trimesh
 from pipelines import cli
 from pipelines.dataset import write_dataset
 from pipelines.export import export
-from pipelines.view.filters import chosen, ordered
+from pipelines.trajectory import LIFT, at_stage
 from pipelines.view.objects import Seen
-from pipelines.view.stages import LIFT, at_stage
-from pipelines.view.table import view_files
+from pipelines.view.table import chosen, ordered, view_files
 from tests import browser as chromium
 from tests.test_grasps import TASK
 from zdg_jax.errors import UserError

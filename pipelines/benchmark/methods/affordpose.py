@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pipelines.benchmark.methods.gather import load_json
-from pipelines.benchmark.methods.grasps import Entry, Put
+from pipelines.benchmark.methods.gather import Entry, Put, load_json
 from pipelines.formats.affordpose import HAND, PosedHand, human16_joints, human16_pose
 from pipelines.formats.schema import validated
 from zdg_jax.hands import load_hand

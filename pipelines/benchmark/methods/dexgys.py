@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from pipelines.benchmark.methods.gather import benchmark_mesh, load_json, numbers
-from pipelines.benchmark.methods.grasps import Entry, Put
-from pipelines.formats.shadow import DEXGRASPNET_JOINTS, from_dexgraspnet
+from pipelines.benchmark.methods.gather import Entry, Put, benchmark_mesh, load_json, numbers
+from pipelines.formats.dexgraspnet import DEXGRASPNET_JOINTS, from_dexgraspnet
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.pose import rotation_to_wxyz

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pipelines.benchmark.methods.gather import load_json, numbers
-from pipelines.benchmark.methods.grasps import Entry, Put
+from pipelines.benchmark.methods.gather import Entry, Put, load_json, numbers
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.human_keypoints import NAMES, fit_keypoints, in_order

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from pipelines.benchmark.methods.grasps import Entry, Put
+from pipelines.benchmark.methods.gather import Entry, Put
 from pipelines.formats import dexgraspbench, dexgraspnet
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from pipelines.cluster.clock import now
+from pipelines.cluster.journal import now
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import StageFault, Timed, ended, fault, timed
 

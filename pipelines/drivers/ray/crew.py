@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.cluster.clock import now
+from pipelines.cluster.journal import now
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import actors, leftovers
 from pipelines.drivers.ray.gateway import needs_gateway

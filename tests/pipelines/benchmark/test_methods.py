@@ -13,7 +13,7 @@ from pipelines.benchmark.methods.gather import benchmark_mesh, known, label
 from pipelines.benchmark.page import line
 from pipelines.benchmark.unit import UnitOptions, measure_unit
 from pipelines.formats.affordpose import GRASPIT_FROM_HUMAN16, KNUCKLES
-from pipelines.formats.shadow import DEXGRASPNET_JOINTS
+from pipelines.formats.dexgraspnet import DEXGRASPNET_JOINTS
 from sim_eval.benchmark.instructions import instructions
 from tests.pipelines.benchmark import method_files
 from tests.pipelines.benchmark.method_files import SUFFIX, write

@@ -12,8 +12,8 @@ import pytest
 
 from pipelines.benchmark import runners
 from pipelines.benchmark.__main__ import main
-from pipelines.benchmark.crew import Crew
 from pipelines.benchmark.group import Group, Units, WorkerDied
+from pipelines.benchmark.rows import Crew
 from pipelines.benchmark.unit import UnitOptions, failed, unit_path, written
 from pipelines.benchmark.work import groups_of
 from sim_eval.benchmark.instructions import instructions

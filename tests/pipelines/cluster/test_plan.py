@@ -10,7 +10,7 @@ import pytest
 
 from pipelines import plan
 from pipelines.cluster.files import Folder
-from pipelines.cluster.rates import DEFAULTS, measured
+from pipelines.plan import DEFAULTS, measured
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec
 from zdg_jax.errors import UserError

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.cluster import timeline
 from pipelines.cluster.files import Folder
-from pipelines.cluster.journal import Journal, read_log
-from pipelines.cluster.show import Meter, Show
+from pipelines.cluster.journal import Journal, main, read_log
+from pipelines.progress import Meter, Show
 from tests.pipelines.cluster.made import finished, spec
 from zdg_jax.errors import UserError
 
@@ -64,7 +63,7 @@ def test_a_table_on_a_terminal() -> None:
 
 def test_how_long_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("pipelines.cluster.show.now", lambda: now[0])
+    monkeypatch.setattr("pipelines.progress.now", lambda: now[0])
     meter = Meter(tasks=10, objects=1, done_before=0, num=64)
     assert meter.eta("reason") is None
     meter.begin("reason")
@@ -117,7 +116,7 @@ def test_a_damaged_log_is_read_as_far_as_it_is_one(tmp_path: Path) -> None:
         "start",
         "span",
     ]  # none is lost to a half line
-    assert timeline.main([str(tmp_path)]) == 0
+    assert main([str(tmp_path)]) == 0
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
@@ -139,10 +138,10 @@ def test_the_timeline_of_the_last_run(tmp_path: Path, capsys: pytest.CaptureFixt
         {"at": 110.0, "event": "end"},
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in log))
-    assert timeline.main([str(tmp_path), "--rows", "2"]) == 0
+    assert main([str(tmp_path), "--rows", "2"]) == 0
     rows = capsys.readouterr().out.splitlines()[2:]
     assert rows == [
         "| 5 | 4.0 / 6 | 0 / 0 % | 1 / 100 % | 0 / 20 % | 0 / 0 % |",
         "| 10 | 0.0 / 0 | 0 / 0 % | 1 / 0 % | 2 / 20 % | 0 / 0 % |",
     ]
-    assert timeline.main([str(tmp_path / "nothing")]) == 2
+    assert main([str(tmp_path / "nothing")]) == 2

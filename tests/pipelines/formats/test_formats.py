@@ -11,10 +11,9 @@ import pytest
 import trimesh
 
 from pipelines.formats import FORMATS, read_grasps
-from pipelines.formats.affordpose import human16_joints
-from pipelines.formats.graspit_thumb import graspit_bones, human16_bones
+from pipelines.formats.affordpose import graspit_bones, human16_bones, human16_joints
+from pipelines.formats.dexgraspnet import DEXGRASPNET_JOINTS, palm_in_base
 from pipelines.formats.npy import load_npy
-from pipelines.formats.shadow import DEXGRASPNET_JOINTS, palm_in_base
 from tests.pipelines.formats import writers
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from pipelines import cli
 from pipelines.export import object_names
+from pipelines.formats import read_grasps
 from pipelines.formats.npy import load_npy
-from pipelines.formats.registry import read_grasps
 from tests.pipelines.formats import writers
 from tests.pipelines.formats.test_formats import BOX, make
 from zdg_jax.errors import UserError
