@@ -47,7 +47,7 @@ class BenchRefine:
 
         start_jax()
         from sim_eval.bench.refine import RefineBench, bench_refine, bench_scale
-        from sim_eval.bench.show import show_refine, show_scale
+        from sim_eval.tables import show_refine, show_scale
 
         asked = values_of(RefineBench, self)
         asked["paths"], asked["meshes"] = words(self.paths), words(self.meshes)
@@ -70,7 +70,7 @@ class BenchFields:
         check_ranges(self)
         write = report_writer(self.json)
         from sim_eval.bench.fields import bench_fields
-        from sim_eval.bench.show import show_fields
+        from sim_eval.tables import show_fields
 
         report = bench_fields(words(self.objects) or None, self.points)
         print(show_fields(report))
@@ -110,7 +110,7 @@ class BenchSim:
 
         start_jax()
         from sim_eval.bench.sim import SimBench, bench_sim, show_sim
-        from sim_eval.bench.simset import prepare, read_set, write_set
+        from sim_eval.bench.tasks import prepare, read_set, write_set
 
         if (self.objects is None) == (self.prepare is None):
             raise UserError("both or neither of --objects and --prepare", "one of them", "give one FILE.npz")

@@ -20,7 +20,7 @@ from pipelines.lock import locked
 from pipelines.options import LoopOptions, config_sha, values_of
 from pipelines.progress import Steps
 from pipelines.runtime import output_folder, start_jax
-from sim_eval.measure import measure_shape
+from sim_eval.evaluate import measure_shape
 from sim_eval.select.select import closed, measured, ranked
 from zdg_jax.grasps import Grasps, concat
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp

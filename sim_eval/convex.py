@@ -16,8 +16,7 @@ from jaxtyping import Float
 from manifold3d import Manifold
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
-from sim_eval.solids import as_manifold, hull_union, manifold_arrays, remeshed
-from sim_eval.template import PIECES, VERTICES
+from sim_eval.solids import PIECES, VERTICES, as_manifold, hull_union, manifold_arrays, remeshed
 from zdg_jax.cache import cached_arrays
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.load import mesh_sha256

@@ -10,8 +10,7 @@ import trimesh
 from jaxtyping import Float
 
 from sim_eval.convex import ConvexParams, convex_pieces
-from sim_eval.solids import Inertial, inertial_of
-from sim_eval.template import Slots, fill_slots
+from sim_eval.solids import Inertial, Slots, fill_slots, inertial_of
 
 
 # eq=False: compared and hashed by identity, so that compiled scenes can be kept per object.
@@ -31,7 +30,7 @@ class SimObject:
 
     @cached_property
     def slots(self) -> Slots:
-        """The pieces as padded arrays about the centre of mass; see `sim_eval.template.fill_slots`."""
+        """The pieces as padded arrays about the centre of mass; see `sim_eval.solids.fill_slots`."""
         return fill_slots(self.pieces, self.inertial.com)
 
 

@@ -35,7 +35,7 @@ class Column:
       share: counts as 0 where a task came to nothing.
       required: never null.
       newer: files written before it existed lack it, and are read all the same.
-      of: what it is measured of, attributes of `sim_eval.measure.Posed`; empty for what other steps give.
+      of: what it is measured of, attributes of `sim_eval.evaluate.Posed`; empty for what other steps give.
       measure: "module:function", or the function itself, that is called with them; without one the first of
         them is the measure.
       stored: whether a dataset of ours keeps it.
@@ -190,7 +190,7 @@ _ALL: tuple[Column, ...] = (
     Column(
         "posture_deg", "real", "unnatural posture (°) ↓", short="posture",
         hint="degrees beyond what the hand's joints allow each other", shown=("eval", "benchmark", "report"),
-        newer=True, of=("joints", "posture"), measure="sim_eval.metrics.posture:posture_excess",
+        newer=True, of=("joints", "posture"), measure="sim_eval.select.score:posture_excess",
         formula="max over the card's limits of max(0, a q_i + b q_j − m) / \\|(a, b)\\|, degrees",
         source="Ours; the limits are the hand card's `posture`. 0 for a hand without any.",
     ),

@@ -15,8 +15,7 @@ import numpy as np
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, target_mask, unit_rows, written
 from pipelines.stages.refine import refine_filled
-from sim_eval.benchmark.instructions import Instruction
-from sim_eval.benchmark.oracle import LabelledParts
+from sim_eval.benchmark.instructions import Instruction, LabelledParts
 from sim_eval.select.select import select
 from zdg_jax import api
 from zdg_jax.errors import UserError

@@ -34,8 +34,7 @@ from sim_eval.scene import (
     new_spec,
 )
 from sim_eval.simobject import SimObject
-from sim_eval.solids import Inertial
-from sim_eval.template import Slots
+from sim_eval.solids import Inertial, Slots
 from zdg_jax.hands.model import HandModel
 
 #: Contacts of one grasp that can push.

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sim_eval.template import Slots
+from sim_eval.solids import Slots
 from zdg_jax._ptx import fma, fused
 
 # Gap of every point to every convex piece along its best face normal: most arithmetic of a step of MJX.

@@ -21,7 +21,7 @@ from sim_eval.backends.mjx_physics import import_mjx, traced
 from sim_eval.backends.sphere_convex import touches
 from sim_eval.scene import build_scene, hand_scene, scaled
 from sim_eval.simobject import SimObject
-from sim_eval.template import Slots
+from sim_eval.solids import Slots
 
 #: Constraint rows that one grasp can have.
 _ROWS = 1024

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import jax
 
-from sim_eval.bench.judge import exact_terms, figures_of
 from sim_eval.bench.monitor import Compilations, ceilings, machine, peak_memory
-from sim_eval.bench.paths import PathRun, chunks_of, run_lookup, run_pairwise
+from sim_eval.bench.paths import PathRun, chunks_of, exact_terms, figures_of, run_lookup, run_pairwise
 from sim_eval.bench.tasks import bench_objects, bench_specs, bench_tasks
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

@@ -13,7 +13,7 @@ import numpy as np
 
 from sim_eval import backends
 from sim_eval.bench.monitor import Compilations, machine, peak_memory
-from sim_eval.bench.simset import GraspSet
+from sim_eval.bench.tasks import GraspSet
 from sim_eval.protocols import PROTOCOLS, gravity, gravity_hold, six_force
 from sim_eval.simobject import SimObject
 from zdg_jax.errors import UserError
@@ -101,7 +101,7 @@ def bench_agree(
     """Each protocol on MJX and on C with the same pieces; on C with finer ones as well, if they are given.
 
     Args:
-      grasps: from `simset`.
+      grasps: of `tasks`.
       protocols: names.
       finer: the same objects, cut as C MuJoCo's default has it.
       limit: grasps, from the first.
@@ -161,7 +161,7 @@ def bench_sim(
 
     Args:
       options: what to measure.
-      grasps: from `simset`; repeated until a batch is full.
+      grasps: of `tasks`; repeated until a batch is full.
       say: told what runs.
 
     Returns:
@@ -270,7 +270,7 @@ def _run(
 
 def show_sim(report: dict[str, Any]) -> str:
     """`bench_sim`'s report for a terminal."""
-    from sim_eval.bench.show import made_line, table_text
+    from sim_eval.tables import made_line, table_text
 
     used = report["set"]
     heads = ["backend", "protocol", "grasps", "objects", "compile (s)", "run (s)", "grasps/s", "steps/s",

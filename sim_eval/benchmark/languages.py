@@ -48,7 +48,7 @@ def spoken() -> tuple[Spoken, ...]:
     Raises:
       KeyError: there is no instruction of that id.
     """
-    text = files("sim_eval.benchmark.data").joinpath("languages.yaml").read_text(encoding="utf-8")
+    text = files("sim_eval.benchmark").joinpath("data", "languages.yaml").read_text(encoding="utf-8")
     known = {row.id: row for name in ("zoo", "ycb") for row in instructions(name)}
     return tuple(
         Spoken(known[key], bool(k % 2), {code: (task, name) for code, (task, name) in row.items()})

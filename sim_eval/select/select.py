@@ -15,9 +15,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from sim_eval import backends
-from sim_eval.evaluate import evaluate
-from sim_eval.measure import measure_shape
-from sim_eval.protocols.perturbed import hold_share
+from sim_eval.evaluate import evaluate, measure_shape
+from sim_eval.protocols.six_force import hold_share
 from sim_eval.select import SelectBy
 from sim_eval.select.closing import close_and_test, plan_closing
 from sim_eval.select.rank import (

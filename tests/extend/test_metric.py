@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.eval_report import EvalReport
 from pipelines.report.html import grasp_table
-from sim_eval.measure import measure_shape
+from sim_eval.evaluate import measure_shape
 from tests.sim_eval.helpers import as_object, box, grasps, hand
 from tests.test_grasps import TASK
 from zdg_jax import columns

@@ -16,7 +16,7 @@ from pipelines.dataset import write_dataset
 from pipelines.eval_report import EvalReport
 from pipelines.evaluate import evaluate_file
 from pipelines.formats import read_grasps
-from sim_eval.measure import measure_shape
+from sim_eval.evaluate import measure_shape
 from tests.pipelines.formats import writers
 from tests.pipelines.glb import scenes
 from tests.pipelines.rows_as_grasps import grasps_of

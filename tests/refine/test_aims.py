@@ -10,7 +10,7 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from sim_eval.metrics.aims import AT_POINT, finger_lines, measure_aims, through
+from sim_eval.select.score import AT_POINT, finger_lines, measure_aims, through
 from tests.objects.test_openings import RING, TUBE, ringed
 from tests.refine.things import grasp_on, model_of, shape
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp

@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from sim_eval.measure import GraspedObject, measure_shape, object_frame
+from sim_eval.evaluate import GraspedObject, measure_shape, object_frame
 from tests.sim_eval.helpers import as_object, box, grasps, hand, sphere
 from zdg_jax.columns import measured
 

@@ -7,7 +7,7 @@ import pytest
 
 from sim_eval import backends
 from sim_eval.protocols import six_force
-from sim_eval.protocols.perturbed import SHIFT, TRIALS, TURN, _drawn, _moved, hold_share
+from sim_eval.protocols.six_force import SHIFT, TRIALS, TURN, _drawn, _moved, hold_share
 from sim_eval.select.closing import close_and_test, plan_closing
 from tests.sim_eval.select.things import around, field, held, shape
 from zdg_jax.pose import wxyz_to_rotation

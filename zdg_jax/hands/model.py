@@ -174,7 +174,7 @@ class HandModel:
     p_link_pad: Float[np.ndarray, "pads 3"]
     n_link_pad: Float[np.ndarray, "pads 3"]
     grasp_types: Mapping[str, GraspType]
-    #: The card's own pregrasp; None for the way out that `sim_eval.select.pregrasp` finds.
+    #: The card's own pregrasp; None for the way out that `sim_eval.select.closing` finds.
     pregrasp_opening: float | None = None
     squeeze_rule: float = 2.0
     servo_kp: float = 5.0

@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from pipelines import cli
-from sim_eval.bench.judge import compared
+from sim_eval.bench.paths import compared
 from sim_eval.bench.refine import PATHS
 from sim_eval.bench.tasks import FUNC_RADIUS, HAND_RADIUS, PALM_OFF, bench_objects, bench_specs, bench_tasks
 from zdg_jax.errors import UserError

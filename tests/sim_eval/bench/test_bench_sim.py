@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.cli import main
 from sim_eval.bench.sim import SimBench, bench_sim, compare, show_sim
-from sim_eval.bench.simset import GraspSet, read_set, write_set
+from sim_eval.bench.tasks import GraspSet, read_set, write_set
 from tests.sim_eval.simulation import SHAPES, human16, shape, wrapped
 from zdg_jax.errors import UserError
 

@@ -12,7 +12,6 @@ import trimesh
 from jax.flatten_util import ravel_pytree
 from scipy.spatial import KDTree
 
-from sim_eval.bench.judge import exact_energy
 from sim_eval.bench.pairwise import (
     SEARCHES,
     SEARCHES_ON_CPU,
@@ -24,6 +23,7 @@ from sim_eval.bench.pairwise import (
     nearest,
     total,
 )
+from sim_eval.bench.paths import exact_energy
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import posed_skin

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from prompts.schemas import DirectionAnswer, FuncPartAnswer, HandPartAnswer
-from sim_eval.benchmark.instructions import instructions
-from sim_eval.benchmark.oracle import LabelledParts
+from sim_eval.benchmark.instructions import LabelledParts, instructions
 from zdg_jax.reasoning.observations import Observations
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError
 

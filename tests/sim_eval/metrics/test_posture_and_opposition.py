@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim_eval.metrics.contact import opposition, thumb_touches
-from sim_eval.metrics.posture import bent, posture_excess
+from sim_eval.select.score import bent, posture_excess
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.posture import Posture
 

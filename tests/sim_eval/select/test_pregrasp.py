@@ -9,8 +9,8 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from sim_eval.select.contacts import point_jacobian
-from sim_eval.select.pregrasp import CLEARANCE, ENCLOSED, WAY_SLACK, find_pregrasp
+from sim_eval.select.closing import CLEARANCE, ENCLOSED, WAY_SLACK, find_pregrasp
+from sim_eval.select.squeeze import point_jacobian
 from tests.refine.test_aims import guidance, initial, ring
 from tests.sim_eval.helpers import sphere
 from tests.sim_eval.select.things import around, field
@@ -73,7 +73,7 @@ def test_a_way_through_a_wall_is_not_free() -> None:
     hand, pose, joints = around("ball", 1)
     start = pose.copy()
     start[:, 1] -= 0.3
-    from sim_eval.select.pregrasp import _way
+    from sim_eval.select.closing import _way
 
     assert _way(hand, field("ball"), (start, joints), (pose, joints))[0] > WAY_SLACK
     assert _way(hand, field("ball"), (pose, joints), (pose, joints))[0] <= WAY_SLACK

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from sim_eval.select.contacts import sphere_gaps
+from sim_eval.select.squeeze import sphere_gaps
 from tests.sim_eval.simulation import human16, shape, wrapped
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import HandModel, load_hand
