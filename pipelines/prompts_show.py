@@ -56,7 +56,7 @@ def write_question(question: Question, out: str) -> None:
 
 
 def _judges_question(task: str, object_name: str | None) -> Question:
-    from zdg_jax.reasoning.observations import Observations
+    from zdg_jax.reasoning.protocol import Observations
 
     text = prompts.render("judge", task=task, object_name=object_name, candidates=SCORES)
     facts = Observations(task=task, object_name=object_name)

@@ -146,8 +146,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     from pipelines.inline import ready, run, spec_of
     from pipelines.stages.prepare import loaded
     from zdg_jax.hands import load_hand
-    from zdg_jax.objects.load import STL_AXES
-    from zdg_jax.objects.upright import axis_notes
+    from zdg_jax.objects.load import STL_AXES, axis_notes
 
     reasoner = ready(options)
     out = output_folder(options.out)

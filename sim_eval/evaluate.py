@@ -21,8 +21,7 @@ from zdg_jax.columns import Column, measured
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.io.link_solids import collision_points
 from zdg_jax.hands.kinematics import posed_points, posed_skin, posed_spheres
-from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import HandModel, pregrasp_and_squeeze
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.objects.sdf.mesh_distance import closest_points, winding_number
 

@@ -34,9 +34,9 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands.io.model_files import compile_model
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.samples import read_features
 from zdg_jax.reasoning.models import settings as model_settings
 from zdg_jax.reasoning.models.recorded import OracleReasoner, ReplayReasoner
-from zdg_jax.reasoning.partfield import read_features
 from zdg_jax.reasoning.protocol import ReasonerError
 
 

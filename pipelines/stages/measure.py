@@ -29,8 +29,7 @@ from sim_eval.protocols.hold import HoldResult
 from sim_eval.select.closing import Closing, plan_closing
 from sim_eval.select.rank import shortlist
 from sim_eval.simobject import SimObject, sim_object
-from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import HandModel, pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
 
 _MADE: dict[tuple[str, ConvexParams], SimObject] = {}

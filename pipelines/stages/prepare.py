@@ -11,8 +11,8 @@ from pipelines.stages.messages import PreparedObject
 from sim_eval.convex import convex_pieces
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.samples import with_features
 from zdg_jax.objects.sources import PREFIXES
-from zdg_jax.reasoning.partfield import with_features
 
 MESHES = "meshes"
 

@@ -10,7 +10,7 @@ from pipelines.stages.messages import PreparedObject, Reasoned
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import RefineConfig, Task, refine_many
-from zdg_jax.refine.devices import choose_path, functions
+from zdg_jax.refine.driver import choose_path, functions
 
 #: Grasps a batch: what keeps the device busy. On a CPU one chunk; more would only wait.
 BATCH_CPU, BATCH_GPU = 128, 16384

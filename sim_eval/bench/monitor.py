@@ -20,8 +20,8 @@ import numpy as np
 
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine.batching import Device
-from zdg_jax.refine.hand_points import layout
 from zdg_jax.refine.problem import SAMPLES
+from zdg_jax.refine.variables import layout
 
 # What a device can do at most, measured, and what one step of refinement asks of it, counted.
 #: Bytes that one look-up of phi and one of both region distances read: entry, row; eight words.

@@ -15,14 +15,13 @@ from jaxtyping import Array, Bool, Float, Int
 from zdg_jax.hands.kinematics import place
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine import measure as look_ups
+from zdg_jax.refine import objective as look_ups
 from zdg_jax.refine.energies import Fingertips, Readings, SkinDistances, all_terms
-from zdg_jax.refine.hand_points import layout
 from zdg_jax.refine.objective import joints
 from zdg_jax.refine.optimize import OPTIMIZERS, Schedule, State
 from zdg_jax.refine.problem import Problem
 from zdg_jax.refine.seams import square
-from zdg_jax.refine.variables import Variables, is_sound, kinematics, to_pose
+from zdg_jax.refine.variables import Variables, is_sound, kinematics, layout, to_pose
 
 
 # The optimiser loop over pairwise distances: the same steps as `refine.optimise`, other measures.
@@ -210,7 +209,7 @@ def measure(
 
 
 def hand_points(hand: HandModel, v: Variables) -> tuple[Array, Array, Array]:
-    """Skin vertices, spheres (in the order of `hand_points.layout`) and pads of one grasp, [n, 3] each."""
+    """Skin vertices, spheres (in the order of `variables.layout`) and pads of one grasp, [n, 3] each."""
     links, sphere = kinematics(hand, v).links, layout(hand).sphere
     local = (
         (hand.skin_link, hand.p_link_skin),

@@ -31,8 +31,8 @@ from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine import TERMS, RefineConfig, Task, refine_many
 from zdg_jax.refine.batching import Batch, Device, Shape, batch_shape, plan, starts_per_slot
-from zdg_jax.refine.devices import functions, put, stack_on
-from zdg_jax.refine.measure import NORMAL_STEP
+from zdg_jax.refine.driver import functions, put, stack_on
+from zdg_jax.refine.objective import NORMAL_STEP
 from zdg_jax.refine.optimize import Path, Schedule, compiled
 from zdg_jax.refine.problem import Problem, build_problem
 from zdg_jax.refine.variables import to_field, to_object, to_variables

@@ -16,7 +16,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.batching import Device
-from zdg_jax.refine.devices import choose_path, functions, is_cuda
+from zdg_jax.refine.driver import choose_path, functions, is_cuda
 from zdg_jax.refine.problem import build_problem
 
 # Very many grasps over very many objects in one call.

@@ -24,8 +24,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed_skin
-from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import HandModel, pregrasp_and_squeeze
 from zdg_jax.objects import (
     build_signed_distance_field,
     load_mesh_source,

@@ -17,7 +17,7 @@ from rich.table import Table
 from sim_eval.benchmark.instructions import Instruction, instructions
 from zdg_jax.objects import load_object
 from zdg_jax.objects.parts.named import named_parts
-from zdg_jax.reasoning.observations import ObservedObject
+from zdg_jax.reasoning.protocol import ObservedObject
 from zdg_jax.reasoning.rules.affordances import load_table
 from zdg_jax.reasoning.rules.near import bundled
 from zdg_jax.reasoning.rules.task_plan import Plan, make_plan

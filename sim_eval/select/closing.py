@@ -23,8 +23,7 @@ from sim_eval.select.squeeze import (
 )
 from sim_eval.simobject import SimObject
 from zdg_jax.hands.kinematics import posed_spheres
-from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import HandModel, pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.pose import rotation_to_wxyz, wxyz_to_rotation
 

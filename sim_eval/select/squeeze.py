@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from zdg_jax.hands.kinematics import moves_link, posed, posed_spheres
-from zdg_jax.hands.model import HandModel, actuator_force, drawn_joints
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import HandModel, actuator_force, drawn_joints, pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.stored import Stored

@@ -18,8 +18,7 @@ from zdg_jax.reasoning import stages
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models import factory
-from zdg_jax.reasoning.observations import ChosenPartsObservations
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import ChosenPartsObservations, Question
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.task_plan import planned
 from zdg_jax.reasoning.stages.hand_part import MARKED
@@ -68,7 +67,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "templates"
     shutil.copytree(prompts.TEMPLATE_FOLDER, folder)
     (folder / "other_hand.md.j2").write_text(TEMPLATE, encoding="utf-8")
-    monkeypatch.setattr(importlib.import_module("prompts.render"), "TEMPLATE_FOLDER", folder)
+    monkeypatch.setattr(importlib.import_module("prompts"), "TEMPLATE_FOLDER", folder)
     monkeypatch.setitem(schemas.ANSWERS, "other_hand", schemas.HandPartAnswer)
     monkeypatch.setattr(stages, "STAGES", (*stages.STAGES[:3], OtherHand(), *stages.STAGES[3:]))
 

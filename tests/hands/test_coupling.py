@@ -13,9 +13,8 @@ import trimesh
 
 from tests.hands.robots import MJCF, urdf, write_robot
 from zdg_jax.errors import UserError
-from zdg_jax.hands.io.coupling import couple
 from zdg_jax.hands.io.hand_spec import Follow
-from zdg_jax.hands.io.kinematic_tree import subtree
+from zdg_jax.hands.io.kinematic_tree import couple, subtree
 from zdg_jax.hands.io.model_files import compile_model, find_model
 
 

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.human_keypoints import NAMES, ORDERS, fit_keypoints, human_keypoints, in_order
 from zdg_jax.hands.kinematics import posed
+from zdg_jax.hands.retarget import NAMES, ORDERS, fit_keypoints, human_keypoints, in_order
 
 TIPS = [k for k, name in enumerate(NAMES) if name.endswith("4")]
 

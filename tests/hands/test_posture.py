@@ -9,7 +9,7 @@ import pytest
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HAND_NAMES, load_hand
-from zdg_jax.hands.posture import Posture, posture_of, posture_rows
+from zdg_jax.hands.model import Posture, posture_of, posture_rows
 from zdg_jax.refine.energies import posture
 from zdg_jax.refine.objective import joints
 from zdg_jax.refine.variables import Variables

@@ -11,8 +11,7 @@ import pytest
 from tests.hands.robots import MJCF
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HAND_NAMES, load_hand
-from zdg_jax.hands.io.coupling import couple
-from zdg_jax.hands.io.kinematic_tree import subtree
+from zdg_jax.hands.io.kinematic_tree import couple, subtree
 from zdg_jax.hands.model import actuator_force, drawn_joints, transmission_of
 
 

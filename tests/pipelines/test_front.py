@@ -25,8 +25,7 @@ from sim_eval.select import SelectBy
 from zdg_jax import __version__
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES
 from zdg_jax.objects import load_object
-from zdg_jax.objects.load import STL_AXES
-from zdg_jax.objects.upright import axis_notes
+from zdg_jax.objects.load import STL_AXES, axis_notes
 from zdg_jax.refine.config import Ablation
 
 

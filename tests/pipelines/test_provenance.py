@@ -6,7 +6,7 @@ import pytest
 from pipelines import provenance
 from pipelines.options import config_sha
 from zdg_jax.hands import HAND_NAMES, load_hand
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import pregrasp_and_squeeze
 
 
 @pytest.mark.parametrize("name", HAND_NAMES)

@@ -19,7 +19,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.io.model_files import hand_source
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import pregrasp_and_squeeze
 
 KINDS = ("lift", "press")
 

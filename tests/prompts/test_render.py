@@ -11,8 +11,7 @@ import jinja2
 import pytest
 
 import prompts
-from prompts import schemas
-from prompts.render import quoted, read
+from prompts import quoted, read, schemas
 
 VALUES: dict[str, Any] = {
     "task": "drink from it",

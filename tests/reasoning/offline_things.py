@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from prompts import schemas
-from zdg_jax.reasoning.observations import Observations, ObservedObject, ObservedPart, Vec3
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import Observations, ObservedObject, ObservedPart, Question, Vec3
 from zdg_jax.reasoning.stages.direction import DirectionObservations
 from zdg_jax.reasoning.stages.grasp_type import GraspTypeObservations
 from zdg_jax.reasoning.stages.hand_part import PartChoiceObservations

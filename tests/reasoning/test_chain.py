@@ -15,7 +15,7 @@ from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.objects.hull import expanded, hand_position
+from zdg_jax.objects.model import expanded, hand_position
 from zdg_jax.reasoning.chain import Reasoning, question_of, reason
 from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
 from zdg_jax.reasoning.models.recorded import ReplayReasoner

@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.neighbors import KNeighborsClassifier
 
-from zdg_jax.reasoning.clusters import k_means, vote
+from zdg_jax.reasoning.lifting import k_means, vote
 
 
 def _features(n: int, dimensions: int, seed: int) -> np.ndarray:

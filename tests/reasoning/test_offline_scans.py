@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning import offline_things as t
-from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, Vec3
+from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart, Vec3
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 
 UP, DOWN = t.Y, (0.0, -1.0, 0.0)

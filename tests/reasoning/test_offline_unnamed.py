@@ -8,7 +8,7 @@ import pytest
 
 from tests.reasoning import offline_things as t
 from tests.reasoning.offline_things import X, Y, part, thing
-from zdg_jax.reasoning.observations import ObservedObject
+from zdg_jax.reasoning.protocol import ObservedObject
 from zdg_jax.reasoning.rules.affordances import load_table
 from zdg_jax.reasoning.rules.language import Lexicon, read_task
 from zdg_jax.reasoning.rules.task_plan import make_plan

@@ -10,8 +10,8 @@ import pytest
 
 from tests.reasoning.things import HANDLE, HEAD, camera_from, hammer
 from zdg_jax.errors import UserError
+from zdg_jax.objects.samples import feature_file, read_features, with_features
 from zdg_jax.reasoning.lifting import lift_mask
-from zdg_jax.reasoning.partfield import feature_file, read_features, with_features
 from zdg_jax.render.raycast import render
 from zdg_jax.render.surface import Surface
 

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from tests.reasoning.things import hammer, random_rotation
-from zdg_jax.objects.hull import expanded, half_spaces
+from zdg_jax.objects.model import expanded, half_spaces
 from zdg_jax.reasoning.stages import direction
 
 OBJ = hammer(300)

@@ -10,8 +10,7 @@ import pytest
 
 from prompts.schemas import RotationAnswer
 from tests.reasoning.things import Scripted
-from zdg_jax.reasoning.observations import Observations
-from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.protocol import Observations, Question, ReasonerError
 from zdg_jax.reasoning.query import Query, ask_until_valid, outside
 from zdg_jax.status import StageFailed, Status
 

@@ -15,7 +15,7 @@ from tests.objects.test_openings import RING, TUBE, ringed
 from tests.refine.things import grasp_on, model_of, shape
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.crooks import crooks, posed_crooks
+from zdg_jax.hands.keypoints import crooks, posed_crooks
 from zdg_jax.hands.kinematics import base_from_palm, posed
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.openings import Opening

@@ -15,7 +15,7 @@ from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine import TERMS, RefineConfig, Task, batching, refine_many
-from zdg_jax.refine.devices import functions
+from zdg_jax.refine.driver import functions
 from zdg_jax.refine.optimize import compiled
 
 HAND = load_hand("human16")

@@ -13,7 +13,7 @@ import pytest
 
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.refine.devices import choose_path
+from zdg_jax.refine.driver import choose_path
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -21,7 +21,7 @@ import jax, numpy as np
 from dataclasses import replace
 from tests.refine.test_batch import HAND, SHORT, numbers, six_tasks
 from zdg_jax.refine import refine_many
-from zdg_jax.refine.devices import functions
+from zdg_jax.refine.driver import functions
 
 tasks = six_tasks()
 tasks.insert(2, replace(tasks[0], seed=7))

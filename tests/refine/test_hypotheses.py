@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from tests.refine.things import SHORT, STARTS, grasp_on, shape
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.objects.hull import EXPANSION, expanded
+from zdg_jax.objects.model import EXPANSION, expanded
 from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.hypotheses import LAID, NEIGHBOURS, PINCH, REASONED, hypotheses, laid

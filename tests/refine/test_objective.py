@@ -26,12 +26,11 @@ from zdg_jax.refine.energies import (
     SphereGaps,
     all_terms,
 )
-from zdg_jax.refine.hand_points import layout, place_all
-from zdg_jax.refine.measure import NORMAL_STEP, nearest_spheres
+from zdg_jax.refine.objective import NORMAL_STEP, nearest_spheres
 from zdg_jax.refine.optimize import gradients
 from zdg_jax.refine.problem import Tables, Targets, build_problem, of_start
 from zdg_jax.refine.starts import jittered
-from zdg_jax.refine.variables import Variables, kinematics, to_field, to_pose, to_variables
+from zdg_jax.refine.variables import Variables, kinematics, layout, place_all, to_field, to_pose, to_variables
 
 EACH_HAND = [pytest.param(n, marks=pytest.mark.slow) if n == "shadow" else n for n in HAND_NAMES]
 

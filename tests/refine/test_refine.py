@@ -21,7 +21,7 @@ from zdg_jax.refine import TERMS, RefineConfig, Task, driver, refine, refine_man
 from zdg_jax.refine.batching import batch_shape
 from zdg_jax.refine.config import Optimizer
 from zdg_jax.refine.optimize import OPTIMIZERS
-from zdg_jax.refine.pose_deviation import pose_deviation
+from zdg_jax.refine.refine import pose_deviation
 from zdg_jax.refine.variables import to_field
 
 HAND = load_hand("human16")

@@ -12,7 +12,7 @@ from sim_eval.simobject import SimObject, sim_object
 from tests.sim_eval.helpers import box, sphere
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import base_from_palm
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import pregrasp_and_squeeze
 
 
 @cache

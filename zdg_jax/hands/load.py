@@ -13,13 +13,11 @@ import trimesh
 
 from zdg_jax.errors import UserError, alike, did_you_mean
 from zdg_jax.hands.grasp_types import complete
-from zdg_jax.hands.io.coupling import couple
 from zdg_jax.hands.io.hand_spec import HandCard, read_card
-from zdg_jax.hands.io.kinematic_tree import Tree, check_size, hand_tree, near_links
+from zdg_jax.hands.io.kinematic_tree import Tree, check_size, couple, hand_tree, near_links
 from zdg_jax.hands.io.link_solids import link_solids, palmar_side
 from zdg_jax.hands.io.model_files import compile_model, find_model
-from zdg_jax.hands.model import HandModel, transmission_of
-from zdg_jax.hands.posture import posture_of
+from zdg_jax.hands.model import HandModel, posture_of, transmission_of
 
 
 def _link_index(names: list[str], name: str, where: str, card: HandCard) -> int:

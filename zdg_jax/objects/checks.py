@@ -13,7 +13,6 @@ from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
 from zdg_jax.objects.mesh_file import checked_index
-from zdg_jax.objects.union import outer_boundary
 from zdg_jax.objects.whole import (
     BURIED,
     buried_share,
@@ -21,6 +20,7 @@ from zdg_jax.objects.whole import (
     check_whole,
     enclosed,
     moved_home,
+    outer_boundary,
     outward,
     without_doubles,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from zdg_jax.errors import UserError
-from zdg_jax.objects.hull import EXPANSION
+from zdg_jax.objects.model import EXPANSION
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.segmenters.segmenter import Segmenter
 

@@ -12,8 +12,7 @@ from PIL import Image
 
 import prompts
 from prompts.schemas import JudgeAnswer
-from zdg_jax.reasoning.observations import Observations
-from zdg_jax.reasoning.protocol import Question, Reasoner
+from zdg_jax.reasoning.protocol import Observations, Question, Reasoner
 from zdg_jax.reasoning.query import Query, ask_until_valid, outside
 from zdg_jax.status import StageFailed
 

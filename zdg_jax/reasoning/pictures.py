@@ -13,7 +13,7 @@ from PIL import Image
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render import arrows, composite, marks, raycast, sheets, surface
+from zdg_jax.render import composite, marks, raycast, sheets, surface
 from zdg_jax.render.cameras import look
 from zdg_jax.render.surface import Surface
 
@@ -112,7 +112,7 @@ def marked_center(state: ReasonState, named: Mapping[str, Float[np.ndarray, "3"]
     def draw() -> Image.Image:
         camera = raycast.scaled(state.camera, state.config.shown_scale)
         length = _REACH * float(np.linalg.norm(state.obj.mesh.extents))
-        return arrows.named_arrows(
+        return composite.named_arrows(
             marked_held(state), camera, state.region.center, named, length, _text(state)
         )
 

@@ -10,8 +10,14 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel
 
 import prompts
-from zdg_jax.reasoning.observations import StageObservations
-from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError, UnusableAnswer, image_sha
+from zdg_jax.reasoning.protocol import (
+    Question,
+    Reasoner,
+    ReasonerError,
+    StageObservations,
+    UnusableAnswer,
+    image_sha,
+)
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.status import StageFailed, Status
 

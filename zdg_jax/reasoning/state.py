@@ -14,7 +14,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, Part
 from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.lifting import Region, measure
-from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, vec3
+from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart, vec3
 from zdg_jax.render import cameras, marks, raycast
 from zdg_jax.render.cameras import Camera, Frame
 from zdg_jax.render.surface import Surface

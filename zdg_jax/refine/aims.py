@@ -15,8 +15,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import ContactGuidance, InitialGrasp
-from zdg_jax.hands.crooks import posed_crooks
-from zdg_jax.hands.keypoints import Goal, fit, obstacle
+from zdg_jax.hands.keypoints import Goal, fit, obstacle, posed_crooks
 from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel

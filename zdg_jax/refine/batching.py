@@ -15,10 +15,10 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 from scipy.spatial import KDTree
 
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.objects.sdf import query
 from zdg_jax.objects.sdf.build import pack_cells
 from zdg_jax.objects.sdf.mesh_distance import grid_nodes
 from zdg_jax.objects.sdf.query import Grid
-from zdg_jax.refine import resident
 from zdg_jax.refine.problem import Problem, Tables, Targets
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def stack(problems: Sequence[Problem], slots: int, device: Device | None = None)
         fills the region grids itself; on a CPU k-d trees do.
     """
     device = device or jax.local_devices()[0]
-    entries, rows, begin = resident.tables(device, room(slots), [p.field for p in problems])
+    entries, rows, begin = query.tables(device, room(slots), [p.field for p in problems])
     padded = [*problems, *[problems[0]] * (slots - len(problems))]
     numbers = {id(p): slot for slot, p in reversed(list(enumerate(padded)))}
     first = np.array([numbers[id(p)] for p in padded], np.int32)  # a task in several slots has one region

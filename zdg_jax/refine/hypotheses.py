@@ -17,8 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.hull import EXPANSION, expanded, hand_position
-from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
 from zdg_jax.refine.aims import aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 

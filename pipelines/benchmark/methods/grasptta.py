@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pipelines.benchmark.methods.gather import Entry, Put, load_json, numbers
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.human_keypoints import NAMES, fit_keypoints, in_order
+from zdg_jax.hands.retarget import NAMES, fit_keypoints, in_order
 
 NAME = "grasptta"
 SUFFIX = ".json"

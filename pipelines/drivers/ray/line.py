@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pipelines.cluster.journal import Journal
+from pipelines.cluster.show import Meter
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.options import GenerateOptions
-from pipelines.progress import Meter
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from pipelines.stages.select import stumbled, unfinished
 from pipelines.stages.write import Output

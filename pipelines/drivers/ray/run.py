@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal
+from pipelines.cluster.show import Dashboard, Meter, Show
 from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.drivers.ray.line import Line, Stopped
 from pipelines.options import GenerateOptions
-from pipelines.progress import Dashboard, Meter, Show
 from pipelines.provenance import versions
 from pipelines.signals import instead
 from pipelines.stages.write import Output

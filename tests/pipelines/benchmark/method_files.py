@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from tests.pipelines.formats.writers import DGN_JOINTS, dexgraspnet, poses
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.human_keypoints import NAMES, ORDERS, human_keypoints
+from zdg_jax.hands.retarget import NAMES, ORDERS, human_keypoints
 from zdg_jax.pose import wxyz_to_rotation
 
 SUFFIX = {"affordpose": ".json", "dexgys": ".json", "grasptta": ".json", "npy": ".npy"}

@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import read_log
+from pipelines.cluster.show import Meter
 from pipelines.drivers.ray import line as line_module
-from pipelines.progress import Meter
 from pipelines.stages.messages import Timed, timed
 from tests.pipelines.cluster.test_line import Crew, many, ran
 

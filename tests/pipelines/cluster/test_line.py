@@ -14,10 +14,10 @@ import pytest
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal, read_log
+from pipelines.cluster.show import Meter
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import line as line_module
 from pipelines.drivers.ray.line import Inbox, Line, Stopped
-from pipelines.progress import Meter
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, row, spec

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines.cluster.files import Folder
 from pipelines.cluster.journal import Journal, main, read_log
-from pipelines.progress import Meter, Show
+from pipelines.cluster.show import Meter, Show
 from tests.pipelines.cluster.made import finished, spec
 from zdg_jax.errors import UserError
 

@@ -9,8 +9,7 @@ from typing import Any
 from PIL import Image
 
 from prompts.schemas import RotationAnswer
-from zdg_jax.reasoning.observations import Observations
-from zdg_jax.reasoning.protocol import Question, Reasoner
+from zdg_jax.reasoning.protocol import Observations, Question, Reasoner
 from zdg_jax.reasoning.query import Query, ask_until_valid, outside
 from zdg_jax.status import StageFailed
 

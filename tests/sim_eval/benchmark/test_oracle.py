@@ -6,8 +6,7 @@ import pytest
 
 from prompts.schemas import DirectionAnswer, FuncPartAnswer, HandPartAnswer
 from sim_eval.benchmark.instructions import LabelledParts, instructions
-from zdg_jax.reasoning.observations import Observations
-from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.protocol import Answer, Call, Observations, Question, Reasoner, ReasonerError
 
 DRILL = next(i for i in instructions("zoo") if i.id == "zoo-drill-0")
 NAMES = ("battery", "handle", "trigger")

@@ -7,7 +7,7 @@ import numpy as np
 from sim_eval.metrics.contact import opposition, thumb_touches
 from sim_eval.select.score import bent, posture_excess
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.posture import Posture
+from zdg_jax.hands.model import Posture
 
 FINGER = np.array([-1, 0, 0, 1, 1, 2])
 

@@ -16,7 +16,7 @@ from tests.sim_eval.helpers import sphere
 from tests.sim_eval.select.things import around, field
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed_spheres
-from zdg_jax.hands.pregrasp import pregrasp_and_squeeze
+from zdg_jax.hands.model import pregrasp_and_squeeze
 from zdg_jax.refine.aims import aimed, aims_of
 
 

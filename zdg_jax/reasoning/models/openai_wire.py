@@ -12,7 +12,6 @@ import openai
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from zdg_jax.reasoning.models.bodies import TooLarge, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.settings import (
     Abilities,
@@ -22,7 +21,16 @@ from zdg_jax.reasoning.models.settings import (
     safe_address,
     tables,
 )
-from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
+from zdg_jax.reasoning.models.wire import (
+    Ending,
+    Fault,
+    FaultKind,
+    Reply,
+    TooLarge,
+    Usage,
+    WireRequest,
+    guards,
+)
 from zdg_jax.reasoning.protocol import bounded_count
 
 OFFICIAL = "https://api.openai.com/v1"

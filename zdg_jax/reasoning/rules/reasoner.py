@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from zdg_jax.reasoning import stages
-from zdg_jax.reasoning.observations import StageObservations
-from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
+from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, StageObservations
 from zdg_jax.reasoning.rules.task_plan import Plan, doubts, make_plan
 
 A = TypeVar("A", bound=BaseModel)

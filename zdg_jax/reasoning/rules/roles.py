@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from zdg_jax.reasoning.observations import ObservedObject, ObservedPart
+from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart
 from zdg_jax.reasoning.rules.affordances import FEATURES, Role
 
 

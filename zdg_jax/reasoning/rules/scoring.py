@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from zdg_jax.reasoning.observations import ObservedObject, ObservedPart, RegionObservations, Vec3
+from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart, RegionObservations, Vec3
 from zdg_jax.reasoning.rules.roles import ramp
 
 _UP = np.array([0.0, 1.0, 0.0])

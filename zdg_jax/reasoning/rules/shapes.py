@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zdg_jax.reasoning.observations import ObservedObject, ObservedPart
+from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart
 from zdg_jax.reasoning.rules.roles import graspable, grip_size, out, ramp, solid, spread
 
 

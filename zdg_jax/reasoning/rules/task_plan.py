@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from zdg_jax.reasoning.observations import ObservedObject, StageObservations
-from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.protocol import ObservedObject, Question, ReasonerError, StageObservations
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
 from zdg_jax.reasoning.rules.heard import Heard, heard
 from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens

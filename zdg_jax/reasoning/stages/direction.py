@@ -10,12 +10,10 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
 from prompts.schemas import DirectionAnswer
-from zdg_jax.objects.hull import exit_distance, expanded, hand_position
-from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.objects.model import SurfaceSamples, exit_distance, expanded, hand_position
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.roles import ramp
 from zdg_jax.reasoning.rules.scoring import held_region, score, terms_of

@@ -12,8 +12,7 @@ from zdg_jax.hands.grasp_types import PAPER_TYPES
 from zdg_jax.hands.model import GraspType as Kind
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.config import Types
-from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.roles import plateau, ramp
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned

@@ -11,8 +11,7 @@ from jaxtyping import Bool, Float
 from prompts.schemas import HandPartAnswer
 from zdg_jax.reasoning import lifting, pictures
 from zdg_jax.reasoning.lifting import one_hand
-from zdg_jax.reasoning.observations import StageObservations
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import Question, StageObservations
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, part_line, planned
 from zdg_jax.reasoning.segmenters import repart

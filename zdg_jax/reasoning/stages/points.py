@@ -12,8 +12,7 @@ from scipy import ndimage
 
 from prompts.schemas import PointsAnswer
 from zdg_jax.reasoning import lifting, pictures
-from zdg_jax.reasoning.observations import ChosenPartsObservations, Vec3, vec3
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import ChosenPartsObservations, Question, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage, outside
 from zdg_jax.reasoning.rules.roles import plateau
 from zdg_jax.reasoning.rules.scoring import centroid, region_of, unit

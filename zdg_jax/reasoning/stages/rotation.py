@@ -15,8 +15,7 @@ from zdg_jax.objects.model import SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.observations import RegionObservations, Vec3, vec3
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.scoring import held_region, score, terms_of
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned

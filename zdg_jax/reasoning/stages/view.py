@@ -9,8 +9,7 @@ import numpy as np
 from prompts.schemas import ViewAnswer
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.observations import StageObservations, Vec3, vec3
-from zdg_jax.reasoning.protocol import Question
+from zdg_jax.reasoning.protocol import Question, StageObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.scoring import centroid, region_of, score, terms_of
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned

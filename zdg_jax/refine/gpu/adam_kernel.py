@@ -18,8 +18,7 @@ from jax.experimental.pallas import triton as plgpu
 from jaxtyping import Array, Float, Int
 
 from zdg_jax._ptx import fma, fused, sine_cosine
-from zdg_jax.hands.model import HandModel
-from zdg_jax.hands.posture import posture_rows
+from zdg_jax.hands.model import HandModel, posture_rows
 from zdg_jax.refine.energies import Joints, functions_of, group_energy
 from zdg_jax.refine.gpu.groups import barrier, link_gradients, place
 from zdg_jax.refine.gpu.layout import BASE, LANES, NO_SEGMENT, ROWS, KernelLayout, kernel_layout, segments

@@ -17,13 +17,13 @@ from jaxtyping import Array
 
 from zdg_jax._ptx import fma, is_fused
 from zdg_jax.objects.sdf.query import Components
-from zdg_jax.refine import measure
+from zdg_jax.refine import objective
 from zdg_jax.refine.energies import TERMS, Group, functions_of, group_energy
 from zdg_jax.refine.gpu.layout import LANES, NO_ROW, PHASES, SPHERES, TILE, KernelLayout
 from zdg_jax.refine.gpu.memory import HandRows, TaskRows, View, grid_of, row_reader
-from zdg_jax.refine.hand_points import SPHERE_BITS
 from zdg_jax.refine.problem import NEIGHBOURS, SAMPLES
 from zdg_jax.refine.seams import square, turning
+from zdg_jax.refine.variables import SPHERE_BITS
 
 OVERLAPS_TESTED, OVERLAPS_AT_ONCE, HELD_AT_ONCE = 8, 4, 8
 #: Rounding of squared distances that are multiplied out, m^2: a test that ignores it misses contacts.
@@ -48,7 +48,7 @@ class Grasp(NamedTuple):
 
     body: KernelLayout
     hand: HandRows
-    fields: measure.Fields
+    fields: objective.Fields
     task: TaskRows
     frame: View
     placed: View
@@ -87,7 +87,7 @@ def link_gradients(
       batch: the batch of object samples that this step tests.
     """
     entries, rows, regions = tables
-    fields = measure.Fields(
+    fields = objective.Fields(
         grid_of(task.grid, task.cells),
         lambda cell: entries[cell],
         row_reader(rows, 1),
@@ -169,9 +169,9 @@ def _skin(grasp: Grasp) -> Values:
             here = number * TILE + lanes
             point = place(at, tuple(hand.skin[c, here] for c in range(3)))
             func, rest, every = (hand.skin[c, here] for c in (3, 4, 5))
-            rows = measure.SkinRows(task.prior[here], hand.skin[6, here], func, rest, every)
+            rows = objective.SkinRows(task.prior[here], hand.skin[6, here], func, rest, every)
             found, grad = point_gradients(
-                "skin", weights, lambda p: measure.skin_distances(grasp.fields, p, rows, tolerance), point
+                "skin", weights, lambda p: objective.skin_distances(grasp.fields, p, rows, tolerance), point
             )
             return _added(terms, found), _added(total, _link_rows(point, grad))
 
@@ -190,7 +190,7 @@ def _fingertips(grasp: Grasp) -> Values:
     eight, weights = jnp.arange(8), grasp.weights("fingertips")
     pad, mask = grasp.balls(grasp.body.first_pad + eight), grasp.hand.pad_mask[eight]
     terms, grad = point_gradients(
-        "fingertips", weights, lambda p: measure.fingertips(grasp.fields, p, mask), pad
+        "fingertips", weights, lambda p: objective.fingertips(grasp.fields, p, mask), pad
     )
     for c, row in enumerate(_link_rows(pad, grad)):
         grasp.sums[c, NO_ROW - 8 + eight] = row
@@ -228,7 +228,7 @@ def _spheres(grasp: Grasp, total: Rows) -> tuple[Values, Rows]:
             found, grad = point_gradients(
                 "spheres",
                 grasp.weights("spheres"),
-                lambda p: measure.sphere_gaps(p, other, least),
+                lambda p: objective.sphere_gaps(p, other, least),
                 center,
             )
             rows = _link_rows(center, grad)
@@ -261,7 +261,7 @@ def _samples(grasp: Grasp, total: Rows) -> tuple[Values, Rows]:
             found, grad = point_gradients(
                 "samples",
                 grasp.weights("samples"),
-                lambda p: measure.object_samples(sample, p, radius, weight, tolerance),
+                lambda p: objective.object_samples(sample, p, radius, weight, tolerance),
                 center,
             )
             rows = (*_link_rows(center, grad), hand.ball_frame[nearest].astype(jnp.float32))
@@ -287,7 +287,7 @@ def _samples(grasp: Grasp, total: Rows) -> tuple[Values, Rows]:
 
 
 def _deepest(grasp: Grasp, tile: Array, which: Array) -> Array:
-    """The least of `measure.sphere_keys` of each sample of a tile, over spheres that hold any of them."""
+    """The least of `objective.sphere_keys` of each sample of a tile, over spheres that hold any of them."""
     hand, some, few = grasp.hand, jnp.arange(SPHERES), jnp.arange(HELD_AT_ONCE)
     *middle, spread = (grasp.task.sample_balls[grasp.batch, c, tile] for c in range(4))
 
@@ -304,7 +304,7 @@ def _deepest(grasp: Grasp, tile: Array, which: Array) -> Array:
 
             def keys() -> Array:
                 over, under = tuple(x[None, :] for x in points), tuple(x[:, None] for x in center)
-                found = measure.sphere_keys(
+                found = objective.sphere_keys(
                     over, under, radius[:, None], here[:, None], grasp.body.max_radius
                 )
                 return jnp.minimum(best, jnp.min(found, axis=0))

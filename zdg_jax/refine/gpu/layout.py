@@ -9,7 +9,7 @@ import numpy as np
 
 from zdg_jax.hands.model import HandModel
 from zdg_jax.pose import wxyz_to_matrix
-from zdg_jax.refine.hand_points import layout
+from zdg_jax.refine.variables import layout
 
 #: Segments, and variables, that fit: one a lane.
 LANES = 32

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from google.genai import types
 
-from zdg_jax.reasoning.models.batch.jobs import (
+from zdg_jax.reasoning.models.batch.book import (
     PAGE,
     TOKEN_KEY,
     TRANSFER_S,
@@ -20,10 +20,9 @@ from zdg_jax.reasoning.models.batch.jobs import (
     no_batch_api,
     unknown_job,
 )
-from zdg_jax.reasoning.models.bodies import Bounded, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.gemini_wire import ConnectLimit, Gemini
-from zdg_jax.reasoning.models.wire import Fault, FaultKind, Reply, WireRequest
+from zdg_jax.reasoning.models.wire import Bounded, Fault, FaultKind, Reply, WireRequest, guards
 
 _log = logging.getLogger(__name__)
 _KEY = "key"  # of a row's metadata

@@ -11,7 +11,7 @@ import httpx2
 import openai
 from openai.types import Batch
 
-from zdg_jax.reasoning.models.batch.jobs import (
+from zdg_jax.reasoning.models.batch.book import (
     PAGE,
     TOKEN_KEY,
     TRANSFER_S,
@@ -20,10 +20,9 @@ from zdg_jax.reasoning.models.batch.jobs import (
     no_batch_api,
     unknown_job,
 )
-from zdg_jax.reasoning.models.bodies import guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.openai_wire import OpenAIChat, OpenAIResponses
-from zdg_jax.reasoning.models.wire import Fault, FaultKind, Reply, WireRequest
+from zdg_jax.reasoning.models.wire import Fault, FaultKind, Reply, WireRequest, guards
 
 _log = logging.getLogger(__name__)
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
