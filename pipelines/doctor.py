@@ -183,9 +183,8 @@ def _hand() -> None:
 def _object() -> None:
     """An object is generated, and rays find it."""
     from zdg_jax.objects.zoo import zoo_object
-    from zdg_jax.render.cameras import look
     from zdg_jax.render.raycast import render
-    from zdg_jax.render.surface import Surface
+    from zdg_jax.render.scene import Surface, look
 
     mesh = zoo_object("mug/0").mesh
     seen = render(Surface.of(mesh), look(mesh.vertices, [1.0, 0.5, 0.5], size=64)).mask.mean()

@@ -110,7 +110,7 @@ def _dexgraspbench(
     folder: Path, name: str, grasps: GraspFile, index: np.ndarray, obj: MeasuredObject
 ) -> None:
     """Grasps, and the object as the benchmark's `assets` have it: whole mesh, convex pieces, mass."""
-    from sim_eval.convex import convex_pieces
+    from sim_eval.simobject import convex_pieces
     from sim_eval.solids import hull_union
 
     place = folder / "objects" / name

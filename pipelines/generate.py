@@ -16,7 +16,7 @@ def run(options: GenerateOptions) -> int:
     Returns: as `main`.
     """
     from pipelines.drivers.ray.run import generate
-    from pipelines.signals import interrupted_status
+    from pipelines.runtime import interrupted_status
     from zdg_jax.status import STOPPING, Status
 
     result = generate(options)

@@ -23,9 +23,8 @@ from zdg_jax.hands.load import REFERENCE, from_card, load_hand
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.render import sheets
-from zdg_jax.render.cameras import look
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import TARGET, Surface, join
+from zdg_jax.render.scene import TARGET, Surface, join, look
 
 # Pictures of a hand for whoever writes its card: zero pose with frames and pads, and its grasp types.
 #: x (D_finger), y and z (D_palm).

@@ -20,7 +20,7 @@ from zdg_jax.errors import UserError, one_of, storable
 
 if TYPE_CHECKING:
     from sim_eval.select import SelectBy
-    from zdg_jax.reasoning.config import ReasonConfig
+    from zdg_jax.reasoning.state import ReasonConfig
     from zdg_jax.refine.config import RefineConfig
 
 Hand = Annotated[str, completed(hands), arg(help="A hand by name, or its card.")]
@@ -244,8 +244,8 @@ class Settings(RefineOptions, ChooseOptions):
         Raises:
           UserError: an unknown one.
         """
-        from zdg_jax.reasoning.config import ReasonConfig, parse_view
-        from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
+        from zdg_jax.reasoning.segmenter import make_segmenter
+        from zdg_jax.reasoning.state import ReasonConfig, parse_view
 
         return ReasonConfig(
             view_index=parse_view(self.view),

@@ -20,10 +20,9 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.reasoning.stages.rotation import thumb_side
-from zdg_jax.render.cameras import look
 from zdg_jax.render.raycast import render
+from zdg_jax.render.scene import Surface, join, look, parted
 from zdg_jax.render.sheets import GraspPicture, captioned, corner, grasp_sheet, grasp_views, grid
-from zdg_jax.render.surface import Surface, join, parted
 
 
 def kept_grasps(

@@ -12,10 +12,9 @@ from jaxtyping import Bool, Float
 
 from sim_eval import backends, protocols
 from sim_eval.backends import Backend
-from sim_eval.convex import ConvexParams
 from sim_eval.metrics import contact, force_closure
 from sim_eval.metrics.penetration import penetration_volume
-from sim_eval.simobject import sim_object
+from sim_eval.simobject import ConvexParams, sim_object
 from sim_eval.solids import as_manifold
 from zdg_jax.columns import Column, measured
 from zdg_jax.grasps import Grasps

@@ -17,8 +17,8 @@ from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
+from zdg_jax.reasoning.state import ReasonConfig
 from zdg_jax.refine.refine import refine
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from brax import base, math
 
-from zdg_jax.transform import Transform, quat_about, quat_mul, quat_to_matrix, turned
+from zdg_jax.hands.kinematics import Transform, quat_about, quat_mul, quat_to_matrix, turned
 
 
 def _quaternions(n: int, seed: int) -> np.ndarray:

@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import Reasoning, reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.protocol import Reasoner
-from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState
 
 REASONER_NAMES = factory.names()
 T = TypeVar("T")

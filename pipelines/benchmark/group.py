@@ -25,13 +25,12 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.named import named_parts, with_named_parts
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner, looks
-from zdg_jax.reasoning.segmenters.segmenter import make_segmenter
-from zdg_jax.reasoning.state import ReasonState, open_state
+from zdg_jax.reasoning.segmenter import make_segmenter
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
 from zdg_jax.refine import Task
 from zdg_jax.refine.starts import random_around
-from zdg_jax.render.cameras import Frame, best_view, visible_pixels
+from zdg_jax.render.scene import Frame, best_view, visible_pixels
 
 # What every worker of a benchmark is and needs.
 Units = list[dict[str, Any]]

@@ -19,7 +19,7 @@ from pipelines.options import GenerateOptions
 from pipelines.stages.messages import PreparedObject, Reasoned
 from pipelines.stages.prepare import PrepareStage
 from pipelines.stages.reason import ReasonStage
-from sim_eval.convex import MJX_TEMPLATE, ConvexParams, ConvexPieces, convex_pieces, keep_pieces
+from sim_eval.simobject import MJX_TEMPLATE, ConvexParams, ConvexPieces, convex_pieces, keep_pieces
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel

@@ -21,9 +21,8 @@ from pipelines.view.table import ViewFile, view_files
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed_skin
-from zdg_jax.render.cameras import look
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import SKIN, Surface, join, parted
+from zdg_jax.render.scene import SKIN, Surface, join, look, parted
 
 #: Times of `stages.STAGES` and how many frames lead from one to the next.
 _WAY = ((0.0, 1.0, 12), (1.0, 2.0, 5), (2.0, 3.0, 9))

@@ -14,7 +14,7 @@ import trimesh
 from jaxtyping import Float, Int
 
 from pipelines.dataset import write_atomic
-from zdg_jax.render.surface import NEUTRAL, SKIN, byte
+from zdg_jax.render.scene import NEUTRAL, SKIN, byte
 
 
 def build_scene(

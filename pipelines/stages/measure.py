@@ -23,12 +23,11 @@ from jaxtyping import Float, Int
 from pipelines.stages.messages import Finished, PreparedObject, Refined
 from pipelines.stages.select import finished
 from sim_eval import backends
-from sim_eval.convex import ConvexParams
 from sim_eval.protocols import gravity, six_force
 from sim_eval.protocols.hold import HoldResult
 from sim_eval.select.closing import Closing, plan_closing
 from sim_eval.select.rank import shortlist
-from sim_eval.simobject import SimObject, sim_object
+from sim_eval.simobject import ConvexParams, SimObject, sim_object
 from zdg_jax.hands.model import HandModel, pregrasp_and_squeeze
 from zdg_jax.objects.model import SignedDistanceField
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from pipelines.cluster.journal import now
 from pipelines.cluster.tasks import TaskSpec
-from sim_eval.convex import ConvexPieces
+from sim_eval.simobject import ConvexPieces
 from zdg_jax.errors import UserError, machine_error, name_error
 from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ReasonedGrasp

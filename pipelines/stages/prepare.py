@@ -8,7 +8,7 @@ from pipelines.cluster.files import Folder
 from pipelines.cluster.tasks import TaskSpec
 from pipelines.options import Settings
 from pipelines.stages.messages import PreparedObject
-from sim_eval.convex import convex_pieces
+from sim_eval.simobject import convex_pieces
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.samples import with_features

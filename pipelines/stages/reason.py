@@ -18,11 +18,10 @@ from pipelines.options import Settings
 from pipelines.stages.messages import PreparedObject, Reasoned
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.chain import reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models.exchange import png
 from zdg_jax.reasoning.pictures import view_sheet
 from zdg_jax.reasoning.protocol import Reasoner, image_sha, looks
-from zdg_jax.reasoning.state import ReasonState, open_state
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
 
 PICTURES = "images"
 _OPEN_OBJECTS = 12  # about 70 MB each: four views with depth, normals and faces

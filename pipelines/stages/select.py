@@ -10,9 +10,9 @@ from pipelines.cluster.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import Finished, PreparedObject, Reasoned, Refined, StageFault
 from pipelines.stages.reason import trace_of
-from sim_eval.convex import keep_pieces
 from sim_eval.select import SelectBy
 from sim_eval.select.select import select
+from sim_eval.simobject import keep_pieces
 from zdg_jax import __version__
 from zdg_jax.grasps import Grasps, concat
 from zdg_jax.hands.model import HandModel

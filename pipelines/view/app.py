@@ -16,7 +16,7 @@ from zdg_jax.columns import COLUMNS
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import posed, posed_skin
-from zdg_jax.render.surface import INDEX, NEUTRAL, SKIN, THUMB, byte, part_color
+from zdg_jax.render.scene import INDEX, NEUTRAL, SKIN, THUMB, byte, part_color
 
 if TYPE_CHECKING:
     import viser

@@ -7,7 +7,7 @@ import os
 from typing import Protocol, runtime_checkable
 
 from sim_eval.backends.jobs import Drop, Hold, Rollout
-from sim_eval.convex import MJX_TEMPLATE, ConvexParams
+from sim_eval.simobject import MJX_TEMPLATE, ConvexParams
 from zdg_jax.errors import UserError, one_of
 
 BACKENDS = ("auto", "mjx", "warp", "c")

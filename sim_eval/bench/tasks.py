@@ -14,9 +14,8 @@ import trimesh
 from jaxtyping import Float, Int
 
 import zdg_jax.objects
-from sim_eval.convex import MJX_TEMPLATE, ConvexParams
 from sim_eval.metrics.penetration import penetration_depth
-from sim_eval.simobject import SimObject, sim_object
+from sim_eval.simobject import MJX_TEMPLATE, ConvexParams, SimObject, sim_object
 from sim_eval.solids import Inertial
 from zdg_jax.api import make_reasoner, reason_task
 from zdg_jax.cache import cached_arrays

@@ -10,9 +10,8 @@ from PIL import Image
 
 from zdg_jax.objects.zoo import VARIANTS, ZooObject, category_names, zoo_object
 from zdg_jax.render import sheets
-from zdg_jax.render.cameras import look, side_views
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface, part_color
+from zdg_jax.render.scene import Surface, look, part_color, side_views
 
 _TURN, _RISE = np.radians(-29.0), 0.43  # a little from the side, at least 26 degrees from above
 

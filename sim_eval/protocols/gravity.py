@@ -17,11 +17,10 @@ from jaxtyping import Bool, Float, Int
 
 from sim_eval.backends import Backend, c
 from sim_eval.backends.jobs import Drop, Rollout, empty
-from sim_eval.convex import ConvexParams
 from sim_eval.protocols import Protocol
 from sim_eval.protocols.hold import row_faults
 from sim_eval.scene import Scene, SceneParams, build_scene, scaled
-from sim_eval.simobject import SimObject, sim_object
+from sim_eval.simobject import ConvexParams, SimObject, sim_object
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands.kinematics import posed_spheres
 from zdg_jax.hands.model import HandModel

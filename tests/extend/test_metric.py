@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.eval_report import EvalReport
+from pipelines.evaluate import EvalReport
 from pipelines.report.html import grasp_table
 from sim_eval.evaluate import measure_shape
 from tests.sim_eval.helpers import as_object, box, grasps, hand

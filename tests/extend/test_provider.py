@@ -14,10 +14,10 @@ from tests.reasoning.things import Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.models.settings import address_from_environment, hide, key_from_environment, tables
 from zdg_jax.reasoning.models.wire import Ending, Fault, Reply, Usage, WireRequest
+from zdg_jax.reasoning.state import ReasonConfig
 
 KEY = "what-the-parrot-was-promised"
 ENTRY = {"wire": f"{__name__}:Parrot", "keys": ["PARROT_BISCUIT"], "address": "PARROT_PERCH"}

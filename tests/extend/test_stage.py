@@ -16,13 +16,12 @@ from tests.reasoning.things import HEAD, Scripted, hammer
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning import stages
 from zdg_jax.reasoning.chain import Reasoning, reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.protocol import ChosenPartsObservations, Question
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.task_plan import planned
 from zdg_jax.reasoning.stages.hand_part import MARKED
-from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState
 
 TEMPLATE = """---
 version: 1

@@ -16,9 +16,8 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.grasp_types import RUNS_IN, joints_like, keypoints, self_depths
 from zdg_jax.hands.keypoints import jacobians
-from zdg_jax.hands.kinematics import chain, place, posed
+from zdg_jax.hands.kinematics import Transform, chain, place, posed
 from zdg_jax.hands.retarget import REACH, retarget
-from zdg_jax.transform import Transform
 
 
 def _grasps(hand, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from tests.hands.things import EVERY_HAND, hand_or_skip, slow_but
 from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.kinematics import (
+    Transform,
     base_from_palm,
     chain,
     jacobian_transpose,
@@ -21,8 +22,8 @@ from zdg_jax.hands.kinematics import (
     posed_points,
     posed_skin,
     posed_spheres,
+    quat_mul,
 )
-from zdg_jax.transform import Transform, quat_mul
 
 
 def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:

@@ -16,10 +16,10 @@ from tests.reasoning.things import hammer
 from zdg_jax import api
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.judge import Exhibit, judge
 from zdg_jax.reasoning.models import local_wire as local
 from zdg_jax.reasoning.models.local_wire import load_model
+from zdg_jax.reasoning.state import ReasonConfig
 
 pytestmark = pytest.mark.local
 SMALL = ReasonConfig(image_size=96, shown_scale=1, min_part_pixels=5, max_attempts=2)

@@ -12,9 +12,15 @@ from tests.reasoning.things import Scripted, hammer
 from zdg_jax import api
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
-from zdg_jax.reasoning.config import ReasonConfig
-from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig, automatic_masks
-from zdg_jax.reasoning.segmenters.segmenter import Sam, Segmenter, load_sam, make_segmenter
+from zdg_jax.reasoning.segmenter import (
+    AutomaticConfig,
+    Sam,
+    Segmenter,
+    automatic_masks,
+    load_sam,
+    make_segmenter,
+)
+from zdg_jax.reasoning.state import ReasonConfig
 
 pytestmark = pytest.mark.local
 ANYTHING = AutomaticConfig(points_per_side=12, min_iou=-np.inf, min_stability=0.0, min_pixels=20)

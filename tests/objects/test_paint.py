@@ -12,9 +12,8 @@ from PIL import Image
 from zdg_jax.objects.load import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.paint import Paint, paint_of, texel, transferred
-from zdg_jax.render.cameras import look
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import NEUTRAL, Surface, join
+from zdg_jax.render.scene import NEUTRAL, Surface, join, look
 
 RED, BLUE = (200, 30, 20, 255), (20, 40, 210, 255)
 SIZES = (0.06, 0.10, 0.04)

@@ -13,8 +13,7 @@ import trimesh
 
 from pipelines import cli
 from pipelines.dataset import write_dataset
-from pipelines.eval_report import EvalReport
-from pipelines.evaluate import evaluate_file
+from pipelines.evaluate import EvalReport, evaluate_file
 from pipelines.formats import read_grasps
 from sim_eval.evaluate import measure_shape
 from tests.pipelines.formats import writers

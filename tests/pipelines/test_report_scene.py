@@ -10,7 +10,7 @@ import trimesh
 
 from pipelines.report.scene import build_scene, write_scene
 from tests.pipelines.glb import scenes
-from zdg_jax.render.surface import SKIN, TARGET, tinted
+from zdg_jax.render.scene import SKIN, TARGET, tinted
 
 
 def read_back(scene: trimesh.Scene, path: Path) -> dict[str, trimesh.Trimesh]:

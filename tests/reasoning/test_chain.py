@@ -17,15 +17,14 @@ from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import expanded, hand_position
 from zdg_jax.reasoning.chain import Reasoning, question_of, reason
-from zdg_jax.reasoning.config import VIEWS, ReasonConfig, parse_view
 from zdg_jax.reasoning.models.recorded import ReplayReasoner
 from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.stages.direction import NAMES, DirectionObservations
 from zdg_jax.reasoning.stages.points import PointObservations, contact_agrees, force_directions
 from zdg_jax.reasoning.stages.rotation import RotationObservations
-from zdg_jax.reasoning.state import open_state
-from zdg_jax.render.cameras import best_view
+from zdg_jax.reasoning.state import VIEWS, ReasonConfig, open_state, parse_view
+from zdg_jax.render.scene import best_view
 
 OBJ = hammer(1500)
 HAND = load_hand("human16")

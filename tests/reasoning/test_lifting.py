@@ -9,11 +9,11 @@ import trimesh
 from tests.reasoning.things import HANDLE, HEAD, camera_from, hammer
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.reasoning import lifting
-from zdg_jax.render import cameras, marks, raycast
-from zdg_jax.render.surface import Surface
+from zdg_jax.render import marks, raycast, scene
+from zdg_jax.render.scene import Surface
 
 OBJ = hammer(3000)
-FRAME = raycast.render(Surface.of(OBJ.mesh), cameras.side_views(OBJ.mesh, size=256)[0])
+FRAME = raycast.render(Surface.of(OBJ.mesh), scene.side_views(OBJ.mesh, size=256)[0])
 PART_MAP = marks.part_map(FRAME, OBJ.face_part)
 
 

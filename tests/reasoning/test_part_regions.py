@@ -14,10 +14,9 @@ from zdg_jax.hands import load_hand
 from zdg_jax.objects.load import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import lifting
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.stages.hand_part import lift_parts
-from zdg_jax.reasoning.state import ReasonState, open_state
-from zdg_jax.render.cameras import best_view
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
+from zdg_jax.render.scene import best_view
 
 HAND = load_hand("human16")
 THINGS = (

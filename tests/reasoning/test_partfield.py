@@ -13,7 +13,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.objects.samples import feature_file, read_features, with_features
 from zdg_jax.reasoning.lifting import lift_mask
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.scene import Surface
 
 OBJ = hammer(1500)
 FACES, VERTICES = len(OBJ.mesh.faces), len(OBJ.mesh.vertices)

@@ -11,9 +11,9 @@ from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import question_of, reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.stages.points import PointObservations
+from zdg_jax.reasoning.state import ReasonConfig
 
 OBJ, HAND = hammer(1500), load_hand("human16")
 CONFIG = ReasonConfig(image_size=160, shown_scale=1, min_part_pixels=10)

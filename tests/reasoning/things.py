@@ -17,7 +17,7 @@ from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
 from zdg_jax.reasoning.lifting import measure
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
-from zdg_jax.render.cameras import Camera, look
+from zdg_jax.render.scene import Camera, look
 
 HANDLE, HEAD = 1, 2
 

@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.render.shapes import box
-from zdg_jax.render.cameras import look
 from zdg_jax.render.composite import forearm, named_arrows, project_ends, up_arrow
-from zdg_jax.render.surface import INK
+from zdg_jax.render.scene import INK, look
 
 AXES = {"left": np.array([-1.0, 0, 0]), "above": np.array([0, 1.0, 0]), "front": np.array([0, 0, 1.0])}
 SIZE = 240

@@ -7,9 +7,8 @@ import pytest
 import trimesh
 
 from tests.render.shapes import MESHES, box, ring
-from zdg_jax.render.cameras import best_view, look, side_views, view_score, visible_pixels
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.scene import Surface, best_view, look, side_views, view_score, visible_pixels
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,10 @@ import pytest
 import trimesh
 
 from tests.render.shapes import box, flat_hand
-from zdg_jax.render.cameras import look
 from zdg_jax.render.composite import closing_prompt, fused, oblique, other_side, rotation_prompt
 from zdg_jax.render.raycast import render
+from zdg_jax.render.scene import SKIN, TARGET, Surface, look, tinted
 from zdg_jax.render.sheets import GraspPicture, grasp_sheet, viewpoints
-from zdg_jax.render.surface import SKIN, TARGET, Surface, tinted
 
 UP, FORWARD = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
 

@@ -8,10 +8,9 @@ from PIL import Image
 
 from tests.render.shapes import box
 from zdg_jax.render import marks
-from zdg_jax.render.cameras import side_views, visible_pixels
 from zdg_jax.render.marks import inmost_pixel, part_map, part_marks, point_marks
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface, byte, part_color
+from zdg_jax.render.scene import Surface, byte, part_color, side_views, visible_pixels
 
 
 def boxes_overlap(

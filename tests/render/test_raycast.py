@@ -9,9 +9,8 @@ from scipy import ndimage
 
 from tests.render.shapes import MESHES, box, clutter, sphere
 from zdg_jax.render import raycast
-from zdg_jax.render.cameras import Camera, Frame, look, side_views
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.scene import Camera, Frame, Surface, look, side_views
 
 SIZE = 160
 each_mesh = pytest.mark.parametrize("mesh", [pytest.param(make(), id=name) for name, make in MESHES.items()])

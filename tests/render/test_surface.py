@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from tests.render.shapes import box, clutter, sphere
-from zdg_jax.render.surface import Surface, face_normals, join
+from zdg_jax.render.scene import Surface, face_normals, join
 
 
 def test_colours_may_be_one_or_one_a_face_or_one_a_vertex() -> None:

@@ -7,8 +7,7 @@ from functools import cache
 import numpy as np
 import trimesh
 
-from sim_eval.convex import MJX_TEMPLATE
-from sim_eval.simobject import SimObject, sim_object
+from sim_eval.simobject import MJX_TEMPLATE, SimObject, sim_object
 from tests.sim_eval.helpers import box, sphere
 from zdg_jax.hands import HandModel, load_hand
 from zdg_jax.hands.kinematics import base_from_palm

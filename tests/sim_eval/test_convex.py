@@ -7,8 +7,8 @@ import pytest
 import trimesh
 from scipy.spatial import ConvexHull
 
-from sim_eval import convex
-from sim_eval.convex import (
+from sim_eval import simobject
+from sim_eval.simobject import (
     ConvexParams,
     convex_pieces,
     few_vertices,
@@ -46,7 +46,7 @@ def test_a_convex_object_is_one_piece():
     np.testing.assert_allclose(hull_union(pieces).volume(), 0.1 * 0.02 * 0.03, rtol=1e-5)
 
 
-@pytest.mark.parametrize("params", [ConvexParams(), convex.MJX_TEMPLATE])
+@pytest.mark.parametrize("params", [ConvexParams(), simobject.MJX_TEMPLATE])
 def test_limits_hold_and_a_loop_stays_open(params):
     pieces = convex_pieces(ring(), params).pieces
     assert 6 <= len(pieces) <= params.max_pieces
@@ -71,7 +71,7 @@ def test_same_pieces_again_and_from_the_cache(fresh_cache, monkeypatch):
     first = convex_pieces(ring())
     assert list(fresh_cache.rglob("*.npz"))
     assert not list(fresh_cache.rglob("*.tmp"))
-    monkeypatch.setattr(convex, "_cut", lambda *_: pytest.fail("cut again in spite of the cache"))
+    monkeypatch.setattr(simobject, "_cut", lambda *_: pytest.fail("cut again in spite of the cache"))
     for a, b in zip(first.pieces, convex_pieces(ring()).pieces, strict=True):
         np.testing.assert_array_equal(a, b)
     monkeypatch.undo()

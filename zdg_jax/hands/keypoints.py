@@ -10,13 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt32
 
-from zdg_jax.hands.kinematics import Chain, chain, moves_link, place, posed_points, rotate
+from zdg_jax.hands.kinematics import (
+    Chain,
+    Transform,
+    chain,
+    moves_link,
+    place,
+    posed_points,
+    quat_about,
+    quat_mul,
+    rotate,
+)
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf.query import Grid, entry_reader, locate, row_reader, signed
 from zdg_jax.pose import unit
 from zdg_jax.stored import Stored
-from zdg_jax.transform import Transform, quat_about, quat_mul
 
 
 # Where a finger is when it goes through something: the middle of its crook, and its direction there.

@@ -17,12 +17,11 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.keep_free import keep_free_points
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import stages
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError, looks
 from zdg_jax.reasoning.query import Dialogue
-from zdg_jax.reasoning.segmenters.repart import parts_under
+from zdg_jax.reasoning.repart import parts_under
 from zdg_jax.reasoning.stages.hand_part import PartChoiceObservations
-from zdg_jax.reasoning.state import ReasonState, for_task, open_state
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState, for_task, open_state
 from zdg_jax.status import StageFailed, Status
 
 # The question that a stage would send, found by walking the chain up to it.

@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from zdg_jax.objects.model import SurfaceSamples
-from zdg_jax.render.cameras import Frame
+from zdg_jax.render.scene import Frame
 
 # K-Means and nearest-neighbour votes on feature vectors, as paper III-A lifts regions by.
 #

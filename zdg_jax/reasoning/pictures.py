@@ -13,9 +13,8 @@ from PIL import Image
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render import composite, marks, raycast, sheets, surface
-from zdg_jax.render.cameras import look
-from zdg_jax.render.surface import Surface
+from zdg_jax.render import composite, marks, raycast, scene, sheets
+from zdg_jax.render.scene import Surface, look
 
 _TEXT = 19.0
 _TYPE = 210  # pixels of a grasp type's picture: eight stay below 1024 x 512
@@ -97,7 +96,7 @@ def completed_mask(state: ReasonState, parts: tuple[int, ...]) -> Image.Image:
     """M^2d over the plain view, for people; no stage is shown it."""
     rgb = state.frame.rgb.astype(np.float64)
     mask = state.mask_2d(parts)
-    rgb[mask] = 0.5 * rgb[mask] + 0.5 * 255 * np.array(surface.TARGET)
+    rgb[mask] = 0.5 * rgb[mask] + 0.5 * 255 * np.array(scene.TARGET)
     return Image.fromarray(np.rint(rgb).astype(np.uint8))
 
 
@@ -161,7 +160,7 @@ def closing(
 
 def _held_blue(state: ReasonState) -> Surface:
     held = np.isin(state.obj.face_part, state.hand_parts)
-    return Surface.painted(state.obj.mesh, state.obj.paint, surface.tinted(held), held)
+    return Surface.painted(state.obj.mesh, state.obj.paint, scene.tinted(held), held)
 
 
 def _candidates(
@@ -204,7 +203,7 @@ def grasp_types(hand: HandModel, names: tuple[str, ...]) -> Image.Image:
 
 def hand_colors(hand: HandModel) -> Float[np.ndarray, "vertices 3"]:
     """Skin colour, with thumb and index (the functional fingers) in colours of their own."""
-    colors = np.tile(np.array(surface.SKIN), (len(hand.skin_finger), 1))
-    for name, color in zip(hand.functional_fingers, (surface.THUMB, surface.INDEX), strict=False):
+    colors = np.tile(np.array(scene.SKIN), (len(hand.skin_finger), 1))
+    for name, color in zip(hand.functional_fingers, (scene.THUMB, scene.INDEX), strict=False):
         colors[hand.skin_finger == hand.finger_names.index(name)] = color
     return colors

@@ -16,6 +16,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from zdg_jax.errors import UserError
+from zdg_jax.hands.kinematics import Transform
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.batching import Batch, Device, Shape, batch_shape, plan, stack, starts_per_slot
@@ -26,7 +27,6 @@ from zdg_jax.refine.optimize import Path, Schedule, State, compiled, constants_o
 from zdg_jax.refine.problem import Problem, Tables, Targets
 from zdg_jax.refine.variables import layout, place_all
 from zdg_jax.stored import Stored
-from zdg_jax.transform import Transform
 
 # The compiled functions on one device or on several: each has its own tables, slots and starts.
 _GRASPS = PartitionSpec("grasps")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from zdg_jax.hands.kinematics import Chain
+from zdg_jax.hands.kinematics import Chain, Transform
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine import objective as ob
 from zdg_jax.refine.energies import TERMS, Term
@@ -18,7 +18,6 @@ from zdg_jax.refine.problem import Tables, Targets, by_start, of_start
 from zdg_jax.refine.seams import variables_gradient
 from zdg_jax.refine.variables import Variables, is_sound, kinematics, to_pose, to_variables
 from zdg_jax.stored import Stored
-from zdg_jax.transform import Transform
 
 Path = Literal["xla", "kernel"]
 #: By `config.Optimizer`: the direction of a step, its length is the schedule's.

@@ -15,11 +15,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zdg_jax._ptx import fma
-from zdg_jax.hands.kinematics import Chain, jacobian_transpose
+from zdg_jax.hands.kinematics import Chain, jacobian_transpose, quat_mul
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Components
 from zdg_jax.refine.variables import POSITION_UNIT, Variables
-from zdg_jax.transform import quat_mul
 
 Values = tuple[Array, ...]
 

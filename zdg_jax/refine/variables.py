@@ -11,10 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from zdg_jax.errors import UserError
-from zdg_jax.hands.kinematics import Chain, chain, posed_spheres
+from zdg_jax.hands.kinematics import Chain, Transform, chain, posed_spheres, quat_to_matrix
 from zdg_jax.hands.model import HandModel
 from zdg_jax.pose import matrix_to_wxyz
-from zdg_jax.transform import Transform, quat_to_matrix
 
 #: Translation is optimised in units of 0.1 m, so that the paper's one learning rate, 0.005, means half a
 #: millimetre a step for T as it means a quarter of a degree for R and theta.

@@ -11,10 +11,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from zdg_jax.render import sheets
-from zdg_jax.render.cameras import Camera, Frame, look
 from zdg_jax.render.marks import Label, box_size, draw, font, place
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import INK, SKIN, Surface, join
+from zdg_jax.render.scene import INK, SKIN, Camera, Frame, Surface, join, look
 
 # Directions of space drawn into a picture: arrows with names, discs for what points along the view.
 _FINE = 3

@@ -10,8 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from zdg_jax.render.cameras import Frame
-from zdg_jax.render.surface import byte, part_color
+from zdg_jax.render.scene import Frame, byte, part_color
 
 _FINE = 3  # overlays are drawn this much larger, then reduced: PIL draws without antialiasing
 

@@ -11,8 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
 
 from zdg_jax.pose import unit
-from zdg_jax.render.cameras import Camera, Frame
-from zdg_jax.render.surface import Surface, face_normals, join
+from zdg_jax.render.scene import Camera, Frame, Surface, face_normals, join
 
 try:
     from embreex.mesh_construction import TriangleMesh

@@ -13,10 +13,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image, ImageDraw
 
-from zdg_jax.render.cameras import look
 from zdg_jax.render.marks import font
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import INK, SKIN, Surface
+from zdg_jax.render.scene import INK, SKIN, Surface, look
 
 _PAPER = (255, 255, 255)
 _QUIET = (92, 99, 110)
@@ -176,7 +175,7 @@ def grasp_sheet(
     """`grasps.png`: a card for every grasp.
 
     Args:
-      obj: the object, its target part tinted by the caller (`surface.tinted`).
+      obj: the object, its target part tinted by the caller (`scene.tinted`).
       grasps: what to draw, best first.
       hand_faces: triangles of the skin.
       hand_rgb: one colour, or one a vertex or face.

@@ -20,7 +20,7 @@ from pipelines.cluster.tasks import TaskSpec
 from pipelines.drivers.ray import actors, leftovers
 from pipelines.drivers.ray.gateway import needs_gateway
 from pipelines.options import GenerateOptions
-from pipelines.signals import at_once
+from pipelines.runtime import at_once
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from zdg_jax.errors import UserError, machine_error
 from zdg_jax.grasps import Grasps

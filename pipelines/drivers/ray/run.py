@@ -13,7 +13,7 @@ from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.drivers.ray.line import Line, Stopped
 from pipelines.options import GenerateOptions
 from pipelines.provenance import versions
-from pipelines.signals import instead
+from pipelines.runtime import instead
 from pipelines.stages.write import Output
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.errors import MachineError, UserError, machine_error

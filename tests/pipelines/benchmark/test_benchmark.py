@@ -18,9 +18,8 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
 from zdg_jax.objects.parts.named import with_named_parts
-from zdg_jax.render.cameras import side_views, visible_pixels
 from zdg_jax.render.raycast import render
-from zdg_jax.render.surface import Surface
+from zdg_jax.render.scene import Surface, side_views, visible_pixels
 
 MUG = next(i for i in instructions("zoo") if i.id == "zoo-mug-0")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.benchmark import runners
+from pipelines.benchmark import work
 from pipelines.benchmark.__main__ import main
 from pipelines.benchmark.group import Group, Units, WorkerDied
 from pipelines.benchmark.rows import Crew
@@ -56,9 +56,9 @@ def test_a_group_that_kills_its_process_twice_is_given_up_alone(tmp_path):
     groups = groups_of(MUGS, ("ours", "wo_refine"), set())
     crew = [Fake(tmp_path, MUGS[1].object) for _ in range(2)]
     seen: list[str] = []
-    runners._share_out(groups, crew, OPTIONS, tmp_path, lambda units: seen.extend(u["status"] for u in units))
+    work._share_out(groups, crew, OPTIONS, tmp_path, lambda units: seen.extend(u["status"] for u in units))
     assert sorted(seen) == ["no_grasp"] * 6 + ["worker_died"] * 2
-    assert sum(worker.deaths for worker in crew) == runners.TRIES
+    assert sum(worker.deaths for worker in crew) == work.TRIES
     stored = json.loads(unit_path(tmp_path, "ours", MUGS[1]).read_text())
     assert stored["status_reason"] == "2 processes died over this object: killed"
 
@@ -69,7 +69,7 @@ def test_a_fault_of_the_run_itself_ends_it(tmp_path):
             raise RuntimeError("disk full")
 
     with pytest.raises(RuntimeError, match="disk full"):
-        runners._share_out(
+        work._share_out(
             groups_of(MUGS, ("ours",), set()), [Broken(tmp_path, "")], OPTIONS, tmp_path, lambda _: None
         )
 
@@ -88,7 +88,7 @@ def test_workers_that_do_not_fit_are_refused(tmp_path, capsys, given, said):
 
 def test_the_environment_of_workers_does_not_stay(tmp_path):
     before = dict(os.environ)
-    with runners._processes(Crew("processes", 3), OPTIONS, tmp_path) as workers:
+    with work._processes(Crew("processes", 3), OPTIONS, tmp_path) as workers:
         assert len(workers) == 3
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert dict(os.environ) == before

@@ -25,10 +25,9 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import chain, query
 from zdg_jax.reasoning.chain import Reasoning, reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.reasoning.query import Query, ask_until_valid
-from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState
 from zdg_jax.render import composite
 from zdg_jax.status import StageFailed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zdg_jax.reasoning.segmenters.automatic import Proposals
+from zdg_jax.reasoning.segmenter import Proposals
 
 
 class Knows:

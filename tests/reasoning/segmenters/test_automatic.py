@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning.segmenters.scripted import Knows
-from zdg_jax.reasoning.segmenters.automatic import (
+from zdg_jax.reasoning.segmenter import (
     AutomaticConfig,
     automatic_masks,
     boxes_of,

@@ -13,13 +13,11 @@ from tests.reasoning.things import HANDLE, HEAD, Scripted, hammer
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import Reasoning, reason
-from zdg_jax.reasoning.config import ReasonConfig
 from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.repart import parts_under, repart
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
-from zdg_jax.reasoning.segmenters.automatic import AutomaticConfig
-from zdg_jax.reasoning.segmenters.repart import parts_under, repart
-from zdg_jax.reasoning.segmenters.segmenter import Segmenter, make_segmenter
-from zdg_jax.reasoning.state import ReasonState, open_state
+from zdg_jax.reasoning.segmenter import AutomaticConfig, Segmenter, make_segmenter
+from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
 
 OBJ, HAND = hammer(1500), load_hand("human16")
 SMALL: dict[str, Any] = {"image_size": 160, "shown_scale": 1, "min_part_pixels": 10, "view_index": 0}

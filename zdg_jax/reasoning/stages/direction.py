@@ -20,7 +20,7 @@ from zdg_jax.reasoning.rules.scoring import held_region, score, terms_of
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.rotation import fitting_rotations, palm_rotations
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render.cameras import Camera
+from zdg_jax.render.scene import Camera
 
 MARKED = "05_direction.png"
 CARDINALS = ("front", "behind", "left", "right", "above", "below")

@@ -11,13 +11,12 @@ from prompts.schemas import GraspTypeAnswer
 from zdg_jax.hands.grasp_types import PAPER_TYPES
 from zdg_jax.hands.model import GraspType as Kind
 from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.config import Types
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.roles import plateau, ramp
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.direction import MARKED
-from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.reasoning.state import ReasonState, Types
 
 TYPES = "05_grasp_types.png"
 _FROM_TABLE = 1.0

@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prompts.schemas import HandPartAnswer
-from zdg_jax.reasoning import lifting, pictures
+from zdg_jax.reasoning import lifting, pictures, repart
 from zdg_jax.reasoning.lifting import one_hand
 from zdg_jax.reasoning.protocol import Question, StageObservations
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, part_line, planned
-from zdg_jax.reasoning.segmenters import repart
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.status import StageFailed, Status
 

@@ -15,7 +15,7 @@ from zdg_jax.reasoning.rules.scoring import centroid, region_of, score, terms_of
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.direction import candidate_directions
 from zdg_jax.reasoning.state import ReasonState
-from zdg_jax.render.cameras import Camera, best_view
+from zdg_jax.render.scene import Camera, best_view
 from zdg_jax.status import StageFailed, Status
 
 PICTURE = "01_view.png"

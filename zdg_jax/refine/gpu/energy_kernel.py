@@ -13,6 +13,7 @@ from jax.experimental.pallas import triton as plgpu
 from jaxtyping import Array, Float, Int
 
 from zdg_jax._ptx import fused
+from zdg_jax.hands.kinematics import Transform, quat_to_matrix
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine.energies import TERMS
 from zdg_jax.refine.gpu.groups import link_gradients
@@ -28,7 +29,6 @@ from zdg_jax.refine.gpu.memory import (
     views,
 )
 from zdg_jax.refine.problem import Tables, Targets
-from zdg_jax.transform import Transform, quat_to_matrix
 
 #: One warp a program: nothing waits at a barrier, and enough programs share a multiprocessor to hide loads.
 WARPS = 1

@@ -13,9 +13,9 @@ from scipy.spatial import KDTree
 from zdg_jax.objects.model import ObjectModel, Part
 from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.reasoning.lifting import vote
-from zdg_jax.reasoning.segmenters.segmenter import Segmenter
+from zdg_jax.reasoning.segmenter import Segmenter
 from zdg_jax.reasoning.state import ReasonState, observe_object
-from zdg_jax.render.cameras import Frame
+from zdg_jax.render.scene import Frame
 
 _NEIGHBOURS = 5
 
