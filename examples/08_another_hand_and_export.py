@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from zdg_jax.pipelines.export import export
+from zdg_jax.pipelines.hand import write_trajectories
 from zdg_jax.pipelines.options import LoopOptions
 from zdg_jax.pipelines.retarget import retarget_file
-from zdg_jax.pipelines.trajectory import write_trajectories
 
 
 def main(

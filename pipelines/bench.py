@@ -69,7 +69,7 @@ class BenchFields:
     def run(self) -> int:
         check_ranges(self)
         write = report_writer(self.json)
-        from sim_eval.bench.fields import bench_fields
+        from sim_eval.bench.accuracy import bench_fields
         from sim_eval.tables import show_fields
 
         report = bench_fields(words(self.objects) or None, self.points)
@@ -152,7 +152,7 @@ class BenchRetarget:
         from pipelines.runtime import start_jax
 
         start_jax()
-        from sim_eval.bench.retarget import OBJECTS, bench_retarget, show_retarget
+        from sim_eval.bench.accuracy import OBJECTS, bench_retarget, show_retarget
 
         objects = words(self.objects) or OBJECTS
         if self.grasps < len(objects):

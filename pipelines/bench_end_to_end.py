@@ -84,7 +84,7 @@ class BenchEndToEnd(LoopOptions):
         return 0
 
     def _pack(self, file: Path) -> None:
-        from pipelines.cluster.packing import pack
+        from pipelines.drivers.packing import pack
         from pipelines.runtime import start_jax
 
         start_jax()
@@ -184,8 +184,8 @@ def one_device(
     """
     import jax
 
-    from pipelines.cluster.files import Folder
-    from pipelines.cluster.packing import unpack
+    from pipelines.drivers.files import Folder
+    from pipelines.drivers.packing import unpack
     from pipelines.drivers.threads import overlapped
     from pipelines.options import GenerateOptions
     from pipelines.stages.measure import DropStage, HoldStage
@@ -290,7 +290,7 @@ def one_device(
 
 def _fields(file: str) -> tuple[Any, dict[str, Any]]:
     """What a process that plans closings needs of a pack."""
-    from pipelines.cluster.packing import unpack
+    from pipelines.drivers.packing import unpack
 
     packed = unpack(Path(file))
     return packed.hand, {key: each.obj.field for key, each in packed.objects.items()}

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from pipelines.cluster.tasks import TaskSpec
-from pipelines.drivers.ray.crew import RayCrew, connect
+from pipelines.drivers.crew import RayCrew, connect
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import StageFault
 
@@ -204,8 +204,8 @@ class CoreRefine:
 
 
 def with_core(tasks: int, bad: bool) -> dict[str, Any]:
-    """Ray Core: asynchronous actors with a bounded inbox between them, as in `pipelines.drivers.ray.line`."""
-    from pipelines.drivers.ray.line import Inbox
+    """Ray Core: asynchronous actors with a bounded inbox between them, as in `pipelines.drivers.line`."""
+    from pipelines.drivers.line import Inbox
 
     notes = Notes.remote()
     ids = [t for t in range(tasks) if bad or t != BAD]

@@ -268,7 +268,7 @@ class View(GraspFileOptions):
     host: Annotated[str, arg(metavar="ADDRESS", help="0.0.0.0 shows the page to your network.")] = "127.0.0.1"
 
     def run(self) -> int:
-        from pipelines.view.serve import start
+        from pipelines.report.serve import start
 
         viewer = start(
             self.grasps, hand=self.hand, objects=self.objects, host=self.host, port=self.port,

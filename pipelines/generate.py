@@ -15,7 +15,7 @@ def run(options: GenerateOptions) -> int:
 
     Returns: as `main`.
     """
-    from pipelines.drivers.ray.run import generate
+    from pipelines.drivers.run import generate
     from pipelines.runtime import interrupted_status
     from zdg_jax.status import STOPPING, Status
 

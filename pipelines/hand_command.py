@@ -95,7 +95,7 @@ class HandTrajectory:
     steps: Annotated[int, arg(help="Steps from pregrasp to grasp, and again to squeeze.")] = 10
 
     def run(self) -> int:
-        from pipelines.trajectory import write_trajectories
+        from pipelines.hand import write_trajectories
 
         count = write_trajectories(self.grasps, self.out, steps=self.steps)
         print(f"{count} trajectories in {self.out}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from pipelines import provenance
-from pipelines.cluster.tasks import TaskSpec
 from pipelines.dataset import write_atomic, write_dataset, write_picture
-from pipelines.drivers.inline import Step, run_task
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.lock import locked
-from pipelines.options import SynthOptions
+from pipelines.options import Settings, SynthOptions
 from pipelines.runtime import output_folder, start_jax
-from pipelines.stages.messages import PreparedObject
+from pipelines.stages.messages import Finished, PreparedObject, Reasoned, Refined
 from pipelines.stages.prepare import loaded
+from pipelines.stages.reason import ReasonStage, Store
+from pipelines.stages.refine import RefineStage
+from pipelines.stages.select import SelectStage, unfinished
 from zdg_jax import api
 from zdg_jax.errors import storable
 from zdg_jax.grasps import Grasps
@@ -31,6 +33,43 @@ from zdg_jax.reasoning.protocol import Reasoner
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+# One task through the stages in this process, one stage after the other.
+Step = Callable[[str], AbstractContextManager[Any]]
+
+
+def run_task(
+    task: TaskSpec,
+    prepared: PreparedObject,
+    hand: HandModel,
+    options: Settings,
+    reasoner: Reasoner,
+    store: Store | None = None,
+    step: Step = lambda _: nullcontext(),
+) -> tuple[Reasoned, Finished]:
+    """Reason, refine, select.
+
+    Args:
+      task, prepared, hand: what is asked.
+      options: checked.
+      reasoner: is closed when it has answered.
+      store: takes the pictures that were shown.
+      step: told what begins, and left when it ends.
+    Returns: what was reasoned, and the task as it is written.
+    """
+    with step("reason"):
+        asked = ReasonStage(hand, reasoner, options, store).reason(task, prepared)
+        reasoned = api.run_here(asked)
+        api.close_reasoner(reasoner)
+    if reasoned.grasp.status != "ok":
+        return reasoned, unfinished(hand, reasoned)
+    with step(f"refine {options.num} grasps"):
+        refine = RefineStage(hand, options.refine_config(), options.num, options.num)
+        (grasps,) = refine.refine([(reasoned, prepared)])
+    with step("simulate and choose"):
+        select = SelectStage(hand, min(options.keep, options.num), options.select_by())
+        return reasoned, select.select(Refined(reasoned, grasps), prepared)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from pipelines.runtime import program
 from zdg_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from pipelines.cluster.files import Folder
-    from pipelines.cluster.tasks import TaskSpec
+    from pipelines.drivers.files import Folder
+    from pipelines.drivers.tasks import TaskSpec
 
 
 PAPER_STEPS = 600
@@ -71,8 +71,8 @@ def measured(uri: str) -> Rates:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from pipelines.cluster.files import Folder, shards
-    from pipelines.cluster.journal import read_log
+    from pipelines.drivers.files import Folder, shards
+    from pipelines.drivers.journal import read_log
     from pipelines.stages.write import TASKS
 
     folder = Folder(uri, make=False)
@@ -194,7 +194,7 @@ def predict(options: Plan) -> dict[str, Any]:
     Raises:
       UserError: what the table or an option lacks.
     """
-    from pipelines.cluster.tasks import read_tasks
+    from pipelines.drivers.tasks import read_tasks
 
     options.check()
     known = read_tasks(options.tasks, options.seed).tasks
@@ -245,7 +245,7 @@ def finished(uri: str) -> set[str]:
     """Ids of the tasks that are written in a folder; none if it isn't there."""
     import pyarrow.parquet as pq
 
-    from pipelines.cluster.files import Folder, shards
+    from pipelines.drivers.files import Folder, shards
     from pipelines.stages.write import TASKS
 
     folder = Folder(uri, make=False)

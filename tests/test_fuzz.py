@@ -21,8 +21,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.tasks import TaskSpec, read_tasks
+from pipelines.drivers.files import Folder
+from pipelines.drivers.tasks import TaskSpec, read_tasks
 from pipelines.formats import read_grasps
 from pipelines.stages.write import Output
 from tests.hands.robots import urdf

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.formats import read_grasps
-from pipelines.view.table import chosen, ordered
+from pipelines.report.table import chosen, ordered
 from tests.pipelines.cluster.things import sticks
 from tests.pipelines.formats.test_formats import make
 from tests.pipelines.formats.test_hostile import FIELDS, OTHERS, with_field

@@ -20,7 +20,7 @@ class ContactGuidance:
       part_ids: the numbers of the hand part(s), as marked in the pictures.
       func_part_ids: the numbers of the functional-finger part(s).
       any_side: the hand may come from any other side as well.
-      free_points: points in the air that the hand must leave free, metres (`objects.keep_free`).
+      free_points: points in the air that the hand must leave free, metres (`objects.free_space`).
     """
 
     hand_mask: Bool[np.ndarray, " samples"]

@@ -221,7 +221,7 @@ def _ray(crew: Crew, options: UnitOptions, out: Path) -> Iterator[list[Worker]]:
         import ray
         from ray.exceptions import RayActorError, RayTaskError
 
-        from pipelines.drivers.ray import crew as crew_ray
+        from pipelines.drivers import crew as crew_ray
     except ImportError as error:
         raise UserError(
             f"--runner ray without Ray ({error})",

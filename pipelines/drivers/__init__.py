@@ -1,1 +1,1 @@
-"""Who calls the stages: `inline` for one task here, `threads` for many here, `ray` for many on a cluster."""
+"""Who calls the stages for many tasks: threads in this process, or Ray actors; their log and their files."""

@@ -15,10 +15,9 @@ from pipelines.formats.grasp_file import ObjectSource
 from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.load import UP_TO_Y, mesh_sha256
-from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.objects.samples import sample_surface
-from zdg_jax.objects.sources import PREFIXES, load_mesh_source
+from zdg_jax.objects.sources import PREFIXES, load_mesh_source, quiet
 from zdg_jax.objects.whole import FAR
 
 SUFFIXES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf", ".zip")

@@ -1,1 +1,1 @@
-"""What a person opens after a run: the scene and the report."""
+"""What a person opens after a run: the scene, the report, and the live page of `zdg view`."""

@@ -14,10 +14,10 @@ from PIL import Image
 from tyro.conf import Positional, arg
 
 from pipelines.dataset import write_atomic
+from pipelines.hand import LIFT, at_stage
+from pipelines.report.objects import Objects
+from pipelines.report.table import ViewFile, view_files
 from pipelines.runtime import program
-from pipelines.trajectory import LIFT, at_stage
-from pipelines.view.objects import Objects
-from pipelines.view.table import ViewFile, view_files
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed_skin

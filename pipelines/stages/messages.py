@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pipelines.cluster.journal import now
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.journal import now
+from pipelines.drivers.tasks import TaskSpec
 from sim_eval.simobject import ConvexPieces
 from zdg_jax.errors import UserError, machine_error, name_error
 from zdg_jax.grasps import Grasps

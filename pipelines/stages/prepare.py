@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.files import Folder
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import Settings
 from pipelines.stages.messages import PreparedObject
 from sim_eval.simobject import convex_pieces

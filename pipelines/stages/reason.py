@@ -12,8 +12,8 @@ from typing import Any
 from PIL import Image
 
 from pipelines import provenance
-from pipelines.cluster.files import Folder
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.files import Folder
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import Settings
 from pipelines.stages.messages import PreparedObject, Reasoned
 from zdg_jax.hands.model import HandModel

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import Finished, PreparedObject, Reasoned, Refined, StageFault
 from pipelines.stages.reason import trace_of

@@ -18,9 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.cluster.files import Folder, shard_name, shards
-from pipelines.cluster.tasks import TaskSpec
 from pipelines.dataset import CARD_FILE, INFO_FILE, card_name, parquet
+from pipelines.drivers.files import Folder, shard_name, shards
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.provenance import table_info, versions
 from pipelines.stages.messages import Finished
@@ -198,7 +198,7 @@ class Output:
 
     def finish(self, total: int) -> None:
         """Say in the manifest how far it is, and write the card."""
-        from pipelines.cluster.card import card
+        from pipelines.drivers.card import card
 
         self._write_manifest(total)
         there = self.folder.read(CARD_FILE) if self.folder.exists(CARD_FILE) else None

@@ -33,10 +33,9 @@ from zdg_jax.objects import (
 )
 from zdg_jax.objects.checks import check_mesh
 from zdg_jax.objects.load import UP_TO_Y, mesh_sha256
-from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.samples import sample_surface
-from zdg_jax.objects.sources import YCB_PREFIX
+from zdg_jax.objects.sources import YCB_PREFIX, quiet
 from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.starts import jittered
 

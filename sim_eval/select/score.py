@@ -13,8 +13,8 @@ from zdg_jax.grasps import Grasps
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands.kinematics import posed, posed_in_palm, posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel, Posture
+from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.objects.openings import Opening
 from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.refine.aims import Aims, aims_of, functional_pads
 

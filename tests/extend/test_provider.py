@@ -15,8 +15,8 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import reason
 from zdg_jax.reasoning.models import factory
+from zdg_jax.reasoning.models.exchange import Ending, Fault, Reply, Usage, WireRequest
 from zdg_jax.reasoning.models.settings import address_from_environment, hide, key_from_environment, tables
-from zdg_jax.reasoning.models.wire import Ending, Fault, Reply, Usage, WireRequest
 from zdg_jax.reasoning.state import ReasonConfig
 
 KEY = "what-the-parrot-was-promised"
@@ -86,7 +86,7 @@ def test_its_answers_reach_the_trace_and_are_paid_once() -> None:
 
 @pytest.mark.usefixtures("entry")
 def test_its_address_goes_to_a_cluster_and_its_key_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.drivers.ray import crew as crew_ray
+    from pipelines.drivers import crew as crew_ray
 
     monkeypatch.setenv("PARROT_PERCH", "tree://elsewhere")
     assert factory.make("parrot:grey").wire.address == "tree://elsewhere"  # pyright: ignore

@@ -16,9 +16,8 @@ from PIL import Image
 from pipelines import cli
 from zdg_jax import api
 from zdg_jax.errors import UserError
-from zdg_jax.reasoning.models.exchange import last_object
+from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, WireRequest, last_object
 from zdg_jax.reasoning.models.local_wire import LocalWire, Said, fingerprint
-from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, WireRequest
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from sim_eval.bench.fields import bench_fields, points_near
+from sim_eval.bench.accuracy import bench_fields, points_near
 from tests.objects.field_oracle import cell_value, lookup_numpy
 from tests.objects.shapes import sphere
 from tests.objects.test_fields import box_distance

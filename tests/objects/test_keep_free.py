@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import KDTree
 
 from zdg_jax.objects import load_object, signed_distance
-from zdg_jax.objects.keep_free import ABOVE, CLEARANCE, MOST, OVER_MOUTH, TABLE, keep_free_points
+from zdg_jax.objects.free_space import ABOVE, CLEARANCE, MOST, OVER_MOUTH, TABLE, keep_free_points
 from zdg_jax.objects.model import ObjectModel
 
 

@@ -10,8 +10,8 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from tests.refine.things import model_of
+from zdg_jax.objects.free_space import LEAST_WIDTH, openings
 from zdg_jax.objects.model import ObjectModel, Part
-from zdg_jax.objects.openings import LEAST_WIDTH, openings
 from zdg_jax.objects.parts.descriptors import describe_part
 
 RING, TUBE = 0.030, 0.006

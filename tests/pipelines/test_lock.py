@@ -16,7 +16,7 @@ import fsspec
 import pytest
 
 from pipelines import lock as lock_module
-from pipelines.cluster.files import Folder
+from pipelines.drivers.files import Folder
 from pipelines.lock import LOCK, locked
 from zdg_jax.errors import MachineError, UserError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.runtime import steady_memory
 from pipelines.stages.messages import Refined
 from pipelines.stages.prepare import PrepareStage

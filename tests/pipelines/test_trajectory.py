@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import cli, provenance
 from pipelines.dataset import write_dataset
-from pipelines.trajectory import base_path, joint_path, write_trajectories
+from pipelines.hand import base_path, joint_path, write_trajectories
 from tests.pipelines.rows_as_grasps import grasps_of
 from tests.pipelines.test_dataset import row
 from zdg_jax.errors import UserError

@@ -16,9 +16,9 @@ import trimesh
 from pipelines import cli
 from pipelines.dataset import write_dataset
 from pipelines.export import export
-from pipelines.trajectory import LIFT, at_stage
-from pipelines.view.objects import Seen
-from pipelines.view.table import chosen, ordered, view_files
+from pipelines.hand import LIFT, at_stage
+from pipelines.report.objects import Seen
+from pipelines.report.table import chosen, ordered, view_files
 from tests import browser as chromium
 from tests.test_grasps import TASK
 from zdg_jax.errors import UserError
@@ -155,7 +155,7 @@ def test_without_viser_it_says_what_to_install(
 @pytest.fixture
 def viewer(folder: Path) -> Iterator[Any]:
     pytest.importorskip("viser", reason="the extra `view`")
-    from pipelines.view.serve import start
+    from pipelines.report.serve import start
 
     made = start([str(folder), str(folder)], port=18080)
     yield made

@@ -17,8 +17,8 @@ from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.keypoints import crooks, posed_crooks
 from zdg_jax.hands.kinematics import base_from_palm, posed
+from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.objects.openings import Opening
 from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import RefineConfig
 from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads, pinched

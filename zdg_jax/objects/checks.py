@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
-from zdg_jax.objects.mesh_file import checked_index
+from zdg_jax.objects.sources import checked_index
 from zdg_jax.objects.whole import (
     BURIED,
     buried_share,

@@ -12,7 +12,6 @@ import trimesh
 from zdg_jax.cache import cached_arrays
 from zdg_jax.errors import UserError
 from zdg_jax.objects.checks import check_mesh
-from zdg_jax.objects.mesh_file import quiet
 from zdg_jax.objects.model import ObjectModel, Part, SignedDistanceField, SurfaceSamples
 from zdg_jax.objects.paint import Paint, transferred
 from zdg_jax.objects.parts.descriptors import describe_part
@@ -20,7 +19,7 @@ from zdg_jax.objects.parts.segment import segment
 from zdg_jax.objects.parts.visibility import shape_diameter
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
-from zdg_jax.objects.sources import PREFIXES, load_mesh_source, load_paint_source
+from zdg_jax.objects.sources import PREFIXES, load_mesh_source, load_paint_source, quiet
 from zdg_jax.objects.whole import moved_home
 
 _HERE = Path(__file__).parent

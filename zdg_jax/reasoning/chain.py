@@ -14,7 +14,7 @@ from prompts.schemas import FuncPartAnswer
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.keep_free import keep_free_points
+from zdg_jax.objects.free_space import keep_free_points
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import stages
 from zdg_jax.reasoning.protocol import Answer, Question, Reasoner, ReasonerError, looks

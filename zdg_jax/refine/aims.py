@@ -18,8 +18,8 @@ from zdg_jax.guidance import ContactGuidance, InitialGrasp
 from zdg_jax.hands.keypoints import Goal, fit, obstacle, posed_crooks
 from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, posed_in_palm
 from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.free_space import Opening, openings
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.objects.openings import Opening, openings
 from zdg_jax.pose import IDENTITY, make_pose
 
 #: Grasp types whose fingers close around a handle. A wrap goes around the whole body, never through the

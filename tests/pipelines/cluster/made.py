@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import Finished
 from tests.pipelines.rows_as_grasps import grasps_of

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from pipelines.drivers.ray.gateway import Gateway
-from pipelines.drivers.ray.run import check_batch, tasks_in_reasoning
+from pipelines.drivers.gateway import Gateway
+from pipelines.drivers.run import check_batch, tasks_in_reasoning
 from pipelines.options import GenerateOptions
 from tests.pipelines.cluster.own_ray import begun, finished, own_ray, power_off
 from tests.pipelines.cluster.things import sticks, table

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.journal import read_log
-from pipelines.cluster.show import Meter
-from pipelines.drivers.ray import line as line_module
+from pipelines.drivers import line as line_module
+from pipelines.drivers.files import Folder
+from pipelines.drivers.journal import read_log
+from pipelines.drivers.show import Meter
 from pipelines.stages.messages import Timed, timed
 from tests.pipelines.cluster.test_line import Crew, many, ran
 

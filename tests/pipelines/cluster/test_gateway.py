@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.drivers.ray.gateway import Gateway, needs_gateway, reasoner_at
+from pipelines.drivers.gateway import Gateway, needs_gateway, reasoner_at
 from tests.reasoning.models.fakes import Local, point_at, running, settings_file
 from tests.reasoning.models.questions import question
 from zdg_jax.reasoning.models.answer_cache import answer_cache

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow.dataset as ds
 import pytest
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.journal import Journal, read_log
-from pipelines.cluster.show import Meter
-from pipelines.cluster.tasks import TaskSpec
-from pipelines.drivers.ray import line as line_module
-from pipelines.drivers.ray.line import Inbox, Line, Stopped
+from pipelines.drivers import line as line_module
+from pipelines.drivers.files import Folder
+from pipelines.drivers.journal import Journal, read_log
+from pipelines.drivers.line import Inbox, Line, Stopped
+from pipelines.drivers.show import Meter
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, row, spec

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from pipelines import generate as command
-from pipelines.drivers.ray import line as line_module
-from pipelines.drivers.ray import run as run_module
-from pipelines.drivers.ray.gateway import Gateway
-from pipelines.drivers.ray.line import Line, Stopped
+from pipelines.drivers import line as line_module
+from pipelines.drivers import run as run_module
+from pipelines.drivers.gateway import Gateway
+from pipelines.drivers.line import Line, Stopped
 from pipelines.stages.messages import StageFault, Timed, fault, timed
 from tests.pipelines.cluster.test_line import Crew, many, ran, written
 from tests.pipelines.cuts import full
@@ -155,7 +155,7 @@ def test_disk_full_at_any_moment_of_generate(
     part: str, when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line, exit 2, and the same command goes on; the stages are fakes that write their files."""
-    from pipelines.cluster.files import Folder
+    from pipelines.drivers.files import Folder
     from tests.pipelines.cluster.things import sticks, table
 
     out = tmp_path / "out"
@@ -195,7 +195,7 @@ def test_disk_full_at_any_moment_of_generate(
 
 
 def test_two_runs_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from pipelines.cluster.files import Folder
+    from pipelines.drivers.files import Folder
     from tests.pipelines.cluster.things import sticks, table
 
     rows = [{"object": sticks(tmp_path)[0], "task": "lift it"}]

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pipelines.cluster.show import Meter, Show
+from pipelines.drivers.show import Meter, Show
 
 
 def test_a_substitution_is_one_line_a_run() -> None:

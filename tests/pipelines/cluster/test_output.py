@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipelines.cluster.files import Folder
 from pipelines.dataset import parquet, read_dataset
+from pipelines.drivers.files import Folder
 from pipelines.plan import finished as finished_ids
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines import plan
-from pipelines.cluster.files import Folder
+from pipelines.drivers.files import Folder
 from pipelines.plan import DEFAULTS, measured
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec

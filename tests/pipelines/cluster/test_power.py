@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 import pytest
 
-from pipelines.cluster.files import Folder
+from pipelines.drivers.files import Folder
 from pipelines.stages.write import Output
 from tests.pipelines.cluster.made import finished, options, spec
 from tests.pipelines.cuts import PowerCut, disk

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.files import Folder
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.stages.prepare import PrepareStage, mesh_name
 from tests.pipelines.cluster.made import options
 

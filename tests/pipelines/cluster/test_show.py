@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.journal import Journal, main, read_log
-from pipelines.cluster.show import Meter, Show
+from pipelines.drivers.files import Folder
+from pipelines.drivers.journal import Journal, main, read_log
+from pipelines.drivers.show import Meter, Show
 from tests.pipelines.cluster.made import finished, spec
 from zdg_jax.errors import UserError
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines import generate, plan
-from pipelines.cluster.tasks import read_tasks
+from pipelines.drivers.tasks import read_tasks
 from zdg_jax.errors import UserError
 
 GOOD = (

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from pipelines.drivers.ray.gateway import Gateway, reasoner_at
+from pipelines.drivers.gateway import Gateway, reasoner_at
 from tests.reasoning.models.batch import CONFIG, drawn_once, sentences
 from tests.reasoning.things import hammer
 from zdg_jax.hands import load_hand

@@ -13,8 +13,8 @@ from tests.reasoning.models.questions import question, settled
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.budget import Budget, cost_usd
 from zdg_jax.reasoning.models.catalogue import Price
+from zdg_jax.reasoning.models.exchange import Usage
 from zdg_jax.reasoning.models.settings import tables
-from zdg_jax.reasoning.models.wire import Usage
 from zdg_jax.reasoning.protocol import ReasonerError
 from zdg_jax.status import StageFailed
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.reasoning.models.conftest import Start
+from zdg_jax.reasoning.models.exchange import WireRequest
 from zdg_jax.reasoning.models.gemini_wire import Gemini
 from zdg_jax.reasoning.models.openai_wire import OpenAIChat, OpenAIResponses
-from zdg_jax.reasoning.models.wire import WireRequest
 
 
 def test_pictures_stand_between_what_all_tasks_share_and_the_task(start: Start) -> None:

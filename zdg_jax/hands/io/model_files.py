@@ -18,7 +18,7 @@ import numpy as np
 from zdg_jax.errors import UserError
 from zdg_jax.foreign import load_xml, read_bytes, read_text
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.mesh_file import read_mesh_file
+from zdg_jax.objects.sources import read_mesh_file
 
 #: Forms of a card's `model`.
 FORMS = "asset:FILE, mjx:FILE, pip:PACKAGE:FILE, robot_descriptions:NAME or a path"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.catalogue import Price
-from zdg_jax.reasoning.models.wire import Usage, WireRequest
+from zdg_jax.reasoning.models.exchange import Usage, WireRequest
 from zdg_jax.reasoning.protocol import ReasonerError
 from zdg_jax.status import Status
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt, stop_before_delay
 
+from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, Wire
 from zdg_jax.reasoning.models.settings import Abilities, Settings, redact
-from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Wire
 from zdg_jax.status import Status
 
 _LONGEST = 240

@@ -10,6 +10,7 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
+from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, Usage, WireRequest, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.openai_wire import whole
 from zdg_jax.reasoning.models.settings import (
@@ -18,7 +19,6 @@ from zdg_jax.reasoning.models.settings import (
     safe_address,
     tables,
 )
-from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest, guards
 
 OFFICIAL = "https://generativelanguage.googleapis.com/"
 T = TypeVar("T")

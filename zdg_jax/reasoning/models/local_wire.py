@@ -19,10 +19,9 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 
 from zdg_jax.errors import UserError
-from zdg_jax.reasoning.models.exchange import last_object
+from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, Usage, WireRequest, last_object
 from zdg_jax.reasoning.models.faults import plain_fault
 from zdg_jax.reasoning.models.settings import Abilities, Settings
-from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,7 @@ import openai
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
-from zdg_jax.reasoning.models.faults import http_fault, plain_fault
-from zdg_jax.reasoning.models.settings import (
-    Abilities,
-    Settings,
-    address_from_environment,
-    key_from_environment,
-    safe_address,
-    tables,
-)
-from zdg_jax.reasoning.models.wire import (
+from zdg_jax.reasoning.models.exchange import (
     Ending,
     Fault,
     FaultKind,
@@ -30,6 +21,15 @@ from zdg_jax.reasoning.models.wire import (
     Usage,
     WireRequest,
     guards,
+)
+from zdg_jax.reasoning.models.faults import http_fault, plain_fault
+from zdg_jax.reasoning.models.settings import (
+    Abilities,
+    Settings,
+    address_from_environment,
+    key_from_environment,
+    safe_address,
+    tables,
 )
 from zdg_jax.reasoning.protocol import bounded_count
 

@@ -19,10 +19,18 @@ from zdg_jax.reasoning.models.answer_cache import AnswerCache
 from zdg_jax.reasoning.models.batch.collector import Collector
 from zdg_jax.reasoning.models.budget import Budget, Limits
 from zdg_jax.reasoning.models.catalogue import Price
-from zdg_jax.reasoning.models.exchange import last_object, read
+from zdg_jax.reasoning.models.exchange import (
+    Fault,
+    FaultKind,
+    Reply,
+    Usage,
+    Wire,
+    WireRequest,
+    last_object,
+    read,
+)
 from zdg_jax.reasoning.models.faults import Adapter, starved
 from zdg_jax.reasoning.models.settings import Abilities, Settings, hide, tables
-from zdg_jax.reasoning.models.wire import Fault, FaultKind, Reply, Usage, Wire, WireRequest
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, UnusableAnswer
 from zdg_jax.status import Status
 

@@ -7,7 +7,7 @@ from typing import Any
 from scipy.spatial import KDTree
 
 from prompts.schemas import FuncPartAnswer
-from zdg_jax.objects.keep_free import TABLE
+from zdg_jax.objects.free_space import TABLE
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.protocol import Question, ReasonerError
 from zdg_jax.reasoning.query import Dialogue, Query, Stage, outside

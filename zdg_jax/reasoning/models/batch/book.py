@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from zdg_jax.errors import MachineError
 from zdg_jax.reasoning.models.answer_cache import Database
+from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 from zdg_jax.reasoning.models.settings import hide
-from zdg_jax.reasoning.models.wire import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 
 # What one provider's batch API takes and gives: lines, a job, the rows that it ended with.
 TRANSFER_S = 1800.0

@@ -20,9 +20,9 @@ from zdg_jax.reasoning.models.batch.book import (
     no_batch_api,
     unknown_job,
 )
+from zdg_jax.reasoning.models.exchange import Bounded, Fault, FaultKind, Reply, WireRequest, guards
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.gemini_wire import ConnectLimit, Gemini
-from zdg_jax.reasoning.models.wire import Bounded, Fault, FaultKind, Reply, WireRequest, guards
 
 _log = logging.getLogger(__name__)
 _KEY = "key"  # of a row's metadata

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.cluster.files import Folder
-from pipelines.cluster.journal import Journal
-from pipelines.cluster.show import Dashboard, Meter, Show
-from pipelines.cluster.tasks import TaskSpec, TaskTable, read_tasks
-from pipelines.drivers.ray.line import Line, Stopped
+from pipelines.drivers.files import Folder
+from pipelines.drivers.journal import Journal
+from pipelines.drivers.line import Line, Stopped
+from pipelines.drivers.show import Dashboard, Meter, Show
+from pipelines.drivers.tasks import TaskSpec, TaskTable, read_tasks
 from pipelines.options import GenerateOptions
 from pipelines.provenance import versions
 from pipelines.runtime import instead
@@ -24,7 +24,8 @@ from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.status import Status
 
 if TYPE_CHECKING:
-    from pipelines.drivers.ray.crew import RayCrew
+    from pipelines.drivers.crew import RayCrew
+
 
 TICK_S = 0.5
 DRAIN_S = 4.0  # what is under way may come in for so long when the run is interrupted
@@ -100,7 +101,7 @@ def check_batch(options: GenerateOptions) -> None:
     Raises:
       UserError: nobody is asked over a wire, or a number of requests in flight is given.
     """
-    from pipelines.drivers.ray.gateway import needs_gateway
+    from pipelines.drivers.gateway import needs_gateway
 
     if not options.batch_api:
         return
@@ -139,7 +140,7 @@ def _with_ray(
 ) -> str:
     import ray
 
-    from pipelines.drivers.ray.crew import connect, disconnect
+    from pipelines.drivers.crew import connect, disconnect
 
     local = connect(options.address)
     try:
@@ -165,7 +166,7 @@ async def _run(
     meter: Meter,
     show: Show,
 ) -> str:
-    from pipelines.drivers.ray.crew import RayCrew
+    from pipelines.drivers.crew import RayCrew
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     with instead(lambda: loop.call_soon_threadsafe(stop.set)):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import trimesh
 
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import PreparedObject, Reasoned
 from pipelines.stages.prepare import PrepareStage

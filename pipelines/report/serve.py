@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.view.objects import Objects
-from pipelines.view.table import view_files
+from pipelines.report.objects import Objects
+from pipelines.report.table import view_files
 from zdg_jax.errors import UserError
 
 if TYPE_CHECKING:
-    from pipelines.view.app import Viewer
+    from pipelines.report.app import Viewer
 
 
 def start(
@@ -43,7 +43,7 @@ def start(
         import viser
     except ImportError:
         raise UserError("no viser", "the extra `view`", "pip install 'zdg-jax[view]', or viser") from None
-    from pipelines.view.app import Viewer
+    from pipelines.report.app import Viewer
 
     start_jax()
     files = view_files(paths, hand)

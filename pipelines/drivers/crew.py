@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.cluster.journal import now
-from pipelines.cluster.tasks import TaskSpec
-from pipelines.drivers.ray import actors, leftovers
-from pipelines.drivers.ray.gateway import needs_gateway
+from pipelines.drivers import actors
+from pipelines.drivers.gateway import needs_gateway
+from pipelines.drivers.journal import now
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.runtime import at_once
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
@@ -45,9 +51,9 @@ def connect(address: str | None) -> bool:
         if address:
             ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.WARNING)
             return False
-        at_once(leftovers.end_leftovers)
+        at_once(end_leftovers)
         # "local" by name: without it Ray would join whatever cluster was last started on this machine.
-        with leftovers.marked():
+        with marked():
             ray.init(
                 "local", namespace=NAMESPACE, include_dashboard=_has_dashboard(), log_to_driver=False,
                 logging_level=logging.ERROR,
@@ -61,12 +67,12 @@ def connect(address: str | None) -> bool:
             do = (
                 "run it again when the machine has less to do; Ray's log lies in /tmp/ray/session_latest/logs"
             )
-        leftovers.end_leftovers()
+        end_leftovers()
         raise UserError(
             f"no Ray cluster at {address or 'this machine'} ({said[:200]})", expected, do
         ) from error
     except BaseException:  # a signal
-        leftovers.end_leftovers()
+        end_leftovers()
         raise
     return True
 
@@ -77,7 +83,7 @@ def disconnect(local: bool) -> None:
         ray.shutdown()
     finally:
         if local:
-            leftovers.end_leftovers()
+            end_leftovers()
 
 
 def _has_dashboard() -> bool:
@@ -264,3 +270,107 @@ def _gateway(options: GenerateOptions) -> Any:
         max_restarts=-1, max_task_retries=-1, max_concurrency=4096, scheduling_strategy=here,
         runtime_env={"env_vars": {**environment(), "JAX_PLATFORMS": "cpu"}},
     ).remote(keys, options.max_usd, options.concurrency, options.batch_api)  # fmt: skip
+
+
+# Processes of a local Ray that outlive it: a raylet that dies while it starts leaves its agents behind.
+#
+# Only a Ray that was started within `marked` is touched. Its processes inherit a mark in their environment
+# and are below this process; agents wipe their environment, so they are known by a marked parent or, once
+# that is dead, by having been handed to this process in its place. Linux only; elsewhere nothing is done.
+MARK = "ZDG_RAY_MARK"
+_PR_SET_CHILD_SUBREAPER = 36
+_mark = ""
+
+
+class _Process(NamedTuple):
+    parent: int
+    begun: str
+    environ: bytes
+    title: bytes
+
+
+@contextmanager
+def marked() -> Iterator[None]:
+    """What is started within is ours to end; until `end_leftovers`, orphans below become our children."""
+    global _mark
+    before, _mark = os.environ.get(MARK), secrets.token_hex(8)
+    os.environ[MARK] = _mark
+    _adopt(True)
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
+        if before is not None:
+            os.environ[MARK] = before
+
+
+def end_leftovers() -> None:
+    """Kill what is left of the Ray started within `marked`, if one was; gives up after five seconds."""
+    global _mark
+    if not _mark:
+        return
+    for _ in range(100):
+        found = _ours()
+        if not found:
+            break
+        for pid, process in found.items():
+            _kill(pid, process)
+        time.sleep(0.05)
+    _mark = ""
+    _adopt(False)
+
+
+def _adopt(wanted: bool) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)
+
+
+def _ours() -> dict[int, _Process]:
+    """Living processes of our Ray."""
+    living: dict[int, _Process] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            living[int(folder.name)] = _read(int(folder.name))
+    root, known = os.getpid(), f"{MARK}={_mark}".encode()
+
+    def ours(pid: int) -> bool:
+        process = living.get(pid)
+        if process is None or pid == root or not _below(pid, root, living):
+            return False
+        if known in process.environ.split(b"\0"):
+            return True
+        wiped = not process.environ.strip(b"\0") and process.title.startswith(b"ray::")
+        return ours(process.parent) or (process.parent == root and wiped)
+
+    return {pid: process for pid, process in living.items() if ours(pid)}
+
+
+def _below(pid: int, root: int, living: dict[int, _Process]) -> bool:
+    while pid in living:
+        pid = living[pid].parent
+        if pid == root:
+            return True
+    return False
+
+
+def _read(pid: int) -> _Process:
+    folder = Path(f"/proc/{pid}")
+    state, parent, *more = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    if state in "ZX":
+        raise ProcessLookupError
+    return _Process(
+        int(parent), more[17], (folder / "environ").read_bytes(), (folder / "cmdline").read_bytes()
+    )
+
+
+def _kill(pid: int, process: _Process) -> None:
+    """By a handle, looked at again through it: the number may have gone to somebody else meanwhile."""
+    if sys.platform != "linux":
+        return
+    with suppress(OSError, ValueError, IndexError):
+        handle = os.pidfd_open(pid)
+        try:
+            if _read(pid).begun == process.begun:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)

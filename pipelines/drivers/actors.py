@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from pipelines.cluster.journal import now
+from pipelines.drivers.journal import now
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import StageFault, Timed, ended, fault, timed
 
@@ -53,7 +53,7 @@ class _Objects:
 
 class PrepareActor:
     def __init__(self, options: GenerateOptions) -> None:
-        from pipelines.cluster.files import Folder
+        from pipelines.drivers.files import Folder
         from pipelines.runtime import steady_memory
         from pipelines.stages.prepare import PrepareStage
 
@@ -72,8 +72,8 @@ class PrepareActor:
 
 class ReasonActor:
     def __init__(self, options: GenerateOptions, gateway: Any) -> None:
-        from pipelines.cluster.files import Folder
-        from pipelines.drivers.ray.gateway import reasoner_at
+        from pipelines.drivers.files import Folder
+        from pipelines.drivers.gateway import reasoner_at
         from pipelines.runtime import steady_memory
         from pipelines.stages.reason import PictureFolder, ReasonStage
         from zdg_jax.hands import load_hand
@@ -162,7 +162,7 @@ class GatewayActor:
         self, secrets: Mapping[str, str], max_usd: float | None, concurrency: int | None, batch: bool
     ) -> None:
         os.environ.update(secrets)
-        from pipelines.drivers.ray.gateway import Gateway
+        from pipelines.drivers.gateway import Gateway
 
         self._gateway = Gateway(max_usd, concurrency, batch)
         self._batch = batch

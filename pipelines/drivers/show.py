@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipelines.cluster.journal import now
+from pipelines.drivers.journal import now
 from pipelines.stages.messages import Finished
 from zdg_jax.errors import printable
 

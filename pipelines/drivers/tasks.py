@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from pipelines.cluster.files import Folder
+from pipelines.drivers.files import Folder
 from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import parse_json, read_bytes
 

@@ -11,7 +11,7 @@ import trimesh
 from jaxtyping import Bool, Float, Int
 
 from pipelines.formats.objects import load_measured
-from pipelines.view.table import ViewFile
+from pipelines.report.table import ViewFile
 from zdg_jax.errors import UserError
 from zdg_jax.objects.paint import Paint
 

@@ -1,6 +1,6 @@
 """One JSON-lines log of a run, kept over all its resumptions: who did what from when to when.
 
-`python -m pipelines.cluster.journal DIR` makes a table of it: when which stage was at work."""
+`python -m pipelines.drivers.journal DIR` makes a table of it: when which stage was at work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import BaseModel, FiniteFloat, NonNegativeInt, PositiveInt
 
-from pipelines.cluster.files import Folder
+from pipelines.drivers.files import Folder
 from zdg_jax.errors import MachineError, UserError, printable
 
 _SHIFT = time.time() - time.monotonic()
@@ -181,7 +181,7 @@ def timeline(log: Sequence[dict[str, Any]], rows: int = 12) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns: 0 printed, 2 there is no log."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.cluster.journal", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipelines.drivers.journal", description=__doc__)
     parser.add_argument("out")
     parser.add_argument("--rows", type=int, default=12)
     asked = parser.parse_args(argv)

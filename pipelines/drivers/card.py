@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.cluster.files import Folder, shards
 from pipelines.dataset import CARD_MARK
+from pipelines.drivers.files import Folder, shards
 from zdg_jax.columns import stored
 from zdg_jax.markdown import table
 

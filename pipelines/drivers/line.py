@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from pipelines.cluster.journal import Journal
-from pipelines.cluster.show import Meter
-from pipelines.cluster.tasks import TaskSpec
+from pipelines.drivers.journal import Journal
+from pipelines.drivers.show import Meter
+from pipelines.drivers.tasks import TaskSpec
 from pipelines.options import GenerateOptions
 from pipelines.stages.messages import Finished, Reasoned, Refined, StageFault, Timed
 from pipelines.stages.select import stumbled, unfinished

@@ -1,1 +1,0 @@
-"""A table of tasks on Ray: actors around the stages, bounded inboxes between them."""

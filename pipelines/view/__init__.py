@@ -1,1 +1,0 @@
-"""`zdg view`: grasps of any file that we read, on a live page."""
