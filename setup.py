@@ -3,7 +3,7 @@
 In the repository `prompts`, `zdg_jax`, `sim_eval` and `pipelines` lie side by side, and `python -m
 pipelines.generate` works. Installed like that, three common words would be taken, and a user's own prompts.py
 would hide ours. So the wheel has them inside `zdg_jax`, with every import rewritten; in the repository
-`zdg_jax.pipelines` is another name for `pipelines` (`zdg_jax._rooms`): what is written with it runs in both.
+`zdg_jax.pipelines` is another name for `pipelines`: what is written with it runs in both.
 """
 
 from __future__ import annotations

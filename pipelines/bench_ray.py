@@ -116,7 +116,6 @@ async def ask(log: list[tuple[float, int]], live: list[int], task: int) -> int:
     return task
 
 
-@ray.remote(num_cpus=0)
 class Notes:
     """What the stages of either side saw."""
 
@@ -164,7 +163,7 @@ def with_data(tasks: int, bad: bool, blocks: int | None, rows: int, concurrency:
     context = ray.data.DataContext.get_current()
     context.max_errored_blocks = -1
     context.enable_progress_bars = False
-    notes = Notes.remote()
+    notes = ray.remote(Notes).options(num_cpus=0).remote()
     ids = [t for t in range(tasks) if bad or t != BAD]
     begin = time.time()
     data = ray.data.from_items([{"task": t} for t in ids], override_num_blocks=blocks)
@@ -193,7 +192,6 @@ class CoreReason:
             await self.notes.add.remote(log, [])
 
 
-@ray.remote(num_cpus=0)
 class CoreRefine:
     def __init__(self, notes: Any) -> None:
         self.stage = DataRefine(notes)
@@ -207,13 +205,13 @@ def with_core(tasks: int, bad: bool) -> dict[str, Any]:
     """Ray Core: asynchronous actors with a bounded inbox between them, as in `pipelines.drivers.line`."""
     from pipelines.drivers.line import Inbox
 
-    notes = Notes.remote()
+    notes = ray.remote(Notes).options(num_cpus=0).remote()
     ids = [t for t in range(tasks) if bad or t != BAD]
     begin, out = time.time(), []
 
     async def everything() -> None:
         remote = ray.remote(CoreReason).options(num_cpus=0, max_concurrency=1000)
-        reason, refine = remote.remote(notes), CoreRefine.remote(notes)
+        reason, refine = remote.remote(notes), ray.remote(CoreRefine).options(num_cpus=0).remote(notes)
         ready: Inbox[int] = Inbox(64)
 
         async def one(task: int) -> None:

@@ -46,7 +46,7 @@ def run_cache(action: str) -> str:
       UserError: another action, or a cache that can't be read.
     """
     from zdg_jax.reasoning.models.answer_cache import CacheStats, UnjudgedAnswers, answer_cache
-    from zdg_jax.reasoning.models.batch.book import job_book
+    from zdg_jax.reasoning.models.batch_book import job_book
 
     one_of("cache action", action, CACHE_ACTIONS, "e.g. zdg cache stats")
     cache = answer_cache()
@@ -89,7 +89,7 @@ class Prompts(ObjectOptions):
     out: Annotated[str | None, arg(metavar="DIR", help="Write prompt and pictures there too.")] = None
 
     def run(self) -> int:
-        from pipelines.prompts_show import shown_question, write_question
+        from pipelines.list_command import shown_question, write_question
 
         question = shown_question(
             self.stage, self.object, self.task, hand=self.hand, scale=self.scale, up=self.up, name=self.name

@@ -21,13 +21,13 @@ from pipelines.dataset import joint_order, load_grasps, write_atomic
 from pipelines.formats import GraspFile
 from pipelines.runtime import output_folder
 from zdg_jax.errors import UserError
-from zdg_jax.hands.authoring.propose import first_card
-from zdg_jax.hands.authoring.validate import check_card
 from zdg_jax.hands.io.hand_spec import HandCard, card_text, parse_card, read_card, write_types
 from zdg_jax.hands.io.model_files import compile_model, find_model
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.load import REFERENCE, from_card, load_hand
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.propose import first_card
+from zdg_jax.hands.validate import check_card
 from zdg_jax.reasoning.pictures import hand_colors
 from zdg_jax.render import sheets
 from zdg_jax.render.raycast import render

@@ -43,8 +43,8 @@ class HandCheck:
 
     def run(self) -> int:
         from pipelines.runtime import start_jax
-        from zdg_jax.hands.authoring.validate import check_card
         from zdg_jax.hands.load import card_path
+        from zdg_jax.hands.validate import check_card
 
         start_jax()
         path = Path(self.card).expanduser()

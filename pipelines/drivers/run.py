@@ -18,7 +18,7 @@ from pipelines.stages.write import Output
 from zdg_jax.api import close_reasoner, make_reasoner
 from zdg_jax.errors import MachineError, UserError, machine_error
 from zdg_jax.hands import load_hand
-from zdg_jax.reasoning.models.batch.collector import MOST_OPEN
+from zdg_jax.reasoning.models.batch_collector import MOST_OPEN
 from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.protocol import Reasoner
 from zdg_jax.status import Status

@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     from pipelines.dataset import write_atomic
+    from pipelines.experiments import run_suite, suite
     from pipelines.experiments.pages import PAGES
-    from pipelines.experiments.suite import run_suite, suite
     from pipelines.options import values_of
     from pipelines.runtime import output_folder
 

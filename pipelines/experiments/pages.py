@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipelines.experiments.suite import Run, Suite
+from pipelines.experiments import Run, Suite
 from pipelines.report.html import number
 from sim_eval.select.rank import LIMITS
 from zdg_jax.columns import COLUMNS

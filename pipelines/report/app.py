@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.hand import STAGES, At, at_stage
-from pipelines.report.objects import Objects, Seen
-from pipelines.report.table import ViewFile, chosen, ordered
+from pipelines.report.table import Objects, Seen, ViewFile, chosen, ordered
 from zdg_jax.columns import COLUMNS
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HandModel, load_hand

@@ -15,8 +15,7 @@ from tyro.conf import Positional, arg
 
 from pipelines.dataset import write_atomic
 from pipelines.hand import LIFT, at_stage
-from pipelines.report.objects import Objects
-from pipelines.report.table import ViewFile, view_files
+from pipelines.report.table import Objects, ViewFile, view_files
 from pipelines.runtime import program
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand

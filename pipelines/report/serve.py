@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.report.objects import Objects
-from pipelines.report.table import view_files
+from pipelines.report.table import Objects, view_files
 from zdg_jax.errors import UserError
 
 if TYPE_CHECKING:

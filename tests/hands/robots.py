@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from zdg_jax.hands.authoring.propose import first_card
 from zdg_jax.hands.io.hand_spec import card_text
 from zdg_jax.hands.io.model_files import compile_model
+from zdg_jax.hands.propose import first_card
 
 #: Finger, root in the palm, and roll of its bending axis about its length.
 ROOTS = {

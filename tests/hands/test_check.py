@@ -10,8 +10,8 @@ import pytest
 
 from tests.hands.robots import edit
 from tests.hands.things import EVERY_HAND, hand_or_skip
-from zdg_jax.hands.authoring.validate import check_card
 from zdg_jax.hands.load import card_path
+from zdg_jax.hands.validate import check_card
 
 
 @pytest.fixture

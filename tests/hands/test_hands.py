@@ -9,7 +9,7 @@ import trimesh
 from tests.hands.things import EVERY_HAND, hand_or_skip
 from zdg_jax.errors import UserError
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, load_hand
-from zdg_jax.hands.authoring import build_human16 as human16_build
+from zdg_jax.hands import build_human16 as human16_build
 from zdg_jax.hands.io.hand_spec import read_card
 from zdg_jax.hands.kinematics import posed, posed_skin
 

@@ -12,10 +12,10 @@ import trimesh
 
 from tests.hands.robots import MJCF, urdf, write_robot
 from zdg_jax.errors import UserError
-from zdg_jax.hands.authoring.propose import first_card
-from zdg_jax.hands.authoring.validate import check_card
 from zdg_jax.hands.io.hand_spec import card_text, parse_card
 from zdg_jax.hands.io.model_files import compile_model
+from zdg_jax.hands.propose import first_card
+from zdg_jax.hands.validate import check_card
 
 
 def test_the_contents_of_an_mjcf_count_not_its_ending(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 from pipelines import cli
 from pipelines.dataset import read_dataset
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.authoring.validate import check_card
+from zdg_jax.hands.validate import check_card
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "add-a-hand.md"
 

@@ -10,10 +10,10 @@ import pytest
 import trimesh
 
 from pipelines import experiments
-from pipelines.experiments import suite as runner
+from pipelines import experiments as runner
+from pipelines.experiments import Run, Suite, run_suite, suite
 from pipelines.experiments.__main__ import main
 from pipelines.experiments.pages import PAGES, hands_page, mean, pairs_page, scans_page
-from pipelines.experiments.suite import Run, Suite, run_suite, suite
 from zdg_jax.markdown import table
 from zdg_jax.objects import ycb_names
 

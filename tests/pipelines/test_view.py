@@ -17,8 +17,7 @@ from pipelines import cli
 from pipelines.dataset import write_dataset
 from pipelines.export import export
 from pipelines.hand import LIFT, at_stage
-from pipelines.report.objects import Seen
-from pipelines.report.table import chosen, ordered, view_files
+from pipelines.report.table import Seen, chosen, ordered, view_files
 from tests import browser as chromium
 from tests.test_grasps import TASK
 from zdg_jax.errors import UserError

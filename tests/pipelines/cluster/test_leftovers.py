@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hand
 SCENE = r"""
 import ctypes, os, subprocess, time
 from pathlib import Path
-from pipelines.drivers.ray import leftovers
+from pipelines.drivers import crew as leftovers
 
 wait, held = os.pipe()  # all of them end with this process at the latest
 

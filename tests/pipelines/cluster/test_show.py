@@ -63,7 +63,7 @@ def test_a_table_on_a_terminal() -> None:
 
 def test_how_long_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("pipelines.progress.now", lambda: now[0])
+    monkeypatch.setattr("pipelines.drivers.show.now", lambda: now[0])
     meter = Meter(tasks=10, objects=1, done_before=0, num=64)
     assert meter.eta("reason") is None
     meter.begin("reason")

@@ -17,7 +17,7 @@ from tests.reasoning.models.conftest import Start
 from tests.reasoning.models.fakes import APIS, ROOT, Local
 from tests.waiting import PATIENCE_S, until
 from zdg_jax.cache import cache_dir
-from zdg_jax.reasoning.models.batch.book import JobBook
+from zdg_jax.reasoning.models.batch_book import JobBook
 
 TASKS = 4
 

@@ -17,8 +17,8 @@ from tests.reasoning.models.questions import question
 from zdg_jax.cache import cache_dir
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models import exchange
-from zdg_jax.reasoning.models.batch.book import JobBook, job_book
-from zdg_jax.reasoning.models.batch.openai_jobs import OpenAIJobs
+from zdg_jax.reasoning.models.batch_book import JobBook, job_book
+from zdg_jax.reasoning.models.batch_openai_jobs import OpenAIJobs
 from zdg_jax.reasoning.protocol import Answer, ReasonerError
 
 PRICE = {"input": 2.0, "cached": 0.5, "output": 8.0, "batch_input": 1.0, "batch_output": 4.0}

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from zdg_jax.errors import UserError, alike, did_you_mean
 from zdg_jax.reasoning.models.answer_cache import AnswerCache, answer_cache
-from zdg_jax.reasoning.models.batch.book import job_book
-from zdg_jax.reasoning.models.batch.collector import Collector
+from zdg_jax.reasoning.models.batch_book import job_book
+from zdg_jax.reasoning.models.batch_collector import Collector
 from zdg_jax.reasoning.models.budget import Budget
 from zdg_jax.reasoning.models.recorded import OracleReasoner, ReplayReasoner
 from zdg_jax.reasoning.models.remote import RemoteReasoner

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from zdg_jax.errors import MachineError, UserError
 from zdg_jax.reasoning.models import budget, exchange, faults
 from zdg_jax.reasoning.models.answer_cache import AnswerCache
-from zdg_jax.reasoning.models.batch.collector import Collector
+from zdg_jax.reasoning.models.batch_collector import Collector
 from zdg_jax.reasoning.models.budget import Budget, Limits
 from zdg_jax.reasoning.models.catalogue import Price
 from zdg_jax.reasoning.models.exchange import (

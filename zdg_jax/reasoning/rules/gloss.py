@@ -213,7 +213,7 @@ def tongue(code: str) -> Tongue:
     Args:
       code: one of `TONGUES`.
     """
-    text = (files("zdg_jax.reasoning.rules.tongues") / f"{code}.yaml").read_text(encoding="utf-8")
+    text = (files("zdg_jax.reasoning.rules") / "tongues" / f"{code}.yaml").read_text(encoding="utf-8")
     raw: dict[str, Any] = yaml.load(text, Loader=YAML_LOADER)
     spaced = "script" not in raw
     entries = []

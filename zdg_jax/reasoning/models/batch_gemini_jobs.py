@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from google.genai import types
 
-from zdg_jax.reasoning.models.batch.book import (
+from zdg_jax.reasoning.models.batch_book import (
     PAGE,
     TOKEN_KEY,
     TRANSFER_S,

@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from zdg_jax.errors import UserError
-from zdg_jax.hands.authoring.propose import stretched
 from zdg_jax.hands.grasp_types import RUNS_IN, self_depths
 from zdg_jax.hands.io.hand_spec import HandCard, field_faults, parse_card
 from zdg_jax.hands.io.kinematic_tree import Tree, check_size, hand_tree
@@ -20,6 +19,7 @@ from zdg_jax.hands.io.sdf_solids import solid_distance, solid_geoms
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.load import REFERENCE, from_card, joint_limits, load_hand
 from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.propose import stretched
 
 #: A pad further than this from its link's surface lies off it, metres.
 PAD_OFF = 0.004

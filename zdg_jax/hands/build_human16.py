@@ -1,6 +1,6 @@
 """Builds `human16`: its MJCF, skin and sphere chains, from the measures in `anatomy.py`.
 
-Run `python -m zdg_jax.hands.authoring.build_human16` to write the two asset files again.
+Run `python -m zdg_jax.hands.build_human16` to write the two asset files again.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def thumb_frame() -> np.ndarray:
     return np.stack([x, np.cross(z, x), z], axis=1)
 
 
-ASSETS = Path(__file__).parents[1] / "assets" / "human16"
+ASSETS = Path(__file__).parent / "assets" / "human16"
 SKIN_FACES = 1636
 #: Radius over which neighbouring cones melt into each other, metres.
 BLEND = 0.006

@@ -11,7 +11,7 @@ import httpx2
 import openai
 from openai.types import Batch
 
-from zdg_jax.reasoning.models.batch.book import (
+from zdg_jax.reasoning.models.batch_book import (
     PAGE,
     TOKEN_KEY,
     TRANSFER_S,

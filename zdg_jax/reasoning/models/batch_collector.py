@@ -10,7 +10,7 @@ from math import inf
 from typing import Any, TypeVar
 
 from zdg_jax.errors import MachineError
-from zdg_jax.reasoning.models.batch.book import IN_DOUBT, Ended, JobBook, Jobs, Who, weight_of
+from zdg_jax.reasoning.models.batch_book import IN_DOUBT, Ended, JobBook, Jobs, Who, weight_of
 from zdg_jax.reasoning.models.exchange import Fault, FaultKind, Reply, Wire, WireRequest
 from zdg_jax.reasoning.models.faults import PASSING, plain_fault
 from zdg_jax.reasoning.models.settings import Settings

@@ -1,1 +1,0 @@
-"""Making a hand: propose a card, validate it, build human16."""
