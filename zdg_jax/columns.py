@@ -101,6 +101,7 @@ _ALL: tuple[Column, ...] = (
     Column("off_region", "real", stored=False),
     Column("enclosed", "flag", stored=False),
     Column("bent", "flag", stored=False),
+    Column("thumb_idle", "flag", newer=True),
     # the paper's metrics, in the order of its tables
     Column(
         "p_vol_cm3", "real", "P.Vol (cm³) ↓", short="P.Vol", hint="cm³", shown=("paper", "report"),

@@ -11,14 +11,15 @@ from zdg_jax.grasps import Grasps
 from zdg_jax.refine.hypotheses import AIMED, FAR, LAID, REASONED, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
-# the object, is reached freely, and survives at least half of its perturbed tests, as far as each is known.
+# the object unless its type leaves the thumb out, is reached freely, and survives at least half of its
+# perturbed tests, as far as each is known.
 LIMITS = {"p_dep_cm": 0.3, "p_vol_cm3": 3.0, "sim_dis_cm": 2.0}
 #: Limits that older files do not know.
 NEWER_LIMITS = {"self_pen_cm": 0.05, "posture_deg": 5.0}
 LEAST_SHARE = 0.5
 _FLAGS = ("thumb_contact", "approach_free")
 #: Columns that `lacks` reads.
-JUDGED = (*LIMITS, *NEWER_LIMITS, *_FLAGS, "contact_end", "hold_share", "blocked_share")
+JUDGED = (*LIMITS, *NEWER_LIMITS, *_FLAGS, "thumb_idle", "contact_end", "hold_share", "blocked_share")
 # P.Dep looks at skin vertices only; a finger through a mug's wall shows in the object's points inside it.
 PIERCING_CM = 0.3
 #: Of grasps that hold, one this deep in the object comes after those that are not, cm.
@@ -149,7 +150,7 @@ def lacks(columns: Mapping[str, np.ndarray]) -> dict[str, Bool[np.ndarray, " gra
         "dropped by the gravity test": beyond["sim_dis_cm"] | ~(value["contact_end"] > 0),
         "standing in itself": beyond["self_pen_cm"],
         "no natural posture": beyond["posture_deg"],
-        "thumb off the object": no["thumb_contact"],
+        "thumb off the object": no["thumb_contact"] & ~(value["thumb_idle"] == 1.0),
         "not reached freely": no["approach_free"],
         "lost in most perturbed tests": value["hold_share"] < LEAST_SHARE,
         "over what the task needs free": value["blocked_share"] > COVERED,
@@ -199,7 +200,7 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order in which the hand is closed on grasps, the most promising first.
 
     By, in this order: on the right part, covering nothing that is to stay free; natural, with the thumb on
-    the object; single fingers where the task asks them; not deep; then by
+    the object if the type asks it; single fingers where the task asks them; not deep; then by
 
       score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier + (1 - aims met),
 
@@ -210,7 +211,8 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
       grasps: with the columns of `measure_shape`.
     """
     c = grasps.columns
-    odd = unnatural(c) | (np.asarray(c["thumb_contact"], float) == 0.0)
+    idle = np.asarray(c.get("thumb_idle", np.zeros(len(grasps))), float) == 1.0
+    odd = unnatural(c) | ((np.asarray(c["thumb_contact"], float) == 0.0) & ~idle)
     deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
     tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
     closure = np.asarray(c["force_closure"], bool)

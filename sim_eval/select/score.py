@@ -164,7 +164,7 @@ def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
     """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met`,
-    `enclosed` and `bent`.
+    `enclosed`, `bent`, and as `thumb_idle` whether the grasp type leaves the thumb out.
 
     Nothing where no region was reasoned.
     """
@@ -181,6 +181,8 @@ def with_off_region_penalty(
     }  # fmt: skip
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
+        thumb = hand.finger_names[hand.thumb]
+        found["thumb_idle"] = np.array([not hand.holds(str(kind), thumb) for kind in kinds], bool)
     return grasps.with_columns(found)
 
 

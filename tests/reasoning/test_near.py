@@ -55,6 +55,15 @@ def test_the_nearest_phrase_lends_its_verb_and_the_nouns_stay() -> None:
     assert read_task(given.task, None, LEXICON).named == ("pliers",)
 
 
+def test_the_phrases_are_embedded_and_read_once(monkeypatch) -> None:
+    toy = Toy()
+    first = near.nearest("Whack the nail.", LEXICON, toy)
+    asked = len(toy.asked)
+    monkeypatch.setattr(near, "cached_arrays", None)  # not even read again
+    assert near.nearest("Whack the nail.", LEXICON, toy) == first
+    assert len(toy.asked) == asked + 1
+
+
 def test_where_the_verb_is_known_nothing_is_asked() -> None:
     toy = Toy()
     for set_name in SETS:

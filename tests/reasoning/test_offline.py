@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.reasoning import offline_things as t
+from zdg_jax.hands.grasp_types import PAPER_TYPES
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.rules.affordances import load_table
+from zdg_jax.reasoning.rules.language import Lexicon, read_task
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.rules.scoring import region_of
 from zdg_jax.reasoning.rules.task_plan import make_plan
@@ -331,6 +334,42 @@ def test_only_what_is_merely_moved_may_be_taken_from_any_side() -> None:
     assert any_side("banana", "lift it")
     assert not any_side("banana", "hand it over")
     assert not any_side("hammer", "lift it")
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "paper", "finer"),
+    [
+        ("key", "unlock the door", "lift", "lateral"),
+        ("key", "pick it up", "lift", "pinch"),
+        ("credit card", "pay with it", "lift", "lateral"),
+        ("suitcase", "carry it", "handle-grasp", "handle-grasp"),
+        ("bucket", "carry the water", "handle-grasp", "hook"),
+        ("skillet lid", "lift it", "handle-grasp", "handle-grasp"),
+        ("drill", "drill a hole", "handle-grasp", "index-trigger"),
+    ],
+)
+def test_what_is_held_between_thumb_and_index_hangs_or_has_a_trigger(
+    name: str, task: str, paper: str, finer: str
+) -> None:
+    lexicon = Lexicon.of(load_table())
+    reading = read_task(task, name, lexicon)
+    rule = load_table().classes[reading.named[0]].rule(reading.verb, reading.intent)
+    assert (rule.grasp, rule.finer or rule.grasp) == (paper, finer)
+    assert rule.with_types(("lift", finer)) is rule
+
+
+def test_a_hand_without_the_finer_type_comes_as_that_type_wants_it() -> None:
+    table = load_table()
+    hung, key = table.classes["bucket"].rules["move"], table.classes["key"].rules["use"]
+    assert (
+        hung.approach != hung.with_types(PAPER_TYPES).approach == table.classes["lid"].rules["move"].approach
+    )
+    plain = key.with_types(PAPER_TYPES)
+    coin = table.classes["coin"].rules["use"]
+    assert plain == coin
+    obj = t.THINGS["mug"]()
+    asked = [make_plan("carry it", "bucket", obj, types).rule for types in ((), PAPER_TYPES)]
+    assert [rule.finer for rule in asked] == ["hook", None]
 
 
 def test_a_finer_type_is_taken_where_it_is_offered() -> None:

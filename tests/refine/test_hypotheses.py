@@ -105,12 +105,12 @@ def test_a_long_thing_lies_in_the_hand_as_its_type_says() -> None:
     assert found is not None
     held = obj.samples.points[grasp.guidance.hand_mask]
     axis = np.linalg.svd(held - held.mean(axis=0), full_matrices=False)[2][0]
-    tail = found.R_obj_palm @ bar[1]
+    tail = found.R_obj_palm @ bar.tail
     assert abs(axis @ tail) == pytest.approx(1.0, abs=1e-9)
-    off = found.R_obj_palm @ bar[0] + found.p_obj_palm - held.mean(axis=0)
+    off = found.R_obj_palm @ bar.point + found.p_obj_palm - held.mean(axis=0)
     assert np.linalg.norm(np.cross(off, axis)) < 1e-9  # on the axis
     assert off @ tail < 0  # towards the working end, where the reasoned hand has its thumb
-    assert tail @ grasp.initial.R_obj_palm[:, 1] * bar[1][1] < 1e-9
+    assert tail @ grasp.initial.R_obj_palm[:, 1] * bar.tail[1] < 1e-9
     named = {h.name: h.num for h in hypotheses(hand, obj, tripod, 8, 64)}
     assert sum(named.values()) == 64
     assert named[LAID.name] == 2 * min(named.values())
@@ -120,6 +120,59 @@ def test_a_long_thing_lies_in_the_hand_as_its_type_says() -> None:
     assert (
         laid(hand, shape("box"), replace(block, initial=replace(block.initial, grasp_type="tripod"))) is None
     )
+
+
+def test_a_flat_thing_lies_between_thumb_and_index_and_its_narrow_end_stands_out() -> None:
+    hand, sheet = load_hand("human16"), shape("plate")
+    slab = hand.grasp_types["lateral"].slab
+    assert slab is not None
+    given = grasp_on(sheet)
+    assert given.guidance is not None
+    assert given.initial is not None
+    points = sheet.samples.points
+    # a key along z: broad behind, narrow in front, of which more is there
+    for end in (1.0, -1.0):
+        key = (np.abs(points[:, 0]) < 0.02) & (end * points[:, 2] < 0)
+        key |= (np.abs(points[:, 0]) < 0.006) & (end * points[:, 2] < 0.06)
+        grasp = replace(
+            given,
+            guidance=replace(given.guidance, hand_mask=key, func_mask=key),
+            initial=replace(given.initial, grasp_type="lateral"),
+        )
+        found = laid(hand, sheet, grasp)
+        assert found is not None
+        R = np.asarray(found.R_obj_palm)
+        np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-9)
+        assert abs((R @ slab.normal)[1]) > 0.99
+        assert end * (R @ slab.out)[2] > 0.95
+        at = R @ slab.point + found.p_obj_palm
+        assert np.abs(at[:2]).max() < 0.004
+        back = (end * points[key, 2]).min()
+        assert end * at[2] - back == pytest.approx(0.012, abs=0.004)
+    block = grasp_on(shape("box"))
+    assert block.initial is not None
+    assert (
+        laid(hand, shape("box"), replace(block, initial=replace(block.initial, grasp_type="lateral"))) is None
+    )
+
+
+def test_what_hangs_hangs_by_the_top_of_its_handle() -> None:
+    hand, rod = load_hand("human16"), shape("rod")
+    bar = hand.grasp_types["hook"].bar
+    assert bar is not None
+    given = grasp_on(rod)
+    assert given.guidance is not None
+    assert given.initial is not None
+    grasp = replace(given, initial=replace(given.initial, grasp_type="hook"))
+    found = laid(hand, rod, grasp)
+    assert found is not None
+    R = np.asarray(found.R_obj_palm)
+    assert np.trace(R.T @ np.asarray(given.initial.R_obj_palm)) > 2.9  # not turned about
+    assert abs((R @ bar.tail)[2]) > 0.98
+    top = rod.samples.points[given.guidance.hand_mask][:, 1].max()
+    at = R @ bar.point + found.p_obj_palm
+    assert abs(at[0]) < 0.004
+    assert at[1] == pytest.approx(top - 0.015, abs=0.004)
 
 
 def test_points_to_keep_free_are_samples_of_more_than_one_hypothesis_alone() -> None:

@@ -19,6 +19,7 @@ from sim_eval.simobject import (
 )
 from sim_eval.solids import as_manifold, hull_union, inertial_of
 from tests.sim_eval.helpers import box, sphere
+from zdg_jax.objects.zoo import zoo_object
 
 
 @pytest.fixture
@@ -98,6 +99,15 @@ def test_an_open_mesh_is_cut_and_says_so(fresh_cache):
     assert "bounds no solid" in result.note
     np.testing.assert_allclose(hull_union(result.pieces).volume(), 4 / 3 * np.pi * 0.03**3, rtol=0.25)
     assert inertial_of(mesh, result.pieces, 1.0).source == "convex_union"
+
+
+def test_simplified_a_thin_handle_stays():
+    mesh = zoo_object("basket/0").mesh
+    solid = as_manifold(np.asarray(mesh.vertices), np.asarray(mesh.faces))
+    assert solid is not None
+    found = simobject._simplified(solid, 2000)
+    assert found.volume() == pytest.approx(solid.volume(), rel=0.01)
+    assert found.bounding_box()[4] == pytest.approx(mesh.bounds[1, 1], abs=0.002)
 
 
 def test_merging_takes_the_cheapest_neighbours():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from zdg_jax.errors import UserError, one_of
-from zdg_jax.hands.io.hand_spec import HandCard
+from zdg_jax.hands.flank import posed_flank
+from zdg_jax.hands.io.hand_spec import BarCard, HandCard, SlabCard
 from zdg_jax.hands.keypoints import Goal, fit
 from zdg_jax.hands.kinematics import posed, posed_in_palm
-from zdg_jax.hands.model import GraspType, HandModel
+from zdg_jax.hands.model import Bar, GraspType, HandModel, Slab
 from zdg_jax.pose import IDENTITY, unit
 
 #: AffordPose's types, the paper's set (III-B).
@@ -31,7 +33,10 @@ Reference = Callable[[], HandModel]
 
 
 def complete(
-    hand: HandModel, card: HandCard, palmar: Float[np.ndarray, " vertices"], reference: Reference | None
+    hand: HandModel,
+    card: HandCard,
+    sides: tuple[Float[np.ndarray, " vertices"], Float[np.ndarray, " vertices"]],
+    reference: Reference | None,
 ) -> dict[str, GraspType]:
     """The card's grasp types, with what it leaves out taken from a reference hand's type of the same name.
 
@@ -41,14 +46,14 @@ def complete(
     Args:
       hand: without grasp types.
       card: may lack some or all of them.
-      palmar: weight of each skin vertex, 0 on the back.
+      sides: weights of each skin vertex: on the palmar side of its link, and on the one towards the thumb.
       reference: asked only if something is left out.
     Raises:
       UserError: a joint or link that is none, or a type that neither card nor reference describes.
     """
     given = dict(card.grasp_types)
     if reference is None:
-        return {k: _told(hand, card, k, t, palmar, None, None) for k, t in given.items()}
+        return {k: _told(hand, card, k, t, sides, None, None) for k, t in given.items()}
     example = reference()
     names = list(dict.fromkeys([*example.grasp_types, *given]))
     to_find = [n for n in names if n not in given or given[n].joints is None]
@@ -60,15 +65,50 @@ def complete(
                 f"mend card {card.name}",
             )
     found = joints_like(hand, example, to_find) if to_find else {}
-    return {n: _told(hand, card, n, given.get(n), palmar, example, found.get(n)) for n in names}
+    done = {n: _told(hand, card, n, given.get(n), sides, example, found.get(n)) for n in names}
+    return {n: _lying(hand, done, n, example) for n in names}
 
 
-def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | None, found) -> GraspType:
+def _lying(hand: HandModel, types: dict[str, GraspType], name: str, example: HandModel) -> GraspType:
+    """A type with how a flat thing or a handle lies in it from the example's, where it says nothing itself.
+
+    p' = b' + s (p - b), b the thumb's pad for a flat thing, the mean pad of the fingers that touch for a
+    handle; s the mean ratio of finger lengths. The plane of a flat thing is that of the finger's side.
+    """
+    own, like = types[name], example.grasp_types.get(name)
+    if like is None or own.bar or own.slab or not (like.slab or (like.bar and like.bar.hangs)):
+        return own
+    mine, theirs = keypoints(replace(hand, grasp_types=types), [name]), keypoints(example, [name])
+    flip = np.array([1.0, mine.side * theirs.side, 1.0])
+    thumb = hand.finger_names[hand.thumb]
+    shared = [f for f in hand.finger_names if f in example.finger_names]
+    scale = float(np.mean([mine.length[f] / theirs.length[f] for f in shared if f != thumb]))
+
+    def moved(point: np.ndarray, fingers: Sequence[str]) -> np.ndarray:
+        base, at = (np.mean([k.pad[name][f] for f in fingers], axis=0) for k in (theirs, mine))
+        return at + scale * flip * (point - base)
+
+    if like.slab is not None:
+        beside = next(f for f in shared if any(own.side.get(link) for link in hand.finger_links[f]))
+        normal = posed_flank(hand, beside, own.joints)[1]
+        normal = normal * np.sign(normal @ (flip * like.slab.normal))
+        out = flip * like.slab.out
+        out = unit(out - (out @ normal) * normal)
+        return replace(own, slab=Slab(moved(like.slab.point, [thumb]), normal, out))
+    assert like.bar is not None
+    touching = [f for f in shared if example.holds(name, f)]
+    return replace(own, bar=Bar(moved(like.bar.point, touching), flip * like.bar.tail, like.bar.hangs))
+
+
+def _told(hand, card: HandCard, name: str, told, sides, example: HandModel | None, found) -> GraspType:
     like = None if example is None else example.grasp_types.get(name)
     description = told.description if told and told.description else like and like.description
     contact = told.contact if told and told.contact is not None else None
+    side = told.side if told and told.side is not None else {} if contact is not None else None
     if contact is None and like is not None and example is not None:
         contact = contact_like(hand, example, like.contact)
+    if side is None:
+        side = {} if like is None or example is None else contact_like(hand, example, like.side)
     if contact is None or description is None or (found is None and (told is None or told.joints is None)):
         raise UserError(
             f"grasp type {name} of card {card.name}, incomplete",
@@ -82,10 +122,11 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
         # rounding in the card may pass a limit; anything beyond that is `check`'s to say
         inside = np.clip(np.deg2rad(degrees), hand.lower[k], hand.upper[k])
         joints[k] = inside if abs(inside - np.deg2rad(degrees)) < ROUNDED else np.deg2rad(degrees)
-    by_link = np.zeros(len(hand.link_names))
-    for link, p in contact.items():
-        one_of(f"grasp type {name}: link", link, hand.link_names, f"mend card {card.name}")
-        by_link[hand.link_names.index(link)] = p
+    by_link = np.zeros((2, len(hand.link_names)))
+    for row, said in zip(by_link, (contact, side), strict=True):
+        for link, p in said.items():
+            one_of(f"grasp type {name}: link", link, hand.link_names, f"mend card {card.name}")
+            row[hand.link_names.index(link)] = p
     straight = [f for f in like.straight if f in hand.finger_names] if like else []
     if told and told.straight is not None:
         straight = told.straight
@@ -93,12 +134,34 @@ def _told(hand, card: HandCard, name: str, told, palmar, example: HandModel | No
             one_of(f"grasp type {name}: straight finger", finger, hand.finger_names, f"mend card {card.name}")
     return GraspType(
         joints=joints,
-        contact_prior=by_link[hand.skin_link] * palmar,
+        contact_prior=(by_link[:, hand.skin_link] * np.stack(sides)).max(axis=0),
         description=description,
         contact=dict(contact),
-        bar=(np.array(told.bar.point), unit(np.array(told.bar.tail))) if told and told.bar else None,
+        bar=_bar(told.bar) if told and told.bar else None,
         straight=tuple(straight),
+        side=dict(side),
+        slab=_slab(told.slab) if told and told.slab else None,
     )
+
+
+def _bar(told: BarCard) -> Bar:
+    return Bar(np.array(told.point), unit(np.array(told.tail)), told.hangs)
+
+
+def _slab(told: SlabCard) -> Slab:
+    normal, out = unit(np.array(told.normal)), np.array(told.out)
+    return Slab(np.array(told.point), normal, unit(out - (out @ normal) * normal))
+
+
+def offered_types(kinds: Mapping[str, GraspType], which: Literal["all", "paper"]) -> dict[str, GraspType]:
+    """The types of a hand's card; with "paper" those of AffordPose's five that it has, if any.
+
+    Args:
+      kinds: of the hand.
+      which: see `ReasonConfig.types`.
+    """
+    paper = {name: kind for name, kind in kinds.items() if name in PAPER_TYPES}
+    return paper if which == "paper" and paper else dict(kinds)
 
 
 def contact_like(hand: HandModel, example: HandModel, contact: Mapping[str, float]) -> dict[str, float]:
@@ -156,6 +219,7 @@ class Keypoints:
       root: of every finger, the third hinge from its tip that flexes it (MCP), stretched hand.
       length: from root to pad, stretched hand.
       pad, normal: by grasp type, then by finger.
+      pressed: by grasp type, the finger whose side the thumb presses, and where that is.
       side: -1 if the thumb is at the palm's -y side (a right hand), else 1.
     """
 
@@ -163,6 +227,7 @@ class Keypoints:
     length: dict[str, float]
     pad: dict[str, dict[str, np.ndarray]]
     normal: dict[str, dict[str, np.ndarray]]
+    pressed: dict[str, tuple[str, np.ndarray]]
     side: float
 
 
@@ -176,16 +241,20 @@ def keypoints(hand: HandModel, types: Sequence[str] = ()) -> Keypoints:
         tip = stretched[hand.pad_names.index(f)]
         root[f] = _root(hand, f, hinges, axes, tip)
         length[f] = float(np.linalg.norm(tip - root[f]))
-    pad, normal = {}, {}
+    pad, normal, pressed = {}, {}, {}
     for t in types:
         q = hand.grasp_types[t].joints
         p, n = in_palm(q, "pad"), in_palm(q, "pad_normal")
         pad[t] = {f: p[hand.pad_names.index(f)] for f in hand.finger_names}
         normal[t] = {f: n[hand.pad_names.index(f)] for f in hand.finger_names}
+        side = hand.grasp_types[t].side
+        beside = [f for f in hand.finger_names if any(side.get(link) for link in hand.finger_links[f])]
+        if beside:
+            pressed[t] = beside[0], posed_flank(hand, beside[0], q)[0]
     thumb = hand.finger_names[hand.thumb]
     others = [stretched[hand.pad_names.index(f), 1] for f in hand.finger_names if f != thumb]
     side = -1.0 if stretched[hand.pad_names.index(thumb), 1] < np.mean(others) else 1.0
-    return Keypoints(root, length, pad, normal, side)
+    return Keypoints(root, length, pad, normal, pressed, side)
 
 
 def _root(hand: HandModel, finger: str, hinges: np.ndarray, axes: np.ndarray, tip: np.ndarray) -> np.ndarray:
@@ -207,7 +276,8 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
     With s the mean ratio of finger lengths (thumb apart) the goal of a finger's pad is
     root + s (pad' - root'), primes for the example, all in the palm frame (mirrored for a left hand). The
     thumb keeps what it opposes: mean goal of index and middle + s (thumb' - mean of index' and middle');
-    where it can't get there all goals move towards it, half of what it misses, a few rounds.
+    where it can't get there all goals move towards it, half of what it misses, a few rounds. Of a type that
+    presses a finger's side the thumb keeps its place at that side instead, where the finger has come to.
     Of many starts the one with the least cost and overlap of its own spheres is taken; one that still
     runs into itself is opened (`_opened`).
 
@@ -234,20 +304,40 @@ def joints_like(hand: HandModel, example: HandModel, types: Sequence[str]) -> di
     out = {}
     for t in types:
         normal = np.array([flip * theirs.normal[t].get(f, np.zeros(3)) for f in hand.pad_names])
-        across = theirs.pad[t][thumb] - np.mean([theirs.pad[t][f] for f in opposed], axis=0)
+        beside, met = theirs.pressed.get(t, ("", np.mean([theirs.pad[t][f] for f in opposed], axis=0)))
+        beside = beside if beside in fingers else ""
+        across = theirs.pad[t][thumb] - met
         shift = np.zeros(3)
-        for _ in range(ROUNDS):
+        for turn in range(ROUNDS + bool(beside)):
             goal = {
                 f: mine.root[f] + scale * flip * (theirs.pad[t][f] - theirs.root[f]) + shift for f in fingers
             }
-            goal[thumb] = np.mean([goal[f] for f in opposed], axis=0) + scale * flip * across
+            met = np.mean([goal[f] for f in opposed], axis=0)
+            if beside and turn:
+                met = posed_flank(hand, beside, out[t])[0]
+            goal[thumb] = met + scale * flip * across
             pad = np.array([goal.get(f, np.zeros(3)) for f in hand.pad_names])
-            out[t] = _search(hand, pad, normal, weight, scale)
+            late = beside and not turn  # the thumb has no goal before the finger has a place
+            pull = np.where(np.array(hand.pad_names) == thumb, 0.0, weight) if late else weight
+            out[t] = _search(hand, pad, normal, pull, scale)
+            if late:
+                continue
             # where the thumb can't reach, the fingers come to it
             got = posed_in_palm(hand, out[t], "pad")
             shift = shift + 0.5 * (got - pad)[hand.pad_names.index(thumb)]
-        out[t] = _opened(hand, out[t])
+        out[t] = _opened(hand, _natural(hand, out[t]))
     return out
+
+
+def _natural(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.ndarray, " active"]:
+    """The nearest joints, or nearly, that keep the limits of natural posture: one limit after the other."""
+    limits, q = hand.posture, joints.copy()
+    for _ in range(ROUNDS):
+        for (i, j), (a, b), most in zip(limits.joint, limits.share, limits.bound, strict=True):
+            beyond = max(0.0, a * q[i] + b * q[j] - most) / (a * a + b * b)
+            q[i] -= a * beyond
+            q[j] -= b * beyond
+    return np.clip(q, hand.lower, hand.upper)
 
 
 def _opened(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.ndarray, " active"]:

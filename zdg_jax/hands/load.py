@@ -15,7 +15,7 @@ from zdg_jax.errors import UserError, alike, did_you_mean
 from zdg_jax.hands.grasp_types import complete
 from zdg_jax.hands.io.hand_spec import HandCard, read_card
 from zdg_jax.hands.io.kinematic_tree import Tree, check_size, couple, hand_tree, near_links
-from zdg_jax.hands.io.link_solids import link_solids, palmar_side
+from zdg_jax.hands.io.link_solids import link_solids, palmar_side, thumb_side
 from zdg_jax.hands.io.model_files import compile_model, find_model
 from zdg_jax.hands.model import HandModel, posture_of, transmission_of
 
@@ -71,6 +71,9 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
 
     p_palm, R_palm = _palm_frame(card, origin, palm_link)
     palmar = palmar_side(n_link_skin, skin_link, card, origin[1], links)
+    thumb = finger_names.index(card.functional_fingers[0])
+    across = _to_thumb(vertices, finger, thumb, origin[1][0] @ R_palm)
+    beside = thumb_side(n_link_skin, skin_link, card, origin[1], links, across)
     center, radius, sphere_link = spheres
     hand = HandModel(
         name=card.name, mjcf=str(source.path), link_names=tuple(links), link_parent=tree.parent,
@@ -91,7 +94,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
         finger_links={f: tuple(m) for f, m in card.fingers.items()},
         posture=posture_of([(p.at_most, p.shares) for p in card.posture], coupled.active, card.name),
     )  # fmt: skip
-    return replace(hand, grasp_types=complete(hand, card, palmar, reference))
+    return replace(hand, grasp_types=complete(hand, card, (palmar, beside), reference))
 
 
 def joint_limits(tree: Tree, model: mujoco.MjModel, card: HandCard) -> np.ndarray:
@@ -140,6 +143,13 @@ def _palm_frame(card: HandCard, origin, palm_link: int) -> tuple[np.ndarray, np.
         origin[0][palm_link] + origin[1][palm_link] @ np.array(card.palm.origin) - origin[0][0]
     )
     return p, R
+
+
+def _to_thumb(vertices, finger, thumb: int, R_world_palm) -> np.ndarray:
+    """The palm frame's y or -y: the one that leads from the other fingers to the thumb at rest."""
+    others = vertices[(finger >= 0) & (finger != thumb)]
+    y = R_world_palm[:, 1]
+    return y if (vertices[finger == thumb].mean(axis=0) - others.mean(axis=0)) @ y > 0 else -y
 
 
 def _sphere_pairs(model, tree: Tree, origin, center, radius, sphere_link) -> np.ndarray:

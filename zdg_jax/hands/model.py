@@ -183,6 +183,36 @@ def drawn_joints(
 
 
 @dataclass(frozen=True)
+class Bar:
+    """How a long thing lies in a grasp type, palm frame.
+
+    Attributes:
+      point: on its axis, metres.
+      tail: unit vector along it, to the end that does not work.
+      hangs: it is a handle from which something hangs: held at its highest place.
+    """
+
+    point: Float[np.ndarray, "3"]
+    tail: Float[np.ndarray, "3"]
+    hangs: bool = False
+
+
+@dataclass(frozen=True)
+class Slab:
+    """How a flat thing lies in a grasp type, palm frame.
+
+    Attributes:
+      point: where its middle plane is held, metres.
+      normal: of it, a unit vector.
+      out: in it, a unit vector to the end that stands out of the hand.
+    """
+
+    point: Float[np.ndarray, "3"]
+    normal: Float[np.ndarray, "3"]
+    out: Float[np.ndarray, "3"]
+
+
+@dataclass(frozen=True)
 class GraspType:
     """One of the common grasp types of paper III-B.
 
@@ -191,17 +221,20 @@ class GraspType:
       contact_prior: C of eqs. 6-7, one probability a skin vertex.
       description: one line for prompts.
       contact: the card's probabilities by link, before the back of the hand is taken out.
-      bar: how a long thing lies in it, palm frame: a point on its axis, metres, and the unit vector to its
-        tail, the end that does not work; None where that is left open.
+      bar: how a long thing lies in it; None where that is left open.
       straight: fingers that the type is named after: they stay stretched.
+      side: probabilities by link of touching with the link's side towards the thumb; part of the prior too.
+      slab: how a flat thing lies in it; None where that is left open.
     """
 
     joints: Float[np.ndarray, " active"]
     contact_prior: Float[np.ndarray, " vertices"]
     description: str
     contact: Mapping[str, float] = field(default_factory=dict)
-    bar: tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]] | None = None
+    bar: Bar | None = None
     straight: tuple[str, ...] = ()
+    side: Mapping[str, float] = field(default_factory=dict)
+    slab: Slab | None = None
 
 
 # eq=False: compared and hashed by identity, so that compiled functions can be cached per hand.
@@ -290,6 +323,12 @@ class HandModel:
     def thumb(self) -> int:
         """Index in `finger_names` of the thumb, which is the first functional finger."""
         return self.finger_names.index(self.functional_fingers[0])
+
+    def holds(self, kind: str, finger: str) -> bool:
+        """Whether a grasp type asks a finger to touch; one that the hand does not know asks all of them."""
+        known = self.grasp_types.get(kind)
+        asked = {} if known is None else {**known.contact, **known.side}
+        return known is None or any(asked.get(link, 0.0) > 0.0 for link in self.finger_links[finger])
 
 
 # Before and after a grasp: where the fingers come from and where they would go on to.

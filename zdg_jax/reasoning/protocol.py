@@ -60,9 +60,15 @@ class ObservedObject(BaseModel, frozen=True, extra="forbid"):
 
 
 class StageObservations(Observations):
-    """Common to the stages of the chain: the object."""
+    """Common to the stages of the chain: the object, and the grasp types that the hand has to offer.
+
+    Attributes:
+      object: its numbers.
+      types: names; empty where they are not told.
+    """
 
     object: ObservedObject
+    types: tuple[str, ...] = ()
 
 
 class ChosenPartsObservations(StageObservations):

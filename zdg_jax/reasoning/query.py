@@ -229,7 +229,7 @@ class Stage(Generic[A]):
             candidates=candidates,
             schema=self.answer,
             observations=self.observations.model_validate(
-                {**state.common(), "object": state.observed, **observed}
+                {**state.common(), "object": state.observed, "types": state.types, **observed}
             ),
             feedback=feedback,
         )

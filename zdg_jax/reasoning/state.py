@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from zdg_jax.errors import UserError
+from zdg_jax.hands.grasp_types import offered_types
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import EXPANSION, ObjectModel, Part
 from zdg_jax.reasoning.lifting import Region, measure
@@ -243,6 +244,11 @@ class ReasonState:
     def chosen_parts(self) -> dict[str, object]:
         """The answers of the part stages, which most later ones repeat."""
         return {"hand_parts": self.hand_parts, "func_parts": self.func_parts}
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Names of the grasp types that are offered."""
+        return tuple(offered_types(self.hand.grasp_types, self.config.types))
 
     def observed_region(self) -> dict[str, object]:
         """The fields of `RegionObservations` besides the object's."""

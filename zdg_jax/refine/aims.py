@@ -24,7 +24,7 @@ from zdg_jax.pose import IDENTITY, make_pose
 
 #: Grasp types whose fingers close around a handle. A wrap goes around the whole body, never through the
 #: opening of a clamp's jaws.
-CLOSING = ("handle-grasp", "index-extension")
+CLOSING = ("handle-grasp", "index-extension", "hook")
 #: A finger takes so much of an opening's length, metres.
 FINGER_WIDTH = 0.019
 #: Openings of which one is the thumb's lie so far from each other, metres, and have axes so parallel.

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
-from zdg_jax.hands.model import HandModel
+from zdg_jax.hands.model import HandModel, Slab
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
 from zdg_jax.refine.aims import aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
@@ -24,6 +24,7 @@ from zdg_jax.refine.config import MOST_HYPOTHESES
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
 OTHER = {
     "lift": "wrap-grasp", "pinch": "lift", "tripod": "lift", "index-extension": "handle-grasp",
+    "lateral": "pinch", "hook": "handle-grasp", "index-trigger": "handle-grasp",
 }  # fmt: skip
 PINCH = "lift"
 
@@ -90,6 +91,11 @@ FAR = 3
 _SHARE = 10
 #: Length over width from which on a thing is long, and how far before its middle it is held.
 _LONG, _FORWARD = 3.0, 0.15
+#: Half a hand's width, metres; how much longer than wide so much of a bail is, which is bent.
+_GRIP, _HANGING = 0.045, 1.5
+#: From the end at which a flat thing is held, metres; and how far its middle lies off that of its extent, as
+#: a share of it, for an end to be the broader one.
+_EDGE, _UNEVEN = 0.012, 0.03
 
 
 @dataclass(frozen=True)
@@ -159,28 +165,65 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> InitialGras
 
     R' = Rot(R u -> -t) R with u the bar's tail in the palm and t the held region's axis, towards the side on
     which the reasoned hand has its thumb; T' = C + 0.15 L t - R' b with L the region's length and b the bar's
-    point, so that it is held somewhat towards its working end.
+    point, so that it is held somewhat towards its working end. A flat thing: see `_flat`.
 
     Args:
       hand, obj: the hand and the object.
       grasp: with guidance and an initial grasp.
-    Returns: None where the type says nothing, or what is held is not long (less than three times its width).
+    Returns: None where the type says nothing, or what is held is not long (less than three times its width)
+      or not flat (more than a third as thick as wide).
     """
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
-    bar = hand.grasp_types[initial.grasp_type].bar
+    bar, slab = (getattr(hand.grasp_types[initial.grasp_type], name) for name in ("bar", "slab"))
     points = obj.samples.points[guidance.hand_mask]
-    if bar is None or len(points) < 4:
+    if (bar is None and slab is None) or len(points) < 4:
         return None
-    point, tail = bar
+    hangs = bar is not None and bar.hangs
+    if hangs:  # of a bail its middle, not its legs
+        points = points[np.linalg.norm(points - points[points[:, 1].argmax()], axis=1) < _GRIP]
     center = points.mean(axis=0)
     axes = np.linalg.svd(points - center, full_matrices=False)[2]
     extents = np.ptp((points - center) @ axes.T, axis=0)
-    if extents[0] < _LONG * extents[1]:
+    if slab is not None and _LONG * extents[2] <= extents[1]:
+        return _flat(initial, slab, points, axes)
+    if bar is None or extents[0] < (_HANGING if hangs else _LONG) * extents[1]:
         return None
+    point, tail = bar.point, bar.tail
     R = np.asarray(initial.R_obj_palm)
-    tip = axes[0] * (1.0 if axes[0] @ R[:, 1] * tail[1] >= 0 else -1.0)
+    # a handle has no working end: it lies as the reasoned hand is turned already
+    side = -axes[0] @ R @ tail if hangs else axes[0] @ R[:, 1] * tail[1]
+    tip = axes[0] * (1.0 if side >= 0 else -1.0)
     R = Rotation.align_vectors(-tip[None], (R @ tail)[None])[0].as_matrix() @ R
-    at = center + _FORWARD * extents[0] * tip
+    at = center if hangs else center + _FORWARD * extents[0] * tip
     return replace(initial, p_obj_palm=at - R @ point, R_obj_palm=R)
+
+
+def _flat(
+    initial: InitialGrasp, slab: Slab, points: Float[np.ndarray, "n 3"], axes: Float[np.ndarray, "3 3"]
+) -> InitialGrasp:
+    """The grasp in which a flat thing lies in the hand as the type's slab does, held near its broader end.
+
+    Its plane is the slab's and its longest axis the slab's way out, towards the end with less of it, as a
+    key's is; of those ways the one nearest to the reasoned hand. It is held `_EDGE` from its other end.
+    """
+    along = points @ axes[0]
+    low, high = along.min(), along.max()
+    lean = (0.5 * (low + high) - along.mean()) / (high - low)
+    ends = (np.sign(lean),) if abs(lean) > _UNEVEN else (1.0, -1.0)
+    palm = np.column_stack([slab.normal, slab.out, np.cross(slab.normal, slab.out)])
+    best: tuple[float, np.ndarray, float] | None = None
+    for end in ends:
+        for face in (1.0, -1.0):
+            normal, out = face * axes[2], end * axes[0]
+            R = np.column_stack([normal, out, np.cross(normal, out)]) @ palm.T
+            turn = float(Rotation.from_matrix(R @ np.asarray(initial.R_obj_palm).T).magnitude())
+            if best is None or turn < best[0]:
+                best = turn, R, end
+    assert best is not None
+    _, R, end = best
+    edge = min(_EDGE, 0.5 * (high - low))
+    middle = axes @ (0.5 * (points.min(axis=0) + points.max(axis=0)))
+    place = np.array([low + edge if end > 0 else high - edge, *middle[1:]])
+    return replace(initial, p_obj_palm=place @ axes - R @ slab.point, R_obj_palm=R)

@@ -85,6 +85,15 @@ def test_what_a_grasp_lacks_is_said_by_name() -> None:
         assert [words for words, lacking in said.items() if lacking.any()] == [why]
 
 
+def test_a_type_that_leaves_the_thumb_out_is_not_asked_for_it() -> None:
+    off = {**columns([0.3], [3.0], [2.0], [True]), "thumb_contact": np.array([False])}
+    assert not selection.good(off).any()
+    assert selection.good({**off, "thumb_idle": np.array([True])}).all()
+    thumbs = closed_batch(2, thumb_contact=np.array([0.0, 1.0]), score=np.array([0.0, 0.5]))
+    assert selection.promising(thumbs).tolist() == [1, 0]
+    assert selection.promising(thumbs.with_columns({"thumb_idle": np.ones(2, bool)})).tolist() == [0, 1]
+
+
 def closed_batch(count: int, **changed: np.ndarray) -> Grasps:
     """Grasps that were closed on and hold, turned about y by 20 degrees each."""
     half = np.deg2rad(10.0) * np.arange(count)

@@ -47,14 +47,24 @@ class Follow(_Strict):
 
 
 class BarCard(_Strict):
-    """How a long thing lies in a grasp type, palm frame: a point on its axis, metres, and to its end."""
+    """How a long thing lies in a grasp type, palm frame: see `model.Bar`."""
 
     point: tuple[float, float, float]
     tail: tuple[float, float, float]
+    hangs: bool = False
+
+
+class SlabCard(_Strict):
+    """How a flat thing lies in a grasp type, palm frame: see `model.Slab`."""
+
+    point: tuple[float, float, float]
+    normal: tuple[float, float, float]
+    out: tuple[float, float, float]
 
 
 class GraspTypeCard(_Strict):
-    """theta' in degrees by active joint (others 0) and contact probability by link.
+    """theta' in degrees by active joint (others 0) and contact probability by link: of its palmar side, and
+    of its side towards the thumb.
 
     What is left out is taken over from human16's type of the same name: see `grasp_types.complete`.
     """
@@ -62,7 +72,9 @@ class GraspTypeCard(_Strict):
     description: str | None = None
     joints: dict[str, float] | None = None
     contact: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
+    side: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] | None = None
     bar: BarCard | None = None
+    slab: SlabCard | None = None
     straight: list[str] | None = None
 
 

@@ -167,6 +167,29 @@ def palmar_side(
     return np.sqrt(np.clip((n_link * facing[link]).sum(axis=1), 0.0, 1.0))
 
 
+def thumb_side(
+    n_link: Float[np.ndarray, "n 3"],
+    link: Int[np.ndarray, " n"],
+    card: HandCard,
+    R_world_link: Float[np.ndarray, "links 3 3"],
+    links: Sequence[str],
+    towards: Float[np.ndarray, "3"],
+) -> Float[np.ndarray, " n"]:
+    """Weight 0..1 of each point of the skin: how far its normal points to the thumb's side of its own link.
+
+    max(0, n . u)^0.5 where u is the way across the palm towards the thumb, square to the palmar direction.
+
+    Args:
+      n_link, link, card, R_world_link, links: as of `palmar_side`.
+      towards: across the palm to the thumb's side, world, unit length.
+    """
+    facing = palmar_directions(card, R_world_link, links)
+    side = np.einsum("lji,j->li", R_world_link, towards)
+    side -= (side * facing).sum(axis=1, keepdims=True) * facing
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return np.sqrt(np.clip((n_link * side[link]).sum(axis=1), 0.0, 1.0))
+
+
 def palmar_directions(
     card: HandCard, R_world_link: Float[np.ndarray, "links 3 3"], links: Sequence[str]
 ) -> Float[np.ndarray, "links 3"]:

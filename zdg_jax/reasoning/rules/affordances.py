@@ -28,14 +28,29 @@ class Rule(_Row):
     fingers: dict[str, float]
     thumb: dict[str, float]
     grasp: Literal["handle-grasp", "wrap-grasp", "press", "lift", "twist"]
-    finer: Literal["tripod", "pinch", "index-extension", "lift"] | None = None
+    finer: (
+        Literal["tripod", "pinch", "index-extension", "lateral", "hook", "index-trigger", "lift"] | None
+    ) = None
     points: bool = False
     why: str
+    otherwise: dict[str, Any] = {}
+
+    def with_types(self, types: tuple[str, ...]) -> Rule:
+        """The rule for a hand of these types: with `otherwise` where the finer one is not among them."""
+        if not (self.otherwise and types and self.finer and self.finer not in types):
+            return self
+        return Rule.model_validate({**self.model_dump(), **self.otherwise, "otherwise": {}})
 
     @property
     def held(self) -> tuple[str, ...]:
         """The roles in `hold`, where "a+b" stands for both at once."""
         return tuple(role for entry in self.hold for role in entry.split("+"))
+
+    @model_validator(mode="after")
+    def _otherwise(self) -> Rule:
+        if self.otherwise:
+            self.with_types(("none",))
+        return self
 
     @field_validator("approach", "fingers", "thumb")
     @classmethod
@@ -129,6 +144,7 @@ class AffordanceTable(_Row):
                 raise ValueError(f"role {role}: unknown features {sorted(unknown)}; known are {FEATURES}")
         for name, row in {**self.families, **self.classes}.items():
             rules = [*row.rules.values(), *row.verbs.values()]
+            rules += [rule.with_types(("none",)) for rule in rules]
             used = {r for rule in rules for r in (*rule.held, *rule.touch, *rule.toward, *rule.free)} | set(
                 row.roles
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float
@@ -115,19 +116,40 @@ def nearest(task: str, lexicon: Lexicon, embedding: Embedding) -> Near | None:
     Returns:
       The phrase; None if none is near enough, or one of another intent is as near.
     """
-    known = phrases(lexicon)
-    key = hashlib.sha256("\n".join([embedding.name, *(phrase for phrase, _ in known)]).encode()).hexdigest()
-    rows = cached_arrays(
-        "words", key, lambda: {"rows": embedding.embed([phrase for phrase, _ in known])}, (Path(__file__),)
-    )["rows"]
-    mean = rows.mean(axis=0)
-    similarity = _unit(rows - mean) @ _unit(embedding.embed([task]) - mean)[0]
+    of = _KNOWN.get(embedding)
+    if of is None or of.lexicon is not lexicon:
+        of = _KNOWN[embedding] = _known(lexicon, embedding)
+    similarity = of.rows @ _unit(embedding.embed([task]) - of.mean)[0]
     best = int(similarity.argmax())
-    intents = _intents(lexicon, [form for _, form in known])
-    other = similarity[intents != intents[best]].max(initial=-1.0)
+    other = similarity[of.intents != of.intents[best]].max(initial=-1.0)
     if similarity[best] < LEAST or similarity[best] - other < MARGIN:
         return None
-    return Near(*known[best], similarity=round(float(similarity[best]), 2))
+    return Near(*of.phrases[best], similarity=round(float(similarity[best]), 2))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The table's phrases by one embedding: their mean, their rows about it, and their intents."""
+
+    lexicon: Lexicon
+    phrases: list[tuple[str, str]]
+    mean: Float[np.ndarray, " d"]
+    rows: Float[np.ndarray, "phrases d"]
+    intents: np.ndarray
+
+
+#: By embedding: every sentence asks, and the rows are read once.
+_KNOWN: WeakKeyDictionary[Embedding, _Known] = WeakKeyDictionary()
+
+
+def _known(lexicon: Lexicon, embedding: Embedding) -> _Known:
+    said = phrases(lexicon)
+    key = hashlib.sha256("\n".join([embedding.name, *(phrase for phrase, _ in said)]).encode()).hexdigest()
+    rows = cached_arrays(
+        "words", key, lambda: {"rows": embedding.embed([phrase for phrase, _ in said])}, (Path(__file__),)
+    )["rows"]
+    mean = rows.mean(axis=0)
+    return _Known(lexicon, said, mean, _unit(rows - mean), _intents(lexicon, [form for _, form in said]))
 
 
 def _unit(rows: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

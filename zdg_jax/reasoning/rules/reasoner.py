@@ -14,7 +14,7 @@ from zdg_jax.reasoning.rules.task_plan import Plan, doubts, make_plan
 
 A = TypeVar("A", bound=BaseModel)
 
-MODEL = "affordance-table-4"  # raise with every change of the data files or rules
+MODEL = "affordance-table-5"  # raise with every change of the data files or rules
 
 
 class RulesReasoner:
@@ -69,4 +69,4 @@ def _plan(question: Question[Any]) -> Plan | None:
     seen = question.observations
     if not isinstance(seen, StageObservations):
         return None
-    return make_plan(seen.task, seen.object_name, seen.object)
+    return make_plan(seen.task, seen.object_name, seen.object, seen.types)

@@ -144,13 +144,14 @@ def _lexicon() -> Lexicon:
 
 
 @lru_cache(maxsize=64)  # every stage of a task asks for the same one, twice
-def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
+def make_plan(task: str, object_name: str | None, obj: ObservedObject, types: tuple[str, ...] = ()) -> Plan:
     """Reads the sentence, names the thing and gives its parts roles; the same input gives the same plan.
 
     Args:
       task: the sentence.
       object_name: only if the user gave one.
       obj: the object's numbers.
+      types: names of the hand's grasp types; empty: it has what the rules ask.
 
     Returns:
       The plan.
@@ -165,6 +166,7 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject) -> Plan:
     else:
         of = table.families[family]
         rule, role_names = of.rule(reading.verb, reading.intent), of.roles
+    rule = rule.with_types(types)
     if family == "block" and rule.approach.get("up", 0.0) > 0 and _for_fingertips(obj):
         tips = table.families["small"].rules[reading.intent]
         rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
@@ -262,7 +264,7 @@ def planned(question: Question[Any], kind: type[Observed]) -> tuple[Observed, Pl
     """What a stage observed, as its own class, and the plan for it."""
     observed = question.observations
     assert isinstance(observed, kind)
-    return observed, make_plan(observed.task, observed.object_name, observed.object)
+    return observed, make_plan(observed.task, observed.object_name, observed.object, observed.types)
 
 
 def after_refusals(ranking: Sequence[T], feedback: tuple[str, ...], stage: str) -> T:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from prompts.schemas import GraspTypeAnswer
-from zdg_jax.hands.grasp_types import PAPER_TYPES
-from zdg_jax.hands.model import GraspType as Kind
+from zdg_jax.hands.grasp_types import offered_types
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.roles import plateau, ramp
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.direction import MARKED
-from zdg_jax.reasoning.state import ReasonState, Types
+from zdg_jax.reasoning.state import ReasonState
 
 TYPES = "05_grasp_types.png"
 _FROM_TABLE = 1.0
@@ -101,17 +100,6 @@ def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str
     return {kind: suits(observed) + (table if kind == wanted else 0.0) for kind, suits in SUITS.items()}
 
 
-def offered_types(kinds: Mapping[str, Kind], which: Types) -> dict[str, Kind]:
-    """The types of a hand's card; with "paper" those of AffordPose's five that it has, if any.
-
-    Args:
-      kinds: of the hand.
-      which: see `ReasonConfig.types`.
-    """
-    paper = {name: kind for name, kind in kinds.items() if name in PAPER_TYPES}
-    return paper if which == "paper" and paper else dict(kinds)
-
-
 #: How well a region suits a grasp type, 0 to 0.9. Its second extent: a bar of 1-4 cm suits handle-grasp, 4-9
 #: cm wrap-grasp; its third: under 1.5 cm lift; its first: under 2 cm pinch. The others only ever come from
 #: the table of tasks.
@@ -124,4 +112,7 @@ SUITS: dict[str, Callable[[GraspTypeObservations], float]] = {
     "tripod": lambda seen: 0.0,
     "pinch": lambda seen: 0.95 * (1 - ramp(seen.region_extents[0], 0.020, 0.035)),
     "index-extension": lambda seen: 0.0,
+    "lateral": lambda seen: 0.0,
+    "hook": lambda seen: 0.0,
+    "index-trigger": lambda seen: 0.0,
 }
