@@ -138,6 +138,19 @@ def spoon() -> ObservedObject:
     )
 
 
+def spoon_in_shells() -> ObservedObject:
+    """Lying: its handle to +x, its bowl at -x in an upper and a lower shell and a tip."""
+    return thing(
+        (0.19, 0.02, 0.04),
+        X,
+        (0.19, 0.04, 0.02),
+        part(1, (0.04, 0.0, 0.0), X, (0.104, 0.018, 0.014), 0.014, 0.5),
+        part(2, (-0.045, 0.006, 0.0), X, (0.067, 0.042, 0.009), 0.001, 0.26),
+        part(3, (-0.07, -0.004, 0.0), Z, (0.041, 0.038, 0.007), 0.002, 0.2),
+        part(4, (-0.09, -0.004, 0.0), Z, (0.022, 0.016, 0.006), 0.006, 0.04),
+    )
+
+
 def dustpan() -> ObservedObject:
     """Lying: a pan that opens to -x, and its handle."""
     return thing(
@@ -215,6 +228,7 @@ Thing = Callable[[], ObservedObject]
         (remote, "switch the channel", "remote", (1,)),
         (pot, "move it off the stove", "pan", (3,)),
         (spoon, "stir the tea", "spoon", (3,)),
+        (spoon_in_shells, "eat soup", "spoon", (1,)),
         (dustpan, "scoop up the dust", "dustpan", (2,)),
         (camera, "take a picture", "camera", (1,)),
         (binoculars, "look at the birds", "binoculars", (1, 2, 3)),

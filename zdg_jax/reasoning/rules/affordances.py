@@ -205,6 +205,7 @@ FEATURES = (
     "slender",
     "graspable",
     "at_end",
+    "butt",
     "large",
     "small",
     "heavy",
