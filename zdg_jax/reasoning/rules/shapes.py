@@ -151,7 +151,8 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         ),
         default=0.0,
     )
-    bar = max(bar, _two_handled(loops))
+    # a pot may have its lid on, and no inside
+    pot = _two_handled(loops) * ramp(max(p.extents[1] for p in parts), 0.10, 0.13)
     x, _, z = obj.extents
     turned = 1.0 - ramp(max(x, z) / max(min(x, z), 1e-9), 1.1, 1.3)
     lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
@@ -192,7 +193,7 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         "spray": stands * ramp(long, 1.8, 2.6) * 0.8 * (1.0 - 0.7 * stemmed),
         "stemmed": stemmed,
         "hooked": 0.95 * elongated * max(_hook(p, obj) for p in parts),
-        "pan": max(flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5), 0.9 * dish * bar),
+        "pan": max(flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5), 0.9 * dish * bar, 0.9 * pot),
         "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),
         "small": small_hand,
         "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),
