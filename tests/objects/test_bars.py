@@ -8,8 +8,10 @@ import trimesh
 
 from tests.objects.shapes import dense
 from zdg_jax.objects.parts.arms import with_arm
+from zdg_jax.objects.parts.cavity import without_handle
+from zdg_jax.objects.parts.graph_cut import build_face_graph
 from zdg_jax.objects.parts.handle_end import SLICE, handle_end, waist
-from zdg_jax.objects.parts.segment import with_handle_end, with_waist
+from zdg_jax.objects.parts.segment import segment, with_handle_end, with_waist
 
 
 def boxes(*placed: tuple[tuple[float, float, float], tuple[float, float, float]]) -> trimesh.Trimesh:
@@ -51,12 +53,12 @@ def test_what_is_as_wide_everywhere_has_no_handle_end(size: tuple[float, float, 
 def test_only_a_part_that_runs_across_the_border_is_cut() -> None:
     mesh = boxes(*PADDLE)
     handle = handle_end(mesh)
-    one = with_handle_end(mesh, np.zeros(len(handle), int))
+    one = with_handle_end(mesh, np.zeros(len(handle), int), handle_end(mesh))
     np.testing.assert_array_equal(one == 1, handle)
     told = np.where(handle, 1, 0)
-    np.testing.assert_array_equal(with_handle_end(mesh, told), told)
+    np.testing.assert_array_equal(with_handle_end(mesh, told, handle_end(mesh)), told)
     kept = np.zeros(len(handle), int)
-    np.testing.assert_array_equal(with_handle_end(mesh, kept, keep=[0]), kept)
+    np.testing.assert_array_equal(with_handle_end(mesh, kept, handle_end(mesh), keep=[0]), kept)
 
 
 def test_a_pistol_is_parted_into_grip_and_barrel_and_a_slab_is_not() -> None:
@@ -112,8 +114,48 @@ def test_two_shells_of_one_bar_are_cut_and_two_bars_are_not() -> None:
     mesh = boxes(*PADDLE)
     handle, z = handle_end(mesh), mesh.triangles_center[:, 2]
     shells = np.where(z > 0, 1, 0)
-    np.testing.assert_array_equal(with_handle_end(mesh, shells) == 2, handle)
+    np.testing.assert_array_equal(with_handle_end(mesh, shells, handle_end(mesh)) == 2, handle)
     bars = (((0.12, 0.008, 0.02), (0.0, 0.012, 0.0)), ((0.12, 0.008, 0.02), (0.0, -0.012, 0.0)))
     two = boxes(*bars, PADDLE[1])
     sides = np.where(two.triangles_center[:, 1] > 0, 1, 0)
-    np.testing.assert_array_equal(with_handle_end(two, sides), sides)
+    np.testing.assert_array_equal(with_handle_end(two, sides, handle_end(two)), sides)
+
+
+LADLE = (((0.16, 0.012, 0.01), (0.11, 0.034, 0.0)), ((0.08, 0.04, 0.08), (0.0, 0.02, 0.0)))
+
+
+def test_the_inside_of_a_ladle_ends_where_its_handle_begins() -> None:
+    mesh = boxes(*LADLE)
+    end, up = handle_end(mesh), mesh.face_normals[:, 1] > 0.9
+    graph, inside = build_face_graph(mesh), up & (mesh.triangles_center[:, 1] > 0.03)
+    assert (inside & end).any()
+    left = without_handle(graph, np.asarray(mesh.face_normals), inside, end)
+    np.testing.assert_array_equal(left, inside & ~end)
+
+
+def test_the_inside_of_a_neck_stays_inside() -> None:
+    outer = boxes(((0.05, 0.12, 0.05), (0.0, 0.1, 0.0)), ((0.14, 0.1, 0.14), (0.0, 0.0, 0.0)))
+    hole = boxes(((0.04, 0.2, 0.04), (0.0, 0.1, 0.0)), ((0.13, 0.09, 0.13), (0.0, 0.0, 0.0)))
+    mesh = dense(trimesh.boolean.difference([outer, hole], engine="manifold"), 0.02)
+    end = mesh.triangles_center[:, 1] > 0.05
+    middle = mesh.bounds.mean(axis=0) * [1.0, 0.0, 1.0]
+    inside = ((mesh.triangles_center - middle) * mesh.face_normals)[:, [0, 2]].sum(axis=1) < -1e-4
+    assert (inside & end).any()
+    kept = without_handle(build_face_graph(mesh), np.asarray(mesh.face_normals), inside, end)
+    np.testing.assert_array_equal(kept, inside)
+
+
+def test_a_long_handle_is_a_handle_too() -> None:
+    assert handle_end(
+        boxes(((0.25, 0.012, 0.01), (0.16, 0.0, 0.0)), ((0.08, 0.04, 0.08), (0.0, 0.0, 0.0)))
+    ).any()
+
+
+@pytest.mark.slow
+def test_a_flat_dish_with_a_handle_is_no_plate() -> None:
+    mesh = boxes(((0.16, 0.006, 0.16), (0.0, 0.0, 0.0)), ((0.12, 0.02, 0.025), (0.135, 0.007, 0.0)))
+    handle = mesh.triangles_center[:, 0] > 0.085
+    parts = segment(mesh).face_part
+    own = np.bincount(parts[handle], weights=mesh.area_faces[handle]).argmax()
+    assert (parts[handle] == own).mean() > 0.95
+    assert not (parts[mesh.triangles_center[:, 0] < 0.06] == own).any()

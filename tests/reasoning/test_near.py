@@ -12,6 +12,7 @@ import pytest
 from jaxtyping import Float
 
 from sim_eval.benchmark.instructions import SETS, instructions
+from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
 from zdg_jax.reasoning.rules import near, task_plan
 from zdg_jax.reasoning.rules.affordances import load_table
@@ -105,7 +106,7 @@ def test_words_of_an_unknown_language_are_not_read_as_english() -> None:
 def test_the_record_tells_which_embedding_took_part(monkeypatch) -> None:
     def model(task: str) -> str:
         task_plan.make_plan.cache_clear()
-        return asyncio.run(RulesReasoner().ask(t.part_question(t.hammer(), task))).call.model
+        return asyncio.run(RulesReasoner().ask(asked.part_question(t.hammer(), task))).call.model
 
     monkeypatch.setattr(task_plan, "bundled", Toy)
     assert model("Whack the nail.") == f"{MODEL}+toy-1"

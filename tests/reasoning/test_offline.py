@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
 from zdg_jax.hands.grasp_types import PAPER_TYPES
 from zdg_jax.reasoning.protocol import Question, ReasonerError
@@ -42,14 +43,14 @@ def ask(question: Question):
 def questions(thing: str, task: str, feedback: tuple[str, ...] = ()) -> list[Question]:
     obj = t.THINGS[thing]()
     made = [
-        t.view_question(obj, task, feedback=feedback),
-        t.part_question(obj, task, feedback=feedback),
-        t.part_question(obj, task, "func_part", hand=(1,), feedback=feedback),
-        t.direction_question(obj, task, 1, feedback=feedback),
-        t.grasp_question(obj, task, 1, feedback=feedback),
-        t.rotation_question(obj, task, 1, t.Y, feedback=feedback),
+        asked.view_question(obj, task, feedback=feedback),
+        asked.part_question(obj, task, feedback=feedback),
+        asked.part_question(obj, task, "func_part", hand=(1,), feedback=feedback),
+        asked.direction_question(obj, task, 1, feedback=feedback),
+        asked.grasp_question(obj, task, 1, feedback=feedback),
+        asked.rotation_question(obj, task, 1, t.Y, feedback=feedback),
     ]
-    return [*made, t.point_question(feedback)] if thing == "spray_bottle" else made
+    return [*made, asked.point_question(feedback)] if thing == "spray_bottle" else made
 
 
 def labels(answer: object) -> tuple[str, ...]:
@@ -87,27 +88,27 @@ def test_answers_are_candidates_and_refused_ones_never_come_back(thing: str, tas
 
 def test_only_what_is_offered_is_answered() -> None:
     obj = t.hammer()
-    assert ask(t.part_question(obj, "hammer a nail", offered=("2",))).parts == [2]
-    full = t.direction_question(obj, "hammer a nail", 1)
+    assert ask(asked.part_question(obj, "hammer a nail", offered=("2",))).parts == [2]
+    full = asked.direction_question(obj, "hammer a nail", 1)
     for name in full.candidates:
         one = Question(full.stage, full.prompt, (), (name,), full.schema, full.observations)
         assert ask(one).direction == name
 
 
 def test_pictures_and_prompt_are_not_read() -> None:
-    q = t.part_question(t.mug(), "drink from it")
+    q = asked.part_question(t.mug(), "drink from it")
     other = Question(q.stage, "048_hammer.stl, hold part 3", (), q.candidates, q.schema, q.observations)
     assert ask(q) == ask(other)
 
 
 def test_unknown_stage_is_an_error_with_the_known_ones() -> None:
-    q = t.part_question(t.mug(), "drink from it")
+    q = asked.part_question(t.mug(), "drink from it")
     with pytest.raises(ReasonerError, match="hand_part"):
         asyncio.run(RulesReasoner().ask(Question("taste", "", (), ("1",), q.schema, q.observations)))
 
 
 def test_a_call_costs_nothing_and_names_its_table() -> None:
-    answer = asyncio.run(RulesReasoner().ask(t.part_question(t.mug(), "drink from it")))
+    answer = asyncio.run(RulesReasoner().ask(asked.part_question(t.mug(), "drink from it")))
     assert (answer.call.provider, answer.call.cost_usd, answer.call.stage) == ("offline", 0.0, "hand_part")
     assert answer.call.model
 
@@ -146,11 +147,11 @@ def test_reasoning_cites_numbers() -> None:
     ],
 )
 def test_held_parts(thing: str, task: str, held: list[int]) -> None:
-    assert ask(t.part_question(t.THINGS[thing](), task)).parts == held
+    assert ask(asked.part_question(t.THINGS[thing](), task)).parts == held
 
 
 def test_a_name_alone_says_as_much_as_a_noun() -> None:
-    assert ask(t.part_question(t.scissors(), "hand it over", name="scissors")).parts == [2]
+    assert ask(asked.part_question(t.scissors(), "hand it over", name="scissors")).parts == [2]
 
 
 @pytest.mark.parametrize(
@@ -165,27 +166,27 @@ def test_a_name_alone_says_as_much_as_a_noun() -> None:
     ids=lambda value: getattr(value, "__name__", str(value)),  # the same in every process
 )
 def test_held_parts_of_named_things(made, task: str, name: str, held: list[int]) -> None:
-    assert ask(t.part_question(made(), task, name=name)).parts == held
+    assert ask(asked.part_question(made(), task, name=name)).parts == held
 
 
 def test_a_stubby_grip_is_taken_from_behind_its_barrel() -> None:
     obj = t.glue_gun()
     plan = make_plan("glue the wood", "glue gun", obj)
-    grip = t.by_number(obj, 2)
+    grip = asked.by_number(obj, 2)
     region = region_of(obj, (2,), plan.parts_of(plan.rule.toward), grip.center, grip.axis, grip.extents)
     assert region.forward is not None
     assert region.forward @ np.array(t.X) > 0.99
 
 
 def test_the_view_shows_the_held_part() -> None:
-    assert ask(t.view_question(t.hammer(), "hammer a nail")).view == 2
+    assert ask(asked.view_question(t.hammer(), "hammer a nail")).view == 2
 
 
 @pytest.mark.parametrize(
     ("thing", "task", "hand"), [("drill", "drill a hole", 1), ("spray_bottle", "spray the window", 2)]
 )
 def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
-    answer = ask(t.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
+    answer = ask(asked.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
     assert answer.parts == [3, hand]
     assert answer.needs_points
 
@@ -195,13 +196,13 @@ def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
     [("hammer", "hammer a nail", 1), ("mug", "drink from it", 2), ("drill", "hand it over", 2)],
 )
 def test_elsewhere_thumb_and_index_touch_the_held_part(thing: str, task: str, hand: int) -> None:
-    answer = ask(t.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
+    answer = ask(asked.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
     assert answer.parts == [hand]
     assert not answer.needs_points
 
 
 def test_points_press_the_trigger_against_the_back_of_the_neck() -> None:
-    answer = ask(t.point_question())
+    answer = ask(asked.point_question())
     assert (answer.index, answer.thumb) == (1, 2)
 
 
@@ -216,7 +217,7 @@ def rotation_facts(q: Question) -> RotationObservations:
 
 
 def direction(thing: str, task: str, held: int, **kw: object) -> np.ndarray:
-    q = t.direction_question(t.THINGS[thing](), task, held, **kw)  # type: ignore[arg-type]
+    q = asked.direction_question(t.THINGS[thing](), task, held, **kw)  # type: ignore[arg-type]
     return np.array(direction_facts(q).directions[ask(q).direction])
 
 
@@ -255,7 +256,7 @@ def test_a_blade_is_never_taken_over_its_edge() -> None:
 
 
 def test_a_blocked_way_is_not_taken() -> None:
-    full = {k: 1.0 for k, v in t.eighteen().items() if v[1] > 0.5}
+    full = {k: 1.0 for k, v in asked.eighteen().items() if v[1] > 0.5}
     assert direction("hammer", "hammer a nail", 1, blocked=full)[1] < 0.5
 
 
@@ -272,7 +273,7 @@ def test_a_blocked_way_is_not_taken() -> None:
     ],
 )
 def test_grasp_types(thing: str, task: str, held: int, kind: str) -> None:
-    assert ask(t.grasp_question(t.THINGS[thing](), task, held)).grasp_type == kind
+    assert ask(asked.grasp_question(t.THINGS[thing](), task, held)).grasp_type == kind
 
 
 @pytest.mark.parametrize(
@@ -287,29 +288,29 @@ def test_grasp_types(thing: str, task: str, held: int, kind: str) -> None:
     ],
 )
 def test_thumb_side(thing: str, task: str, held: int, side: t.Vec3, thumb_to: t.Vec3) -> None:
-    q = t.rotation_question(t.THINGS[thing](), task, held, side)
+    q = asked.rotation_question(t.THINGS[thing](), task, held, side)
     chosen = ask(q).rotation
     assert np.array(rotation_facts(q).thumb_directions[chosen]) @ np.array(thumb_to) > 0.99
 
 
 def test_fingers_cross_a_handle() -> None:
-    q = t.rotation_question(t.hammer(), "hammer a nail", 1, t.Y)
+    q = asked.rotation_question(t.hammer(), "hammer a nail", 1, t.Y)
     finger = np.array(rotation_facts(q).finger_directions[ask(q).rotation])
     assert abs(finger @ np.array(rotation_facts(q).region_axis)) < 1e-6
 
 
 def test_the_giver_s_fingers_point_to_the_offered_handle() -> None:
-    q = t.rotation_question(t.hammer(), "hand it over", 2, t.Y)
+    q = asked.rotation_question(t.hammer(), "hand it over", 2, t.Y)
     assert rotation_facts(q).finger_directions[ask(q).rotation][2] > 0.9  # across the head, handle to +z
 
 
 def test_fingers_go_below_a_plate() -> None:
-    q = t.rotation_question(t.plate(), "carry it", 2, t.Z)
+    q = asked.rotation_question(t.plate(), "carry it", 2, t.Z)
     assert rotation_facts(q).finger_directions[ask(q).rotation][1] < -0.9
 
 
 def doubts(thing: str, task: str) -> tuple[str, ...]:
-    return asyncio.run(RulesReasoner().ask(t.part_question(t.THINGS[thing](), task))).doubts
+    return asyncio.run(RulesReasoner().ask(asked.part_question(t.THINGS[thing](), task))).doubts
 
 
 def test_what_was_not_understood_is_said() -> None:
@@ -321,15 +322,15 @@ def test_what_was_not_understood_is_said() -> None:
 
 def test_what_must_stay_free_is_named_and_never_what_is_held() -> None:
     for thing, task in PAIRS:
-        answer = ask(t.part_question(t.THINGS[thing](), task, "func_part", hand=(1,)))
+        answer = ask(asked.part_question(t.THINGS[thing](), task, "func_part", hand=(1,)))
         assert not set(answer.keep_free) & {1, *answer.parts}
-    knife = ask(t.part_question(t.THINGS["knife"](), "cut bread", "func_part", hand=(1,)))
+    knife = ask(asked.part_question(t.THINGS["knife"](), "cut bread", "func_part", hand=(1,)))
     assert knife.keep_free == [2]  # the blade
 
 
 def test_only_what_is_merely_moved_may_be_taken_from_any_side() -> None:
     def any_side(thing: str, task: str) -> bool:
-        return ask(t.direction_question(t.THINGS[thing](), task, 1)).any_side
+        return ask(asked.direction_question(t.THINGS[thing](), task, 1)).any_side
 
     assert any_side("banana", "lift it")
     assert not any_side("banana", "hand it over")
@@ -373,7 +374,7 @@ def test_a_hand_without_the_finer_type_comes_as_that_type_wants_it() -> None:
 
 
 def test_a_finer_type_is_taken_where_it_is_offered() -> None:
-    question = t.grasp_question(t.THINGS["knife"](), "cut bread", 1)
+    question = asked.grasp_question(t.THINGS["knife"](), "cut bread", 1)
     assert "index-extension" not in question.candidates
     assert ask(question).grasp_type == "handle-grasp"
     more = replace(question, candidates=(*question.candidates, "index-extension"))

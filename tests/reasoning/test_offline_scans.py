@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
 from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart, Vec3
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
@@ -73,9 +74,9 @@ def scans() -> dict[str, ObservedObject]:
 
 
 def held(obj: ObservedObject, task: str, name: str | None) -> list[ObservedPart]:
-    q = t.part_question(obj, task, name=name)
+    q = asked.part_question(obj, task, name=name)
     parts = asyncio.run(RulesReasoner().ask(q)).value.parts
-    return [t.by_number(obj, n) for n in parts]
+    return [asked.by_number(obj, n) for n in parts]
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["sentence-only", "named"])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
-from tests.reasoning.offline_things import X, Y, part, thing
-from zdg_jax.reasoning.protocol import ObservedObject
+from tests.reasoning.offline_things import X, Y, Z, part, thing
+from zdg_jax.reasoning.protocol import ObservedObject, Question, Vec3
 from zdg_jax.reasoning.rules.affordances import load_table
 from zdg_jax.reasoning.rules.language import Lexicon, read_task
+from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.rules.task_plan import make_plan
+from zdg_jax.reasoning.stages.rotation import RotationObservations
 
 LEXICON = Lexicon.of(load_table())
 
@@ -85,6 +89,115 @@ def broom() -> ObservedObject:
     )
 
 
+def phone() -> ObservedObject:
+    """Lying on its back: screen, back, and the band of its edges."""
+    return thing(
+        (0.072, 0.01, 0.15),
+        Z,
+        (0.15, 0.072, 0.01),
+        part(1, (0.0, 0.0045, 0.0), Z, (0.149, 0.069, 0.002), 0.01, 0.44, near=(3,)),
+        part(2, (0.0, -0.004, 0.0), Z, (0.149, 0.07, 0.003), 0.01, 0.42, near=(3,)),
+        part(3, (0.0, 0.0003, 0.0), Z, (0.15, 0.073, 0.006), 0.014, 0.14, near=(1, 2)),
+    )
+
+
+def remote() -> ObservedObject:
+    """Lying, in thirds."""
+    return thing(
+        (0.053, 0.02, 0.191),
+        Z,
+        (0.191, 0.053, 0.02),
+        part(1, (0.0, 0.0, 0.0), Z, (0.096, 0.05, 0.02), 0.021, 0.48),
+        part(2, (0.0, 0.0, -0.072), X, (0.053, 0.048, 0.02), 0.021, 0.26),
+        part(3, (0.0, 0.0, 0.072), X, (0.053, 0.048, 0.02), 0.021, 0.26),
+    )
+
+
+def pot() -> ObservedObject:
+    """Wall, inside, and a small loop at either side below the rim."""
+    return thing(
+        (0.28, 0.1, 0.2),
+        X,
+        (0.26, 0.2, 0.1),
+        part(1, (0.0, -0.014, 0.0), X, (0.2, 0.2, 0.1), 0.004, 0.5, near=(2, 3, 4)),
+        part(2, (0.0, -0.012, 0.0), X, (0.19, 0.19, 0.094), 0.004, 0.44, concave=True, near=(1,)),
+        part(3, (0.12, 0.032, 0.0), Z, (0.12, 0.063, 0.012), 0.011, 0.03, hole=0.028, near=(1,)),
+        part(4, (-0.12, 0.032, 0.0), Z, (0.12, 0.063, 0.012), 0.011, 0.03, hole=0.028, near=(1,)),
+    )
+
+
+def spoon() -> ObservedObject:
+    """Lying: bowl to +x, neck and handle in the middle, the handle's end at -x."""
+    return thing(
+        (0.151, 0.024, 0.029),
+        X,
+        (0.15, 0.027, 0.017),
+        part(1, (0.055, -0.006, 0.0), X, (0.039, 0.029, 0.013), 0.002, 0.47),
+        part(2, (0.004, 0.005, 0.0), X, (0.077, 0.024, 0.011), 0.004, 0.32),
+        part(3, (-0.057, 0.005, 0.0), X, (0.042, 0.016, 0.005), 0.003, 0.21),
+    )
+
+
+def spoon_in_shells() -> ObservedObject:
+    """Lying: its handle to +x, its bowl at -x in an upper and a lower shell and a tip."""
+    return thing(
+        (0.19, 0.02, 0.04),
+        X,
+        (0.19, 0.04, 0.02),
+        part(1, (0.04, 0.0, 0.0), X, (0.104, 0.018, 0.014), 0.014, 0.5),
+        part(2, (-0.045, 0.006, 0.0), X, (0.067, 0.042, 0.009), 0.001, 0.26),
+        part(3, (-0.07, -0.004, 0.0), Z, (0.041, 0.038, 0.007), 0.002, 0.2),
+        part(4, (-0.09, -0.004, 0.0), Z, (0.022, 0.016, 0.006), 0.006, 0.04),
+    )
+
+
+def dustpan() -> ObservedObject:
+    """Lying: a pan that opens to -x, and its handle."""
+    return thing(
+        (0.28, 0.075, 0.233),
+        X,
+        (0.274, 0.234, 0.053),
+        part(1, (-0.05, -0.01, 0.0), Z, (0.233, 0.162, 0.055), 0.003, 0.91),
+        part(2, (0.08, 0.015, 0.0), X, (0.135, 0.039, 0.03), 0.022, 0.09),
+    )
+
+
+def camera() -> ObservedObject:
+    """Standing, its lens to +z."""
+    return thing(
+        (0.12, 0.095, 0.065),
+        X,
+        (0.124, 0.097, 0.071),
+        part(1, (0.0, 0.0, -0.008), X, (0.124, 0.097, 0.06), 0.049, 0.94),
+        part(2, (-0.005, -0.015, 0.029), X, (0.056, 0.04, 0.007), 0.014, 0.06),
+    )
+
+
+def binoculars() -> ObservedObject:
+    """Lying, two barrels along z with a bridge between them, both ends rings."""
+    return thing(
+        (0.112, 0.047, 0.105),
+        X,
+        (0.112, 0.112, 0.046),
+        part(1, (-0.033, 0.0, -0.01), Z, (0.093, 0.045, 0.045), 0.039, 0.36, near=(3, 4)),
+        part(2, (0.033, 0.0, -0.002), Z, (0.087, 0.052, 0.045), 0.04, 0.31, near=(3, 5)),
+        part(3, (0.0, 0.004, 0.0), Z, (0.057, 0.033, 0.023), 0.019, 0.09, near=(1, 2)),
+        part(4, (-0.032, 0.0, 0.047), X, (0.047, 0.047, 0.013), 0.008, 0.12, near=(1,)),
+        part(5, (0.032, 0.0, 0.047), X, (0.047, 0.047, 0.013), 0.008, 0.12, near=(2,)),
+    )
+
+
+def rolling_pin() -> ObservedObject:
+    return thing(
+        (0.435, 0.054, 0.054),
+        X,
+        (0.435, 0.054, 0.054),
+        part(1, (0.0, 0.0, 0.0), X, (0.249, 0.054, 0.054), 0.054, 0.8, near=(2, 3)),
+        part(2, (0.172, 0.0, 0.0), X, (0.093, 0.023, 0.023), 0.021, 0.1, near=(1,)),
+        part(3, (-0.172, 0.0, 0.0), X, (0.093, 0.023, 0.023), 0.021, 0.1, near=(1,)),
+    )
+
+
 Thing = Callable[[], ObservedObject]
 
 
@@ -108,6 +221,18 @@ Thing = Callable[[], ObservedObject]
         (bucket, "collect the eggs", "basket", (3,)),
         (t.hammer, "knock in a peg", "mallet", (1,)),
         (t.knife, "make the bread into slices", "knife", (1,)),
+        (t.saw, "saw the plank", "saw", (2,)),
+        (t.saw, "use it", "blade_tool", (2,)),
+        (phone, "make a call", "phone", (3,)),
+        (phone, "use it", "device", (3,)),
+        (remote, "switch the channel", "remote", (1,)),
+        (pot, "move it off the stove", "pan", (3,)),
+        (spoon, "stir the tea", "spoon", (3,)),
+        (spoon_in_shells, "eat soup", "spoon", (1,)),
+        (dustpan, "scoop up the dust", "dustpan", (2,)),
+        (camera, "take a picture", "camera", (1,)),
+        (binoculars, "look at the birds", "binoculars", (1, 2)),
+        (rolling_pin, "roll out the dough", "rolling pin", (2,)),
     ],
     ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
@@ -169,3 +294,55 @@ def test_what_opens_at_the_top_is_held_from_the_side(task: str) -> None:
     assert plan.rule.approach["side"] > 0
     assert plan.rule.approach.get("up", 0.0) <= 0
     assert make_plan("lift it", None, cuboid(0.09, 0.035, 0.09)).rule.approach["up"] > 0
+
+
+@pytest.mark.parametrize(
+    ("made", "task", "free"),
+    [
+        (phone, "make a call", (1,)),
+        (camera, "take a picture", (2,)),
+        (binoculars, "look at the birds", (4, 5)),
+    ],
+)
+def test_what_the_task_looks_through_or_at_stays_free(made: Thing, task: str, free: tuple[int, ...]) -> None:
+    plan = make_plan(task, None, made())
+    assert tuple(sorted(plan.parts_of(plan.rule.free))) == free
+
+
+def _best(question: Question) -> str:
+    """The direction, or the number of the turn, that is answered."""
+    answer = asyncio.run(RulesReasoner().ask(question)).value
+    return answer.direction if question.stage == "direction" else str(answer.rotation)
+
+
+def _approach(obj: ObservedObject, task: str, held: int) -> Vec3:
+    return asked.eighteen()[_best(asked.direction_question(obj, task, held))]
+
+
+def _turn(obj: ObservedObject, task: str, held: int, approach: Vec3) -> tuple[Vec3, Vec3]:
+    """Where the fingers and the thumb side point."""
+    question = asked.rotation_question(obj, task, held, approach)
+    facts, best = question.observations, int(_best(question))
+    assert isinstance(facts, RotationObservations)
+    return facts.finger_directions[best], facts.thumb_directions[best]
+
+
+def test_a_phone_lies_in_the_palm_below_its_screen() -> None:
+    assert _approach(phone(), "make a call", 3)[1] < -0.9
+
+
+def test_a_book_is_too_wide_to_lie_in_the_palm() -> None:
+    assert make_plan("read the story", None, cuboid(0.14, 0.02, 0.21)).rule.approach["side"] > 0
+    assert make_plan("use it", None, cuboid(0.07, 0.015, 0.15)).rule.approach["up"] < 0
+
+
+def test_a_camera_is_held_by_its_right_side_with_the_fingers_in_front() -> None:
+    approach = _approach(camera(), "take a picture", 1)
+    assert approach[0] < -0.9  # the right of who looks along +z
+    fingers, thumb = _turn(camera(), "take a picture", 1, approach)
+    assert fingers[2] > 0.9
+    assert thumb[1] > 0.9
+
+
+def test_the_thumb_is_towards_the_roll() -> None:
+    assert _turn(rolling_pin(), "roll out the dough", 2, Y)[1][0] < -0.9

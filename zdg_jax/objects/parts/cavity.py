@@ -16,6 +16,7 @@ THIN = 0.12  # wall thickness over the diagonal
 MIN_SHARE = 0.12  # of the surface
 COVER = 0.45  # inside area over the area of its hull: a cup's is 0.6-0.9, a channel's below 0.35
 OPEN = 0.7  # share of the inside that sees daylight through one mouth
+HOLLOW = 0.5  # mean enclosure of what is the inside of a neck and no handle's face
 TILT = np.deg2rad(25)
 
 
@@ -63,6 +64,28 @@ def find_cavity(
     inside = _largest(graph, _sees_axis(mesh, normals, votes, mouth) & ~taken)
     inside = _filled(graph, inside)
     return inside if area[inside].sum() >= MIN_SHARE * area.sum() else nothing
+
+
+def without_handle(
+    graph: FaceGraph,
+    normals: Float[np.ndarray, "faces 3"],
+    inside: Bool[np.ndarray, " faces"],
+    end: Bool[np.ndarray, " faces"],
+) -> Bool[np.ndarray, " faces"]:
+    """The inside without the near face of a handle, which looks over a ladle's bowl as the inside does.
+
+    Args:
+      graph: of the mesh.
+      normals: smoothed outward normals of the faces.
+      inside: from `find_cavity`.
+      end: the narrow end, from `handle_end`; of a bottle that is its neck, whose inside is enclosed.
+    """
+    both = inside & end
+    if not both.any():
+        return inside
+    area = graph.mesh.area_faces[both]
+    hollow = float(np.average(enclosure(graph.mesh, normals)[both], weights=area)) > HOLLOW
+    return inside if hollow else _largest(graph, inside & ~end)
 
 
 def rim_band(

@@ -18,7 +18,7 @@ STEADY, CONE = 0.9, 1.8
 #: begins within so many slices.
 WAIST, SLIM, STEM, ABRUPT = 0.026, 0.4, 0.035, 3
 #: A handle is at least so long, metres, and at most this share of the whole.
-SHORTEST, LONGEST = 0.085, 0.75
+SHORTEST, LONGEST = 0.085, 0.85
 
 
 def handle_end(mesh: trimesh.Trimesh) -> Bool[np.ndarray, " faces"]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
 
 from zdg_jax.objects.parts.arms import with_arm
-from zdg_jax.objects.parts.cavity import find_cavity, rim_band
+from zdg_jax.objects.parts.cavity import find_cavity, rim_band, without_handle
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
 from zdg_jax.objects.parts.graph_cut import (
     FaceGraph,
@@ -80,11 +80,12 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
     for index, loop in enumerate(find_loops(graph)[:MAX_LOOPS]):
         label[loop.faces] = index
         holes[index] = loop.diameter
-    cavity = find_cavity(graph, normals, thickness, label >= 0)
+    end = handle_end(mesh)
+    cavity = without_handle(graph, normals, find_cavity(graph, normals, thickness, label >= 0), end)
     inside = len(holes) if cavity.any() else -1
     label[cavity] = len(holes)
     dish = dish_parts(graph, normals, thickness) if not holes and inside < 0 else None
-    if dish is not None:
+    if dish is not None and not end.any():  # a dustpan is as flat and round as many a plate
         label = dish
     else:
         label = _by_sight(graph, normals, label, cavity)
@@ -93,7 +94,7 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
             label[rim] = label.max() + 1
         label = clean_borders(graph, label, BAND * diagonal)
         label = _with_reserve(mesh, normals, absorb_slivers(graph, label, MIN_AREA))
-        label = with_handle_end(mesh, label, keep=[*holes, inside])
+        label = with_handle_end(mesh, label, end, keep=[*holes, inside])
         label = with_waist(mesh, label, keep=[*holes, inside])
         if inside < 0:
             label = with_arm(mesh, label)
@@ -154,7 +155,10 @@ def _with_reserve(
 
 
 def with_handle_end(
-    mesh: trimesh.Trimesh, label: Int[np.ndarray, " faces"], keep: Sequence[int] = ()
+    mesh: trimesh.Trimesh,
+    label: Int[np.ndarray, " faces"],
+    end: Bool[np.ndarray, " faces"],
+    keep: Sequence[int] = (),
 ) -> Int[np.ndarray, " faces"]:
     """Cut off the narrow end of a long thing where a part runs across its border, and only there.
 
@@ -164,9 +168,10 @@ def with_handle_end(
     Args:
       mesh: checked, metres.
       label: of each face.
+      end: from `handle_end`.
       keep: labels that stay as they are, of loops and of a cavity.
     """
-    end, area = handle_end(mesh), mesh.area_faces
+    area = mesh.area_faces
     free = ~np.isin(label, [k for k in keep if k >= 0])
     own = end & free
     across, beside = (_across(area, label, own, share) for share in (OVERLAP, BESIDE))

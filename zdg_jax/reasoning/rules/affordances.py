@@ -221,6 +221,7 @@ FEATURES = (
     "slender",
     "graspable",
     "at_end",
+    "butt",
     "large",
     "small",
     "heavy",
@@ -247,6 +248,7 @@ TERMS = (
     "ref_line",  # |d . r|
     "-ref_line",  # 1 - |d . r|
     "level_ref",  # d . h, h = r laid into the horizontal plane
+    "right",  # d . (r x y): the right hand's side of who looks along r
     "forward",  # d . f, f = r without its component along the region's long axis, as far as it has one
     "across",  # sqrt(1 - (d . a)^2), a the region's long axis, scaled by how long the region is
     "broadside",  # mean alignment of the region's normals with d

@@ -85,7 +85,8 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
     Returns:
       part number -> feature -> value.
     """
-    widest = max(spread(p, obj) for p in obj.parts)
+    head = max(obj.parts, key=lambda p: spread(p, obj))
+    widest = spread(head, obj)
     bulk = {p.number: p.area_share * max(p.thickness, 1e-4) for p in obj.parts}
     heaviest = max(bulk.values())
     apart = _apart(obj)
@@ -102,6 +103,8 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
             "slender": 1.0 - ramp(size, 0.008, 0.025),
             "graspable": graspable(p),
             "at_end": 1.0 - float(np.clip(p.end_distance, 0, 1)),
+            # at the end away from the widest part
+            "butt": ramp(-p.axial_position * float(np.sign(head.axial_position)), 0.4, 0.7),
             "large": ramp(p.area_share, 0.15, 0.5),
             "small": 1.0 - ramp(p.area_share, 0.03, 0.25),
             "heavy": bulk[p.number] / heaviest,

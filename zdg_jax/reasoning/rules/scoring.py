@@ -176,6 +176,8 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
         terms["ref_line"] = lambda d, _: abs(float(d @ ref))
         terms["-ref_line"] = lambda d, _: 1 - abs(float(d @ ref))
     if level is not None:
+        right = np.cross(level, _UP)
+        terms["right"] = lambda d, _: float(d @ right)
         terms["level_ref"] = lambda d, _: float(d @ level)
     if forward is not None:
         terms["forward"] = lambda d, _: float(d @ forward)

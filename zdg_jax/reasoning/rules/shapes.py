@@ -18,6 +18,36 @@ def lean(obj: ObservedObject) -> float:
     return obj.extents[1] / max(obj.extents[0], obj.extents[2], 1e-9)
 
 
+def _blade(part: ObservedPart, obj: ObservedObject) -> float:
+    """How much a part is a long thin blade; a wide one, as a saw's, only where a thick loop is at one end."""
+    hilted = any(
+        p.is_loop and p.end_distance < 0.5 and p.thickness > max(6 * part.thickness, 0.015) for p in obj.parts
+    )
+    widest = (0.12, 0.18) if hilted else (0.04, 0.07)
+    return (
+        ramp(part.extents[1] / max(part.thickness, 1e-4), 2.0, 5.0)
+        * (1 - ramp(part.thickness, 0.004, 0.008))
+        * ramp(part.elongation, 1.5, 3.0)
+        * (1 - ramp(part.extents[1], *widest))
+        * ramp(part.area_share, 0.05, 0.15)
+    )
+
+
+def _two_handled(loops: list[ObservedPart]) -> float:
+    """How much two small loops lie on opposite sides, as a cooking pot's."""
+    small = [p for p in loops if p.area_share < 0.12]
+    return max(
+        (
+            ramp(min(out(p), out(q)), 0.5, 0.7)
+            * ramp(-sum(p.relative_center[k] * q.relative_center[k] for k in (0, 2)), 0.2, 0.4)
+            for p in small
+            for q in small
+            if p.number < q.number
+        ),
+        default=0.0,
+    )
+
+
 def _bow(part: ObservedPart, obj: ObservedObject) -> float:
     """How much a part is a bow or bar over the rest, as a bucket's, whose hole is the opening."""
     _, y, _ = part.relative_center
@@ -100,14 +130,7 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
     ends = 1.0 - min(widths) / max(max(widths), 1e-9)
     # what stands and is taller than any bottle, a broom say, is a stick all the same
     stands = ramp(upright(obj), 0.7, 0.95) * (1.0 - ramp(e0, 0.4, 0.6))
-    blade = max(
-        ramp(p.extents[1] / max(p.thickness, 1e-4), 2.0, 5.0)
-        * (1 - ramp(p.thickness, 0.004, 0.008))
-        * ramp(p.elongation, 1.5, 3.0)
-        * (1 - ramp(p.extents[1], 0.04, 0.07))
-        * ramp(p.area_share, 0.05, 0.15)
-        for p in parts
-    )
+    blade = max(_blade(p, obj) for p in parts)
     small_hand = 1.0 - ramp(e0, 0.05, 0.09)
     thick = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
     bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in thick for q in thick), default=0.0)
@@ -128,6 +151,8 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         ),
         default=0.0,
     )
+    # a pot may have its lid on, and no inside
+    pot = _two_handled(loops) * ramp(max(p.extents[1] for p in parts), 0.10, 0.13)
     x, _, z = obj.extents
     turned = 1.0 - ramp(max(x, z) / max(min(x, z), 1e-9), 1.1, 1.3)
     lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
@@ -168,7 +193,7 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         "spray": stands * ramp(long, 1.8, 2.6) * 0.8 * (1.0 - 0.7 * stemmed),
         "stemmed": stemmed,
         "hooked": 0.95 * elongated * max(_hook(p, obj) for p in parts),
-        "pan": max(flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5), 0.9 * dish * bar),
+        "pan": max(flat * ramp(long, 1.2, 1.6) * (0.8 if cavity else 0.5), 0.9 * dish * bar, 0.9 * pot),
         "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),
         "small": small_hand,
         "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),

@@ -22,6 +22,7 @@ _WORKED_ON = 1.0  # one that the shape contradicts
 _POINTED_TO = 4.0  # a hint that another word of the sentence backs
 _KIND = 0.3  # what a kind of what is named has to fit better by, twice
 _SMALL = (0.07, 0.048)  # length and width, metres, of what is for the fingertips
+_PALM = 0.095  # width, metres, of what no hand holds by both edges: a book is taken from the side
 #: Families that no long thing which lies belongs to, and families of long things.
 _COMPACT, _LONG = ("cylinder", "bowl", "plate", "block"), ("stick_tool", "blade_tool", "rod", "pen")
 
@@ -170,6 +171,8 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject, types: tu
     if family == "block" and rule.approach.get("up", 0.0) > 0 and _for_fingertips(obj):
         tips = table.families["small"].rules[reading.intent]
         rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
+    if family == "device" and reading.intent == "use" and obj.principal_extents[1] > _PALM:
+        rule = table.families[family].rules["handover"]
     part = acted_on(said.task, row)
     if part is not None and part[1] not in rule.hold:
         more = (part[1], *(r for r in role_names if r != part[1]))
