@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 #: What `zdg synth` with the offline reasoner does not need.
 UNUSED = (
     "sklearn", "pandas", "scipy.stats", "matplotlib", "transformers", "torch", "ray", "openai",
-    "google.genai", "mujoco.mjx", "brax", "flax", "glfw", "hypothesis", "pytest",
+    "google.genai", "httpx2", "mujoco.mjx", "brax", "flax", "glfw", "hypothesis", "pytest",
 )  # fmt: skip
 HEAVY = ("jax", "numpy", "mujoco", "trimesh", "pyarrow", "scipy", "pydantic", "PIL", *UNUSED)
 SYNTH = (
-    "from pipelines import cli, synth, inline, pictures, trajectory\n"
+    "from pipelines import cli, synth, inline, pictures\n"
     "from sim_eval.select import closing, select\n"
     "from sim_eval.backends import c\n"
     "from zdg_jax import api\n"

@@ -24,7 +24,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), fl
         (1, PROTOCOLS, "above"),
         (2, TERMS, "stretched"),
         (3, FORMATS, "lines"),
-        (4, SUITS, "hook"),
+        (4, SUITS, "ventral"),
     ],
     ids=["metric", "protocol", "energy", "format", "grasp type"],
 )

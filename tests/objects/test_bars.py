@@ -7,10 +7,9 @@ import pytest
 import trimesh
 
 from tests.objects.shapes import dense
-from zdg_jax.objects.parts.arms import with_arm
 from zdg_jax.objects.parts.cavity import without_handle
 from zdg_jax.objects.parts.graph_cut import build_face_graph
-from zdg_jax.objects.parts.handle_end import SLICE, handle_end, waist
+from zdg_jax.objects.parts.handle_end import SLICE, handle_end, waist, with_arm
 from zdg_jax.objects.parts.segment import segment, with_handle_end, with_waist
 
 

@@ -9,8 +9,8 @@ from sim_eval.benchmark.instructions import SETS, instructions
 from tests.reasoning import offline_things as t
 from zdg_jax.reasoning.rules.affordances import load_table
 from zdg_jax.reasoning.rules.gloss import TONGUES, folded, tongue, tongue_of
-from zdg_jax.reasoning.rules.heard import heard
 from zdg_jax.reasoning.rules.language import Lexicon, read_task
+from zdg_jax.reasoning.rules.near import heard
 from zdg_jax.reasoning.rules.task_plan import doubts, make_plan
 
 TABLE = load_table()

@@ -16,8 +16,8 @@ from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
 from zdg_jax.reasoning.rules import near, task_plan
 from zdg_jax.reasoning.rules.affordances import load_table
-from zdg_jax.reasoning.rules.heard import heard
 from zdg_jax.reasoning.rules.language import Lexicon, read_task
+from zdg_jax.reasoning.rules.near import heard
 from zdg_jax.reasoning.rules.reasoner import MODEL, RulesReasoner
 
 LEXICON = Lexicon.of(load_table())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from zdg_jax.cache import cache_dir
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.answer_cache import AnswerCache
-from zdg_jax.reasoning.models.exchange import MOST_BYTES, MOST_PACKED, TooLarge, guards
+from zdg_jax.reasoning.models.bodies import MOST_BYTES, MOST_PACKED, TooLarge, guards
 from zdg_jax.reasoning.models.openai_wire import whole
 from zdg_jax.reasoning.models.recorded import OracleReasoner, ReplayReasoner
 from zdg_jax.reasoning.protocol import Call, bounded_amount

@@ -10,7 +10,6 @@ import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
 
-from zdg_jax.objects.parts.arms import with_arm
 from zdg_jax.objects.parts.cavity import find_cavity, rim_band, without_handle
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
 from zdg_jax.objects.parts.graph_cut import (
@@ -22,7 +21,7 @@ from zdg_jax.objects.parts.graph_cut import (
     one_piece_each,
     smooth_normals,
 )
-from zdg_jax.objects.parts.handle_end import handle_end, waist
+from zdg_jax.objects.parts.handle_end import handle_end, waist, with_arm
 from zdg_jax.objects.parts.through_holes import find_loops
 from zdg_jax.objects.parts.visibility import SolidField, inner_points, shape_diameter, sight_affinity
 from zdg_jax.objects.samples import sample_surface

@@ -20,7 +20,8 @@ from zdg_jax.reasoning.models.batch_book import (
     no_batch_api,
     unknown_job,
 )
-from zdg_jax.reasoning.models.exchange import Bounded, Fault, FaultKind, Reply, WireRequest, guards
+from zdg_jax.reasoning.models.bodies import Bounded, guards
+from zdg_jax.reasoning.models.exchange import Fault, FaultKind, Reply, WireRequest
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.gemini_wire import ConnectLimit, Gemini
 

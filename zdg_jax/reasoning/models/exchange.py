@@ -6,13 +6,11 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import httpx2
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
@@ -21,48 +19,8 @@ from zdg_jax.reasoning.models.settings import Abilities, Settings, hide, redact
 from zdg_jax.reasoning.protocol import EncodedPicture, Question, image_sha
 from zdg_jax.status import Status
 
+
 # What every provider's wire takes and gives: one request, one reply or one fault.
-# Bounds on what a server may send: an answer is kilobytes of JSON, whatever stands behind the address.
-MOST_BYTES = 16 << 20
-MOST_PACKED = 256 << 10  # packed a thousandfold at most: what unpacks stays below memory
-
-
-class TooLarge(ValueError):
-    """A body beyond the bound; the rest of it is not read."""
-
-
-class Bounded(httpx2.AsyncByteStream):
-    """A body that ends with `TooLarge` once more than `most` bytes of it came."""
-
-    def __init__(self, stream: Any, most: int) -> None:
-        self._stream, self._most = stream, most
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        count = 0
-        async for chunk in self._stream:
-            count += len(chunk)
-            if count > self._most:
-                raise TooLarge(f"a body of more than {self._most >> 10} KiB")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
-def guards(most: int = MOST_BYTES) -> dict[str, Any]:
-    """Arguments of a client: bodies are bounded, and pictures are not sent on to where a server points.
-
-    Args:
-      most: bytes of a body that is not packed.
-    """
-
-    async def bound(response: httpx2.Response) -> None:
-        packed = response.headers.get("content-encoding", "identity") != "identity"
-        response.stream = Bounded(response.stream, MOST_PACKED if packed else most)
-
-    return {"follow_redirects": False, "event_hooks": {"response": [bound]}}
-
-
 @dataclass(frozen=True)
 class Usage:
     """Tokens of one request; None where the provider did not say.

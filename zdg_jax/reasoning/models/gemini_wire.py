@@ -10,7 +10,8 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, Usage, WireRequest, guards
+from zdg_jax.reasoning.models.bodies import guards
+from zdg_jax.reasoning.models.exchange import Ending, Fault, FaultKind, Reply, Usage, WireRequest
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.openai_wire import whole
 from zdg_jax.reasoning.models.settings import (

@@ -12,15 +12,14 @@ import openai
 from openai.types.chat import ChatCompletion
 from openai.types.responses import Response
 
+from zdg_jax.reasoning.models.bodies import TooLarge, guards
 from zdg_jax.reasoning.models.exchange import (
     Ending,
     Fault,
     FaultKind,
     Reply,
-    TooLarge,
     Usage,
     WireRequest,
-    guards,
 )
 from zdg_jax.reasoning.models.faults import http_fault, plain_fault
 from zdg_jax.reasoning.models.settings import (

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from zdg_jax.reasoning.protocol import ObservedObject, Question, ReasonerError, StageObservations
 from zdg_jax.reasoning.rules.affordances import AffordanceTable, ObjectClass, Rule, load_table
-from zdg_jax.reasoning.rules.heard import Heard, heard
 from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
-from zdg_jax.reasoning.rules.near import bundled
+from zdg_jax.reasoning.rules.near import Heard, bundled, heard
 from zdg_jax.reasoning.rules.roles import assign_roles, grow, score_matrix
 from zdg_jax.reasoning.rules.shapes import family_fit
 
