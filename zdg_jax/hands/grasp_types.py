@@ -27,6 +27,8 @@ ROUNDS = 4
 REST = 0.2
 #: Deeper than this a hand runs into itself, metres. Coarse collision boxes meet by less (Allegro's thumb).
 RUNS_IN = 0.008
+#: Sum of squared depths of all pairs of spheres, square metres, above which it does so in many places.
+RUNS_IN_ALL = 0.9e-4
 #: Angles in a card are written to a tenth of a degree, radians.
 ROUNDED = np.deg2rad(0.11)
 Reference = Callable[[], HandModel]
@@ -341,11 +343,18 @@ def _natural(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.
 
 
 def _opened(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.ndarray, " active"]:
-    """Joints moved towards the open hand, by 2 % at a time, until at most `RUNS_IN` deep in itself."""
+    """Joints moved towards the open hand, by 2 % at a time, until at most `RUNS_IN` deep in itself.
+
+    And, where the way leads there, no more than `RUNS_IN_ALL` over all pairs: a thumb along a finger
+    meets many of its spheres.
+    """
     way = np.linspace(0.0, 1.0, 51)[:, None]
     ways = (1.0 - way) * joints + way * hand.open_joints
-    free = self_depths(hand, ways).max(axis=1, initial=0.0) <= RUNS_IN
-    return ways[free.argmax()] if free.any() else joints
+    depth = self_depths(hand, ways)
+    free = depth.max(axis=1, initial=0.0) <= RUNS_IN
+    clear = free & ((depth**2).sum(axis=1) <= RUNS_IN_ALL)
+    fine = clear if clear.any() else free
+    return ways[fine.argmax()] if fine.any() else joints
 
 
 def _search(hand: HandModel, pad, normal, weight, scale: float) -> np.ndarray:
