@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from tests.objects.shapes import dense
-from zdg_jax.objects.parts.cavity import without_handle
+from zdg_jax.objects.parts.cavity import enclosure, without_handle
 from zdg_jax.objects.parts.graph_cut import build_face_graph
 from zdg_jax.objects.parts.handle_end import SLICE, handle_end, waist, with_arm
 from zdg_jax.objects.parts.segment import segment, with_handle_end, with_waist
@@ -128,7 +128,7 @@ def test_the_inside_of_a_ladle_ends_where_its_handle_begins() -> None:
     end, up = handle_end(mesh), mesh.face_normals[:, 1] > 0.9
     graph, inside = build_face_graph(mesh), up & (mesh.triangles_center[:, 1] > 0.03)
     assert (inside & end).any()
-    left = without_handle(graph, np.asarray(mesh.face_normals), inside, end)
+    left = without_handle(graph, enclosure(mesh, np.asarray(mesh.face_normals)), inside, end)
     np.testing.assert_array_equal(left, inside & ~end)
 
 
@@ -140,7 +140,8 @@ def test_the_inside_of_a_neck_stays_inside() -> None:
     middle = mesh.bounds.mean(axis=0) * [1.0, 0.0, 1.0]
     inside = ((mesh.triangles_center - middle) * mesh.face_normals)[:, [0, 2]].sum(axis=1) < -1e-4
     assert (inside & end).any()
-    kept = without_handle(build_face_graph(mesh), np.asarray(mesh.face_normals), inside, end)
+    enclosed = enclosure(mesh, np.asarray(mesh.face_normals))
+    kept = without_handle(build_face_graph(mesh), enclosed, inside, end)
     np.testing.assert_array_equal(kept, inside)
 
 

@@ -32,6 +32,8 @@ RUNS_IN_ALL = 0.9e-4
 #: Angles in a card are written to a tenth of a degree, radians.
 ROUNDED = np.deg2rad(0.11)
 Reference = Callable[[], HandModel]
+#: Which of a hand's types are offered.
+Types = Literal["all", "paper"]
 
 
 def complete(
@@ -91,7 +93,7 @@ def _lying(hand: HandModel, types: dict[str, GraspType], name: str, example: Han
         return at + scale * flip * (point - base)
 
     if like.slab is not None:
-        beside = next(f for f in shared if any(own.side.get(link) for link in hand.finger_links[f]))
+        beside, _ = mine.pressed[name]
         normal = posed_flank(hand, beside, own.joints)[1]
         normal = normal * np.sign(normal @ (flip * like.slab.normal))
         out = flip * like.slab.out
@@ -155,7 +157,7 @@ def _slab(told: SlabCard) -> Slab:
     return Slab(np.array(told.point), normal, unit(out - (out @ normal) * normal))
 
 
-def offered_types(kinds: Mapping[str, GraspType], which: Literal["all", "paper"]) -> dict[str, GraspType]:
+def offered_types(kinds: Mapping[str, GraspType], which: Types) -> dict[str, GraspType]:
     """The types of a hand's card; with "paper" those of AffordPose's five that it has, if any.
 
     Args:

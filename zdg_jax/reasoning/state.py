@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from zdg_jax.errors import UserError
-from zdg_jax.hands.grasp_types import offered_types
+from zdg_jax.hands.grasp_types import Types, offered_types
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import EXPANSION, ObjectModel, Part
 from zdg_jax.reasoning.lifting import Region, measure
@@ -21,7 +21,6 @@ from zdg_jax.render import marks, raycast, scene
 from zdg_jax.render.scene import Camera, Frame, Surface
 
 # Numbers that the reasoning stages take as given.
-Types = Literal["all", "paper"]
 VIEWS = 4
 """Side views around the object (paper IV-B)."""
 

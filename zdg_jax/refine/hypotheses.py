@@ -176,7 +176,8 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> InitialGras
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
-    bar, slab = (getattr(hand.grasp_types[initial.grasp_type], name) for name in ("bar", "slab"))
+    kind = hand.grasp_types[initial.grasp_type]
+    bar, slab = kind.bar, kind.slab
     points = obj.samples.points[guidance.hand_mask]
     if (bar is None and slab is None) or len(points) < 4:
         return None

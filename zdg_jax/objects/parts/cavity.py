@@ -33,6 +33,7 @@ def find_cavity(
     graph: FaceGraph,
     normals: Float[np.ndarray, "faces 3"],
     thickness: Float[np.ndarray, " faces"],
+    enclosed: Float[np.ndarray, " faces"],
     taken: Bool[np.ndarray, " faces"],
 ) -> Bool[np.ndarray, " faces"]:
     """The inside of a thin-walled vessel with one mouth, if the object is one; all False otherwise.
@@ -44,6 +45,7 @@ def find_cavity(
       graph: of the mesh.
       normals: smoothed outward normals of the faces.
       thickness: shape diameter of the faces, metres.
+      enclosed: from `enclosure`.
       taken: faces that belong to loops.
 
     Returns:
@@ -51,7 +53,7 @@ def find_cavity(
     """
     mesh, area = graph.mesh, graph.mesh.area_faces
     nothing = np.zeros(len(area), dtype=bool)
-    seen = blur(graph, enclosure(mesh, normals), 12)
+    seen = blur(graph, enclosed, 12)
     votes = (seen > SEEN) & (blur(graph, thickness, 6) < THIN * np.linalg.norm(mesh.extents)) & ~taken
     votes = _largest(graph, votes)
     if area[votes].sum() < MIN_SHARE * area.sum():
@@ -68,7 +70,7 @@ def find_cavity(
 
 def without_handle(
     graph: FaceGraph,
-    normals: Float[np.ndarray, "faces 3"],
+    enclosed: Float[np.ndarray, " faces"],
     inside: Bool[np.ndarray, " faces"],
     end: Bool[np.ndarray, " faces"],
 ) -> Bool[np.ndarray, " faces"]:
@@ -76,7 +78,7 @@ def without_handle(
 
     Args:
       graph: of the mesh.
-      normals: smoothed outward normals of the faces.
+      enclosed: from `enclosure`.
       inside: from `find_cavity`.
       end: the narrow end, from `handle_end`; of a bottle that is its neck, whose inside is enclosed.
     """
@@ -84,7 +86,7 @@ def without_handle(
     if not both.any():
         return inside
     area = graph.mesh.area_faces[both]
-    hollow = float(np.average(enclosure(graph.mesh, normals)[both], weights=area)) > HOLLOW
+    hollow = float(np.average(enclosed[both], weights=area)) > HOLLOW
     return inside if hollow else _largest(graph, inside & ~end)
 
 

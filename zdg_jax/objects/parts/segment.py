@@ -10,7 +10,7 @@ import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
 
-from zdg_jax.objects.parts.cavity import find_cavity, rim_band, without_handle
+from zdg_jax.objects.parts.cavity import enclosure, find_cavity, rim_band, without_handle
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
 from zdg_jax.objects.parts.graph_cut import (
     FaceGraph,
@@ -80,7 +80,9 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
         label[loop.faces] = index
         holes[index] = loop.diameter
     end = handle_end(mesh)
-    cavity = without_handle(graph, normals, find_cavity(graph, normals, thickness, label >= 0), end)
+    enclosed = enclosure(mesh, normals)
+    cavity = find_cavity(graph, normals, thickness, enclosed, label >= 0)
+    cavity = without_handle(graph, enclosed, cavity, end)
     inside = len(holes) if cavity.any() else -1
     label[cavity] = len(holes)
     dish = dish_parts(graph, normals, thickness) if not holes and inside < 0 else None
