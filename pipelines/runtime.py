@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -222,12 +223,18 @@ def program(
                 said, lambda: work(tyro.cli(command, prog=prog, description=description, args=argv))
             )
         except KeyboardInterrupt:
-            print(f"{said}: stopped", file=sys.stderr)
+            _say_stopped(said)
         except SystemExit:  # Ray's own answer to SIGTERM, where it comes before ours
             if not heed.number:
                 raise
-            print(f"{said}: stopped", file=sys.stderr)
+            _say_stopped(said)
         return heed.status
+
+
+def _say_stopped(said: str) -> None:
+    # What was about to be awaited dies with the traceback, after this line, and would complain of it.
+    warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
+    print(f"{said}: stopped", file=sys.stderr)
 
 
 class _Shown(logging.Formatter):

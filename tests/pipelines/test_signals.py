@@ -29,6 +29,10 @@ class Options:
     out: Positional[str]
     deaf: bool = False
     lost: bool = False
+    unborn: bool = False
+
+async def never():
+    pass
 
 class Thing:
     pass
@@ -39,6 +43,7 @@ def told(_):  # what a weak reference's callback raises is dropped
 
 def work(options):
     with locked(Path(options.out)):
+        coroutine = never() if options.unborn else None  # made, and stopped before it is awaited
         try:
             if options.lost:
                 thing = Thing()
@@ -68,7 +73,7 @@ def begun(out: Path, *more: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("more", [(), ("--lost",)])
+@pytest.mark.parametrize("more", [(), ("--lost",), ("--unborn",)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_ends_it_in_order(number: signal.Signals, more: tuple[str, ...], tmp_path: Path) -> None:
     process = begun(tmp_path, *more)
