@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +161,8 @@ def write_all(
     shown: list[Shown] = []
     closing = solid = None
     if rows:
-        strips = [grasp_strip(obj, hand, row) for row in rows]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # as in `grasp_sheet`
+            strips = list(pool.map(partial(grasp_strip, obj, hand), rows))
         drawn = [_picture(hand, row) for row in rows]
         cards = [
             captioned(strip, (d.title, *d.caption), text_size=256 / 14)
