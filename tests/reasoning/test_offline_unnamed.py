@@ -267,6 +267,17 @@ def test_how_an_object_lies_does_not_part_its_levers() -> None:
     assert make_plan("use it", None, turned).holds[0] == make_plan("use it", None, obj).holds[0]
 
 
+def test_the_top_of_a_box_is_no_bow_over_it() -> None:
+    tall = thing(
+        (0.072, 0.213, 0.164), Y, (0.21, 0.164, 0.072),
+        part(1, (0.0, -0.005, 0.0), Y, (0.21, 0.164, 0.072), 0.072, 0.82),
+        part(2, (0.0, -0.105, 0.0), Z, (0.161, 0.066, 0.008), 0.008, 0.09),
+        part(3, (0.0, 0.1, 0.0), Z, (0.162, 0.064, 0.005), 0.005, 0.09),
+    )  # fmt: skip
+    plan = make_plan("lift it", None, tall)
+    assert (plan.thing, plan.holds[0]) == ("block", (1, 2, 3))
+
+
 def cuboid(x: float, y: float, z: float) -> ObservedObject:
     big, middle, small = sorted((x, y, z), reverse=True)
     return thing(

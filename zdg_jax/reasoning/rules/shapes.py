@@ -54,8 +54,10 @@ def _bow(part: ObservedPart, obj: ObservedObject) -> float:
     if part.concave or part.is_loop or part.area_share > 0.15 or grip_size(part) > 0.08:
         return 0.0
     span = part.extents[0] / max(obj.extents[0], obj.extents[2])
+    width = part.extents[1] / min(obj.extents[0], obj.extents[2])  # a box's top is as wide as the box
     return (
         ramp(y, 0.5, 0.7)
+        * (1.0 - ramp(width, 0.5, 0.8))
         * (1.0 - ramp(out(part), 0.2, 0.4))
         * (1.0 - ramp(abs(part.axis[1]), 0.2, 0.4))
         * ramp(part.elongation, 1.4, 1.8)
