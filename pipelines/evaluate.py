@@ -299,6 +299,10 @@ def _measure(
         pregrasp=grasps.pregrasp[index], squeeze=grasps.squeeze[index],
         pregrasp_pose=None if grasps.pregrasp_pose is None else grasps.pregrasp_pose[index], part=obj.part,
     )  # fmt: skip
+    if grasps.grasp_type:  # a hook, say, is not asked for its thumb
+        thumb = model.finger_names[model.thumb]
+        idle = [not model.holds(grasps.grasp_type[i], thumb) for i in index]
+        columns = {**columns, "thumb_idle": np.array(idle)}
     if all(name in columns for name in (*LIMITS, "contact_end")):
         columns = {**columns, "good": good(columns)}
     return columns
