@@ -145,11 +145,12 @@ def _glb(folder: Path, name: str, grasps: GraspFile, index: np.ndarray, obj: Mea
     from pipelines.report.scene import build_scene, write_scene
     from zdg_jax.hands import load_hand
     from zdg_jax.hands.kinematics import posed_skin
+    from zdg_jax.render.scene import Surface
 
     model = load_hand(grasps.hand)
     skins = posed_skin(model, grasps.hand_pose[index], grasps.joints[index])
     hands = {grasps.grasp_id[i]: skin for i, skin in zip(index, skins, strict=True)}
-    write_scene(build_scene(obj.mesh, hands, model.skin_faces), folder / f"{name}_grasps.glb")
+    write_scene(build_scene(Surface.of(obj.mesh), hands, model.skin_faces), folder / f"{name}_grasps.glb")
 
 
 def _obj_text(mesh: trimesh.Trimesh) -> bytes:
