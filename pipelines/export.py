@@ -15,7 +15,7 @@ from pipelines.formats import GraspFile, dexgraspbench, dexgraspnet, read_grasps
 from pipelines.formats.npy import unique
 from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.lock import locked
-from pipelines.runtime import output_folder, start_jax
+from pipelines.runtime import folder_of, output_folder, start_jax
 from zdg_jax.errors import UserError, one_of
 from zdg_jax.foreign import file_name
 from zdg_jax.pose import is_pose
@@ -67,8 +67,7 @@ def export(
     start_jax()
     grasps = read_grasps(path, hand)
     folder = output_folder(out)
-    place = Path(path).expanduser()
-    place = place if place.is_dir() else place.parent
+    place = folder_of(path)
     written, reasons = 0, [f"{s}: {r}" for s, r in zip(grasps.status, grasps.status_reason, strict=True)]
     reason = next((r for r, s in zip(reasons, grasps.status, strict=True) if s != "ok"), "")
     fine = is_pose(grasps.hand_pose) & np.isfinite(grasps.joints).all(axis=1)

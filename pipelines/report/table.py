@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from pipelines.formats import GraspFile, read_grasps
 from pipelines.formats.objects import load_measured
+from pipelines.runtime import folder_of
 from zdg_jax.columns import COLUMNS
 from zdg_jax.errors import UserError
 from zdg_jax.objects.paint import Paint, linear
@@ -274,8 +275,5 @@ class Objects:
 
             obj = object_again(key, dict(file.info), file.sha[key])
             return Seen(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces), obj.face_part, obj.paint)
-        folder = Path(file.grasps.path).expanduser()
-        found = load_measured(
-            file.grasps.objects[key], folder if folder.is_dir() else folder.parent, self.roots
-        )
+        found = load_measured(file.grasps.objects[key], folder_of(file.grasps.path), self.roots)
         return Seen(np.asarray(found.mesh.vertices), np.asarray(found.mesh.faces), None)
