@@ -17,7 +17,7 @@ from pipelines.dataset import write_atomic
 from pipelines.formats import GraspFile, read_grasps
 from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.progress import Steps
-from pipelines.runtime import output_folder, start_jax
+from pipelines.runtime import folder_of, output_folder, start_jax
 from sim_eval import tables
 from sim_eval.backends import resolve
 from sim_eval.evaluate import evaluate
@@ -254,8 +254,7 @@ def evaluate_file(
     model = load_hand(grasps.hand)
     grasps = _turned(grasps, up)
     keys, usable = np.array(grasps.object_key), np.array([s == "ok" for s in grasps.status])
-    folder = Path(path).expanduser()
-    folder = folder if folder.is_dir() else folder.parent
+    folder = folder_of(path)
     rows: list[dict[str, Any]] = [_row(grasps, i) for i in range(len(grasps))]
     chosen = list(dict.fromkeys(keys[usable]))
     refused: UserError | None = None
@@ -299,6 +298,10 @@ def _measure(
         pregrasp=grasps.pregrasp[index], squeeze=grasps.squeeze[index],
         pregrasp_pose=None if grasps.pregrasp_pose is None else grasps.pregrasp_pose[index], part=obj.part,
     )  # fmt: skip
+    if grasps.grasp_type:  # a hook, say, is not asked for its thumb
+        thumb = model.finger_names[model.thumb]
+        idle = [not model.holds(grasps.grasp_type[i], thumb) for i in index]
+        columns = {**columns, "thumb_idle": np.array(idle)}
     if all(name in columns for name in (*LIMITS, "contact_end")):
         columns = {**columns, "good": good(columns)}
     return columns

@@ -15,7 +15,7 @@ from pipelines.formats import GraspFile, dexgraspbench, dexgraspnet, read_grasps
 from pipelines.formats.npy import unique
 from pipelines.formats.objects import MeasuredObject, load_measured
 from pipelines.lock import locked
-from pipelines.runtime import output_folder, start_jax
+from pipelines.runtime import folder_of, output_folder, start_jax
 from zdg_jax.errors import UserError, one_of
 from zdg_jax.foreign import file_name
 from zdg_jax.pose import is_pose
@@ -67,8 +67,7 @@ def export(
     start_jax()
     grasps = read_grasps(path, hand)
     folder = output_folder(out)
-    place = Path(path).expanduser()
-    place = place if place.is_dir() else place.parent
+    place = folder_of(path)
     written, reasons = 0, [f"{s}: {r}" for s, r in zip(grasps.status, grasps.status_reason, strict=True)]
     reason = next((r for r, s in zip(reasons, grasps.status, strict=True) if s != "ok"), "")
     fine = is_pose(grasps.hand_pose) & np.isfinite(grasps.joints).all(axis=1)
@@ -145,11 +144,12 @@ def _glb(folder: Path, name: str, grasps: GraspFile, index: np.ndarray, obj: Mea
     from pipelines.report.scene import build_scene, write_scene
     from zdg_jax.hands import load_hand
     from zdg_jax.hands.kinematics import posed_skin
+    from zdg_jax.render.scene import Surface
 
     model = load_hand(grasps.hand)
     skins = posed_skin(model, grasps.hand_pose[index], grasps.joints[index])
     hands = {grasps.grasp_id[i]: skin for i, skin in zip(index, skins, strict=True)}
-    write_scene(build_scene(obj.mesh, hands, model.skin_faces), folder / f"{name}_grasps.glb")
+    write_scene(build_scene(Surface.of(obj.mesh), hands, model.skin_faces), folder / f"{name}_grasps.glb")
 
 
 def _obj_text(mesh: trimesh.Trimesh) -> bytes:

@@ -18,7 +18,7 @@ from pipelines.evaluate import object_again
 from pipelines.lock import locked
 from pipelines.pictures import judged_grasp
 from pipelines.progress import Steps
-from pipelines.runtime import start_jax
+from pipelines.runtime import folder_of, start_jax
 from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import file_name
 from zdg_jax.grasps import Grasps
@@ -92,7 +92,7 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
         )
     check_count(grasps)
     place = Path(path).expanduser()
-    folder = place if place.is_dir() else place.parent
+    folder = folder_of(place)
     start_jax()
     with locked(folder, command="zdg judge") if folder.is_dir() else nullcontext():
         return _judged(place, folder, str(path), reasoner, grasps, steps)

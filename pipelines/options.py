@@ -60,6 +60,11 @@ Batch = Annotated[int | None, arg(metavar="GRASPS", help="Grasps a refinement ca
 Concurrency = Annotated[
     int | None, arg(metavar="N", help="Requests in flight, of the whole cluster; see docs/providers.md.")
 ]
+BatchApi = Annotated[
+    bool,
+    FlagCreatePairsOff,
+    arg(help="Ask by batch jobs: half price, rounds of hours (docs/batch.md)."),
+]
 TaskFile = Annotated[
     str, arg(metavar="FILE", help="Parquet, CSV or JSONL with columns object, task; see docs/cluster.md.")
 ]
@@ -317,9 +322,7 @@ class GenerateOptions(Settings):
     address: Address = None
     in_flight: Annotated[int, arg(help="Tasks in reasoning at a time and process, at most.")] = 256
     concurrency: Concurrency = None
-    batch_api: Annotated[
-        bool, FlagCreatePairsOff, arg(help="Ask by batch jobs: half price, hours; see docs/batch.md.")
-    ] = False
+    batch_api: BatchApi = False
     batch: Batch = None
     shard: Annotated[int, arg(help="Tasks a file at most; what is written is not done again.")] = 64
     reasoners: Annotated[

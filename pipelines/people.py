@@ -21,7 +21,7 @@ import numpy as np
 from pipelines.dataset import load_grasps, write_atomic
 from pipelines.judge import best_of_each_task, check_count, exhibits_of
 from pipelines.report.html import TEMPLATES, data_uri
-from pipelines.runtime import start_jax
+from pipelines.runtime import folder_of, start_jax
 from sim_eval.tables import summarise
 from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import load_json, read_text
@@ -71,8 +71,7 @@ def write_page(sources: Sequence[str], out: str | None = None, *, grasps: int = 
         raise UserError(f"no kept grasp in {', '.join(sources)}", "at least one", "synthesize them again")
     order = np.random.default_rng(seed).permutation(len(shown))
     shown = [shown[k] for k in order]
-    first = Path(sources[0]).expanduser()
-    folder = Path(out).expanduser() if out else (first if first.is_dir() else first.parent)
+    folder = Path(out).expanduser() if out else folder_of(sources[0])
     folder.mkdir(parents=True, exist_ok=True)
     study = hashlib.sha256("".join(sorted(s.blind for s in shown)).encode()).hexdigest()[:12]
     key = {

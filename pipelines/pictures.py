@@ -173,10 +173,10 @@ def write_all(
         if np.isfinite(rows[0]["pregrasp_pose"]).all():
             closing = closing_sheet(obj, hand, rows[0])
             write_picture(out / "closing.png", closing)
-        face_rgb = _surface(obj, rows[0]).face_colors()
+        surface = _surface(obj, rows[0])
         hands = {f"grasp_{row['rank'] + 1}": d.vertices for row, d in zip(rows, drawn, strict=True)}
-        write_scene(build_scene(obj.mesh, hands, hand.skin_faces, face_rgb=face_rgb), out / "scene.glb")
-        solid = _solid(obj, hand, rows, face_rgb)
+        write_scene(build_scene(surface, hands, hand.skin_faces), out / "scene.glb")
+        solid = _solid(obj, hand, rows, surface.face_colors())
     files = {name: said for name, said in FILES.items() if (out / name).is_file()}
     page = build_report(
         trace, rows, pictures, object_picture=portrait(obj, said_up), shown=shown, closing_picture=closing,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from pipelines.options import Concurrency, PrintJson, Settings, TaskFile
+from pipelines.options import BatchApi, Concurrency, PrintJson, Settings, TaskFile
 from pipelines.runtime import program
 from zdg_jax.errors import UserError
 
@@ -177,6 +177,7 @@ class Plan(Settings):
     cpus: Annotated[int, arg(help="Processors of the cluster.")] = 16
     gpus: Annotated[int, arg(help="GPUs of the cluster; 0: refinement on processors.")] = 1
     concurrency: Concurrency = 256
+    batch_api: BatchApi = False
     rates: Annotated[
         str | None, arg(metavar="DIR_OR_URI", help="The --out of an earlier run, to take its rates.")
     ] = None
@@ -215,7 +216,8 @@ def predict(options: Plan) -> dict[str, Any]:
         "simulate": simulated * (rates.close_s if closed else rates.simulate_s),
     }
     stages = {name: seconds / options.cpus for name, seconds in cpu_s.items()}
-    waits = calls * rates.call_s / (options.concurrency or 256)
+    # How long a batch job takes nobody says: a day at most, for each of a task's questions.
+    waits = 0.0 if options.batch_api else calls * rates.call_s / (options.concurrency or 256)
     wall = max(sum(stages.values()), waits, refine_gpu / options.gpus if options.gpus else 0.0)
     rows = len(tasks) * min(options.keep, options.num)
     return {
@@ -231,6 +233,7 @@ def predict(options: Plan) -> dict[str, Any]:
         "gpu_hours": refine_gpu / 3600,
         "cpu_hours": {name: seconds / 3600 for name, seconds in cpu_s.items()},
         "hours": wall / 3600,
+        "batch_api": options.batch_api,
         "disk_bytes": {
             "grasps": round(rows * rates.grasp_bytes),
             "tasks": round(len(tasks) * rates.task_bytes),
@@ -260,6 +263,7 @@ def table(report: dict[str, Any]) -> str:
     """For people."""
     cost, disk = report["cost_usd"], report["disk_bytes"]
     price = "unknown (no price in the tables)" if cost is None else f"${cost:,.2f}"
+    waits = ", without the days that batch jobs may take" if report["batch_api"] else ""
     hours = ", ".join(f"{name} {h:,.2f}" for name, h in report["cpu_hours"].items())
     sizes = ", ".join(f"{name} {size / 1e9:,.2f}" for name, size in disk.items())
     before = report["finished_before"]
@@ -272,7 +276,7 @@ def table(report: dict[str, Any]) -> str:
         ("cost", price),
         ("GPU hours", f"{report['gpu_hours']:,.2f}"),
         ("CPU hours", f"{sum(report['cpu_hours'].values()):,.2f} ({hours})"),
-        ("duration", f"{report['hours']:,.2f} h, if all stages overlap"),
+        ("duration", f"{report['hours']:,.2f} h, if all stages overlap{waits}"),
         ("disk", f"{sum(disk.values()) / 1e9:,.2f} GB ({sizes})"),
         ("rates", report["rates"]["source"]),
     ]
@@ -312,6 +316,8 @@ def _cost(options: Plan, calls: int, rates: Rates) -> float | None:
     for name in names:
         kind, _, model = name.partition(":")
         price = tables().catalogue.price(kind.split("-")[0], model)
+        if price is not None and options.batch_api:
+            price = price.of_batches()
         if price is None:
             return None
         each = rates.input_tokens * price.input + rates.output_tokens * price.output

@@ -364,6 +364,12 @@ def output_folder(path: str) -> Path:
     return folder
 
 
+def folder_of(path: str | Path) -> Path:
+    """The folder itself, or the one that a file lies in."""
+    place = Path(path).expanduser()
+    return place if place.is_dir() else place.parent
+
+
 def report_writer(path: str | None) -> Callable[[dict[str, Any]], None]:
     """How to write a report to `path`; proves first that its folder can be written.
 

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,3 +134,18 @@ def test_the_front_door_gives_what_the_command_gives(tmp_path: Path) -> None:
     assert done.best.to_table()["grasp_id"].to_pylist() == [stored["grasp_id"][0]]
     assert (done.save(tmp_path / "again") / "report.html").exists()
     assert done.show().width > 0
+
+
+def test_large_pictures_are_for_who_looks(stick: ObjectModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    scales: list[int] = []
+
+    async def reason(*said: Any) -> None:
+        scales.append(said[4].shown_scale)
+        raise UserError("enough", "no more", "stop")
+
+    monkeypatch.setattr(api, "reason", reason)
+    offline, large = api.make_reasoner("offline"), ReasonConfig()
+    for reasoner, config in ((offline, None), (Silent(), None), (offline, large)):
+        with pytest.raises(UserError, match="enough"):
+            api.reason_task(stick, load_hand("human16"), "lift it", reasoner, config=config)
+    assert scales == [1, large.shown_scale, large.shown_scale]

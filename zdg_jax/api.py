@@ -12,7 +12,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.models import factory
-from zdg_jax.reasoning.protocol import Reasoner
+from zdg_jax.reasoning.protocol import Reasoner, looks
 from zdg_jax.reasoning.state import ReasonConfig, ReasonState
 
 REASONER_NAMES = factory.names()
@@ -63,10 +63,13 @@ def reason_task(
     Args:
       obj, hand, task, reasoner: as for `synthesize`.
       seed: of every random choice.
-      config: all other settings of the chain.
+      config: all other settings of the chain; by default pictures have 1024 pixels a side if a model looks at
+        them, else 512, a third of the work.
       opened: the object's views, drawn before; see `reasoning.chain.reason`.
     """
-    config = replace(config or ReasonConfig(), seed=seed)
+    if config is None:
+        config = ReasonConfig() if looks(reasoner) else ReasonConfig(shown_scale=1)
+    config = replace(config, seed=seed)
     return run_here(reason(obj, hand, task, reasoner, config, opened))
 
 

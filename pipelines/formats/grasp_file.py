@@ -60,6 +60,7 @@ class GraspFile:
       objects: by key.
       turned: the poses are in the frame of the turned mesh already (+y up), whatever `ObjectSource.up` is.
       notes: what the reader had to assume, one line each.
+      grasp_type: one a row, "" where it is unknown; none if the file never says.
     """
 
     path: str
@@ -78,6 +79,7 @@ class GraspFile:
     turned: bool = False
     notes: tuple[str, ...] = field(default=())
     pregrasp_pose: Float[np.ndarray, "rows 7"] | None = None
+    grasp_type: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.grasp_id)

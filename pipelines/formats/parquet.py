@@ -36,6 +36,7 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
         entry = known[name]
         up = entry["up"] or ("z" if entry["source"].startswith("ycb:") else "y")
         objects[name] = ObjectSource(name, entry["source"], entry["scale"], up, task["mesh_sha256"])
+    types = tuple(str(kind or "") for kind in grasps.columns.get("grasp_type", ()))
     names = [grasps.tasks[task]["object_id"] for task in grasps.task_index]
     return GraspFile(
         path=str(path), format=NAME, hand=info["hand"], grasp_id=tuple(grasps["grasp_id"]),
@@ -43,6 +44,7 @@ def read(path: Path, hand: str | None = None) -> GraspFile:
         hand_pose=grasps.hand_pose, joints=grasps.joints, pregrasp=grasps.pregrasp, squeeze=grasps.squeeze,
         status=tuple(map(str, grasps.status_name)), status_reason=tuple(grasps.status_reason),
         objects=objects, turned=True, pregrasp_pose=grasps.pregrasp_pose,
+        grasp_type=types if any(types) else (),
     )  # fmt: skip
 
 

@@ -11,36 +11,38 @@ from typing import Any
 
 import numpy as np
 import trimesh
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped, UInt8
+from PIL import Image
 
 from pipelines.dataset import write_atomic
-from zdg_jax.render.scene import NEUTRAL, SKIN, byte
+from zdg_jax.objects.paint import linear
+from zdg_jax.render.scene import SKIN, Surface
+
+OBJECT = "object"  # begins the names of its nodes
+MOST_TEXTURE = 1024  # pixels a side, of a larger one every second, third ...
 
 
 def build_scene(
-    obj: trimesh.Trimesh,
+    obj: Surface,
     hands: Mapping[str, Float[np.ndarray, "vertices 3"]],
     hand_faces: Int[np.ndarray, "faces 3"],
-    *,
-    face_rgb: Float[np.ndarray, "obj_faces 3"] | None = None,
 ) -> trimesh.Scene:
-    """A scene with the nodes "object" and one a hand, under the hands' own names.
+    """A scene with the node "object" and one a hand, under the hands' own names.
 
-    `write_scene` makes of it one glTF scene a hand, so that a viewer shows one grasp at a time.
+    What has a texture of the object's is a node of its own, "object texture N". `write_scene` makes of all
+    one glTF scene a hand, so that a viewer shows one grasp at a time.
 
     Args:
-      obj: the object, metres, +y up (glTF's own convention).
+      obj: the object in its colours, metres, +y up (glTF's own convention).
       hands: node name -> posed skin, object frame, metres.
       hand_faces: triangles of the skin.
-      face_rgb: colour of each object face, 0..1; neutral if None.
     """
     scene = trimesh.Scene()
-    body = trimesh.Trimesh(obj.vertices, obj.faces, process=False)
-    _paint(body, np.tile(NEUTRAL, (len(obj.faces), 1)) if face_rgb is None else face_rgb)
-    scene.add_geometry(body, node_name="object", geom_name="object")
+    for name, body in _bodies(obj).items():
+        scene.add_geometry(body, node_name=name, geom_name=name)
     for name, vertices in hands.items():
         skin = trimesh.Trimesh(vertices, hand_faces, process=False)
-        skin.visual = trimesh.visual.TextureVisuals(material=_material(byte(SKIN)))
+        skin.visual = trimesh.visual.TextureVisuals(material=_plain(SKIN))
         scene.add_geometry(skin, node_name=name, geom_name=name)
     return scene
 
@@ -57,31 +59,80 @@ def write_scene(scene: trimesh.Scene, path: Path) -> None:
 def _one_scene_a_hand(tree: dict[str, Any]) -> None:
     """glTF lets several scenes share a node; names are unique, and no node has children."""
     places = {node["name"]: number for number, node in enumerate(tree["nodes"])}
-    hands = [name for name in places if name != "object"]
+    bodies = [place for name, place in places.items() if name.startswith(OBJECT)]
+    hands = [name for name in places if not name.startswith(OBJECT)]
     if hands:
-        tree["scenes"] = [{"name": name, "nodes": [places["object"], places[name]]} for name in hands]
+        tree["scenes"] = [{"name": name, "nodes": [*bodies, places[name]]} for name in hands]
         tree["scene"] = 0
 
 
-def _paint(mesh: trimesh.Trimesh, face_rgb: Float[np.ndarray, "faces 3"]) -> None:
-    """One material if all faces share a colour; else per-vertex colours, faces split where colours meet."""
-    rgb = np.rint(face_rgb * 255).astype(np.uint8)
-    if (rgb == rgb[0]).all():
-        r, g, b = (int(c) for c in rgb[0])
-        mesh.visual = trimesh.visual.TextureVisuals(material=_material((r, g, b)))
-        return
-    colors, group = np.unique(rgb, axis=0, return_inverse=True)
-    # A vertex on a border between colours is doubled, one copy for each, so that the border stays sharp.
-    count = len(mesh.vertices)
-    used, faces = np.unique(mesh.faces + group.reshape(-1, 1) * count, return_inverse=True)
-    corners, color = used % count, colors[used // count]
-    mesh.vertices, mesh.faces = mesh.vertices[corners], faces.reshape(-1, 3)
-    mesh.visual = trimesh.visual.ColorVisuals(mesh, vertex_colors=color)
+def _bodies(obj: Surface) -> dict[str, trimesh.Trimesh]:
+    """The object's faces, those of one texture and tint together; all the others have colours at corners."""
+    count = len(obj.faces)
+    worn = np.zeros(count) if obj.worn is None or obj.paint is None else obj.worn
+    corners = np.repeat(obj.rgb[:, None], 3, axis=1)
+    image = np.full(count, -1)
+    if obj.paint is not None:
+        corners = (1 - worn)[:, None, None] * corners + worn[:, None, None] * obj.paint.corners
+        image = np.where(worn > 0.0, obj.paint.image, -1)
+    looks = np.column_stack([image, worn, obj.rgb])
+    looks[worn == 1.0, 2:] = 0.0  # nothing of it is seen
+    looks[image < 0] = -1.0
+    kinds, group = np.unique(looks, axis=0, return_inverse=True)
+    found: dict[str, trimesh.Trimesh] = {}
+    for number, (which, share, *tint) in enumerate(kinds):
+        chosen = np.flatnonzero(group.reshape(-1) == number)
+        vertices, faces = obj.vertices, obj.faces[chosen]
+        if which < 0 or obj.paint is None:
+            found[OBJECT] = _coloured(vertices, faces, corners[chosen])
+            continue
+        shown = (1.0 - share) * 255.0 * np.array(tint) + share * _reduced(obj.paint.images[int(which)])
+        picture = Image.fromarray(np.rint(shown).astype(np.uint8))
+        body, uv = _split(vertices, faces, obj.paint.uv[chosen])
+        body.visual = trimesh.visual.TextureVisuals(uv=uv, material=_material(baseColorTexture=picture))
+        found[f"{OBJECT} texture {len(found) + 1}"] = body
+    return found
 
 
-def _material(rgb: tuple[int, int, int]) -> trimesh.visual.material.PBRMaterial:
+def _reduced(texture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_h _w 3"]:
+    step = -(-max(texture.shape) // MOST_TEXTURE)
+    return texture[::step, ::step]
+
+
+def _coloured(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], rgb: Float[np.ndarray, "f 3 3"]
+) -> trimesh.Trimesh:
+    """One material if all corners share a colour; else colours of vertices, doubled where colours meet."""
+    light = np.rint(255 * linear(rgb)).astype(np.uint8)
+    if (light == light[0, 0]).all():
+        body = trimesh.Trimesh(vertices, faces, process=False)
+        body.visual = trimesh.visual.TextureVisuals(material=_plain(rgb[0, 0]))
+        return body
+    body, colors = _split(vertices, faces, light)
+    body.visual = trimesh.visual.ColorVisuals(body, vertex_colors=colors)
+    return body
+
+
+def _split(
+    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], values: Shaped[np.ndarray, "f 3 c"]
+) -> tuple[trimesh.Trimesh, Shaped[np.ndarray, "n c"]]:
+    """A mesh with a vertex for each vertex and value that meet at a corner, and the values of these."""
+    rows, number = np.unique(values.reshape(-1, values.shape[-1]), axis=0, return_inverse=True)
+    count = len(rows)
+    used, corner = np.unique(faces.reshape(-1) * count + number.reshape(-1), return_inverse=True)
+    body = trimesh.Trimesh(vertices[used // count], corner.reshape(-1, 3), process=False)
+    return body, rows[used % count]
+
+
+def _plain(rgb: Sequence[float] | Float[np.ndarray, "3"]) -> trimesh.visual.material.PBRMaterial:
+    """Of one colour, 0..1."""
+    r, g, b = (int(c) for c in np.rint(255 * linear(np.asarray(rgb))))
+    return _material(baseColorFactor=[r, g, b, 255])
+
+
+def _material(**look: Any) -> trimesh.visual.material.PBRMaterial:
     return trimesh.visual.material.PBRMaterial(
-        baseColorFactor=[*rgb, 255], metallicFactor=0.0, roughnessFactor=0.65, doubleSided=True
+        metallicFactor=0.0, roughnessFactor=0.65, doubleSided=True, **look
     )
 
 

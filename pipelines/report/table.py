@@ -15,9 +15,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from pipelines.formats import GraspFile, read_grasps
 from pipelines.formats.objects import load_measured
+from pipelines.runtime import folder_of
 from zdg_jax.columns import COLUMNS
 from zdg_jax.errors import UserError
-from zdg_jax.objects.paint import Paint
+from zdg_jax.objects.paint import Paint, linear
 
 #: Columns that can be filtered and sorted by, besides every measure a file has.
 _ABOUT = ("rank", "good", "status", "grasp_type", "direction", "hypothesis", "start")
@@ -218,14 +219,12 @@ class Seen:
     def painted(self, chosen: Bool[np.ndarray, " f"]) -> trimesh.Trimesh | None:
         """Some faces in the object's own colours, textures as they are at corners; None where it has none.
 
-        glTF, by which the page gets them, holds colours of linear light: c = ((s + 0.055) / 1.055)^2.4.
+        In linear light: the page gets them as glTF.
         """
         if self.paint is None:
             return None
         corners = self.vertices[self.faces[chosen]].reshape(-1, 3)
-        shown = self.paint.corners[chosen].reshape(-1, 3)
-        linear = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
-        rgb = np.rint(255 * linear).astype(np.uint8)
+        rgb = np.rint(255 * linear(self.paint.corners[chosen].reshape(-1, 3))).astype(np.uint8)
         faces = np.arange(len(corners)).reshape(-1, 3)
         return trimesh.Trimesh(corners, faces, vertex_colors=rgb, process=False)
 
@@ -276,8 +275,5 @@ class Objects:
 
             obj = object_again(key, dict(file.info), file.sha[key])
             return Seen(np.asarray(obj.mesh.vertices), np.asarray(obj.mesh.faces), obj.face_part, obj.paint)
-        folder = Path(file.grasps.path).expanduser()
-        found = load_measured(
-            file.grasps.objects[key], folder if folder.is_dir() else folder.parent, self.roots
-        )
+        found = load_measured(file.grasps.objects[key], folder_of(file.grasps.path), self.roots)
         return Seen(np.asarray(found.mesh.vertices), np.asarray(found.mesh.faces), None)

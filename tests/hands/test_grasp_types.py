@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zdg_jax.hands import load_hand
+from tests.hands.things import hand_or_skip
+from zdg_jax.hands import EXTRA_HANDS, load_hand
 from zdg_jax.hands.flank import flank, posed_flank
 from zdg_jax.hands.grasp_types import PAPER_TYPES, RUNS_IN, offered_types, self_depths
 from zdg_jax.hands.kinematics import posed_in_palm
@@ -57,6 +58,18 @@ def test_laterally_the_thumb_stands_against_the_side_of_the_index_finger(name: s
     beside = (hand.skin_link == own.link) & (hand.grasp_types["lateral"].contact_prior > 0.5)
     assert beside.any()
     assert (hand.n_link_skin[beside] @ own.normal > 0.2).all()
+
+
+@pytest.mark.parametrize("name", sorted(EXTRA_HANDS))
+def test_other_hands_come_near_to_that(name: str) -> None:
+    """Opened as far as need be, and no further: Allegro's coarse thumb once gave a wholly open hand."""
+    hand = hand_or_skip(name)
+    q = hand.grasp_types["lateral"].joints
+    thumb = hand.pad_names.index("thumb")
+    point, normal = posed_flank(hand, "index", q)
+    pad, looks = (posed_in_palm(hand, q, what)[thumb] for what in ("pad", "pad_normal"))
+    assert looks @ normal < -0.7
+    assert np.linalg.norm(pad - point) < 0.032
 
 
 @pytest.mark.parametrize("name", HAND_NAMES)

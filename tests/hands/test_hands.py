@@ -12,6 +12,7 @@ from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES, load_hand
 from zdg_jax.hands import build_human16 as human16_build
 from zdg_jax.hands.io.hand_spec import read_card
 from zdg_jax.hands.kinematics import posed, posed_skin
+from zdg_jax.hands.load import REFERENCE, card_path
 
 IDENTITY = np.array([0, 0, 0, 1.0, 0, 0, 0])
 GRASP_TYPES = {"handle-grasp", "wrap-grasp", "press", "lift", "twist"}
@@ -20,6 +21,13 @@ GRASP_TYPES = {"handle-grasp", "wrap-grasp", "press", "lift", "twist"}
 def test_the_hands_are_there() -> None:
     assert set(HAND_NAMES) == {"human16", "shadow"}
     assert set(EXTRA_HANDS) == {"allegro", "inspire", "leap", "myohand"}
+
+
+@pytest.mark.parametrize("name", sorted({*HAND_NAMES, *EXTRA_HANDS} - {REFERENCE}))
+def test_a_card_has_the_joints_of_every_type(name: str) -> None:
+    """What it leaves out is searched for at every load, for half a minute."""
+    given = read_card(card_path(name)).grasp_types
+    assert [k for k in load_hand(REFERENCE).grasp_types if k not in given or given[k].joints is None] == []
 
 
 @pytest.mark.parametrize("name", EVERY_HAND)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import trimesh
 
 from pipelines import cli
-from pipelines.dataset import write_dataset
+from pipelines.dataset import load_grasps, write_dataset
 from pipelines.evaluate import EvalReport, evaluate_file
 from pipelines.formats import read_grasps
 from sim_eval.evaluate import measure_shape
@@ -66,6 +67,28 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = {"hand": "human16", "joint_names": list(hand.active_names), "objects": {"rod": source}}
     write_dataset(folder, grasps_of(rows, hand.active_names), info)
     return folder
+
+
+def test_a_type_without_thumb_is_not_asked_for_it(ours: Path, tmp_path: Path) -> None:
+    """In a file that says the type; one that does not is judged as ever."""
+    stored, info = load_grasps(ours)
+    hand = load_hand("human16")
+    joints = np.array(stored.joints)
+    joints[:, [hand.active_names.index(n) for n in hand.active_names if "thumb" in n.lower()]] = 0.0
+    pose = np.array(stored.hand_pose)
+    pose[:, 2] += 0.2  # nobody touches: only what is asked of the thumb differs
+    judged: dict[str, list[Any]] = {}
+    for kind in ("hook", "wrap-grasp", ""):
+        types = {"grasp_type": np.full(len(stored), kind, object)} if kind else {}
+        told = replace(stored, hand_pose=pose, joints=joints).with_columns(types)
+        folder = tmp_path / (kind or "none")
+        folder.mkdir()
+        write_dataset(folder, told, info)
+        rows = [row for row in evaluate_file(str(folder)).rows if row["status"] == "ok"]
+        assert not any(row["thumb_contact"] for row in rows)
+        judged[kind] = [row["good"] for row in rows]
+        assert [row.get("thumb_idle") for row in rows] == [{"hook": True, "": None}.get(kind, False)] * COUNT
+    assert judged == {"hook": [True] * COUNT, "wrap-grasp": [False] * COUNT, "": [False] * COUNT}
 
 
 def test_every_way_to_write(ours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

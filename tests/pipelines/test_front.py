@@ -25,7 +25,7 @@ from sim_eval.select import SelectBy
 from zdg_jax import __version__
 from zdg_jax.hands import EXTRA_HANDS, HAND_NAMES
 from zdg_jax.objects import load_object
-from zdg_jax.objects.load import STL_AXES, axis_notes
+from zdg_jax.objects.load import axis_notes
 from zdg_jax.refine.config import Ablation
 
 
@@ -158,9 +158,9 @@ def test_the_axis_that_was_taken_as_up_is_said_once(tmp_path: Path) -> None:
     lying = standing.copy().apply_transform(trimesh.geometry.align_vectors([0, 0, 1], [0, 1, 0]))
     (plain,) = axis_notes("can.stl", None, lying)
     assert plain.startswith("taken as +y up; if the file is +z up")
-    assert load_object(path).warnings[:1] == (
-        STL_AXES,
-    )  # what a library's user hears; a command says the note
+    obj = load_object(path)  # a library's user hears it too, in the same words
+    assert obj.warnings[:1] == axis_notes(path, None, obj.mesh)
+    assert "z axis" in obj.warnings[0]
     assert axis_notes("can.stl", "y", standing) == axis_notes("ycb:025_mug", None, standing) == ()
 
 

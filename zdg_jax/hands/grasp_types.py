@@ -29,6 +29,9 @@ REST = 0.2
 RUNS_IN = 0.008
 #: Sum of squared depths of all pairs of spheres, square metres, above which it does so in many places.
 RUNS_IN_ALL = 0.9e-4
+#: How much further a type is opened for that, share of the way to the open hand: coarse shapes that overlap
+#: when it is open too (Allegro's thumb) would else open it wholly.
+FURTHER = 0.1
 #: Angles in a card are written to a tenth of a degree, radians.
 ROUNDED = np.deg2rad(0.11)
 Reference = Callable[[], HandModel]
@@ -347,14 +350,14 @@ def _natural(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.
 def _opened(hand: HandModel, joints: Float[np.ndarray, " active"]) -> Float[np.ndarray, " active"]:
     """Joints moved towards the open hand, by 2 % at a time, until at most `RUNS_IN` deep in itself.
 
-    And, where the way leads there, no more than `RUNS_IN_ALL` over all pairs: a thumb along a finger
-    meets many of its spheres.
+    And, where `FURTHER` leads there, no more than `RUNS_IN_ALL` over all pairs: a thumb along a finger meets
+    many of its spheres.
     """
     way = np.linspace(0.0, 1.0, 51)[:, None]
     ways = (1.0 - way) * joints + way * hand.open_joints
     depth = self_depths(hand, ways)
-    free = depth.max(axis=1, initial=0.0) <= RUNS_IN
-    clear = free & ((depth**2).sum(axis=1) <= RUNS_IN_ALL)
+    free = depth.max(axis=1, initial=0.0) <= RUNS_IN - 1e-4  # angles in a card are rounded
+    clear = free & ((depth**2).sum(axis=1) <= RUNS_IN_ALL) & (way[:, 0] <= way[free.argmax(), 0] + FURTHER)
     fine = clear if clear.any() else free
     return ways[fine.argmax()] if fine.any() else joints
 

@@ -32,7 +32,6 @@ UP_TO_Y = {
 }
 
 #: Most printed and scanned things stand along z.
-STL_AXES = "an .stl says nothing of its axes; taken as +y up: give --up z if it stands along z"
 
 
 def load_object(
@@ -69,8 +68,7 @@ def load_object(
     if num_samples < 1:
         raise UserError(f"{num_samples} samples", "at least 1", "leave it at 4096")
     mesh, object_id, source_up = load_mesh_source(spec)
-    hint = (STL_AXES,) if up is None and spec.lower().endswith(".stl") else ()
-    up = source_up if up is None else up
+    asked, up = up, source_up if up is None else up
     if up not in UP_TO_Y:
         raise UserError(f"up axis '{up}'", "x, y or z", "name the axis of the file that points up")
     turned = trimesh.Trimesh(scale * np.asarray(mesh.vertices) @ UP_TO_Y[up].T, mesh.faces, process=False)
@@ -83,6 +81,7 @@ def load_object(
             "samples", f"{sha} {num_samples} {seed}", lambda: _samples(mesh, num_samples, seed), _SOURCES
         )
         paint, told = _paint(spec, turned, scale * UP_TO_Y[up].T, mesh)
+    hint = axis_notes(spec, asked, mesh) if spec.lower().endswith(".stl") else ()
     face_part = shape["face_part"]
     samples = SurfaceSamples(surface["points"], surface["normals"], surface["faces"])
     return ObjectModel(

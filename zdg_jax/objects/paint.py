@@ -1,9 +1,13 @@
-"""The colours of an object's surface: of vertices, of faces, or from texture images."""
+"""The colours of an object's surface: of vertices, of faces, or from texture images.
+
+Everywhere here they are as a screen takes them (sRGB). glTF alone keeps textures so, and the colours of
+vertices and materials in linear light: `encoded` where one is read, `linear` where one is written.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +25,19 @@ _UNSAID = (102, 102, 102)  # trimesh's colour of a material that is named and no
 _ABSENT = 100  # trimesh's picture in place of one that is named and not there, every value
 _SAME = 1e-6  # of the diagonal: a face this near to a source's is that face
 _SPREAD = 100_000  # points by which faces that the source lacks are coloured
+
+
+def linear(rgb: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """Linear light of sRGB values, 0..1: s / 12.92 up to 0.04045, else ((s + 0.055) / 1.055)^2.4.
+
+    IEC 61966-2-1.
+    """
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.0) + 0.055) / 1.055) ** 2.4)
+
+
+def encoded(light: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """The inverse of `linear`."""
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0) ** (1 / 2.4) - 0.055)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +103,14 @@ def plain(faces: int) -> Paint:
     return Paint(corners, np.zeros((faces, 3, 2)), np.full(faces, -1))
 
 
-def paint_of(scene: trimesh.Scene) -> tuple[Float[np.ndarray, "faces 3 3"], Paint] | None:
+def paint_of(
+    scene: trimesh.Scene, *, light: bool = False
+) -> tuple[Float[np.ndarray, "faces 3 3"], Paint] | None:
     """All triangles of a scene, in its own units, and their paint; None if nothing in it has a colour.
 
     Args:
       scene: read with its materials.
+      light: it is of a glTF file, whose colours of vertices and materials are linear light.
 
     Raises:
       ValueError: textures of more than `MAX_PIXELS`.
@@ -101,7 +121,7 @@ def paint_of(scene: trimesh.Scene) -> tuple[Float[np.ndarray, "faces 3 3"], Pain
         mesh = scene.geometry[name]
         if not isinstance(mesh, trimesh.Trimesh) or len(mesh.faces) == 0:
             continue
-        own = _of_mesh(mesh)
+        own = _of_mesh(mesh, encoded if light else np.asarray)
         coloured |= own is not None
         triangles.append(trimesh.transform_points(mesh.vertices, transform)[mesh.faces])
         paints.append(plain(len(mesh.faces)) if own is None else own)
@@ -110,14 +130,15 @@ def paint_of(scene: trimesh.Scene) -> tuple[Float[np.ndarray, "faces 3 3"], Pain
     return (np.concatenate(triangles), joined(paints)) if coloured else None
 
 
-def _of_mesh(mesh: trimesh.Trimesh) -> Paint | None:
+def _of_mesh(mesh: trimesh.Trimesh, shown: Callable[[np.ndarray], np.ndarray]) -> Paint | None:
+    """Args: shown: makes of the file's colours, 0..1, those of a screen."""
     visual: Any = mesh.visual
     faces, bare = np.asarray(mesh.faces), plain(len(mesh.faces))
     if visual.kind == "face":
-        rgb = np.asarray(visual.face_colors)[:, :3] / 255.0
+        rgb = shown(np.asarray(visual.face_colors)[:, :3] / 255.0)
         return replace(bare, corners=np.repeat(rgb[:, None], 3, axis=1))
     if visual.kind == "vertex":
-        return replace(bare, corners=(np.asarray(visual.vertex_colors)[:, :3] / 255.0)[faces])
+        return replace(bare, corners=shown(np.asarray(visual.vertex_colors)[:, :3] / 255.0)[faces])
     if visual.kind != "texture":
         return None
     material = visual.material
@@ -130,13 +151,20 @@ def _of_mesh(mesh: trimesh.Trimesh) -> Paint | None:
             return None
         factor = getattr(material, "baseColorFactor", None)
         if factor is not None:
-            texture = np.rint(texture * (np.asarray(factor)[:3] / 255.0)).astype(np.uint8)
+            values = linear(np.arange(256) / 255.0) if shown is encoded else np.arange(256) / 255.0
+            byte = np.rint(255 * shown(values[:, None] * np.asarray(factor)[:3] / 255.0)).astype(np.uint8)
+            texture = np.stack([byte[texture[..., i], i] for i in range(3)], axis=-1)
         uv = np.nan_to_num(np.asarray(visual.uv, np.float64), posinf=0.0, neginf=0.0)[faces]
         return Paint(texel(texture, uv), uv, np.zeros(len(faces), np.int64), (texture,))
     factor = getattr(material, "baseColorFactor", getattr(material, "diffuse", None))
+    beside = np.asarray(visual.vertex_attributes.get("color", ()))  # of vertices that have a material too
+    if len(beside) == len(mesh.vertices) and beside.ndim == 2:
+        most = np.iinfo(beside.dtype).max if beside.dtype.kind == "u" else 1.0
+        tint = 1.0 if factor is None else np.asarray(factor)[:3] / 255.0
+        return replace(bare, corners=shown(np.clip(beside[:, :3] / most * tint, 0.0, 1.0))[faces])
     if factor is None or tuple(np.asarray(factor)[:3]) == _UNSAID:
         return None
-    return replace(bare, corners=np.tile(np.asarray(factor)[:3] / 255.0, (len(faces), 3, 1)))
+    return replace(bare, corners=np.tile(shown(np.asarray(factor)[:3] / 255.0), (len(faces), 3, 1)))
 
 
 def transferred(triangles: Float[np.ndarray, "source 3 3"], paint: Paint, mesh: trimesh.Trimesh) -> Paint:

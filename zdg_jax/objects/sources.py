@@ -99,7 +99,8 @@ def read_paint(path: Path) -> tuple[np.ndarray, Paint] | str | None:
         return None
     try:
         with quiet():
-            return paint_of(_scene(path, kind, read_bytes(path, MAX_FILE), colors=True))
+            scene = _scene(path, kind, read_bytes(path, MAX_FILE), colors=True)
+            return paint_of(scene, light=kind in ("glb", "gltf"))
     except Exception as error:  # every reader of trimesh raises its own kind, and a grey object is no failure
         if (machine := machine_error(error)) is not None:
             raise machine from None

@@ -90,6 +90,8 @@ def test_a_plan_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert (report["calls"], report["input_tokens"]) == (100, 100_000)
     # gpt-4.1: 2 and 8 USD a million tokens
     assert report["cost_usd"] == pytest.approx(100 * (1000 * 2 + 50 * 8) / 1e6)
+    half = predicted(capsys, *args, "--reasoner", "openai:gpt-4.1", "--batch-api")
+    assert half["cost_usd"] == pytest.approx(report["cost_usd"] / 2)
     hours = {"prepare": 3, "reason": 1000, "refine": 800, "simulate": 150}
     assert report["cpu_hours"] == pytest.approx({name: s / 3600 for name, s in hours.items()})
     assert report["hours"] == pytest.approx(sum(hours.values()) / 4 / 3600)
@@ -117,6 +119,7 @@ def test_a_price_that_nobody_knows_is_unknown(tmp_path: Path, capsys: pytest.Cap
     assert predicted(capsys, *args)["cost_usd"] is None
     assert plan.main([*args]) == 0
     assert "unknown" in capsys.readouterr().out
+    assert predicted(capsys, *args, "--batch-api")["cost_usd"] is None
 
 
 def test_rates_of_nothing_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from tests.caches import share_cache
-from tests.reasoning.models.fakes import KEY, Local, TimeLimit, point_at, running, settings_file
+from tests.reasoning.models.fakes import BY_FILE, KEY, Local, TimeLimit, point_at, running, settings_file
 from zdg_jax.reasoning.models import factory, faults, settings
+from zdg_jax.reasoning.models.batch_gemini_jobs import GeminiJobs
 from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.protocol import Reasoner
 
@@ -75,12 +76,14 @@ def waits(caplog: pytest.LogCaptureFixture) -> Waits:
 
 
 @pytest.fixture
-def make() -> Iterator[Make]:
-    """`factory.make`, and its connections closed at the end."""
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """`factory.make`, and its connections closed at the end; names may begin with one of `WAYS`."""
     made: list[RemoteReasoner] = []
 
-    def build(*args: Any, **kwargs: Any) -> Reasoner:
-        reasoner = factory.make(*args, **kwargs)
+    def build(name: str, *args: Any, **kwargs: Any) -> Reasoner:
+        if name.startswith(BY_FILE):
+            monkeypatch.setattr(GeminiJobs, "most_inside", 0)
+        reasoner = factory.make(name.replace(BY_FILE, "gemini"), *args, **kwargs)
         parts = [getattr(reasoner, "main", reasoner), *getattr(reasoner, "routes", {}).values()]
         made.extend(part for part in parts if isinstance(part, RemoteReasoner))
         return reasoner

@@ -22,6 +22,9 @@ from zdg_jax.reasoning.models.remote import io_loop
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "sk-zdgtest-0123456789-DO-NOT-LEAK"
 APIS = ("openai-chat", "openai-responses", "gemini")
+#: By which questions go out as jobs; `BY_FILE` is Gemini with nothing inside a job.
+BY_FILE = "gemini-file"
+WAYS = (*APIS, BY_FILE)
 ENVIRONMENT = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL")
 
 

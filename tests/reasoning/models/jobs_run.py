@@ -9,9 +9,11 @@ from typing import Any
 
 from pipelines.drivers.gateway import Gateway, reasoner_at
 from tests.reasoning.models.batch import CONFIG, drawn_once, sentences
+from tests.reasoning.models.fakes import BY_FILE
 from tests.reasoning.things import hammer
 from zdg_jax.hands import load_hand
 from zdg_jax.reasoning.chain import Reasoning, reason
+from zdg_jax.reasoning.models.batch_gemini_jobs import GeminiJobs
 
 
 def run_all(name: str, tasks: list[str]) -> list[Reasoning]:
@@ -39,7 +41,9 @@ def run_all(name: str, tasks: list[str]) -> list[Reasoning]:
 
 
 def main() -> None:
-    done = run_all(sys.argv[1], sentences(int(sys.argv[2])))
+    if (name := sys.argv[1]).startswith(BY_FILE):
+        GeminiJobs.most_inside = 0
+    done = run_all(name.replace(BY_FILE, "gemini"), sentences(int(sys.argv[2])))
     print(
         json.dumps([[r.grasp.status for r in done], sum(c["attempts"] for r in done for c in r.grasp.calls)])
     )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.reasoning.models.conftest import Start
-from tests.reasoning.models.fakes import APIS, ROOT, Local
+from tests.reasoning.models.fakes import ROOT, WAYS, Local
 from tests.waiting import PATIENCE_S, until
 from zdg_jax.cache import cache_dir
 from zdg_jax.reasoning.models.batch_book import JobBook
@@ -55,7 +55,7 @@ def on_record() -> list[str | None]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("api", APIS)
+@pytest.mark.parametrize("api", WAYS)
 def test_killed_twice_and_nothing_is_paid_twice(api: str, start: Start) -> None:
     # Thumb and index on the hand's part: six questions a task, each answered well at once.
     script = {"func_part": [{"parts": [1], "needs_points": False}]}

@@ -9,6 +9,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
+from threadpoolctl import threadpool_limits
 
 from zdg_jax.objects.parts.cavity import enclosure, find_cavity, rim_band, without_handle
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
@@ -316,16 +317,18 @@ def recursive_ncut(
     """
     n = len(affinity)
     label = np.zeros(n, dtype=np.int64)
-    candidates = {0: _best_cut(affinity, np.arange(n), max(2, int(min_share * n)))}
-    while len(candidates) < max_parts:
-        part = min(candidates, key=lambda k: (candidates[k][0], k))
-        value, one, two = candidates[part]
-        if value > limit:
-            break
-        new = len(candidates)
-        label[two] = new
-        for k, members in ((part, one), (new, two)):
-            candidates[k] = _best_cut(affinity, members, max(2, int(min_share * n)))
+    # A second thread is no faster at this size, and waits by spinning: up to forty times the processor time.
+    with threadpool_limits(1, "blas"):
+        candidates = {0: _best_cut(affinity, np.arange(n), max(2, int(min_share * n)))}
+        while len(candidates) < max_parts:
+            part = min(candidates, key=lambda k: (candidates[k][0], k))
+            value, one, two = candidates[part]
+            if value > limit:
+                break
+            new = len(candidates)
+            label[two] = new
+            for k, members in ((part, one), (new, two)):
+                candidates[k] = _best_cut(affinity, members, max(2, int(min_share * n)))
     return label
 
 

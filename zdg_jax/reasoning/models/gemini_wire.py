@@ -43,7 +43,7 @@ class Gemini:
         """
         self.model = model
         self.key_name, key = key_from_environment("gemini")
-        url = address_from_environment("gemini", OFFICIAL)
+        self.url = url = address_from_environment("gemini", OFFICIAL)
         self.address = safe_address(url)
         self.official = self.address == safe_address(OFFICIAL)
         self.settings = tables().settings_of("gemini" if self.official else "compatible")
