@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ from zdg_jax.objects.samples import sample_surface
 MAX_PARTS, MAX_LOOPS = 8, 4
 PLACES = 800  # surface samples among which lines of sight are drawn
 NCUT_LIMIT = 0.76
+_ONE_LIMIT = threading.Lock()  # BLAS limits that overlap would be put back in the wrong order
 MIN_PLACES, MIN_AREA = 0.03, 0.02  # smallest part, as a share of the places and of the surface
 OWN_AREA = 0.05  # a detached piece so large is a part of its own
 BAND = 0.03  # of the diagonal: how far a border may move to a better place
@@ -317,8 +319,8 @@ def recursive_ncut(
     """
     n = len(affinity)
     label = np.zeros(n, dtype=np.int64)
-    # A second thread is no faster at this size, and waits by spinning: up to forty times the processor time.
-    with threadpool_limits(1, "blas"):
+    # A second BLAS thread is no faster at this size, and waits by spinning: up to forty times the processor time.
+    with _ONE_LIMIT, threadpool_limits(1, "blas"):
         candidates = {0: _best_cut(affinity, np.arange(n), max(2, int(min_share * n)))}
         while len(candidates) < max_parts:
             part = min(candidates, key=lambda k: (candidates[k][0], k))
