@@ -319,7 +319,7 @@ def recursive_ncut(
     """
     n = len(affinity)
     label = np.zeros(n, dtype=np.int64)
-    # A second BLAS thread is no faster at this size, and waits by spinning: up to forty times the processor time.
+    # A second BLAS thread is no faster at this size, and spins as it waits: up to forty times the CPU time.
     with _ONE_LIMIT, threadpool_limits(1, "blas"):
         candidates = {0: _best_cut(affinity, np.arange(n), max(2, int(min_share * n)))}
         while len(candidates) < max_parts:
