@@ -5,9 +5,11 @@ import pytest
 import trimesh
 
 from tests.objects.shapes import dense, dumbbell, mug, sphere
+from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.objects.parts.graph_cut import absorb_slivers, build_face_graph, clean_borders
 from zdg_jax.objects.parts.segment import recursive_ncut, segment
 from zdg_jax.objects.parts.through_holes import find_loops, through_holes
+from zdg_jax.objects.zoo import zoo_object
 
 
 def share(mesh, result, k):
@@ -112,3 +114,21 @@ def test_a_ragged_border_moves_to_the_crease_and_slivers_go():
     spotted = cleaned.copy()
     spotted[np.argmin(x)] = 7
     np.testing.assert_array_equal(absorb_slivers(graph, spotted, 0.01), absorb_slivers(graph, cleaned, 0.01))
+
+
+@pytest.mark.parametrize("variant", range(4))
+@pytest.mark.parametrize("mirror", [1.0, -1.0])
+def test_the_back_of_a_blade_is_its_straighter_edge(variant: int, mirror: float):
+    made = zoo_object(f"knife/{variant}")
+    vertices = np.asarray(made.mesh.vertices) * [1.0, 1.0, mirror]
+    faces = np.asarray(made.mesh.faces)[:, :: int(mirror)]
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    thin = np.full(len(faces), 0.002)
+    blade = np.flatnonzero(made.face_part == made.part_names.index("blade"))
+    assert describe_part(mesh, blade, thin, 0.0, False).straight @ [0.0, 0.0, -mirror] > 0.95
+    # backs of blade and handle in one line, the edge drops below the handle
+    handle = np.unique(faces[made.face_part == made.part_names.index("handle")])
+    z = mirror * vertices[:, 2]
+    assert z[np.unique(faces[blade])].min() == pytest.approx(z[handle].min(), abs=0.002)
+    assert z[np.unique(faces[blade])].max() > z[handle].max() - 0.004
+    assert not describe_part(mesh, np.arange(len(faces)), 5 * thin, 0.0, False).straight.any()

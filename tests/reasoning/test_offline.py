@@ -230,7 +230,7 @@ def direction(thing: str, task: str, held: int, **kw: object) -> np.ndarray:
         ("drill", "drill a hole", 1, t.X),  # behind the grip: the chuck looks to -x
         ("spray_bottle", "spray the window", 2, (-1.0, 0.0, 0.0)),  # behind the trigger
         ("banana", "lift it", 1, t.Y),
-        ("knife", "cut bread", 1, t.Y),
+        ("knife", "cut bread", 1, (0.0, 0.0, -1.0)),  # on its back: the edge side drops to +z
     ],
 )
 def test_approach(thing: str, task: str, held: int, want: t.Vec3) -> None:

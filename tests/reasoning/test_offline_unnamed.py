@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
-from tests.reasoning.offline_things import X, Y, Z, part, thing
+from tests.reasoning.offline_things import X, Y, Z, dustpan, part, thing
 from zdg_jax.reasoning.protocol import ObservedObject, Question, Vec3
 from zdg_jax.reasoning.rules.affordances import load_table
 from zdg_jax.reasoning.rules.language import Lexicon, read_task
@@ -151,17 +152,6 @@ def spoon_in_shells() -> ObservedObject:
     )
 
 
-def dustpan() -> ObservedObject:
-    """Lying: a pan that opens to -x, and its handle."""
-    return thing(
-        (0.28, 0.075, 0.233),
-        X,
-        (0.274, 0.234, 0.053),
-        part(1, (-0.05, -0.01, 0.0), Z, (0.233, 0.162, 0.055), 0.003, 0.91),
-        part(2, (0.08, 0.015, 0.0), X, (0.135, 0.039, 0.03), 0.022, 0.09),
-    )
-
-
 def camera() -> ObservedObject:
     """Standing, its lens to +z."""
     return thing(
@@ -233,6 +223,12 @@ Thing = Callable[[], ObservedObject]
         (camera, "take a picture", "camera", (1,)),
         (binoculars, "look at the birds", "binoculars", (1, 2)),
         (rolling_pin, "roll out the dough", "rolling pin", (2,)),
+        (t.mouse, "click on the link", "mouse", (1, 2, 3)),
+        (t.keyboard, "move it aside", "device", (1, 2, 3)),
+        (t.comb, "tidy your hair", "comb", (2,)),
+        (t.door_handle, "open the door", "door handle", (2,)),
+        (t.door_handle, "use it", "fixture", (2,)),
+        (t.game_controller, "play the new game", "game controller", (3,)),
     ],
     ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
@@ -357,3 +353,43 @@ def test_a_camera_is_held_by_its_right_side_with_the_fingers_in_front() -> None:
 
 def test_the_thumb_is_towards_the_roll() -> None:
     assert _turn(rolling_pin(), "roll out the dough", 2, Y)[1][0] < -0.9
+
+
+def test_a_mouse_lies_under_the_palm_its_slope_under_the_fingers() -> None:
+    approach = _approach(t.mouse(), "click on the link", 1)
+    assert approach[1] > 0.7
+    assert _turn(t.mouse(), "click on the link", 1, approach)[0][0] > 0.7
+
+
+def test_a_keyboard_is_taken_at_a_long_edge_with_the_thumb_on_top() -> None:
+    rule = make_plan("move it aside", None, t.keyboard()).rule
+    assert min(rule.approach["side"], rule.approach["across"]) > 0
+    assert _turn(t.keyboard(), "move it aside", 1, Z)[0][1] < -0.9
+
+
+def test_a_door_handle_is_taken_from_in_front_of_its_plate() -> None:
+    approach = _approach(t.door_handle(), "open the door", 2)
+    assert min(approach[1], approach[2]) > 0.5
+    fingers, _ = _turn(t.door_handle(), "open the door", 2, approach)
+    assert fingers[2] < -0.5  # over it, towards the plate
+
+
+def test_a_game_controller_is_held_the_right_way_up_by_its_right_grip() -> None:
+    approach = _approach(t.game_controller(), "play the new game", 3)
+    assert approach[0] > 0.6
+    fingers, thumb = _turn(t.game_controller(), "play the new game", 3, approach)
+    assert fingers[1] < -0.5  # below it
+    assert thumb[2] < 0  # towards the sticks
+
+
+@pytest.mark.parametrize("back", [Z, (0.0, 0.0, -1.0)])
+def test_a_knife_is_held_from_the_side_of_its_back(back: Vec3) -> None:
+    made = t.knife()
+    thin = min(made.parts, key=lambda p: p.thickness)
+    told = [p.model_copy(update={"straight": back}) if p is thin else p for p in made.parts]
+    handle = next(p for p in made.parts if p is not thin)
+    knife = made.model_copy(update={"parts": tuple(told)})
+    approach = np.array(_approach(knife, "cut the bread", handle.number))
+    along = np.array(handle.axis)
+    side = np.array(back) - (np.array(back) @ along) * along
+    assert approach @ side > 0.6 * np.linalg.norm(side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,8 @@ class PartDescriptor:
       hole_diameter: diameter of that hole, 0 if none.
       end_distance: 0 = at an end of the object's longest axis, 1 = at its middle.
       concave: the part is the inside of a cavity (faces see each other across open space).
+      straight: unit direction across a blade to its back, the straighter of its two long edges; zeros where
+        the part is no blade or both are alike.
     """
 
     center: Float[np.ndarray, "3"]
@@ -58,6 +60,7 @@ class PartDescriptor:
     hole_diameter: float
     end_distance: float
     concave: bool
+    straight: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
 
 
 @dataclass(frozen=True)

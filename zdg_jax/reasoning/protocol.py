@@ -47,6 +47,7 @@ class ObservedPart(BaseModel, frozen=True, extra="forbid"):
     end_distance: float
     concave: bool
     neighbours: tuple[int, ...]
+    straight: Vec3 = (0.0, 0.0, 0.0)
 
 
 class ObservedObject(BaseModel, frozen=True, extra="forbid"):

@@ -345,4 +345,5 @@ def _observe_part(part: Part, neighbours: tuple[int, ...]) -> ObservedPart:
         end_distance=float(d.end_distance),
         concave=bool(d.concave),
         neighbours=neighbours,
+        straight=vec3(d.straight),
     )

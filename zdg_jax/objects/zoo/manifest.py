@@ -11,7 +11,7 @@ from typing import Any
 
 from zdg_jax.objects.zoo.build import zoo_names, zoo_object
 
-VERSION = "3"
+VERSION = "4"
 FILE = Path(__file__).with_name("manifest.json")
 
 

@@ -255,5 +255,6 @@ TERMS = (
     "slim",  # |d . w|, w the wider horizontal axis: thumb and fingers then meet across the thinner
     "-slim",  # 1 - |d . w|
     "flank",  # 1 - |d . t|, t the thinner horizontal axis: not onto a broad face
-    "spine",  # d . s, s from a blade's centre to its handle's centre line
+    "downhill",  # d . l, l horizontal, along which the object's top falls
+    "spine",  # d . s, s across a blade to its back
 )

@@ -35,10 +35,11 @@ class Region:
       axis: long axis of the region, None if it has none.
       long: 0..1, how clearly it is longer than wide.
       ref: unit vector to the parts that the rule looks towards, None if there are none.
-      spine: unit vector from a blade to its handle's centre line, None if it lies on it.
+      spine: unit vector across a blade to its back, None if nothing tells it.
       barrel: unit vector along the largest part that `ref` points to, where that is a bar which reaches
         farther to one side of the region.
       slim: unit horizontal vector along the object's wider horizontal size, None if it is round.
+      downhill: unit horizontal vector along which the object's top falls, None if it is level or steep.
     """
 
     center: Float[np.ndarray, "3"]
@@ -48,6 +49,7 @@ class Region:
     spine: Float[np.ndarray, "3"] | None
     slim: Float[np.ndarray, "3"] | None
     barrel: Float[np.ndarray, "3"] | None = None
+    downhill: Float[np.ndarray, "3"] | None = None
 
     @property
     def forward(self) -> Float[np.ndarray, "3"] | None:
@@ -71,15 +73,20 @@ class Region:
 
 
 def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> Float[np.ndarray, "3"] | None:
-    """From the blade's centre square onto the handle's centre line; at least 1.5 mm off it, else None.
+    """From a blade's middle to its back; None where nothing tells it.
 
-    A blade's edge side drops below the line of the handle, so its blunt side looks to that line.
+    Where the blade itself does not, its edge side drops below the line of the handle, so its back looks to
+    that line: from the blade's centre square onto it, at least 1.5 mm. The handle is the thicker of the two.
     """
+    blades = [p for p in (*held, *toward) if any(p.straight)]
+    if blades:
+        return unit(np.array(max(blades, key=lambda p: p.area_share).straight))
     if not held or not toward:
         return None
-    handle = max(toward, key=lambda p: p.area_share)
+    blade, grip = sorted((held, toward), key=lambda parts: max(p.thickness for p in parts))
+    handle = max(grip, key=lambda p: p.area_share)
     axis = np.array(handle.axis)
-    off = np.array(handle.center) - centroid(held)
+    off = np.array(handle.center) - centroid(blade)
     off = off - (off @ axis) * axis
     return unit(off) if float(np.linalg.norm(off)) > 0.0015 else None
 
@@ -97,6 +104,15 @@ def _barrel(
     bar = max(toward, key=lambda p: p.area_share)
     ahead = float(ref @ np.array(bar.axis))
     return np.sign(ahead) * np.array(bar.axis) if bar.elongation > _BAR and abs(ahead) > _AHEAD else None
+
+
+def _downhill(obj: ObservedObject) -> Float[np.ndarray, "3"] | None:
+    """Where the top slopes to: the highest part's long axis, laid level, if it falls by 3 to 30 degrees."""
+    tops = [p for p in obj.parts if p.area_share > 0.15 and p.relative_center[1] > 0.4]
+    if not tops:
+        return None
+    axis = np.array(max(tops, key=lambda p: p.relative_center[1]).axis)
+    return unit(-np.sign(axis[1]) * axis * np.array([1.0, 0.0, 1.0])) if 0.05 < abs(axis[1]) < 0.5 else None
 
 
 def _slim(obj: ObservedObject) -> Float[np.ndarray, "3"] | None:
@@ -139,7 +155,9 @@ def region_of(
     ref = unit(centroid(others) - c) if others else None
     long = ramp(extents[0] / max(extents[1], 1e-9), 1.1, 1.6) if extents else 0.0
     a = unit(np.array(axis)) if axis else None
-    return Region(c, a, long, ref, _spine(held_parts, others), _slim(obj), _barrel(ref, others))
+    return Region(
+        c, a, long, ref, _spine(held_parts, others), _slim(obj), _barrel(ref, others), _downhill(obj)
+    )
 
 
 def held_region(observed: RegionObservations, toward: tuple[int, ...]) -> Region:
@@ -183,6 +201,9 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
         terms["forward"] = lambda d, _: float(d @ forward)
     if axis is not None:
         terms["across"] = lambda d, _: region.long * float(np.sqrt(max(0.0, 1 - (d @ axis) ** 2)))
+    downhill = region.downhill
+    if downhill is not None:
+        terms["downhill"] = lambda d, _: float(d @ downhill)
     if spine is not None:
         terms["spine"] = lambda d, _: float(d @ spine)
     if slim is not None:

@@ -76,6 +76,24 @@ def _stem(part: ObservedPart, obj: ObservedObject) -> float:
     return float(between) * ramp(part.elongation, 1.5, 2.5) * ramp(part.extents[0], 0.025, 0.04)
 
 
+def _fixture(part: ObservedPart, obj: ObservedObject) -> float:
+    """How much a part is the plate or foot of something that stands fast and carries a bar, clear of it."""
+    thin = 1.0 - ramp(part.thickness, 0.012, 0.016)
+    bars = [p for p in obj.parts if p is not part and graspable(p) > 0.3 and p.elongation > 1.5]
+    if part.concave or part.is_loop or not bars:
+        return 0.0
+    foot = float(part.relative_center[1] < -0.85 and part.extents[1] > 2.5 * part.extents[2])
+    # a plate stands at one face of the thing, bars at the other
+    apart = 0.0
+    for bar in bars:
+        for k in (0, 2):
+            own, other = part.relative_center[k], bar.relative_center[k]
+            if own * other < 0:
+                apart = max(apart, ramp(abs(own), 0.6, 0.8) * ramp(abs(other), 0.2, 0.4))
+    plate = apart * ramp(part.area_share, 0.3, 0.45) * abs(part.axis[1])
+    return thin * max(0.3 * foot, 0.9 * plate)
+
+
 def _hook(part: ObservedPart, obj: ObservedObject) -> float:
     """How much a part is a bent bar at one end that stands out of the thing's line, as a cane's handle."""
     off = np.array(part.center) - np.array(max(obj.parts, key=lambda p: p.area_share).center)
@@ -160,7 +178,12 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
     lies = 1.0 - ramp(lean(obj), 0.35, 0.7)
     return {
         "stick_tool": elongated * (0.4 + 0.6 * ends) * (1.0 - stands) * (1.0 - 0.3 * blade),
-        "rod": elongated * (1.0 - 0.8 * ends) * (1.0 - stands) * (1.0 - 0.7 * blade),
+        # a keyboard is long and of one piece, but no hand closes around it
+        "rod": elongated
+        * (1.0 - 0.8 * ends)
+        * (1.0 - stands)
+        * (1.0 - 0.7 * blade)
+        * (1.0 - ramp(e1, 0.095, 0.11)),
         "blade_tool": 0.95 * elongated * blade * (1.0 - stands),
         "two_loop": float(len(loops) >= 2) * ramp(disc, 1.8, 3.0) * ramp(long, 1.2, 1.8),
         "handled_vessel": ramp(loop_out, 0.4, 0.7)
@@ -199,5 +222,12 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         "block": (1.0 - elongated) * (1.0 - flat) * (0.3 if cavity else 0.8) * (0.3 if loops else 1.0),
         "small": small_hand,
         "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),
+        "slab": 0.0,  # what a device is that no hand spans
+        "fixture": max(_fixture(p, obj) for p in parts),
+        "comb": 0.9
+        * elongated
+        * flat
+        * (1.0 - ramp(max(p.thickness for p in parts), 0.006, 0.009))
+        * ramp(long, 2.5, 3.5),
         "device": flat * ramp(long, 1.2, 1.6) * (1.0 - 0.7 * ends),
     }

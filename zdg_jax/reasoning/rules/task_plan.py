@@ -22,6 +22,7 @@ _POINTED_TO = 4.0  # a hint that another word of the sentence backs
 _KIND = 0.3  # what a kind of what is named has to fit better by, twice
 _SMALL = (0.07, 0.048)  # length and width, metres, of what is for the fingertips
 _PALM = 0.095  # width, metres, of what no hand holds by both edges: a book is taken from the side
+_OBLONG, _SLIM = 1.1, 2.3  # length over width
 #: Families that no long thing which lies belongs to, and families of long things.
 _COMPACT, _LONG = ("cylinder", "bowl", "plate", "block"), ("stick_tool", "blade_tool", "rod", "pen")
 
@@ -170,7 +171,14 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject, types: tu
     if family == "block" and rule.approach.get("up", 0.0) > 0 and _for_fingertips(obj):
         tips = table.families["small"].rules[reading.intent]
         rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
-    if family == "device" and reading.intent == "use" and obj.principal_extents[1] > _PALM:
+    longest, width, height = obj.principal_extents
+    # what nobody names and is longer than wide is no plate
+    flat = family == "device" or (family == "plate" and row is None and longest > _OBLONG * width)
+    if flat and width > _PALM and 3 * height < width:  # an open laptop is none
+        rule, role_names = table.families["slab"].rules[reading.intent], table.families["slab"].roles
+        if longest > _SLIM * width:  # a keyboard is light: pinched, it holds more often (docs/looks.md)
+            rule = rule.model_copy(update={"grasp": "lift"})
+    elif family == "device" and reading.intent == "use" and width > _PALM:
         rule = table.families[family].rules["handover"]
     part = acted_on(said.task, row)
     if part is not None and part[1] not in rule.hold:

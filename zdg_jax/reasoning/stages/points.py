@@ -93,8 +93,11 @@ class Points(Stage[PointsAnswer]):
         observed, plan = planned(question, PointObservations)
         numbers = sorted(set(observed.points) & {int(c) for c in question.candidates})
         ranked: list[tuple[float, int, int]] = []
+        able = frozenset(observed.opposed)
         for thumb, index in permutations(numbers, 2):
             opposed = min(force_cosines(observed, thumb, index))
+            if "plunger" in plan.rule.touch and (min(thumb, index), max(thumb, index)) in able:
+                opposed = 1.0  # its ends face along it, which a view from the side does not show
             reach = plateau(_span(observed, thumb, index), 0.003, 0.012, 0.06, 0.10)
             value = 1.5 * min(opposed, 0.85) + reach + _semantic(observed, plan, thumb, index)
             ranked.append((value, thumb, index))
@@ -243,6 +246,10 @@ def _semantic(observed: PointObservations, plan: Plan, thumb: int, index: int) -
     )
     forward = region.forward
     size = max(max(p.extents) for p in spots)
+    if "plunger" in named and region.ref is not None:  # the thumb pushes its far end towards the index finger
+        end = target + 0.5 * size * region.ref
+        far = float(np.exp(-np.linalg.norm(p_thumb - end) / max(size, 0.01)))
+        return far + (0.0 if thumb == index else float(unit(p_thumb - p_index) @ region.ref))
     near = float(np.exp(-np.linalg.norm(p_index - target) / max(size, 0.01)))
     ahead = (
         0.0 if forward is None else float((unit(p_index - p_thumb) if thumb != index else forward) @ forward)

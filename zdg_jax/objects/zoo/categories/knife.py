@@ -46,5 +46,5 @@ def build(draw: Draw) -> Shape:
             for x in (-0.25 * grip, -0.52 * grip, -0.8 * grip)
         )
     )
-    shift = -0.5 * tall + 0.5 * h
+    shift = 0.5 * tall - 0.5 * h  # backs in one line, the edge drops below the handle: room for knuckles
     return union(steel.move(z=shift), handle, rivets)
