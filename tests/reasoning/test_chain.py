@@ -302,11 +302,12 @@ def test_costly_pictures_are_drawn_only_for_who_looks(
 
 @pytest.mark.parametrize("draw", [True, False])
 def test_a_record_of_who_looks_at_no_picture_is_replayed(draw: bool, tmp_path: Path) -> None:
-    # A replaying reasoner may stand for one that looks, and is shown every picture.
     recorded = run(RulesReasoner(), draw=draw)
     file = tmp_path / "trace.json"
     file.write_text(json.dumps(recorded.trace))
-    replayed = run(ReplayReasoner(str(file)))
+    replay = ReplayReasoner(str(file))
+    assert not replay.looks  # it is shown pictures of the recorded size then
+    replayed = run(replay)
     assert replayed.grasp.status == "ok", replayed.grasp.status_reason
     answers = [[stage["answer"] for stage in each.trace["stages"]] for each in (recorded, replayed)]
     assert answers[0] == answers[1]

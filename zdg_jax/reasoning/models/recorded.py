@@ -18,6 +18,7 @@ from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError, Un
 from zdg_jax.status import Status
 
 A = TypeVar("A", bound=BaseModel)
+_BLIND = "offline"  # how the names of reasoners that look at no picture begin
 
 
 class ReplayReasoner:
@@ -35,13 +36,15 @@ class ReplayReasoner:
         """
         self.name = f"replay:{path}"
         self._asked: dict[tuple[str, str], dict[tuple[str, ...], list[dict[str, Any]]]] = {}
-        file = Path(path).expanduser()
+        file, who = Path(path).expanduser(), set[str]()
         try:
             file.stat()  # a missing file says so in the system's words
             for stage in _stages(file):
                 sha = hashlib.sha256(stage["prompt"].encode()).hexdigest()
                 seen = self._asked.setdefault((stage["stage"], sha), {})
                 seen.setdefault(tuple(stage["image_sha"]), []).extend(stage["attempts"])
+                calls = [attempt["call"] for attempt in stage["attempts"] if attempt["call"]]
+                who |= {str(call.get("provider")) for call in calls}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"replay file {path} ({getattr(error, 'strerror', None) or 'no record of a run'})",
@@ -50,6 +53,8 @@ class ReplayReasoner:
             ) from None
         if not self._asked:
             raise UserError(f"replay file {path} without any stage", "recorded stages", "name another file")
+        # The pictures that a blind answerer's trace names are those drawn for who does not look.
+        self.looks = not who or any(not name.startswith(_BLIND) for name in who)
 
     async def ask(self, question: Question[A]) -> Answer[A]:
         """The recorded answer.
