@@ -23,6 +23,7 @@ from sim_eval.backends import resolve
 from sim_eval.evaluate import evaluate
 from sim_eval.protocols import protocol as protocol_of
 from sim_eval.select.rank import LIMITS, good
+from sim_eval.select.score import thumb_idle
 from zdg_jax.columns import shown
 from zdg_jax.errors import UserError, printable, storable
 from zdg_jax.hands import load_hand
@@ -299,9 +300,7 @@ def _measure(
         pregrasp_pose=None if grasps.pregrasp_pose is None else grasps.pregrasp_pose[index], part=obj.part,
     )  # fmt: skip
     if grasps.grasp_type:  # a hook, say, is not asked for its thumb
-        thumb = model.finger_names[model.thumb]
-        idle = [not model.holds(grasps.grasp_type[i], thumb) for i in index]
-        columns = {**columns, "thumb_idle": np.array(idle)}
+        columns = {**columns, "thumb_idle": thumb_idle(model, [grasps.grasp_type[i] for i in index])}
     if all(name in columns for name in (*LIMITS, "contact_end")):
         columns = {**columns, "good": good(columns)}
     return columns

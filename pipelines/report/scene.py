@@ -15,7 +15,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 from PIL import Image
 
 from pipelines.dataset import write_atomic
-from zdg_jax.objects.paint import linear
+from zdg_jax.objects.paint import linear_bytes
 from zdg_jax.render.scene import SKIN, Surface
 
 OBJECT = "object"  # begins the names of its nodes
@@ -103,7 +103,7 @@ def _coloured(
     vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], rgb: Float[np.ndarray, "f 3 3"]
 ) -> trimesh.Trimesh:
     """One material if all corners share a colour; else colours of vertices, doubled where colours meet."""
-    light = np.rint(255 * linear(rgb)).astype(np.uint8)
+    light = linear_bytes(rgb)
     if (light == light[0, 0]).all():
         body = trimesh.Trimesh(vertices, faces, process=False)
         body.visual = trimesh.visual.TextureVisuals(material=_plain(rgb[0, 0]))
@@ -126,7 +126,7 @@ def _split(
 
 def _plain(rgb: Sequence[float] | Float[np.ndarray, "3"]) -> trimesh.visual.material.PBRMaterial:
     """Of one colour, 0..1."""
-    r, g, b = (int(c) for c in np.rint(255 * linear(np.asarray(rgb))))
+    r, g, b = (int(c) for c in linear_bytes(np.asarray(rgb, float)))
     return _material(baseColorFactor=[r, g, b, 255])
 
 

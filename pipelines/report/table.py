@@ -18,7 +18,7 @@ from pipelines.formats.objects import load_measured
 from pipelines.runtime import folder_of
 from zdg_jax.columns import COLUMNS
 from zdg_jax.errors import UserError
-from zdg_jax.objects.paint import Paint, linear
+from zdg_jax.objects.paint import Paint, linear_bytes
 
 #: Columns that can be filtered and sorted by, besides every measure a file has.
 _ABOUT = ("rank", "good", "status", "grasp_type", "direction", "hypothesis", "start")
@@ -224,7 +224,7 @@ class Seen:
         if self.paint is None:
             return None
         corners = self.vertices[self.faces[chosen]].reshape(-1, 3)
-        rgb = np.rint(255 * linear(self.paint.corners[chosen].reshape(-1, 3))).astype(np.uint8)
+        rgb = linear_bytes(self.paint.corners[chosen].reshape(-1, 3))
         faces = np.arange(len(corners)).reshape(-1, 3)
         return trimesh.Trimesh(corners, faces, vertex_colors=rgb, process=False)
 

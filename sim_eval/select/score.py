@@ -181,9 +181,19 @@ def with_off_region_penalty(
     }  # fmt: skip
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
-        thumb = hand.finger_names[hand.thumb]
-        found["thumb_idle"] = np.array([not hand.holds(str(kind), thumb) for kind in kinds], bool)
+        found["thumb_idle"] = thumb_idle(hand, [str(kind) for kind in kinds])
     return grasps.with_columns(found)
+
+
+def thumb_idle(hand: HandModel, kinds: Sequence[str]) -> Bool[np.ndarray, " grasps"]:
+    """Whether each grasp's type leaves the thumb out, as a hook does; a type that is unknown does not.
+
+    Args:
+      hand: its types say so.
+      kinds: grasp type of each row.
+    """
+    thumb = hand.finger_names[hand.thumb]
+    return np.array([not hand.holds(kind, thumb) for kind in kinds], bool)
 
 
 def blocked_share(

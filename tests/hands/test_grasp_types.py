@@ -11,6 +11,7 @@ from zdg_jax.hands.flank import flank, posed_flank
 from zdg_jax.hands.grasp_types import PAPER_TYPES, RUNS_IN, offered_types, self_depths
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.load import HAND_NAMES
+from zdg_jax.hands.model import HandModel
 from zdg_jax.reasoning.stages.grasp_type import SUITS
 
 TYPES = [(name, kind) for name in HAND_NAMES for kind in load_hand("human16").grasp_types]
@@ -44,13 +45,18 @@ def test_a_hook_leaves_the_thumb_out_and_no_other_type_does(name: str) -> None:
     assert hand.holds("of another hand", "thumb")  # the unknown asks every finger
 
 
+def _laterally(hand: HandModel) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The thumb's pad and where it looks, and the place on the index finger's side and its normal."""
+    q = hand.grasp_types["lateral"].joints
+    thumb = hand.pad_names.index("thumb")
+    pad, looks = (posed_in_palm(hand, q, what)[thumb] for what in ("pad", "pad_normal"))
+    return pad, looks, *posed_flank(hand, "index", q)
+
+
 @pytest.mark.parametrize("name", HAND_NAMES)
 def test_laterally_the_thumb_stands_against_the_side_of_the_index_finger(name: str) -> None:
     hand = load_hand(name)
-    q = hand.grasp_types["lateral"].joints
-    thumb = hand.pad_names.index("thumb")
-    point, normal = posed_flank(hand, "index", q)
-    pad, looks = (posed_in_palm(hand, q, what)[thumb] for what in ("pad", "pad_normal"))
+    pad, looks, point, normal = _laterally(hand)
     assert looks @ normal < -0.8
     assert 0.0 < (pad - point) @ normal < 0.008
     assert np.linalg.norm(pad - point) < 0.02
@@ -64,10 +70,7 @@ def test_laterally_the_thumb_stands_against_the_side_of_the_index_finger(name: s
 def test_other_hands_come_near_to_that(name: str) -> None:
     """Opened as far as need be, and no further: Allegro's coarse thumb once gave a wholly open hand."""
     hand = hand_or_skip(name)
-    q = hand.grasp_types["lateral"].joints
-    thumb = hand.pad_names.index("thumb")
-    point, normal = posed_flank(hand, "index", q)
-    pad, looks = (posed_in_palm(hand, q, what)[thumb] for what in ("pad", "pad_normal"))
+    pad, looks, point, normal = _laterally(hand)
     assert looks @ normal < -0.7
     assert np.linalg.norm(pad - point) < 0.032
 

@@ -31,8 +31,6 @@ UP_TO_Y = {
     "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
 }
 
-#: Most printed and scanned things stand along z.
-
 
 def load_object(
     spec: str,

@@ -35,6 +35,11 @@ def linear(rgb: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.0) + 0.055) / 1.055) ** 2.4)
 
 
+def linear_bytes(rgb: Float[np.ndarray, "*n"]) -> UInt8[np.ndarray, "*n"]:
+    """`linear` as glTF's vertices and materials hold it, 0..255."""
+    return np.rint(255 * linear(rgb)).astype(np.uint8)
+
+
 def encoded(light: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     """The inverse of `linear`."""
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0) ** (1 / 2.4) - 0.055)
