@@ -132,3 +132,14 @@ def test_the_back_of_a_blade_is_its_straighter_edge(variant: int, mirror: float)
     assert z[np.unique(faces[blade])].min() == pytest.approx(z[handle].min(), abs=0.002)
     assert z[np.unique(faces[blade])].max() > z[handle].max() - 0.004
     assert not describe_part(mesh, np.arange(len(faces)), 5 * thin, 0.0, False).straight.any()
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.03, 0.09])
+def test_a_thin_part_in_two_places_is_described(gap: float):
+    """Earphones: the middle of a part need not belong to it."""
+    ends = [trimesh.creation.box((0.02, 0.004, 0.0005)) for _ in range(2)]
+    for end, sign in zip(ends, (-1, 1), strict=True):
+        end.apply_translation((sign * (gap + 0.02) / 2, 0, 0))
+    two = trimesh.util.concatenate(ends)
+    known = describe_part(two, np.arange(len(two.faces)), np.full(len(two.faces), 0.0005), 0.0, False)
+    np.testing.assert_array_equal(known.straight, 0.0)

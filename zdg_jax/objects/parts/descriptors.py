@@ -79,7 +79,8 @@ def _straight_side(
 
     An edge that cuts sweeps up to the tip, or is toothed; the back is the straighter one. Each edge is the
     greatest or least place across in steps along the middle 60 % (a blade is often cut in two), its bend the
-    rms distance from a line.
+    rms distance from a line. A part that is missing there for more than half of it (two buds at the ends of
+    an earphone) has no edge.
     """
     thick = weighted_median(thickness, weight)
     long, flat = extents[0] > BLADE_LONG * extents[1], extents[1] > BLADE_FLAT * max(extents[2], thick)
@@ -92,6 +93,8 @@ def _straight_side(
     bends = []
     for side in (1.0, -1.0):
         found = [(u[k], side * v[k]) for k in (step.astype(int) == i for i in range(_STEPS)) if k.any()]
+        if len(found) < _STEPS // 2:
+            return np.zeros(3)
         x, y = np.array([(a[b.argmax()], b.max()) for a, b in found]).T
         bends.append(float(np.sqrt(np.mean((y - np.polyval(np.polyfit(x, y, 1), x)) ** 2))))
     if min(bends) > _LESS * max(bends) or max(bends) - min(bends) < _BENT:
