@@ -33,8 +33,10 @@ COVERED = 0.02
 #: while others of its tier hold too.
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
 #: What no force closure, a step of straying, a tier and fingers that are not where they are asked count, in
-#: units of the energy.
+#: units of the energy, before it is known what holds.
 _NO_CLOSURE, _STRAYING, _TIER, _UNAIMED = 1.0, 0.5, 0.5, 1.0
+#: What a tier counts once that is known: a hand that stands askew has to be better by so much.
+_TIER_HELD = 2.0
 #: Of what the task asks of single fingers a grasp meets it from this share on.
 AIMED_FROM = 0.7
 
@@ -213,14 +215,39 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     c = grasps.columns
     idle = np.asarray(c.get("thumb_idle", np.zeros(len(grasps))), float) == 1.0
     odd = unnatural(c) | ((np.asarray(c["thumb_contact"], float) == 0.0) & ~idle)
-    deep = ~(np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
-    tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
-    closure = np.asarray(c["force_closure"], bool)
+    cost = _NO_CLOSURE * ~np.asarray(c["force_closure"], bool) + _cost(grasps, _TIER)
+    return np.lexsort((cost, _deep(grasps), unaimed(grasps), odd, misplaced(grasps)))
+
+
+def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
+    """Order of grasps of which it is known what holds, the one a person would most likely take first.
+
+    By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
+    `good`; single fingers where the task asks them; not deep; then by
+
+      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met).
+
+    Force closure has done its work by now: the contacts' mean normals miss it in a fist around a thin handle,
+    and have it in a flat hand along the handle. Of 464 hands that others judged this order had 27 of 58 first
+    ones good and 4 bad, with closure and half a unit a tier 24 and 8.
+
+    Args:
+      grasps: with the columns of the closing and of `measure`, more promising before less.
+    """
+    fine = ~_deep(grasps), ~unaimed(grasps), good(grasps.columns), ~unlaid(grasps), ~far(grasps), held(grasps)
+    return np.lexsort((_cost(grasps, _TIER_HELD), *(~meets for meets in fine)))
+
+
+def _deep(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    return ~(np.asarray(grasps["p_dep_cm"], float) <= DEEP_CM)
+
+
+def _cost(grasps: Grasps, of_tier: float) -> Float[np.ndarray, " grasps"]:
     off = off_region(grasps)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
-    cost = _over_best(grasps) + _NO_CLOSURE * ~closure + _STRAYING * strays + _TIER * tier
-    cost = cost + _UNAIMED * (1.0 - np.nan_to_num(aims(grasps), nan=1.0))
-    return np.lexsort((cost, deep, unaimed(grasps), odd, misplaced(grasps)))
+    tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
+    missed = 1.0 - np.nan_to_num(aims(grasps), nan=1.0)
+    return _over_best(grasps) + _STRAYING * strays + of_tier * tier + _UNAIMED * missed
 
 
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:

@@ -22,16 +22,14 @@ from sim_eval.select.closing import close_and_test, plan_closing
 from sim_eval.select.rank import (
     around,
     candidates,
-    far,
     good,
     held,
     promising,
     rank,
     rank_by_hold,
+    seemly,
     shortlist,
     spread,
-    unaimed,
-    unlaid,
 )
 from sim_eval.select.score import with_off_region_penalty
 from sim_eval.simobject import sim_object
@@ -211,8 +209,7 @@ def _by_hold(
     tried = tried.take(rank_by_hold(tried))
     first = around(tried, MEASURED * keep) if any_side else np.arange(min(MEASURED * keep, len(tried)))
     tried = measured(hand, obj, tried.take(first), part, threads)
-    falls = ~good(tried.columns)  # it is told by the gravity test alone, or by what was ranked by already
-    tried = tried.take(np.lexsort((unaimed(tried), falls, unlaid(tried), far(tried), ~held(tried))))
+    tried = tried.take(seemly(tried))
     chosen = around(tried, keep) if any_side else spread(tried, keep)
     return _surely(hand, obj, tried.take(chosen), threads), simulated
 
@@ -230,8 +227,7 @@ def _closed_on(hand: HandModel, obj: ObjectModel, listed: Grasps, keep: int, thr
 
 
 def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:
-    """With `hold_share`; those that hold first, not far from what was reasoned, lying in the hand as their
-    type says, good, aimed before others."""
+    """With `hold_share`, in the order of `rank.seemly`."""
     simulator = backends.backend(BACKEND, threads)
     try:
         target = sim_object(obj.mesh, simulator.convex)
@@ -242,7 +238,7 @@ def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None
         simulator, kept.pregrasp_pose,
     )  # fmt: skip
     kept = kept.with_columns({"hold_share": share})
-    return kept.take(np.lexsort((unaimed(kept), ~good(kept.columns), unlaid(kept), far(kept), ~held(kept))))
+    return kept.take(seemly(kept))
 
 
 def _judged(hand: HandModel, obj: ObjectModel, kept: Grasps) -> Grasps:

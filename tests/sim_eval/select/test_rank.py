@@ -133,6 +133,21 @@ def test_the_first_that_hold_are_those_of_all_that_are_closed_on() -> None:
     assert found > 5
 
 
+def test_of_what_holds_the_reasoned_hand_comes_before_one_that_stands_askew() -> None:
+    names = np.array(["turned -45", "reasoned", "turned -45", "reasoned", "laid in the hand"], object)
+    made = closed_batch(
+        5, hypothesis=names, score=np.array([0.0, 1.5, 0.1, 0.9, 9.0]),
+        force_closure=np.array([1.0, 0.0, 1.0, 0.0, 1.0]), six_force_suc=np.array([1.0, 1.0, 1.0, 1.0, 0.0]),
+        p_vol_cm3=np.zeros(5), sim_dis_cm=np.zeros(5), contact_end=np.ones(5),
+    )  # fmt: skip
+    assert selection.promising(made).tolist()[:2] == [0, 2]
+    assert selection.seemly(made).tolist() == [3, 1, 0, 2, 4]
+    lost = made.with_columns({"hold_share": np.array([1.0, 1.0, 1.0, 0.2, 1.0])})
+    assert selection.seemly(lost).tolist() == [1, 0, 2, 3, 4]
+    better = made.with_columns({"score": np.array([0.0, 2.5, 0.1, 2.2, 9.0])})
+    assert selection.seemly(better).tolist() == [0, 2, 3, 1, 4]
+
+
 def test_around_takes_what_is_turned_furthest_and_firm_before_others() -> None:
     assert selection.around(closed_batch(9), 3).tolist() == [0, 8, 4]
     loose = np.ones(9)
