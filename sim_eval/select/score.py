@@ -76,10 +76,12 @@ class AimsMet(NamedTuple):
     """Attributes:
     met: how far a grasp does what the task asks of single fingers; NaN where it asks nothing.
     enclosed: a finger or the thumb goes through an opening, and so has only the room it leaves.
+    to_point: of the pads of thumb and index finger from their points, metres; NaN where none is asked.
     """
 
     met: Float[np.ndarray, " k"]
     enclosed: Bool[np.ndarray, " k"]
+    to_point: Float[np.ndarray, "k 2"]
 
 
 def measure_aims(
@@ -99,12 +101,13 @@ def measure_aims(
     inside = np.zeros(len(hand_pose), bool)
     finite = np.isfinite(np.concatenate([hand_pose, joints], axis=1)).all(axis=1)
     shares: list[np.ndarray] = []
+    to_point = np.full((len(hand_pose), 2), np.nan)
     if aims.points is not None:
         pads = posed(hand, hand_pose, joints, "pad")
-        for place, point, reach in zip(functional_pads(hand), aims.points, AT_POINT, strict=True):
+        for k, (place, point) in enumerate(zip(functional_pads(hand), aims.points, strict=True)):
             if place is not None:
-                distance = np.linalg.norm(pads[:, place] - point, axis=1)
-                shares.append(np.clip(1.0 - (distance - reach) / FADES, 0.0, 1.0))
+                to_point[:, k] = np.linalg.norm(pads[:, place] - point, axis=1)
+                shares.append(np.clip(1.0 - (to_point[:, k] - AT_POINT[k]) / FADES, 0.0, 1.0))
     lines = finger_lines(hand, hand_pose, joints) if aims.fingers is not None else {}
     own = {hand.finger_names[hand.thumb]}
     for opening, asked in ((aims.fingers, lines.keys() - own), (aims.thumb, lines.keys() & own)):
@@ -113,8 +116,8 @@ def measure_aims(
             shares.append(np.any([passing[name] for name in asked], axis=0).astype(float))
             inside |= np.any(list(passing.values()), axis=0)
     if not shares:
-        return AimsMet(np.full(len(hand_pose), np.nan), inside)
-    return AimsMet(np.where(finite, np.mean(shares, axis=0), 0.0), inside & finite)
+        return AimsMet(np.full(len(hand_pose), np.nan), inside, to_point)
+    return AimsMet(np.where(finite, np.mean(shares, axis=0), 0.0), inside & finite, to_point)
 
 
 def finger_lines(
@@ -164,7 +167,8 @@ def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
     """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met`,
-    `enclosed`, `bent`, and as `thumb_idle` whether the grasp type leaves the thumb out.
+    `enclosed`, `thumb_point_cm`, `index_point_cm`, `bent`, and as `thumb_idle` whether the grasp type leaves
+    the thumb out.
 
     Nothing where no region was reasoned.
     """
@@ -175,9 +179,10 @@ def with_off_region_penalty(
     score = grasps["score"] + OFF_REGION_WEIGHT * off
     kinds = grasps.columns.get("grasp_type")  # the first start is of what was reasoned
     aims = aims_of(obj, guidance, str(kinds[0])) if kinds is not None and len(kinds) else Aims()
-    met, enclosed = measure_aims(hand, aims, grasps.hand_pose, grasps.joints)
+    met, enclosed, to_point = measure_aims(hand, aims, grasps.hand_pose, grasps.joints)
     found = {
         "score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": enclosed,
+        "thumb_point_cm": 100.0 * to_point[:, 0], "index_point_cm": 100.0 * to_point[:, 1],
     }  # fmt: skip
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)

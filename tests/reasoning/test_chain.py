@@ -32,7 +32,7 @@ SMALL = {"image_size": 160, "shown_scale": 1, "min_part_pixels": 10}
 ALL = ["view", "hand_part", "func_part", "direction", "grasp_type", "rotation"]
 HOLD_HANDLE: dict[str, Any] = {
     "hand_part": [{"parts": [HANDLE]}],
-    "func_part": [{"parts": [HANDLE], "needs_points": True}],
+    "func_part": [{"thumb_parts": [HANDLE], "index_parts": [HANDLE], "needs_points": True}],
     "direction": [{"direction": "above"}],
 }
 
@@ -147,7 +147,15 @@ def same_side(question: Question[Any]) -> dict[str, Any]:
 
 POINTS = {
     "hand_part": [{"parts": [HANDLE]}],
-    "func_part": [{"parts": [HEAD], "needs_points": True}],
+    "func_part": [
+        {
+            "thumb_parts": [HEAD],
+            "thumb_name": "face",
+            "index_parts": [HEAD],
+            "index_name": "claw",
+            "needs_points": True,
+        }
+    ],
     "direction": [{"direction": "above"}],
 }
 
@@ -196,7 +204,8 @@ def test_points_are_omitted_if_the_reasoner_says_so() -> None:
         ("view", {"view": 7}),
         ("hand_part", {"parts": [99]}),
         ("hand_part", {"parts": [HANDLE, HANDLE]}),
-        ("func_part", {"parts": [0], "needs_points": False}),
+        ("func_part", {"thumb_parts": [0], "index_parts": [HANDLE], "needs_points": False}),
+        ("func_part", {"thumb_parts": [HANDLE], "index_parts": [0], "needs_points": False}),
         ("direction", {"direction": "up"}),
         ("grasp_type", {"grasp_type": "karate"}),
     ],
