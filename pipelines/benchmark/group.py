@@ -277,7 +277,7 @@ class _Instruction:
             refined = _starts(refined.take(np.arange(1)))
         chosen = select(
             self.hand,
-            self.obj,
+            self.opened.obj,  # guidance numbers its parts
             refined,
             self.options.keep,
             by=self.options.select_by(),

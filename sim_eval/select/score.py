@@ -16,7 +16,7 @@ from zdg_jax.hands.model import HandModel, Posture
 from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sdf.build import field_values
-from zdg_jax.refine.aims import Aims, aims_of, functional_pads
+from zdg_jax.refine.aims import Aims, aims_of
 
 # How far a hand is from a natural posture.
 #: From the palm's own direction to that of a stretched finger's pad from its root, degrees.
@@ -104,7 +104,7 @@ def measure_aims(
     to_point = np.full((len(hand_pose), 2), np.nan)
     if aims.points is not None:
         pads = posed(hand, hand_pose, joints, "pad")
-        for k, (place, point) in enumerate(zip(functional_pads(hand), aims.points, strict=True)):
+        for k, (place, point) in enumerate(zip(hand.functional_pads, aims.points, strict=True)):
             if place is not None:
                 to_point[:, k] = np.linalg.norm(pads[:, place] - point, axis=1)
                 shares.append(np.clip(1.0 - (to_point[:, k] - AT_POINT[k]) / FADES, 0.0, 1.0))
@@ -235,7 +235,8 @@ def off_region_ratio(
     hand_pose: Float[np.ndarray, "k 7"],
     joints: Float[np.ndarray, "k active"],
 ) -> Float[np.ndarray, " k"]:
-    """Share of the touching finger vertices v, phi(v) <= 5 mm, next to no sample of M_hand^3d or P_func^3d.
+    """Share of the touching finger vertices v, phi(v) <= 5 mm, next to no sample of M_hand^3d or P_func^3d;
+    around key points the parts that they lie on count whole: a finger that presses a trigger covers it.
 
     No energy keeps the other fingers off the parts beside the chosen ones: E_cmap asks which vertices are
     near the region, not what they touch instead.
@@ -247,6 +248,8 @@ def off_region_ratio(
     Returns: 1 where no finger touches or the grasp is not finite.
     """
     region = guidance.hand_mask | guidance.func_mask
+    if guidance.p_obj_points is not None:
+        region = region | obj.part_mask(guidance.func_part_ids)
     skin = np.asarray(posed_skin(hand, hand_pose, joints))[:, hand.skin_finger >= 0]
     finite = np.isfinite(skin).all(axis=(1, 2))
     touch = np.zeros(skin.shape[:2], bool)

@@ -20,10 +20,11 @@ from zdg_jax.reasoning.chain import Reasoning, question_of, reason
 from zdg_jax.reasoning.models.recorded import ReplayReasoner
 from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
+from zdg_jax.reasoning.stages import rotation
 from zdg_jax.reasoning.stages.direction import NAMES, DirectionObservations
 from zdg_jax.reasoning.stages.points import PointObservations, contact_agrees, force_directions
 from zdg_jax.reasoning.stages.rotation import RotationObservations
-from zdg_jax.reasoning.state import VIEWS, ReasonConfig, open_state, parse_view
+from zdg_jax.reasoning.state import VIEWS, ReasonConfig, ReasonState, open_state, parse_view
 from zdg_jax.render.scene import best_view
 
 OBJ = hammer(1500)
@@ -180,6 +181,50 @@ def test_points_run_and_eq5_asks_again() -> None:
     # Eq. 3 is skipped where the point stage ran: all K are offered.
     assert reasoner.asked[-1].candidates == ("1", "2", "3", "4")
     assert initial.rotation_index == 0
+
+
+def test_a_hand_at_each_others_points_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def serves(state: ReasonState) -> tuple[int, ...]:
+        return (2,) if state.p_obj_points is not None else ()
+
+    monkeypatch.setattr(rotation, "serving_points", serves)
+    both = Scripted(**POINTS, points=[opposed], rotation=[{"rotation": 1}, {"rotation": 3}])
+    initial, _ = parts_of(run(both))
+    assert initial.rotation_index == 2
+    assert "other's points" in both.asked[-1].feedback[0]
+    assert "are not: 3." in both.asked[-1].feedback[0]
+    stubborn = run(Scripted(**POINTS, points=[opposed], rotation=[{"rotation": 1}]))
+    assert stubborn.grasp.status == "points_unverified"
+    # without points nothing is asked of it, nor where no rotation serves
+    parts_of(run(Scripted(**HOLD_HANDLE)))
+    monkeypatch.setattr(rotation, "serving_points", lambda state: ())
+    parts_of(run(Scripted(**POINTS, points=[opposed], rotation=[{"rotation": 1}])))
+
+
+def test_points_lie_on_the_part_of_their_own_finger() -> None:
+    func = {"thumb_parts": [HANDLE], "index_parts": [HEAD], "needs_points": True}
+    reasoner = Scripted(**{**POINTS, "func_part": [func]}, points=[own_parts])
+    _, guidance = parts_of(run(reasoner))
+    seen = next(q for q in reasoner.asked if q.stage == "points").observations
+    assert isinstance(seen, PointObservations)
+    assert set(seen.able) <= {pair for a, b in seen.opposed for pair in ((a, b), (b, a))}
+    assert seen.able
+    points = guidance.p_obj_points
+    assert points is not None
+    for point, number in zip(points, (HANDLE, HEAD), strict=True):
+        nearest = np.linalg.norm(OBJ.samples.points - point, axis=1).argmin()
+        assert OBJ.sample_part[nearest] == number
+
+
+def own_parts(question: Question[Any]) -> dict[str, int]:
+    """First the two the wrong way round, then as they are able to."""
+    seen = question.observations
+    assert isinstance(seen, PointObservations)
+    thumb, index = seen.able[0]
+    if question.feedback:
+        assert "thumb shall touch part(s) 1" in question.feedback[0]
+        return {"thumb": thumb, "index": index}
+    return {"thumb": index, "index": thumb}
 
 
 def test_points_that_never_agree_end_the_row() -> None:

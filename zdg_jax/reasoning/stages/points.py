@@ -22,6 +22,8 @@ from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.status import Status
 
 MARKED = "04_points.png"
+SPAN = 0.08
+"""How far apart thumb and index press with ease, metres."""
 _OWN_PART = 10.0  # more than all else that a pair can be worth
 _INSET = 2  # pixels; on the very outline, depth and normal are those of a grazing ray
 
@@ -38,7 +40,7 @@ class PointObservations(ChosenPartsObservations):
 class Points(Stage[PointsAnswer]):
     """Candidate "n" is the n-th contour point, numbered clockwise from the top.
 
-    Where no two points on the fingers' own parts pass eq. 5, both get their whole part(s), unasked.
+    Where no two points pass eq. 5, thumb and index get their whole part(s), unasked.
     """
 
     name, noun, answer, observations = "points", "point", PointsAnswer, PointObservations
@@ -91,12 +93,10 @@ class Points(Stage[PointsAnswer]):
         state.func_mask = np.any(balls, axis=0)
 
     async def run(self, state: ReasonState, dialogue: Dialogue) -> None:
-        if offer(state).able:
+        if offer(state).opposed:
             await super().run(state, dialogue)
             return
-        state.warnings.append(
-            "no two contour points on the fingers' parts pass eq. 5; thumb and index got their whole part(s)"
-        )
+        state.warnings.append("no two contour points pass eq. 5; thumb and index got their whole part(s)")
         state.func_mask = lift_parts(state, state.func_parts, state.region.center)
 
     def answer_by_rules(self, question: Question[Any]) -> PointsAnswer:
@@ -134,7 +134,8 @@ class Offer:
       uv: contour points of M_func^2d, pixels.
       points, normals: the object's surface there, metres and unit outward.
       opposed: the numbers of all pairs that pass eqs. 4-5, lower first; (b, a) passes as (a, b) does.
-      able: of them, as (thumb, index), those whose points lie on the parts that the two fingers shall touch.
+      able: of them, as (thumb, index), those whose points lie on the parts that the two fingers shall touch;
+        all where no such two are within `SPAN`.
     """
 
     uv: Int[np.ndarray, "n 2"]
@@ -161,7 +162,9 @@ def _offer(state: ReasonState) -> Offer:
     opposed = tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)
     either = tuple(pair for a, b in opposed for pair in ((a, b), (b, a)))
     thumb, index = (_on(state, uv, own) for own in state.finger_parts)
-    able = tuple((t, i) for t, i in either if thumb[t - 1] and index[i - 1])
+    own = tuple((t, i) for t, i in either if thumb[t - 1] and index[i - 1])
+    near = any(np.linalg.norm(points[t - 1] - points[i - 1]) <= SPAN for t, i in own)
+    able = own if near else either
     return Offer(uv, points, state.frame.normal[uv[:, 1], uv[:, 0]], opposed, able)
 
 
