@@ -311,7 +311,7 @@ def rotation_prompt(
         if d_finger is not None:
             both = up_arrow(both, camera, size / 24)
         if points is not None:
-            both = finger_points(both, camera, points, size / 24)
+            both = finger_points(both, camera, points, size / 18)
         left = sheets.badge(sheets.corner(both, "hand and object"), label)
         right = sheets.corner(Image.fromarray(alone.rgb), "hand alone")
         panels.append(sheets.row([left, right], gap=2))
@@ -361,7 +361,7 @@ def closing_prompt(
             both = Image.fromarray(fused(alone, render(hand, camera), render([obj, hand], camera)))
             both = up_arrow(both, camera, size / 24)
             if points is not None:
-                both = finger_points(both, camera, points, size / 24)
+                both = finger_points(both, camera, points, size / 18)
             tiles.append(sheets.corner(both, note))
         panels.append(sheets.row([sheets.badge(tiles[0], label), tiles[1]], gap=2))
     return sheets.grid(panels, columns, gap=12)
