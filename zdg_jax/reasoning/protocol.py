@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 # The structured numbers behind a picture: what the `offline` reasoner reads instead of pixels.
 #
 # They are more than a picture's viewer sees: parts are measured whole, unseen sides too, points have their 3D
-# position and normal, directions and rotations what stands in their way. No file name, no label. All vectors are
-# in the object frame (metres, +y up).
+# position and normal, directions and rotations what stands in their way. No file name, no label. All vectors
+# are in the object frame (metres, +y up).
 Vec3 = tuple[float, float, float]
 
 

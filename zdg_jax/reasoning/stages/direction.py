@@ -190,8 +190,10 @@ def in_words(direction: Float[np.ndarray, "3"], camera: Camera) -> str:
 
 
 def steepness(direction: Float[np.ndarray, "3"]) -> str:
-    """How steeply a direction rises in the world, in steps of 5 degrees: what tells those apart that a picture
-    of a flat thing, seen from high above, shows at one place."""
+    """How steeply a direction rises in the world, in steps of 5 degrees.
+
+    It tells those apart that a picture of a flat thing, seen from high above, shows at one place.
+    """
     degrees = 5 * round(float(np.rad2deg(np.arcsin(np.clip(direction[1], -1.0, 1.0)))) / 5)
     if degrees == 0:
         return "level with C"
