@@ -147,7 +147,7 @@ def fingers(name: str, units: Sequence[Unit]) -> list[str] | None:
     near = at <= 100.0 * np.array(AT_POINT)
     through = [g.get("aims_met") == 1.0 for u in threaded for g in u["grasps"]]
     return [
-        name, str(len(pointed)), str(len(near)), *map(_share, (near[:, 1], near[:, 0], near.all(axis=1))),
+        name, str(len(pointed)), str(len(near)), *map(_share, (near[:, 1], near[:, 0], near[:, 0] & near[:, 1])),
         str(len(threaded)), str(len(through)), _share(through),
     ]  # fmt: skip
 

@@ -189,7 +189,8 @@ def random_at(hand: HandModel, obj: ObjectModel, guidance: ContactGuidance, num:
       num, seed: how many, and of the rotations.
     """
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
-    R = Rotation.random(num, random_state=seed).as_matrix()
+    q = np.random.default_rng(seed).normal(size=(num, 4))  # uniform on the sphere, once normalised
+    R = Rotation.from_quat(q).as_matrix()
     return base_from_palm(hand, np.tile(center, (num, 1)), R), np.tile(hand.open_joints, (num, 1))
 
 

@@ -136,10 +136,11 @@ def serving_points(state: ReasonState) -> tuple[int, ...]:
     points, T, R = state.p_obj_points, state.p_obj_palm, state.R_candidates
     if points is None or T is None or R is None:
         return ()
-    if None in (places := state.hand.functional_pads):
+    thumb, index = state.hand.functional_pads
+    if thumb is None or index is None:
         return state.kept_rotations
     joints = state.hand.grasp_types[state.grasp_type].joints
-    pads = kinematics.posed_in_palm(state.hand, joints, "pad")[list(places)]
+    pads = kinematics.posed_in_palm(state.hand, joints, "pad")[[thumb, index]]
     serve = at_own_points(T + np.einsum("kij,nj->kni", R, pads), points)
     return tuple(k for k in state.kept_rotations if serve[k])
 
