@@ -144,10 +144,10 @@ def fingers(name: str, units: Sequence[Unit]) -> list[str] | None:
             for u in pointed for g in u["grasps"]
         ]
     ).reshape(-1, 2)  # fmt: skip
-    near = at <= 100.0 * np.array(AT_POINT)
+    thumb, index = (at <= 100.0 * np.array(AT_POINT)).T
     through = [g.get("aims_met") == 1.0 for u in threaded for g in u["grasps"]]
     return [
-        name, str(len(pointed)), str(len(near)), *map(_share, (near[:, 1], near[:, 0], near[:, 0] & near[:, 1])),
+        name, str(len(pointed)), str(len(at)), *map(_share, (index, thumb, index & thumb)),
         str(len(threaded)), str(len(through)), _share(through),
     ]  # fmt: skip
 
