@@ -97,10 +97,10 @@ def judged_grasp(
 
     Args:
       obj, hand: what is drawn.
-      row: of `grasps.parquet`.
+      row: `hand_pose` and `joints` of one grasp.
       size: side of each of the three pictures, pixels.
     """
-    picture = _picture(hand, row)
+    picture = _picture(hand, row, told=False)
     surface = Surface.painted(obj.mesh, obj.paint)
     return grasp_views(surface, picture, hand.skin_faces, hand_rgb=hand_colors(hand), size=size)
 
@@ -238,17 +238,20 @@ def caption(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (judged, *measured) if judged else measured
 
 
-def _picture(hand: HandModel, row: Mapping[str, Any]) -> GraspPicture:
+def _picture(hand: HandModel, row: Mapping[str, Any], told: bool = True) -> GraspPicture:
     pose, joints = (np.asarray(row[name], dtype=np.float64) for name in ("hand_pose", "joints"))
     skin = posed_skin(hand, pose, joints)
     p_obj_palm, R_obj_palm = palm_from_base(hand, pose)
-    # another method's grasp has none
-    energy = f", energy {row['energy_total']:.1f}" if np.isfinite(row["energy_total"]) else ""
+    title, said = "", ()
+    if told:
+        # another method's grasp has no energy
+        energy = f", energy {row['energy_total']:.1f}" if np.isfinite(row["energy_total"]) else ""
+        title, said = f"#{row['rank'] + 1}  {row['grasp_type']}{energy}", caption(row)
     return GraspPicture(
         vertices=skin,
         d_finger=R_obj_palm[:, 0],
         d_palm=R_obj_palm[:, 2],
         d_thumb=thumb_side(hand, skin, p_obj_palm, R_obj_palm),
-        title=f"#{row['rank'] + 1}  {row['grasp_type']}{energy}",
-        caption=caption(row),
+        title=title,
+        caption=said,
     )

@@ -146,7 +146,7 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     from pipelines.inline import ready, run, spec_of
     from pipelines.stages.prepare import loaded
     from zdg_jax.hands import load_hand
-    from zdg_jax.objects.load import axis_notes
+    from zdg_jax.objects.load import TAKEN, axis_notes
 
     reasoner = ready(options)
     out = output_folder(options.out)
@@ -155,7 +155,9 @@ def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
     with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
         with steps.step("load object and hand"):
             obj, hand = loaded(spec_of(options), options), load_hand(options.hand)
-        for warning in dict.fromkeys((*obj.warnings, *axis_notes(options.object, options.up, obj.mesh))):
+        told = any(warning.startswith(TAKEN) for warning in obj.warnings)
+        axis = () if told else axis_notes(options.object, options.up, obj.mesh)
+        for warning in (*obj.warnings, *axis):
             steps.say(f"note: {warning}")
         done = run(options, obj, hand, reasoner, steps.step)
         for warning in done.trace.get("warnings", ()):

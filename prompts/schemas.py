@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class StageAnswer(BaseModel):
@@ -27,14 +28,38 @@ class HandPartAnswer(StageAnswer):
 
 
 class FuncPartAnswer(StageAnswer):
-    """Which numbered part(s) thumb and index shall touch, and whether exact points matter."""
+    """Which numbered part(s) the thumb and the index shall touch, and whether exact points matter."""
 
-    parts: list[int] = Field(min_length=1, description="Numbers of the part(s) that thumb and index touch.")
+    thumb_parts: list[int] = Field(min_length=1, description="Numbers of the part(s) that the thumb touches.")
+    thumb_name: str = Field(default="", description="What that is, in one to three words.")
+    index_parts: list[int] = Field(min_length=1, description="Numbers of the part(s) that the index touches.")
+    index_name: str = Field(default="", description="What that is, in one to three words.")
     needs_points: bool = Field(description="True only if the task needs thumb or index at one exact spot.")
     keep_free: list[int] = Field(
         default_factory=list,
         description="Numbers of the parts that no finger may touch or cover, if any.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_one(cls, given: Any) -> Any:
+        """Records from before the fingers were asked apart have `parts` for both, and points if asked for."""
+        if not isinstance(given, dict) or "parts" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "parts"}
+        names = {"thumb_name": "thumb's", "index_name": "index's"} if given.get("needs_points") else {}
+        return {"thumb_parts": given["parts"], "index_parts": given["parts"], **names, **rest}
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """What either of them touches."""
+        return tuple(dict.fromkeys((*self.index_parts, *self.thumb_parts)))
+
+    @property
+    def share_a_part(self) -> bool:
+        """The paper's criterion for leaving points out: one part for both, by ID and name (III-A)."""
+        one_name = self.thumb_name.strip().casefold() == self.index_name.strip().casefold()
+        return set(self.thumb_parts) == set(self.index_parts) and one_name
 
 
 class PointsAnswer(StageAnswer):

@@ -311,6 +311,8 @@ _ALL: tuple[Column, ...] = (
         hint="of what the task asks of single fingers: through an opening, at a point of their own",
         shown=("benchmark", "report"), newer=True,
     ),
+    Column("thumb_point_cm", "real", "thumb to its point (cm) ↓", newer=True),
+    Column("index_point_cm", "real", "index finger to its point (cm) ↓", newer=True),
     Column("good", "flag", newer=True),
     # the unrefined start
     Column("initial_p_dep_cm", "real"),

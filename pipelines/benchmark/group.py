@@ -29,7 +29,7 @@ from zdg_jax.reasoning.protocol import Reasoner, looks
 from zdg_jax.reasoning.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
 from zdg_jax.refine import Task
-from zdg_jax.refine.starts import random_around
+from zdg_jax.refine.starts import random_around, random_at
 from zdg_jax.render.scene import Frame, best_view, visible_pixels
 
 # What every worker of a benchmark is and needs.
@@ -228,7 +228,7 @@ class _Instruction:
         options, instruction = self.options, self.instruction
         answers = self.reasoner
         if options.reasoner == "oracle":
-            answers = LabelledParts(instruction, self.names, self.reasoner)
+            answers = LabelledParts(instruction, self.names, self.reasoner, options.points)
         index = (
             given_view(self.opened.frames, self.parted, self.names, instruction) if view == "given" else None
         )
@@ -253,27 +253,31 @@ class _Instruction:
         for row, grasp in said.items():
             if grasp.status != "ok":
                 continue
-            starts = None
-            if ROWS[row].ablate == "initial":
+            starts, ablate = None, ROWS[row].ablate
+            if ablate == "initial" and grasp.guidance is not None:
+                starts = random_at(self.hand, self.obj, grasp.guidance, self.options.num, self.options.seed)
+            elif ablate == "approach":
                 starts = random_around(self.hand, self.obj, self.options.num, self.options.seed)
             equal = (
                 r for r, t in tasks.items() if starts is None and t.starts is None and _equal(t.grasp, grasp)
             )
             same[row] = next(equal, row)
             if same[row] == row:
-                tasks[row] = Task(self.opened.obj, grasp, self.options.num, self.options.seed, starts)
+                tasks[row] = Task(
+                    self.opened.obj, grasp, self.options.num, self.options.seed, starts, ablate == "initial"
+                )
         done = dict(zip(tasks, self.bench.refined(list(tasks.values())), strict=True))
         return {row: done[other] for row, other in same.items()}
 
     def kept(self, row: str, grasp: ReasonedGrasp, refined: Grasps) -> list[dict[str, Any]]:
         """The chosen grasps of a row, measured; W/O Refine has G' alone."""
-        if ROWS[row].ablate == "initial":  # it knows no G' to deviate from
+        if ROWS[row].ablate in ("initial", "approach"):  # it knows no G' to deviate from
             refined = refined.with_columns({"score": refined["energy_total"]})
         elif ROWS[row].ablate == "refine":
             refined = _starts(refined.take(np.arange(1)))
         chosen = select(
             self.hand,
-            self.obj,
+            self.opened.obj,  # guidance numbers its parts
             refined,
             self.options.keep,
             by=self.options.select_by(),
@@ -292,6 +296,8 @@ class _Instruction:
             named.samples_of(self.obj, names)
             for names in (self.instruction.hand_parts, self.instruction.func_parts)
         )
+        if lifted.p_obj_points is not None:  # P_func^3d is the balls around them
+            return replace(lifted, hand_mask=hand)
         return replace(lifted, hand_mask=hand, func_mask=func)
 
 
@@ -348,6 +354,7 @@ def _about(grasp: ReasonedGrasp) -> dict[str, Any]:
     return {
         "direction": initial.direction, "grasp_type": initial.grasp_type, "view": initial.view_index,
         "part_ids": list(guidance.part_ids), "func_part_ids": list(guidance.func_part_ids),
+        "points": None if guidance.p_obj_points is None else guidance.p_obj_points.tolist(),
     }  # fmt: skip
 
 

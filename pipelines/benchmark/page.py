@@ -18,6 +18,7 @@ from pipelines.benchmark.rows import ROWS
 from pipelines.dataset import write_atomic
 from sim_eval.benchmark.instructions import Half, Instruction
 from sim_eval.metrics.diversity import first_component_share
+from sim_eval.select.score import AT_POINT
 from sim_eval.tables import summarise
 from zdg_jax.columns import COLUMNS, Column, shown
 from zdg_jax.columns import shown as columns_of
@@ -30,6 +31,8 @@ DIVERSITY_COLUMNS = (
     Column("diversity", "real", "diversity: first principal component, all grasps (%) ↓", 100.0),
     Column("diversity_held", "real", "of those held (%) ↓", 100.0),
 )
+#: With `--judge` only: one grasp of each category is judged (paper IV-A: "one result per object category").
+JUDGED = Column("p_score", "real", "P.Score (1-5) ↑")
 Unit = Mapping[str, Any]
 
 
@@ -55,7 +58,7 @@ def line(title: str, units: Sequence[Unit], instructions: Mapping[str, Instructi
     A task without a grasp counts as 0 in shares (`Column.share`) and is left out of lengths and volumes.
     """
     mean, half = {}, {}
-    for name, factor in ((c.name, c.factor) for c in (*shown("paper"), *shown("benchmark"))):
+    for name, factor in ((c.name, c.factor) for c in (*shown("paper"), JUDGED, *shown("benchmark"))):
         counted = [
             u for u in units if not (name in SIMULATED and instructions[u["id"]].affordance == "twist")
         ]
@@ -116,6 +119,55 @@ def _wrong(best: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+FINGER_HEADS = (
+    "", "tasks with points", "grasps", "index ≤ 1 cm (%)", "thumb ≤ 1.5 cm (%)", "both (%)",
+    "tasks with openings", "grasps", "the right fingers through (%)",
+)  # fmt: skip
+
+
+def fingers(name: str, units: Sequence[Unit]) -> list[str] | None:
+    """One line on what single fingers were asked to do and did, over kept grasps; None where asked nothing.
+
+    Args:
+      name: of the line.
+      units: results; `points` are those that were reasoned, `aims_met` without them tells of openings.
+    """
+    pointed = [u for u in units if u.get("points")]
+    threaded = [
+        u for u in units if not u.get("points") and any(g.get("aims_met") is not None for g in u["grasps"])
+    ]
+    if not pointed and not threaded:
+        return None
+    at = np.array(
+        [
+            [np.nan if (cm := g.get(f"{finger}_point_cm")) is None else cm for finger in ("thumb", "index")]
+            for u in pointed for g in u["grasps"]
+        ]
+    ).reshape(-1, 2)  # fmt: skip
+    thumb, index = (at <= 100.0 * np.array(AT_POINT)).T
+    through = [g.get("aims_met") == 1.0 for u in threaded for g in u["grasps"]]
+    return [
+        name, str(len(pointed)), str(len(at)), *map(_share, (index, thumb, index & thumb)),
+        str(len(threaded)), str(len(through)), _share(through),
+    ]  # fmt: skip
+
+
+def _share(flags: Sequence[bool] | np.ndarray) -> str:
+    return f"{100 * np.mean(flags):.0f}" if len(flags) else "-"
+
+
+def _fingers_table(run: Run) -> str:
+    """A line a row, and below it one a category."""
+    found = []
+    for row, units in run.units.items():
+        by: dict[str, list[Unit]] = {}
+        for unit in units:
+            by.setdefault(run.instructions[unit["id"]].category, []).append(unit)
+        lines = [fingers(title(row), units), *(fingers(f"· {c}", own) for c, own in sorted(by.items()))]
+        found += [each for each in lines if each is not None]
+    return table(FINGER_HEADS, found) if found else ""
+
+
 def seconds(units: Sequence[Unit]) -> dict[str, float]:
     """Mean processor seconds a unit by stage, of the units that say it."""
     timed = [unit["cpu"] for unit in units if unit.get("cpu")]
@@ -125,9 +177,15 @@ def seconds(units: Sequence[Unit]) -> dict[str, float]:
 
 def markdown(lines: Sequence[Line], first: str = "", columns: Sequence[Column] | None = None) -> str:
     """A table; by default in the order and units of the paper's Tables I and II."""
-    columns = shown("paper") if columns is None else columns
+    columns = paper_columns(lines) if columns is None else columns
     rows = [[e.title, *(cell(e, c.name) for c in columns), str(e.tasks), str(e.failed)] for e in lines]
     return table([first, *(c.heading for c in columns), "tasks", "failed"], rows) + "\n"
+
+
+def paper_columns(lines: Sequence[Line]) -> tuple[Column, ...]:
+    """The paper's columns; P.Score where anything was judged."""
+    judged = any(np.isfinite(entry.mean["p_score"]) for entry in lines)
+    return (*shown("paper"), JUDGED) if judged else tuple(shown("paper"))
 
 
 def cell(entry: Line, name: str) -> str:
@@ -227,6 +285,8 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
     everything = shown[0][1]
     bench = markdown(everything, columns=(*columns_of("benchmark"), *DIVERSITY_COLUMNS)).rstrip()
     parts += ["## DexGraspBench's columns, all tasks", bench]
+    if said := _fingers_table(run):
+        parts += ["## Fingers where they are asked", said]
     why = {row: causes(units) for row, units in run.units.items()}
     parts += ["## What is wrong with the best grasps", *(_counted(title(r), c) for r, c in why.items())]
     spent = {row: seconds(units) for row, units in run.units.items()}
@@ -245,9 +305,15 @@ def write_report(run: Run, out: Path, pictures: Mapping[tuple[str, str], Image.I
         (f"{title(row)}: {_asked(run, unit)}", why, _inline(pictures.get((row, unit["id"]))))
         for row, unit, why in bad
     ]
+    columns = paper_columns(everything)
     template = jinja2.Environment(autoescape=True).from_string(_PAGE)
     page = template.render(
-        heading=run.heading, note=run.note, tables=shown, columns=columns_of("paper"), cell=cell, bad=drawn
+        heading=run.heading,
+        note=run.note,
+        tables=shown,
+        columns=columns,
+        cell=cell,
+        bad=drawn,
     )
     write_atomic(out / "benchmark.html", page.encode())
 

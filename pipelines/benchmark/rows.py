@@ -27,13 +27,15 @@ class RowKind:
 
 
 # Paper IV-C. W/O Contact: no part and point inference, "position, rotation, and grasp type based on the
-# object center". W/O Initial: no position, rotation and grasp type; random global rotation, extended joints;
-# contact regions still guide refinement. W/O Refine: the initial pose G' itself.
+# object center". W/O Initial: no position, rotation and grasp type; "global rotation is randomly initialized,
+# with joints fully extended"; contact regions still guide refinement. W/O Refine: the initial pose G' itself.
+# Random approach is ours: W/O Initial from outside the object, facing it.
 ROWS = {
     "ours": RowKind("Ours", "given"),
     "ours_star": RowKind("Ours*", "ask"),
     "wo_contact": RowKind("W/O Contact", "given", "contact"),
     "wo_initial": RowKind("W/O Initial", "given", "initial"),
+    "random_approach": RowKind("Random approach", "given", "approach"),
     "wo_refine": RowKind("W/O Refine", "given", "refine"),
 }
 

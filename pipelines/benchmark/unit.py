@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+import prompts
 from pipelines.benchmark.methods import MethodGrasps
 from pipelines.dataset import write_atomic
 from pipelines.formats.grasp_file import UNREADABLE
 from pipelines.options import ChooseOptions, LoopOptions
+from pipelines.pictures import judged_grasp
 from sim_eval.benchmark.instructions import Instruction
 from sim_eval.select.select import closed, measured
+from zdg_jax.api import make_reasoner
 from zdg_jax.columns import COLUMNS
+from zdg_jax.errors import UserError, storable
 from zdg_jax.grasps import Grasps
+from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.named import named_parts
+from zdg_jax.reasoning.judge import Exhibit, Verdict, judge
+from zdg_jax.reasoning.protocol import Reasoner, looks
 
 FORM = 5  # of the unit files
 
@@ -42,6 +50,7 @@ class UnitOptions(LoopOptions, ChooseOptions):
       segmenter: who finds parts in pictures.
       select, hypotheses: the paper's rows are kept by gravity, of one hypothesis.
       types: grasp types that are offered.
+      points: whether the oracle asks for points where an instruction has labels for them.
       six_force: rows whose kept grasps also go through DexGraspBench's test.
     """
 
@@ -58,6 +67,7 @@ class UnitOptions(LoopOptions, ChooseOptions):
     select: str = "gravity"
     hypotheses: int = 1
     types: Literal["all", "paper"] = "paper"
+    points: bool = True
 
     @property
     def asked(self) -> str:
@@ -74,10 +84,11 @@ def unit_key(instruction: Instruction, row: str, options: UnitOptions) -> str:
     """Hash of all that a unit's result depends on besides the code."""
     own = asdict(options) | {"six_force": row in options.six_force}
     # these came later; at their defaults they change nothing of what earlier runs have written
-    for name in ("steps", "optimizer", "select", "segmenter", "hypotheses", "types"):
+    for name in ("steps", "optimizer", "select", "segmenter", "hypotheses", "types", "points"):
         if own[name] == getattr(UnitOptions, name):
             del own[name]
-    said = [FORM, instruction.model_dump(mode="json"), row, own]
+    row = f"{row} from C" if row == "wo_initial" else row  # it was what `random_approach` is
+    said = [FORM, instruction.model_dump(mode="json", exclude_none=True), row, own]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -154,7 +165,7 @@ def target_mask(obj: ObjectModel, instruction: Instruction) -> np.ndarray:
 def measures() -> tuple[str, ...]:
     """Names of the measures that a unit's file keeps."""
     shown = [c.name for c in COLUMNS.values() if {"paper", "benchmark"} & {*c.shown}]
-    return (*shown, "contact_end", "six_force_held")
+    return (*shown, "contact_end", "six_force_held", "thumb_point_cm", "index_point_cm")
 
 
 def unit_rows(grasps: Grasps) -> list[dict[str, Any]]:
@@ -174,3 +185,73 @@ def _plain(value: Any) -> bool | float | None:
     if isinstance(value, np.bool_ | bool):
         return bool(value)
     return float(value) if np.isfinite(value) else None
+
+
+def judge_of(name: str | None, max_usd: float | None) -> Reasoner | None:
+    """Who gives P.Score, if anybody; looked at before the work.
+
+    Raises:
+      UserError: who sees no pictures, a limit for nobody, or what `make_reasoner` lacks.
+    """
+    if name is None:
+        if max_usd is not None:
+            raise UserError("--max-usd without --judge", "a judge to pay", "leave it out, or name a judge")
+        return None
+    judging = make_reasoner(name, max_usd=max_usd, check=True)
+    if not looks(judging):
+        raise UserError(
+            f"the judge {name!r}, which looks at no pictures", "a multimodal model",
+            "choose one, e.g. openai:MODEL, gemini:MODEL or local:PATH",
+        )  # fmt: skip
+    return judging
+
+
+def judge_units(
+    units: Mapping[str, Sequence[dict[str, Any]]],
+    instructions: Mapping[str, Instruction],
+    hands: Mapping[str, HandModel],
+    judging: Reasoner,
+    out: Path,
+    seed: int = 0,
+) -> list[Verdict]:
+    """P.Score (paper IV-A): of each row and category one kept grasp, drawn by chance, is judged.
+
+    The score is put into the grasp as `p_score`, and the verdict into `out`/judged/ROW/CATEGORY.json, from
+    where it is read the next time, unless grasp, judge or prompt is another.
+
+    Args:
+      units: results by row.
+      instructions: by id.
+      hands: by row.
+      judging: must look at pictures.
+      out: the run's folder.
+      seed: of what is drawn.
+
+    Returns: the verdicts that were asked for; one without a score says why.
+    """
+    asked: list[tuple[Path, str, dict[str, Any], Exhibit]] = []
+    for row, own in units.items():
+        by: dict[str, list[tuple[Instruction, dict[str, Any]]]] = {}
+        for unit in own:
+            one = instructions[unit["id"]]
+            by.setdefault(one.category, []).extend((one, g) for g in unit["grasps"] if g.get("hand_pose"))
+        for category, grasps in by.items():
+            if not grasps:
+                continue
+            drawn = hashlib.sha256(f"{seed} {row} {category}".encode()).digest()
+            one, grasp = grasps[int.from_bytes(drawn[:4]) % len(grasps)]
+            told = [one.id, grasp["hand_pose"], grasp["joints"], judging.name, prompts.version("judge"), seed]
+            key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+            path = out / "judged" / row / f"{category}.json"
+            if (known := stored_unit(path, key)) is not None and known["score"] is not None:
+                grasp["p_score"] = known["score"]
+                continue
+            picture = judged_grasp(load_object(one.object, seed=seed), hands[row], grasp)
+            asked.append((path, key, grasp, Exhibit(one.id, one.task, one.object_name, picture)))
+    verdicts = asyncio.run(judge([exhibit for *_, exhibit in asked], judging))
+    for (path, key, grasp, _), verdict in zip(asked, verdicts, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, storable(json.dumps({"key": key, **asdict(verdict)})).encode() + b"\n")
+        if verdict.score is not None:
+            grasp["p_score"] = verdict.score
+    return verdicts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.resources import files
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,18 @@ SETS: tuple[SetName, ...] = get_args(SetName)
 Half = Literal["development", "held_out"]
 
 
+class FingerParts(BaseModel):
+    """What the two functional fingers shall press, each at a point: part names.
+
+    Attributes:
+      thumb, index: any of these parts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    thumb: tuple[str, ...] = Field(min_length=1)
+    index: tuple[str, ...] = Field(min_length=1)
+
+
 class Instruction(BaseModel):
     """One sentence about one object, and its ground truth.
 
@@ -32,6 +44,7 @@ class Instruction(BaseModel):
       hand_parts: any of these parts the hand shall hold.
       func_parts: any of these thumb and index shall touch.
       grounds: why there.
+      points: for a trigger, button or pinch; None where a part says enough.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +56,7 @@ class Instruction(BaseModel):
     hand_parts: tuple[str, ...] = Field(min_length=1)
     func_parts: tuple[str, ...] = Field(min_length=1)
     grounds: str = Field(min_length=10)
+    points: FingerParts | None = None
 
     @property
     def category(self) -> str:
@@ -94,24 +108,26 @@ A = TypeVar("A", bound=BaseModel)
 class LabelledParts:
     """Answers hand_part and func_part with an instruction's parts, as far as they show in the chosen view.
 
-    The object must be the one that `with_named_parts` gave, so that part n is the n-th name. Implements
-    `Reasoner`.
+    Where the instruction has `points` and both fingers' parts show, thumb and index are asked for points
+    there. The object must be the one that `with_named_parts` gave, so that part n is the n-th name.
+    Implements `Reasoner`.
     """
 
-    def __init__(self, instruction: Instruction, part_names: tuple[str, ...], others: Reasoner) -> None:
+    def __init__(
+        self, instruction: Instruction, part_names: tuple[str, ...], others: Reasoner, points: bool = True
+    ) -> None:
         """Args:
         instruction: the ground truth.
         part_names: of the object's parts, from number 1.
-        others: answers view, points, direction, grasp type and rotation.
+        others: answers view, points (among those on the labelled parts), direction, grasp type and rotation.
+        points: whether `instruction.points` counts.
         """
         self.name = f"oracle+{others.name}"
         self.looks = looks(others)
         self._others = others
-        numbers = {name: k for k, name in enumerate(part_names, start=1)}
-        self._parts = {
-            prompts.Stage.HAND_PART.value: [numbers[name] for name in instruction.hand_parts],
-            prompts.Stage.FUNC_PART.value: [numbers[name] for name in instruction.func_parts],
-        }
+        self._numbers = {name: k for k, name in enumerate(part_names, start=1)}
+        self._of = instruction
+        self._points = instruction.points if points else None
 
     async def ask(self, question: Question[A]) -> Answer[A]:
         """The label, or the other reasoner's answer.
@@ -119,14 +135,38 @@ class LabelledParts:
         Raises:
           ReasonerError: no labelled part shows in the view, or the label was refused.
         """
-        wanted = self._parts.get(question.stage)
-        if wanted is None:
+        if question.stage == prompts.Stage.HAND_PART.value:
+            said = {"parts": self._shown(question, self._of.hand_parts)}
+        elif question.stage == prompts.Stage.FUNC_PART.value:
+            said = self._pressed(question) or self._touched(question)
+        else:
             return await self._others.ask(question)
-        shown = [k for k in wanted if str(k) in question.candidates]
-        if not shown or question.feedback:
+        value = question.schema.model_validate({"reasoning": "label", **said})
+        return Answer(value, call=label_call(question, self.name))
+
+    def _seen(self, question: Question[Any], names: tuple[str, ...]) -> list[int]:
+        numbers = [self._numbers[name] for name in names]
+        return [k for k in numbers if str(k) in question.candidates]
+
+    def _shown(self, question: Question[Any], names: tuple[str, ...], refused: int = 0) -> list[int]:
+        shown = self._seen(question, names)
+        if not shown or len(question.feedback) > refused:
             why = question.feedback[-1] if question.feedback else "none of them shows in the chosen view"
-            raise ReasonerError(Status.INVALID_ANSWER, f"labelled part(s) {wanted}: {why}")
-        said = {"reasoning": "label", "parts": shown}
-        if question.stage == prompts.Stage.FUNC_PART.value:
-            said["needs_points"] = False
-        return Answer(question.schema.model_validate(said), call=label_call(question, self.name))
+            raise ReasonerError(Status.INVALID_ANSWER, f"labelled part(s) {', '.join(names)}: {why}")
+        return shown
+
+    def _touched(self, question: Question[Any]) -> dict[str, Any]:
+        shown = self._shown(question, self._of.func_parts, refused=self._points is not None)
+        return {"thumb_parts": shown, "index_parts": shown, "needs_points": False}
+
+    def _pressed(self, question: Question[Any]) -> dict[str, Any] | None:
+        """None where a finger's part is hidden, or out of reach of the hand's."""
+        if self._points is None or question.feedback:
+            return None
+        thumb, index = (self._seen(question, names) for names in (self._points.thumb, self._points.index))
+        if not thumb or not index:
+            return None
+        return {
+            "thumb_parts": thumb, "thumb_name": f"thumb's {self._points.thumb[0]}",
+            "index_parts": index, "index_name": f"index's {self._points.index[0]}", "needs_points": True,
+        }  # fmt: skip

@@ -16,7 +16,7 @@ from zdg_jax.hands.model import HandModel, Posture
 from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sdf.build import field_values
-from zdg_jax.refine.aims import Aims, aims_of, functional_pads
+from zdg_jax.refine.aims import Aims, aims_of
 
 # How far a hand is from a natural posture.
 #: From the palm's own direction to that of a stretched finger's pad from its root, degrees.
@@ -76,10 +76,12 @@ class AimsMet(NamedTuple):
     """Attributes:
     met: how far a grasp does what the task asks of single fingers; NaN where it asks nothing.
     enclosed: a finger or the thumb goes through an opening, and so has only the room it leaves.
+    to_point: of the pads of thumb and index finger from their points, metres; NaN where none is asked.
     """
 
     met: Float[np.ndarray, " k"]
     enclosed: Bool[np.ndarray, " k"]
+    to_point: Float[np.ndarray, "k 2"]
 
 
 def measure_aims(
@@ -99,12 +101,13 @@ def measure_aims(
     inside = np.zeros(len(hand_pose), bool)
     finite = np.isfinite(np.concatenate([hand_pose, joints], axis=1)).all(axis=1)
     shares: list[np.ndarray] = []
+    to_point = np.full((len(hand_pose), 2), np.nan)
     if aims.points is not None:
         pads = posed(hand, hand_pose, joints, "pad")
-        for place, point, reach in zip(functional_pads(hand), aims.points, AT_POINT, strict=True):
+        for k, (place, point) in enumerate(zip(hand.functional_pads, aims.points, strict=True)):
             if place is not None:
-                distance = np.linalg.norm(pads[:, place] - point, axis=1)
-                shares.append(np.clip(1.0 - (distance - reach) / FADES, 0.0, 1.0))
+                to_point[:, k] = np.linalg.norm(pads[:, place] - point, axis=1)
+                shares.append(np.clip(1.0 - (to_point[:, k] - AT_POINT[k]) / FADES, 0.0, 1.0))
     lines = finger_lines(hand, hand_pose, joints) if aims.fingers is not None else {}
     own = {hand.finger_names[hand.thumb]}
     for opening, asked in ((aims.fingers, lines.keys() - own), (aims.thumb, lines.keys() & own)):
@@ -113,8 +116,8 @@ def measure_aims(
             shares.append(np.any([passing[name] for name in asked], axis=0).astype(float))
             inside |= np.any(list(passing.values()), axis=0)
     if not shares:
-        return AimsMet(np.full(len(hand_pose), np.nan), inside)
-    return AimsMet(np.where(finite, np.mean(shares, axis=0), 0.0), inside & finite)
+        return AimsMet(np.full(len(hand_pose), np.nan), inside, to_point)
+    return AimsMet(np.where(finite, np.mean(shares, axis=0), 0.0), inside & finite, to_point)
 
 
 def finger_lines(
@@ -164,7 +167,8 @@ def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
     """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met`,
-    `enclosed`, `bent`, and as `thumb_idle` whether the grasp type leaves the thumb out.
+    `enclosed`, `thumb_point_cm`, `index_point_cm`, `bent`, and as `thumb_idle` whether the grasp type leaves
+    the thumb out.
 
     Nothing where no region was reasoned.
     """
@@ -175,9 +179,10 @@ def with_off_region_penalty(
     score = grasps["score"] + OFF_REGION_WEIGHT * off
     kinds = grasps.columns.get("grasp_type")  # the first start is of what was reasoned
     aims = aims_of(obj, guidance, str(kinds[0])) if kinds is not None and len(kinds) else Aims()
-    met, enclosed = measure_aims(hand, aims, grasps.hand_pose, grasps.joints)
+    met, enclosed, to_point = measure_aims(hand, aims, grasps.hand_pose, grasps.joints)
     found = {
         "score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": enclosed,
+        "thumb_point_cm": 100.0 * to_point[:, 0], "index_point_cm": 100.0 * to_point[:, 1],
     }  # fmt: skip
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
@@ -230,7 +235,8 @@ def off_region_ratio(
     hand_pose: Float[np.ndarray, "k 7"],
     joints: Float[np.ndarray, "k active"],
 ) -> Float[np.ndarray, " k"]:
-    """Share of the touching finger vertices v, phi(v) <= 5 mm, next to no sample of M_hand^3d or P_func^3d.
+    """Share of the touching finger vertices v, phi(v) <= 5 mm, next to no sample of M_hand^3d or P_func^3d;
+    around key points the parts that they lie on count whole: a finger that presses a trigger covers it.
 
     No energy keeps the other fingers off the parts beside the chosen ones: E_cmap asks which vertices are
     near the region, not what they touch instead.
@@ -242,6 +248,8 @@ def off_region_ratio(
     Returns: 1 where no finger touches or the grasp is not finite.
     """
     region = guidance.hand_mask | guidance.func_mask
+    if guidance.p_obj_points is not None:
+        region = region | obj.part_mask(guidance.func_part_ids)
     skin = np.asarray(posed_skin(hand, hand_pose, joints))[:, hand.skin_finger >= 0]
     finite = np.isfinite(skin).all(axis=(1, 2))
     touch = np.zeros(skin.shape[:2], bool)

@@ -18,10 +18,9 @@ from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import expanded, hand_position
 from zdg_jax.reasoning.chain import Reasoning, question_of, reason
 from zdg_jax.reasoning.models.recorded import ReplayReasoner
-from zdg_jax.reasoning.protocol import Question, Reasoner, ReasonerError
+from zdg_jax.reasoning.protocol import Reasoner, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
 from zdg_jax.reasoning.stages.direction import NAMES, DirectionObservations
-from zdg_jax.reasoning.stages.points import PointObservations, contact_agrees, force_directions
 from zdg_jax.reasoning.stages.rotation import RotationObservations
 from zdg_jax.reasoning.state import VIEWS, ReasonConfig, open_state, parse_view
 from zdg_jax.render.scene import best_view
@@ -32,7 +31,7 @@ SMALL = {"image_size": 160, "shown_scale": 1, "min_part_pixels": 10}
 ALL = ["view", "hand_part", "func_part", "direction", "grasp_type", "rotation"]
 HOLD_HANDLE: dict[str, Any] = {
     "hand_part": [{"parts": [HANDLE]}],
-    "func_part": [{"parts": [HANDLE], "needs_points": True}],
+    "func_part": [{"thumb_parts": [HANDLE], "index_parts": [HANDLE], "needs_points": True}],
     "direction": [{"direction": "above"}],
 }
 
@@ -126,77 +125,14 @@ def test_same_seed_same_result(held: tuple[Scripted, Reasoning]) -> None:
         assert picture.tobytes() == again.pictures[name].tobytes()
 
 
-def opposed(question: Question[Any]) -> dict[str, Any]:
-    """The last pair that the seen say can press against each other."""
-    assert isinstance(question.observations, PointObservations)
-    thumb, index = question.observations.opposed[-1]
-    return {"thumb": thumb, "index": index}
-
-
-def same_side(question: Question[Any]) -> dict[str, Any]:
-    """A pair that eq. 5 must refuse."""
-    seen = question.observations
-    assert isinstance(seen, PointObservations)
-    return next(
-        {"thumb": a, "index": b}
-        for a in seen.points
-        for b in seen.points
-        if a < b and (a, b) not in seen.opposed
-    )
-
-
-POINTS = {
-    "hand_part": [{"parts": [HANDLE]}],
-    "func_part": [{"parts": [HEAD], "needs_points": True}],
-    "direction": [{"direction": "above"}],
-}
-
-
-def test_points_run_and_eq5_asks_again() -> None:
-    reasoner = Scripted(**POINTS, points=[{"thumb": 1, "index": 1}, same_side, opposed])
-    result = run(reasoner)
-    initial, guidance = parts_of(result)
-    assert reasoner.stages() == [*ALL[:3], "points", "points", "points", *ALL[3:]]
-    attempts = result.trace["stages"][3]["attempts"]
-    assert "share one point" in attempts[0]["refused"]
-    assert "opposite sides" in attempts[1]["refused"]
-    assert attempts[2]["refused"] is None
-    points = guidance.p_obj_points
-    assert points is not None
-    # By eq. 4 the fingers press towards each other, and by eq. 5 on surfaces that face away.
-    for point, force in zip(points, force_directions(points), strict=True):
-        normals = OBJ.samples.normals[np.linalg.norm(OBJ.samples.points - point, axis=1) < 0.012]
-        assert contact_agrees(force, normals, 0.7)
-    distance = np.linalg.norm(OBJ.samples.points[guidance.func_mask][:, None] - points, axis=-1).min(axis=1)
-    assert distance.max() < 0.02
-    # Eq. 3 is skipped where the point stage ran: all K are offered.
-    assert reasoner.asked[-1].candidates == ("1", "2", "3", "4")
-    assert initial.rotation_index == 0
-
-
-def test_points_that_never_agree_end_the_row() -> None:
-    result = run(Scripted(**POINTS, points=[same_side]))
-    assert result.grasp.status == "points_unverified"
-    assert (result.grasp.initial, result.grasp.guidance) == (None, None)
-    assert len(result.grasp.calls) == 6  # what was paid for is still counted
-
-
-def test_points_are_omitted_if_the_reasoner_says_so() -> None:
-    reasoner = Scripted(**{**POINTS, "func_part": [{"parts": [HEAD], "needs_points": False}]})
-    _, guidance = parts_of(run(reasoner))
-    assert reasoner.stages() == ALL
-    assert guidance.func_part_ids == (HEAD,)
-    head = OBJ.part_mask((HEAD,))
-    assert (guidance.func_mask & head).sum() / (guidance.func_mask | head).sum() > 0.85
-
-
 @pytest.mark.parametrize(
     ("stage", "bad"),
     [
         ("view", {"view": 7}),
         ("hand_part", {"parts": [99]}),
         ("hand_part", {"parts": [HANDLE, HANDLE]}),
-        ("func_part", {"parts": [0], "needs_points": False}),
+        ("func_part", {"thumb_parts": [0], "index_parts": [HANDLE], "needs_points": False}),
+        ("func_part", {"thumb_parts": [HANDLE], "index_parts": [0], "needs_points": False}),
         ("direction", {"direction": "up"}),
         ("grasp_type", {"grasp_type": "karate"}),
     ],

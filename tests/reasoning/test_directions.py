@@ -61,8 +61,19 @@ def test_vertical_camera_keeps_a_right(front: tuple[float, float, float]) -> Non
 def test_words_say_where_it_is_in_the_picture() -> None:
     camera = camera_from((0.0, 0.0, 1.0), OBJ.mesh)
     d = candidate_directions(np.zeros(3), camera)
-    assert in_words(d["front"], camera) == "on your side"
-    assert in_words(d["behind"], camera) == "on the far side"
-    assert in_words(d["right"], camera) == "to the left in the picture"
-    assert in_words(d["above"], camera) == "further up in the picture"
-    assert in_words(d["behind-below"], camera) == "on the far side and further down in the picture"
+    assert in_words(d["front"], camera) == "on your side; level with C"
+    assert in_words(d["behind"], camera) == "on the far side; level with C"
+    assert in_words(d["right"], camera) == "to the left in the picture; level with C"
+    assert in_words(d["above"], camera) == "further up in the picture; straight above C"
+    below = "on the far side and further down in the picture; 45 degrees below the level of C"
+    assert in_words(d["behind-below"], camera) == below
+
+
+@pytest.mark.parametrize("degrees", [10.0, 20.0, 26.0, 35.0, 48.0, 60.0])
+def test_no_two_directions_have_the_same_words(degrees: float) -> None:
+    """From high above, as flat things are seen, "front" and "front-above" are both "on your side"."""
+    angle = np.deg2rad(degrees)
+    camera = camera_from((0.0, np.sin(angle), np.cos(angle)), OBJ.mesh)
+    center = camera.p_world_cam - 0.5 * np.array([0.0, np.sin(angle), np.cos(angle)])
+    said = [in_words(v, camera) for v in candidate_directions(center, camera).values()]
+    assert len(set(said)) == len(NAMES)

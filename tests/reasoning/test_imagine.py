@@ -54,3 +54,13 @@ def test_open_joints_respect_limits() -> None:
     joints = HAND.open_joints
     assert (joints >= HAND.lower).all()
     assert (joints <= HAND.upper).all()
+
+
+def test_pads_serve_points_that_they_are_at_and_not_the_same_ones_swapped() -> None:
+    points = np.array([[0.0, 0.0, 0.0], [0.05, 0.0, 0.0]])
+    aside = points + np.array([0.0, 0.02, 0.0])
+    between = np.tile(points.mean(axis=0), (2, 1))
+    pads = np.stack([points, points[::-1], aside, aside[::-1], between, points + 5.0, points[::-1] + 5.0])
+    # what is far from both points is nearer to neither
+    assert rotation.at_own_points(pads, points).tolist() == [True, False, True, False, True, True, True]
+    assert rotation.at_own_points(pads, points[::-1]).tolist() == [False, True, False, True, True, True, True]

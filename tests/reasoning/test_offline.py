@@ -59,6 +59,8 @@ def labels(answer: object) -> tuple[str, ...]:
     d.pop("needs_points", None)
     d.pop("keep_free", None)
     d.pop("any_side", None)
+    if "thumb_parts" in d:
+        d = {"parts": list(answer.parts)}  # type: ignore[attr-defined]
     return tuple(str(x) for v in d.values() for x in (v if isinstance(v, list) else [v]))
 
 
@@ -187,7 +189,8 @@ def test_the_view_shows_the_held_part() -> None:
 )
 def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
     answer = ask(asked.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
-    assert answer.parts == [3, hand]
+    assert (answer.index_parts, answer.thumb_parts) == ([3], [hand])
+    assert not answer.share_a_part
     assert answer.needs_points
 
 
@@ -197,7 +200,8 @@ def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
 )
 def test_elsewhere_thumb_and_index_touch_the_held_part(thing: str, task: str, hand: int) -> None:
     answer = ask(asked.part_question(t.THINGS[thing](), task, "func_part", hand=(hand,)))
-    assert answer.parts == [hand]
+    assert answer.parts == (hand,)
+    assert answer.share_a_part
     assert not answer.needs_points
 
 

@@ -40,7 +40,7 @@ def test_same_question_as_in_the_chain(stage: str) -> None:
 def test_points_are_shown_though_the_task_needs_none() -> None:
     question = shown("points", Scripted(hand_part=[{"parts": [HANDLE]}]))
     assert isinstance(question.observations, PointObservations)
-    assert (question.observations.hand_parts, question.observations.func_parts) == ((HANDLE,), (HEAD,))
+    assert (question.observations.hand_parts, question.observations.func_parts) == ((HANDLE,), (HANDLE, HEAD))
 
 
 def test_points_that_the_task_needs_are_left_alone() -> None:

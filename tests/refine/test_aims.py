@@ -21,9 +21,9 @@ from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import RefineConfig
-from zdg_jax.refine.aims import Aims, aimed, aims_of, functional_pads, pinched
+from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
-from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.problem import FEWEST, POINTED, build_problem
 from zdg_jax.refine.starts import AIMED_NOISE, jittered
 
 HAND = "human16"
@@ -111,7 +111,7 @@ def test_a_start_has_thumb_and_index_at_their_own_points() -> None:
     assert found is not None
     pose = base_from_palm(hand, found.initial.p_obj_palm[None], found.initial.R_obj_palm[None])
     pads = posed(hand, pose, found.joints[None], "pad")[0]
-    for place, point, reach in zip(functional_pads(hand), points, AT_POINT, strict=True):
+    for place, point, reach in zip(hand.functional_pads, points, AT_POINT, strict=True):
         assert place is not None
         assert np.linalg.norm(pads[place] - point) < reach
     assert measure_aims(hand, aims, pose, found.joints[None]).met == pytest.approx(1.0)
@@ -215,7 +215,7 @@ def test_a_pinch_has_thumb_and_index_on_opposite_faces(turn: float) -> None:
     assert served is not None
     base = base_from_palm(hand, served.initial.p_obj_palm, served.initial.R_obj_palm)
     pads = posed(hand, base[None], served.joints[None], "pad")[0]
-    reached = np.linalg.norm(pads[list(functional_pads(hand))] - points, axis=1)
+    reached = np.linalg.norm(pads[list(hand.functional_pads)] - points, axis=1)
     assert reached.max() < 0.006
 
 
@@ -224,3 +224,27 @@ def test_what_is_too_wide_for_two_tips_is_not_pinched() -> None:
     grown = replace(box, samples=replace(box.samples, points=2.0 * box.samples.points))
     start = replace(initial("pinch"), p_obj_palm=np.array([0.2, 0.0, 0.0]))
     assert not pinched(hand, grown, start, np.ones(len(box.samples.points), bool))
+
+
+def test_key_points_draw_harder_and_from_nearer_where_they_are_aimed_at() -> None:
+    hand, obj = load_hand(HAND), shape("box")
+    grasp = grasp_on(obj)
+    assert grasp.guidance is not None
+    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
+    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
+    plain = build_problem(hand, obj, pointed, RefineConfig())  # the paper's: one hypothesis
+    np.testing.assert_array_equal(plain.func_mask, grasp.guidance.func_mask)
+    np.testing.assert_array_equal(plain.weights, RefineConfig().lambdas())
+    several = RefineConfig(hypotheses=8)
+    aimed_at = build_problem(hand, obj, pointed, several)
+    near = np.linalg.norm(obj.samples.points[:, None] - points, axis=2)
+    chosen = near[aimed_at.func_mask]
+    assert (chosen.argmin(axis=1) == 0).sum() >= FEWEST
+    assert (chosen.argmin(axis=1) == 1).sum() >= FEWEST
+    # a ball around each: nothing that is left out is nearer than the furthest that is in
+    for k in (0, 1):
+        own = aimed_at.func_mask & (near.argmin(axis=1) == k)
+        assert near[~aimed_at.func_mask, k].min() >= near[own, k].max()
+    ratio = aimed_at.weights / several.lambdas()
+    assert sorted(ratio) == [1.0] * (len(ratio) - 1) + [POINTED]
+    np.testing.assert_array_equal(build_problem(hand, obj, grasp, several).weights, several.lambdas())

@@ -14,14 +14,15 @@ from tests.refine.things import SHORT, STARTS, grasp_on, model_of, shape
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.kinematics import base_from_palm, posed_skin
+from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed_skin
 from zdg_jax.objects import signed_distance
 from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.refine import TERMS, RefineConfig, Task, driver, refine, refine_many
 from zdg_jax.refine.batching import batch_shape
 from zdg_jax.refine.config import Optimizer
 from zdg_jax.refine.optimize import OPTIMIZERS
-from zdg_jax.refine.refine import pose_deviation
+from zdg_jax.refine.refine import _problem, pose_deviation
+from zdg_jax.refine.starts import random_at
 from zdg_jax.refine.variables import to_field
 
 HAND = load_hand("human16")
@@ -116,6 +117,25 @@ def test_ablations(ablation: str) -> None:
         assert not np.allclose(out["init_pose"], full["init_pose"])
     else:
         assert not np.allclose(out.hand_pose, full.hand_pose)
+
+
+def test_without_initial_inference_palms_turn_about_the_regions_centre() -> None:
+    """W/O Initial: T = C, R uniform over SO(3) (its mean is 0), joints open, the prior no type's."""
+    assert GRASP.guidance is not None
+    pose, joints = random_at(HAND, ROD, GRASP.guidance, 400, 0)
+    p, R = palm_from_base(HAND, pose)
+    center = ROD.samples.points[GRASP.guidance.hand_mask].mean(axis=0)
+    np.testing.assert_allclose(p, np.tile(center, (400, 1)), atol=1e-6)
+    assert np.abs(R.mean(axis=0)).max() < 4 / np.sqrt(3 * 400)
+    np.testing.assert_array_equal(joints, np.tile(HAND.open_joints, (400, 1)))
+    again, _ = random_at(HAND, ROD, GRASP.guidance, 400, 0)
+    np.testing.assert_array_equal(again, pose)
+    own = np.stack([kind.contact_prior for kind in HAND.grasp_types.values()]).mean(axis=0)
+    ablated = replace(SHORT, ablation="initial")
+    for task, config in ((Task(ROD, GRASP, untyped=True), SHORT), (Task(ROD, GRASP), ablated)):
+        prior = _problem(HAND, task, config).prior
+        np.testing.assert_allclose(prior, np.tile(own, (len(prior), 1)))
+    assert not np.allclose(_problem(HAND, Task(ROD, GRASP), SHORT).prior, own)
 
 
 def test_turning_the_world_turns_the_result() -> None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
 
 from tests.render.shapes import box, flat_hand
-from zdg_jax.render.composite import closing_prompt, fused, oblique, other_side, rotation_prompt
+from zdg_jax.render.composite import (
+    closing_prompt,
+    finger_points,
+    fused,
+    oblique,
+    other_side,
+    rotation_prompt,
+)
 from zdg_jax.render.raycast import render
-from zdg_jax.render.scene import SKIN, TARGET, Surface, look, tinted
+from zdg_jax.render.scene import INDEX, SKIN, TARGET, THUMB, Surface, look, tinted
 from zdg_jax.render.sheets import GraspPicture, grasp_sheet, viewpoints
 
 UP, FORWARD = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
@@ -155,3 +163,20 @@ def test_the_picture_is_cut_to_the_hand_and_its_forearm_shows() -> None:
     skin = [np.abs(p - np.array(SKIN) * 230).max(axis=2) < 45 for p in (plain, cut)]
     assert skin[1].sum() > 2 * skin[0].sum()  # the hand is larger
     assert (np.abs(arm - cut).max(axis=2) > 40).mean() > 0.02
+
+
+def test_points_are_marked_where_they_are() -> None:
+    wall = Surface.of(trimesh.creation.box([0.1, 0.1, 0.01]))
+    camera = look(wall.vertices, FORWARD, size=200)
+    points = np.array([[-0.03, 0.0, 0.0], [0.03, 0.01, -0.05]])  # one of them behind the wall
+    before = Image.fromarray(render(wall, camera).rgb)
+    rgb = np.asarray(finger_points(before, camera, points, 18.0)).astype(int)
+    changed = (rgb != np.asarray(before)).any(axis=2)
+    v, u = np.nonzero(changed)
+    places = camera.project(points)[0]
+    nearest = np.linalg.norm(np.stack([u, v], axis=1)[:, None] - places, axis=2)
+    assert nearest.min(axis=1).max() < 12.0
+    for k, colour in enumerate((THUMB, INDEX)):
+        ring = (nearest[:, k] > 5.0) & (nearest[:, k] < 6.5)  # between letter and rim
+        shown = rgb[v[ring], u[ring]]
+        np.testing.assert_allclose(np.median(shown, axis=0), 255 * np.array(colour), atol=2)

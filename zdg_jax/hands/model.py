@@ -324,6 +324,14 @@ class HandModel:
         """Index in `finger_names` of the thumb, which is the first functional finger."""
         return self.finger_names.index(self.functional_fingers[0])
 
+    @property
+    def functional_pads(self) -> tuple[int | None, int | None]:
+        """Places of the pads of thumb and of the first functional finger beside it, or None."""
+        thumb = self.finger_names[self.thumb]
+        names = thumb, next((f for f in self.functional_fingers if f != thumb), None)
+        first, second = (self.pad_names.index(n) if n in self.pad_names else None for n in names)
+        return first, second
+
     def holds(self, kind: str, finger: str) -> bool:
         """Whether a grasp type asks a finger to touch; one that the hand does not know asks all of them."""
         known = self.grasp_types.get(kind)

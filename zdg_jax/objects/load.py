@@ -173,6 +173,10 @@ _NEAR = 0.01
 _FOOT, _BETTER = 0.3, 3.0
 
 
+#: What a note on the axis begins with.
+TAKEN = "taken as +y up"
+
+
 def axis_notes(source: str, up: str | None, mesh: trimesh.Trimesh) -> tuple[str, ...]:
     """What a person should know of the axis that was taken as up; nothing where it was named or is known.
 
@@ -185,8 +189,8 @@ def axis_notes(source: str, up: str | None, mesh: trimesh.Trimesh) -> tuple[str,
         return ()
     rests = {axis: _resting(mesh, k) for k, axis in enumerate("xyz")}
     if rests["z"] > _FOOT and rests["z"] > _BETTER * rests["y"]:
-        return ("taken as +y up, but it looks as if it stood on its z axis: if so, add --up z",)
-    return ("taken as +y up; if the file is +z up, as many robots' meshes are, add --up z",)
+        return (f"{TAKEN}, but it looks as if it stood on its z axis: if so, add --up z",)
+    return (f"{TAKEN}; if the file is +z up, as many robots' meshes are, add --up z",)
 
 
 def _resting(mesh: trimesh.Trimesh, axis: int) -> float:

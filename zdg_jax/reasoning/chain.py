@@ -85,13 +85,16 @@ def _elsewhere(question: Question[A], answer: FuncPartAnswer) -> A | None:
     """An answer that makes the point stage run; each refusal (out of reach) moves on to the next part."""
     observed = question.observations
     assert isinstance(observed, PartChoiceObservations)
-    if answer.needs_points and set(answer.parts) != set(observed.hand_parts):
+    if answer.needs_points and not answer.share_a_part:
         return None
     others = [n for n in map(int, question.candidates) if n not in observed.hand_parts]
     tried = len(question.feedback)
     if tried >= len(others):
         return None
-    shown = {"reasoning": "Only to show the point stage.", "parts": [others[tried]], "needs_points": True}
+    shown = {
+        "reasoning": "Only to show the point stage.", "thumb_parts": list(observed.hand_parts),
+        "index_parts": [others[tried]], "needs_points": True,
+    }  # fmt: skip
     return question.schema.model_validate(shown)
 
 

@@ -175,6 +175,7 @@ def _candidates(
         "d_palm": d_palm,
         "d_finger": [d_finger[number] for number in numbers],
         "focus": state.obj.samples.points[state.known_hand_mask | state.obj.part_mask(state.func_parts)],
+        "points": state.p_obj_points,
         "size": 224 * state.config.shown_scale,
         "hand_rgb": hand_colors(state.hand),
     }

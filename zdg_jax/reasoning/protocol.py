@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict
 
 # The structured numbers behind a picture: what the `offline` reasoner reads instead of pixels.
 #
-# Every number here could be read off the visual prompt by a person. No file name, no label. All vectors are
-# in the object frame (metres, +y up).
+# They are more than a picture's viewer sees: parts are measured whole, unseen sides too, points have their 3D
+# position and normal, directions and rotations what stands in their way. No file name, no label. All vectors
+# are in the object frame (metres, +y up).
 Vec3 = tuple[float, float, float]
 
 

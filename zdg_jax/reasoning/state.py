@@ -121,6 +121,7 @@ class ReasonState:
     # hand_part, func_part and lifting
     hand_parts: tuple[int, ...] = ()
     func_parts: tuple[int, ...] = ()
+    finger_parts: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())  # of func_parts the thumb's, the index's
     hand_mask: Bool[np.ndarray, " samples"] | None = None
     func_mask: Bool[np.ndarray, " samples"] | None = None
     points_needed: bool = False

@@ -99,7 +99,7 @@ def pinched(
       initial: G'.
       hand_mask: the reasoned region.
     """
-    thumb, index = functional_pads(hand)
+    thumb, index = hand.functional_pads
     points, normals = obj.samples.points[hand_mask], obj.samples.normals[hand_mask]
     if thumb is None or index is None or not len(points):
         return Aims()
@@ -167,7 +167,7 @@ def _to_points(hand, obj, initial, points, rest):
     starts = base_from_palm(hand, np.tile(initial.p_obj_palm, (len(R), 1)), R)
     nearest = np.asarray(KDTree(obj.samples.points).query(points)[1])
     goal = _nothing(hand, len(R), rest, initial)
-    for k, place in enumerate(functional_pads(hand)):
+    for k, place in enumerate(hand.functional_pads):
         if place is None:
             continue
         goal.pad[:, place] = points[k]
@@ -177,18 +177,10 @@ def _to_points(hand, obj, initial, points, rest):
     return starts, goal
 
 
-def functional_pads(hand: HandModel) -> tuple[int | None, int | None]:
-    """Places of the pads of thumb and of the first functional finger beside it; None where there is none."""
-    thumb = hand.finger_names[hand.thumb]
-    names = thumb, next((f for f in hand.functional_fingers if f != thumb), None)
-    first, second = (hand.pad_names.index(n) if n in hand.pad_names else None for n in names)
-    return first, second
-
-
 def _into(hand, initial, opening: Opening, other: Opening | None, rest):
     """Crooks in the opening, fingers side by side along it; the thumb's in the other one."""
     pads = len(hand.pad_names)
-    thumb = functional_pads(hand)[0]
+    thumb = hand.functional_pads[0]
     fingers = [k for k, name in enumerate(hand.pad_names) if name != hand.finger_names[hand.thumb]]
     count = int(np.clip((opening.size[0] + 0.004) // FINGER_WIDTH, 1, len(fingers)))
     # scissors: the index finger stays outside where there is no room for all

@@ -49,7 +49,8 @@ class RefineConfig:
       jitter_opening: the fingers but not the thumb start opened by a share of theta' drawn from 0 to this.
       drift_weight: what the column `score` adds to the energy for each unit of `pose_deviation` from G'.
       skin_tolerance: depth that soft skin gives way before E_pen counts, metres.
-      ablation: "contact" (whole object is target), "initial" (random poses), "refine" (starts returned).
+      ablation: "contact" (whole object is target), "initial" (random turns at the region's centre), "refine"
+        (starts returned).
 
     Raises:
       UserError: an unknown term, optimiser or ablation, or an `early_stop` whose steps or shares are out of

@@ -19,7 +19,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel, Slab
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
-from zdg_jax.refine.aims import aimed, aims_of, functional_pads, pinched
+from zdg_jax.refine.aims import aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
@@ -195,7 +195,7 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> InitialGras
     point, tail = bar.point, bar.tail
     R = np.asarray(initial.R_obj_palm)
     # a handle has no working end: it lies as the reasoned hand is turned already
-    thumb = functional_pads(hand)[0]
+    thumb = hand.functional_pads[0]
     beside = tail[1] if thumb is None else posed_in_palm(hand, kind.joints, "pad")[thumb, 1]
     side = -axes[0] @ R @ tail if hangs else axes[0] @ R[:, 1] * beside
     tip = axes[0] * (1.0 if side >= 0 else -1.0)

@@ -160,6 +160,9 @@ def refine_many(
 
 def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
     problem = build_problem(hand, task.obj, task.grasp, config)
+    if task.untyped or config.ablation == "initial":
+        own = problem.prior[: len(hand.grasp_types)]
+        problem = replace(problem, prior=np.tile(own.mean(axis=0), (len(problem.prior), 1)))
     if problem.status == "ok" and not fits([problem], 1):
         return replace(
             problem,

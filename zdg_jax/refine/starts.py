@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
+from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import base_from_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
@@ -33,6 +33,7 @@ class Task:
       num: starts around G'.
       seed: of the jitter.
       starts: (pose [k, 7], joints [k, active]) instead, object frame; `num` and `seed` are not looked at.
+      untyped: no grasp type was reasoned: the contact prior is the mean of all types'.
     """
 
     obj: ObjectModel
@@ -40,6 +41,7 @@ class Task:
     num: int = 64
     seed: int = 0
     starts: Starts | None = None
+    untyped: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +116,8 @@ def _drawn(hand: HandModel, task: Task, config: RefineConfig) -> _Drawn | Begun:
         return _as_given(hand, (pose, joints), initial)
     if task.num < 1:
         raise ValueError(f"got num {task.num}; expected at least 1")
-    if config.ablation == "initial":
-        return _as_given(hand, random_around(hand, task.obj, task.num, task.seed), initial)
+    if config.ablation == "initial" and task.grasp.guidance is not None:
+        return _as_given(hand, random_at(hand, task.obj, task.grasp.guidance, task.num, task.seed), initial)
     if initial is None:
         nothing = np.full((task.num, 7), np.nan), np.full((task.num, active), np.nan)
         return _as_given(hand, nothing, None)
@@ -178,8 +180,22 @@ def _placed(hand: HandModel, d: _Drawn) -> Float[np.ndarray, "k 7"]:
     return base_from_palm(hand, p, d.R @ Rotation.from_rotvec(d.turn).as_matrix())
 
 
+def random_at(hand: HandModel, obj: ObjectModel, guidance: ContactGuidance, num: int, seed: int) -> Starts:
+    """W/O Initial (paper Table II): T = C, the centre of M_hand^3d, R uniform over SO(3), open joints.
+
+    Args:
+      hand: whose palm is put there.
+      obj, guidance: give C; object frame, metres.
+      num, seed: how many, and of the rotations.
+    """
+    center = obj.samples.points[guidance.hand_mask].mean(axis=0)
+    q = np.random.default_rng(seed).normal(size=(num, 4))  # uniform on the sphere, once normalised
+    R = Rotation.from_quat(q).as_matrix()
+    return base_from_palm(hand, np.tile(center, (num, 1)), R), np.tile(hand.open_joints, (num, 1))
+
+
 def random_around(hand: HandModel, obj: ObjectModel, num: int, seed: int) -> Starts:
-    """W/O Initial (paper Table II): random palms over the bounding sphere, facing its centre, zero joints."""
+    """Random approach, ours: palms over the bounding sphere, facing its centre, open joints."""
     rng = np.random.default_rng(seed)
     center = obj.mesh.bounds.mean(axis=0)
     reach = np.linalg.norm(obj.mesh.vertices - center, axis=1).max()

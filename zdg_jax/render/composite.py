@@ -13,7 +13,7 @@ from scipy import ndimage
 from zdg_jax.render import sheets
 from zdg_jax.render.marks import Label, box_size, draw, font, place
 from zdg_jax.render.raycast import render
-from zdg_jax.render.scene import INK, SKIN, Camera, Frame, Surface, join, look
+from zdg_jax.render.scene import INDEX, INK, SKIN, THUMB, Camera, Frame, Surface, join, look
 
 # Directions of space drawn into a picture: arrows with names, discs for what points along the view.
 _FINE = 3
@@ -113,6 +113,26 @@ def up_arrow(picture: Image.Image, camera: Camera, text_size: float) -> Image.Im
         fill=INK,
         anchor="mt",
     )
+    return out
+
+
+def finger_points(
+    picture: Image.Image, camera: Camera, points: Float[np.ndarray, "2 3"], size: float
+) -> Image.Image:
+    """The picture with a disc T at the thumb's point and I at the index finger's, over all that is in front.
+
+    Args:
+      picture: taken by `camera`.
+      points: (thumb, index), metres; one outside the picture stays out.
+      size: of a disc, pixels.
+    """
+    out = picture.copy()
+    pen = ImageDraw.Draw(out)
+    for (x, y), name, rgb in zip(camera.project(points)[0], "TI", (THUMB, INDEX), strict=True):
+        fill = tuple(round(255 * c) for c in rgb)
+        box = [x - size / 2, y - size / 2, x + size / 2, y + size / 2]
+        pen.ellipse(box, fill=fill, outline=INK, width=max(2, round(size / 9)))
+        pen.text((float(x), float(y)), name, font=font(0.62 * size), fill=(255, 255, 255), anchor="mm")
     return out
 
 
@@ -253,6 +273,7 @@ def rotation_prompt(
     hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
     d_finger: Sequence[Float[np.ndarray, "3"]] | None = None,
     focus: Float[np.ndarray, "points 3"] | None = None,
+    points: Float[np.ndarray, "2 3"] | None = None,
     size: int = 448,
     columns: int = 2,
 ) -> Image.Image:
@@ -271,6 +292,7 @@ def rotation_prompt(
       hand_rgb: one colour, or one a vertex or face (to tell thumb and index from the others).
       d_finger: D_finger of each candidate: its forearm is drawn, and the world's up; neither if None.
       focus: what of the object must be in the picture, metres; all of it if None.
+      points: (thumb, index) key points to mark, metres; none if None.
       size: side of each of a panel's two pictures, pixels.
       columns: panels a row.
 
@@ -288,6 +310,8 @@ def rotation_prompt(
         both = Image.fromarray(fused(object_alone, alone, render([obj, hand], camera)))
         if d_finger is not None:
             both = up_arrow(both, camera, size / 24)
+        if points is not None:
+            both = finger_points(both, camera, points, size / 18)
         left = sheets.badge(sheets.corner(both, "hand and object"), label)
         right = sheets.corner(Image.fromarray(alone.rgb), "hand alone")
         panels.append(sheets.row([left, right], gap=2))
@@ -306,6 +330,7 @@ def closing_prompt(
     d_finger: Sequence[Float[np.ndarray, "3"]],
     hand_rgb: Sequence[float] | Float[np.ndarray, "n 3"] = SKIN,
     focus: Float[np.ndarray, "points 3"] | None = None,
+    points: Float[np.ndarray, "2 3"] | None = None,
     size: int = 448,
     columns: int = 2,
 ) -> Image.Image:
@@ -314,7 +339,7 @@ def closing_prompt(
     Args:
       open_vertices: the skins that `rotation_prompt` shows: they frame the first camera.
       closed_vertices: of the same hands, closed, world frame, metres.
-      obj, hand_faces, labels, front, d_palm, d_finger, hand_rgb, focus, size, columns: as for
+      obj, hand_faces, labels, front, d_palm, d_finger, hand_rgb, focus, points, size, columns: as for
         `rotation_prompt`.
 
     Raises:
@@ -334,7 +359,10 @@ def closing_prompt(
         tiles = []
         for alone, camera, note in zip(objects, cameras, notes, strict=True):
             both = Image.fromarray(fused(alone, render(hand, camera), render([obj, hand], camera)))
-            tiles.append(sheets.corner(up_arrow(both, camera, size / 24), note))
+            both = up_arrow(both, camera, size / 24)
+            if points is not None:
+                both = finger_points(both, camera, points, size / 18)
+            tiles.append(sheets.corner(both, note))
         panels.append(sheets.row([sheets.badge(tiles[0], label), tiles[1]], gap=2))
     return sheets.grid(panels, columns, gap=12)
 

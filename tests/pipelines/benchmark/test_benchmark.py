@@ -11,13 +11,14 @@ import pytest
 from pipelines.benchmark.__main__ import main
 from pipelines.benchmark.group import Bench, Group, given_view
 from pipelines.benchmark.methods import read_method
-from pipelines.benchmark.unit import UnitOptions, stored_unit, unit_key, unit_path
+from pipelines.benchmark.unit import UnitOptions, judge_of, judge_units, stored_unit, unit_key, unit_path
 from sim_eval.benchmark.instructions import instructions
 from zdg_jax.api import make_reasoner
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
 from zdg_jax.objects.parts.named import with_named_parts
+from zdg_jax.reasoning.protocol import Answer, Call, ReasonerError
 from zdg_jax.render.raycast import render
 from zdg_jax.render.scene import Surface, side_views, visible_pixels
 
@@ -113,7 +114,7 @@ def test_all_rows_on_one_instruction(tmp_path, capsys):
     assert main([*given, "--out", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "benchmark.json").read_text())
     lines = {entry["title"]: entry for entry in record["tables"]["All tasks"]}
-    assert set(lines) == {"Ours", "Ours*", "W/O Contact", "W/O Initial", "W/O Refine"}
+    assert set(lines) == {"Ours", "Ours*", "W/O Contact", "W/O Initial", "Random approach", "W/O Refine"}
     assert lines["Ours"]["failed"] == 0
     assert lines["Ours"]["mean"]["part_acc"] == 100.0
     assert lines["W/O Refine"]["mean"]["p_dep_cm"] > lines["Ours"]["mean"]["p_dep_cm"]
@@ -133,3 +134,49 @@ def test_a_unit_that_breaks_is_a_row_with_a_reason(tmp_path, monkeypatch, capsys
     assert result["status_reason"] == "ZeroDivisionError: nothing to divide by"
     assert stored_unit(unit_path(tmp_path, "ours", MUG), unit_key(MUG, "ours", UnitOptions())) == result
     assert "Traceback" in capsys.readouterr().err
+
+
+class Judge:
+    """Says four, or breaks."""
+
+    def __init__(self, name: str = "judge", broken: bool = False) -> None:
+        self.name, self.broken, self.seen = name, broken, []
+
+    async def ask(self, question):
+        self.seen.append(question)
+        if self.broken:
+            raise ReasonerError("provider_timeout", "nobody there")
+        return Answer(question.schema(reasoning="x", score=4), call=Call("judge", self.name, "m", "sha"))
+
+
+def test_one_grasp_of_each_category_is_judged_once(tmp_path):
+    hand = load_hand("human16")
+    row = {"hand_pose": [0.0, 0.05, 0.3, 1.0, 0, 0, 0], "joints": [0.0] * len(hand.active_names)}
+    known = {i.id: i for i in instructions("zoo") if i.id in ("zoo-mug-0", "zoo-mug-1", "zoo-die-0")}
+
+    def units():
+        return {"ours": [
+            {"id": "zoo-mug-0", "grasps": [dict(row), dict(row)]}, {"id": "zoo-mug-1", "grasps": []}
+        ]}  # fmt: skip
+
+    given, first = units(), Judge()
+    (verdict,) = judge_units(given, known, {"ours": hand}, first, tmp_path)
+    assert verdict.score == 4
+    assert sorted(g.get("p_score", 0) for u in given["ours"] for g in u["grasps"]) == [0, 4]
+    assert MUG.task in first.seen[0].prompt
+    again, second = units(), Judge()
+    assert judge_units(again, known, {"ours": hand}, second, tmp_path) == []
+    assert second.seen == []
+    assert again == given
+    (lost,) = judge_units(units(), known, {"ours": hand}, Judge("other", broken=True), tmp_path)
+    assert (lost.score, lost.status) == (None, "provider_timeout")
+    # what was not judged is asked again
+    assert judge_units(units(), known, {"ours": hand}, Judge("other"), tmp_path)[0].score == 4
+
+
+def test_who_may_judge():
+    assert judge_of(None, None) is None
+    with pytest.raises(UserError, match="looks at no pictures"):
+        judge_of("offline", None)
+    with pytest.raises(UserError, match="without --judge"):
+        judge_of(None, 1.0)

@@ -10,6 +10,7 @@ from pipelines.benchmark.page import (
     Run,
     causes,
     failures,
+    fingers,
     line,
     markdown,
     seconds,
@@ -118,6 +119,20 @@ def test_causes_and_seconds():
     assert seconds(units[1:]) == {}
 
 
+def test_fingers_are_counted_where_they_were_asked():
+    points = {"points": [[0.0, 0.0, 0.0], [0.0, 0.0, 0.1]]}
+    units = [
+        {**unit("zoo-drill-0", {**grasp(), "thumb_point_cm": 1.4, "index_point_cm": 0.0, "aims_met": 1.0},
+                {**grasp(), "thumb_point_cm": 1.6, "index_point_cm": 0.9, "aims_met": 0.95}), **points},
+        {**unit("zoo-lighter-0", status="no_grasp"), **points},
+        unit("zoo-mug-0", *({**grasp(), "aims_met": met} for met in (1.0, 0.5, 0.0))),
+        unit("zoo-axe-0", {**grasp(), "aims_met": None}),
+    ]  # fmt: skip
+    assert fingers("x", units) == ["x", "2", "2", "100", "50", "50", "1", "3", "33"]
+    assert fingers("x", units[1:2]) == ["x", "1", "0", "-", "-", "-", "0", "0", "-"]
+    assert fingers("x", units[3:]) is None
+
+
 def test_failures_come_worst_first_with_a_reason():
     units = [
         unit("zoo-mug-0", grasp()),
@@ -131,7 +146,7 @@ def test_failures_come_worst_first_with_a_reason():
 
 def test_rows_by_name():
     assert parse_rows(",".join(ROWS)) == tuple(ROWS)
-    with pytest.raises(UserError, match="ours, ours_star, wo_contact, wo_initial, wo_refine"):
+    with pytest.raises(UserError, match="wo_contact, wo_initial, random_approach, wo_refine"):
         parse_rows("ours,mine")
 
 
@@ -156,6 +171,25 @@ def test_the_report_says_the_same_three_times(tmp_path):
     text = (tmp_path / "benchmark.md").read_text()
     assert "| Ours |" in text
     assert "## Ours by category" in text
+    assert "P.Score" not in text
+    assert "Fingers where they are asked" not in text
     page = (tmp_path / "benchmark.html").read_text()
     assert "&lt;refused&gt;" in page
     assert "<refused>" not in page
+
+
+def test_a_judged_run_has_p_score_by_category(tmp_path):
+    units = {
+        "ours": [
+            unit("zoo-mug-0", {**grasp(), "p_score": 5.0}, grasp()),
+            unit("zoo-mug-1", grasp()),
+            unit("zoo-axe-0", {**grasp(), "p_score": 2.0}),
+        ]
+    }
+    write_report(Run("Title", "note", ALL, split("zoo"), units, {}), tmp_path, {})
+    text = (tmp_path / "benchmark.md").read_text()
+    every, by = text.split("## Ours by category")
+    assert "P.Score (1-5)" in every
+    assert "| 3.5 ±" in every
+    rows = [line.split("|") for line in by.splitlines() if line.startswith(("| axe", "| mug"))]
+    assert [row[8].split()[0] for row in rows] == ["2", "5"]

@@ -33,7 +33,14 @@ def sensible(asked: Asked) -> dict[str, Any]:
     return {
         "view": lambda: {"view": int(first)},
         "hand_part": lambda: {"parts": [int(first)]},
-        "func_part": lambda: {"parts": [int(candidates[-1])], "needs_points": len(candidates) > 1},
+        "func_part": lambda: {
+            "thumb_parts": [int(candidates[-1])],
+            "thumb_name": "near side",
+            "index_parts": [int(candidates[-1])],
+            "index_name": "far side",
+            "needs_points": len(candidates) > 1,
+            "keep_free": [],
+        },
         "direction": lambda: {"direction": first},
         "grasp_type": lambda: {"grasp_type": first},
         "rotation": lambda: {"rotation": int(first)},

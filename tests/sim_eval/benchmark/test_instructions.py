@@ -24,6 +24,19 @@ def test_counts_and_ids(set_name):
     assert len({row.id for row in rows}) == len(rows)
 
 
+def test_points_are_labelled_for_triggers_buttons_and_pinches():
+    pointed = [row for name in SETS for row in instructions(name) if row.points is not None]
+    assert len(pointed) >= 15
+    for row in pointed:
+        assert row.points is not None
+        assert {*row.points.thumb, *row.points.index} <= set(part_names(row)), row.id
+        # one of the two works what the instruction says is to be worked
+        assert set(row.func_parts) & {*row.points.thumb, *row.points.index}, row.id
+    apart = [row for row in pointed if row.points is not None and row.points.thumb != row.points.index]
+    assert len(apart) >= 15
+    assert len(pointed) > len(apart)  # and pinches
+
+
 @pytest.mark.parametrize(("set_name", "every"), [("zoo", 5), ("ycb", 1)])
 def test_parts_exist(set_name, every):
     for row in instructions(set_name)[::every]:

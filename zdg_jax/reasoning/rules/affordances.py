@@ -120,6 +120,7 @@ class Role(_Row):
       least_share: share of the surface below which a part is a sliver, not a part of this kind.
       single: at most one part plays it.
       every: every part plays it, besides its own role.
+      ends: who touches it touches both of its ends, the far one with the thumb, as a plunger's.
     """
 
     weights: dict[str, float] = Field(min_length=1)
@@ -127,6 +128,7 @@ class Role(_Row):
     least_share: float = 0.02
     single: bool = False
     every: bool = False
+    ends: bool = False
 
 
 class AffordanceTable(_Row):

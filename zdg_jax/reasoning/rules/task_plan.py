@@ -64,6 +64,12 @@ class Plan:
             parts += hand_parts if role == "hold" else self.roles.get(role, ())[:1]
         return tuple(dict.fromkeys(parts)) or hand_parts
 
+    @property
+    def ends(self) -> bool:
+        """Whether thumb and index finger touch the two ends of one part (`Role.ends`)."""
+        roles = _lexicon().table.roles
+        return any(roles[role].ends for role in self.rule.touch if role != "hold")
+
     def role_of(self, number: int) -> str:
         """The role that a part plays, "other part" if none."""
         return next((r for r, numbers in self.roles.items() if number in numbers), "other part")

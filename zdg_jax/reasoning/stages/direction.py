@@ -185,7 +185,20 @@ def in_words(direction: Float[np.ndarray, "3"], camera: Camera) -> str:
         (abs(right), "to the right in the picture" if right > 0 else "to the left in the picture"),
         (abs(down), "further down in the picture" if down > 0 else "further up in the picture"),
     ]
-    return " and ".join(words for size, words in components if size > 0.45)
+    where = " and ".join(words for size, words in components if size > 0.45)
+    return f"{where}; {steepness(direction)}"
+
+
+def steepness(direction: Float[np.ndarray, "3"]) -> str:
+    """How steeply a direction rises in the world, in steps of 5 degrees.
+
+    It tells those apart that a picture of a flat thing, seen from high above, shows at one place.
+    """
+    degrees = 5 * round(float(np.rad2deg(np.arcsin(np.clip(direction[1], -1.0, 1.0)))) / 5)
+    if degrees == 0:
+        return "level with C"
+    side = "above" if degrees > 0 else "below"
+    return f"straight {side} C" if abs(degrees) == 90 else f"{abs(degrees)} degrees {side} the level of C"
 
 
 def blocked_share(

@@ -1,7 +1,8 @@
-"""Which part(s) thumb and index touch, and whether exact points matter (paper III-A)."""
+"""Which part(s) the thumb and the index touch, and whether exact points matter (paper III-A)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from scipy.spatial import KDTree
@@ -31,7 +32,8 @@ class FuncPart(Stage[FuncPartAnswer]):
     """Candidates as in the hand stage; a part out of the fingers' reach is refused."""
 
     name, noun, answer, observations = "func_part", "part", FuncPartAnswer, PartChoiceObservations
-    needs, gives = ("hand_parts", "hand_mask"), ("func_parts", "func_mask", "points_needed", "keep_free")
+    needs = ("hand_parts", "hand_mask")
+    gives = ("func_parts", "finger_parts", "func_mask", "points_needed", "keep_free")
 
     def needed(self, state: ReasonState) -> bool:
         return state.config.contact
@@ -42,8 +44,10 @@ class FuncPart(Stage[FuncPartAnswer]):
         candidates = tuple(str(number) for number in sorted(visible))
 
         def check(answer: FuncPartAnswer) -> str | None:
-            refused = outside(self.labels(answer), candidates, self.noun)
-            return refused or _unknown(state, answer.keep_free) or _out_of_reach(state, answer.parts)
+            for own in (answer.thumb_parts, answer.index_parts):
+                if refused := outside(list(map(str, own)), candidates, self.noun):
+                    return refused
+            return _unknown(state, answer.keep_free) or _out_of_reach(state, answer.parts)
 
         return self.query(
             state,
@@ -60,19 +64,21 @@ class FuncPart(Stage[FuncPartAnswer]):
     async def run(self, state: ReasonState, dialogue: Dialogue) -> None:
         answer = await dialogue.ask(self.build_query(state))
         state.func_parts = tuple(sorted(answer.parts))
+        state.finger_parts = tuple(sorted(answer.thumb_parts)), tuple(sorted(answer.index_parts))
         held = {*state.func_parts, *state.hand_parts}
         state.keep_free = tuple(sorted(set(answer.keep_free) - held))
         same = state.func_parts == state.hand_parts
         if not same:
             await complete_mask(state, state.func_parts, MASK)
-        # Paper III-A, "Criteria for omitting inference": the reasoner needs none, or one part is for both.
-        state.points_needed = answer.needs_points and set(answer.parts) != set(state.hand_parts)
+        # Paper III-A, "Criteria for omitting inference": the reasoner needs none, or both fingers touch one
+        # part, the same by ID and name.
+        state.points_needed = answer.needs_points and not answer.share_a_part
         if not state.points_needed:
             whole = state.known_hand_mask
             state.func_mask = whole if same else lift_parts(state, state.func_parts, state.region.center)
 
     def answer_by_rules(self, question: Question[Any]) -> FuncPartAnswer:
-        """The trigger or cap that the rule names, with the hand's part; else the hand's part alone."""
+        """Index on the trigger or cap that the rule names, thumb on the hand's part; else both there."""
         observed, plan = planned(question, PartChoiceObservations)
         hand = observed.hand_parts or plan.holds[0]
         first = plan.touched(hand)
@@ -82,12 +88,20 @@ class FuncPart(Stage[FuncPartAnswer]):
             raise ReasonerError("exhausted", f"{question.stage}: no part is offered")
         parts = after_refusals(ranking, question.feedback, question.stage)
         # One exact spot matters only where a trigger of its own was found.
-        special = any(role != "hold" and role in plan.roles for role in plan.rule.touch)
-        points = plan.rule.points and special and parts == ranking[0]
-        text = parts_in_words(plan, question, parts)
+        special = [role for role in plan.rule.touch if role != "hold" and role in plan.roles]
+        points = plan.rule.points and bool(special) and parts == ranking[0]
+        index = [n for n in parts if n in plan.parts_of(tuple(special))] or list(parts)
+        thumb = [n for n in parts if n not in index] or list(parts)
+        names = [plan.role_of(own[0]) for own in (thumb, index)]
+        if plan.ends:
+            names = [f"far end of the {names[0]}", f"near end of the {names[1]}"]
         free = [n for n in plan.parts_of(plan.rule.free) if n not in {*parts, *hand}]
         free += [TABLE] if "table" in plan.rule.free else []
-        return FuncPartAnswer(reasoning=text, parts=list(parts), needs_points=points, keep_free=free)
+        return FuncPartAnswer(
+            reasoning=parts_in_words(plan, question, parts),
+            thumb_parts=thumb, thumb_name=names[0], index_parts=index, index_name=names[1],
+            needs_points=points, keep_free=free,
+        )  # fmt: skip
 
 
 def _unknown(state: ReasonState, parts: list[int]) -> str | None:
@@ -99,7 +113,7 @@ def _unknown(state: ReasonState, parts: list[int]) -> str | None:
     return None
 
 
-def _out_of_reach(state: ReasonState, parts: list[int]) -> str | None:
+def _out_of_reach(state: ReasonState, parts: Sequence[int]) -> str | None:
     points = state.obj.samples.points
     held = points[state.obj.part_mask(state.hand_parts)]
     if len(held) == 0:

@@ -22,6 +22,9 @@ from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.status import Status
 
 MARKED = "04_points.png"
+SPAN = 0.08
+"""How far apart thumb and index press with ease, metres."""
+_OWN_PART = 10.0  # more than all else that a pair can be worth
 _INSET = 2  # pixels; on the very outline, depth and normal are those of a grazing ray
 
 
@@ -31,6 +34,7 @@ class PointObservations(ChosenPartsObservations):
     points: dict[int, Vec3]
     normals: dict[int, Vec3]
     opposed: tuple[tuple[int, int], ...] = ()  # pairs that can press against each other (eqs. 4-5)
+    able: tuple[tuple[int, int], ...] = ()  # of them (thumb, index), each on a part of its own finger
 
 
 class Points(Stage[PointsAnswer]):
@@ -57,19 +61,26 @@ class Points(Stage[PointsAnswer]):
 
         def verify(answer: PointsAnswer) -> str | None:
             refused = disagreement(state, offered.chosen(answer))
-            able = ", ".join(f"{a} and {b}" for a, b in offered.opposed)
-            return refused and f"{refused} Pairs that can: {able}."
+            if refused is None and (answer.thumb, answer.index) not in offered.able:
+                thumb, index = (", ".join(map(str, own)) for own in state.finger_parts)
+                refused = f"The thumb shall touch part(s) {thumb}, the index part(s) {index}."
+            able = ", ".join(f"{a} and {b}" for a, b in offered.able)
+            return refused and f"{refused} Pairs (thumb and index) that can: {able}."
 
         return self.query(
             state,
             candidates=candidates,
             pictures=(PLAIN, MARKED),
-            values=state.chosen_parts(),
+            values={
+                **state.chosen_parts(),
+                **dict(zip(("thumb_parts", "index_parts"), state.finger_parts, strict=True)),
+            },
             observed={
                 **state.chosen_parts(),
                 "points": {i + 1: vec3(point) for i, point in enumerate(offered.points)},
                 "normals": {i + 1: vec3(normal) for i, normal in enumerate(offered.normals)},
                 "opposed": offered.opposed,
+                "able": offered.able,
             },
             check=check,
             verify=verify,
@@ -89,18 +100,21 @@ class Points(Stage[PointsAnswer]):
         state.func_mask = lift_parts(state, state.func_parts, state.region.center)
 
     def answer_by_rules(self, question: Question[Any]) -> PointsAnswer:
-        """The pair with opposed normals (eq. 5), 1-6 cm apart, whose index point lies on the trigger."""
+        """The pair with opposed normals (eq. 5), 1-6 cm apart, whose index point lies on the trigger.
+
+        Pairs of which each point lies on its finger's own part come before all others.
+        """
         observed, plan = planned(question, PointObservations)
         numbers = sorted(set(observed.points) & {int(c) for c in question.candidates})
         ranked: list[tuple[float, int, int]] = []
-        able = frozenset(observed.opposed)
+        pressing, own = frozenset(observed.opposed), frozenset(observed.able)
         for thumb, index in permutations(numbers, 2):
             opposed = min(force_cosines(observed, thumb, index))
-            if "plunger" in plan.rule.touch and (min(thumb, index), max(thumb, index)) in able:
+            if plan.ends and (min(thumb, index), max(thumb, index)) in pressing:
                 opposed = 1.0  # its ends face along it, which a view from the side does not show
             reach = plateau(_span(observed, thumb, index), 0.003, 0.012, 0.06, 0.10)
             value = 1.5 * min(opposed, 0.85) + reach + _semantic(observed, plan, thumb, index)
-            ranked.append((value, thumb, index))
+            ranked.append((value + _OWN_PART * ((thumb, index) in own), thumb, index))
         ranked.sort(key=lambda r: (-r[0], r[1], r[2]))
         _, thumb, index = after_refusals(ranked, question.feedback, question.stage)
         cos_thumb, cos_index = force_cosines(observed, thumb, index)
@@ -120,12 +134,15 @@ class Offer:
       uv: contour points of M_func^2d, pixels.
       points, normals: the object's surface there, metres and unit outward.
       opposed: the numbers of all pairs that pass eqs. 4-5, lower first; (b, a) passes as (a, b) does.
+      able: of them, as (thumb, index), those whose points lie on the parts that the two fingers shall touch;
+        all where no such two are within `SPAN`.
     """
 
     uv: Int[np.ndarray, "n 2"]
     points: Float[np.ndarray, "n 3"]
     normals: Float[np.ndarray, "n 3"]
     opposed: tuple[tuple[int, int], ...]
+    able: tuple[tuple[int, int], ...]
 
     def chosen(self, answer: PointsAnswer) -> Float[np.ndarray, "2 3"]:
         """P_func^2.5d = (P_thumb, P_index), metres."""
@@ -134,7 +151,8 @@ class Offer:
 
 def offer(state: ReasonState) -> Offer:
     """Contour points of the functional fingers' part(s) in the chosen view."""
-    return state.once(("offer", state.view, state.func_parts), lambda: _offer(state))
+    key = ("offer", state.view, state.func_parts, state.finger_parts)
+    return state.once(key, lambda: _offer(state))
 
 
 def _offer(state: ReasonState) -> Offer:
@@ -142,7 +160,18 @@ def _offer(state: ReasonState) -> Offer:
     points = state.camera.back_project(uv + 0.5, state.frame.depth[uv[:, 1], uv[:, 0]])
     pairs = combinations(range(len(points)), 2)
     opposed = tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)
-    return Offer(uv, points, state.frame.normal[uv[:, 1], uv[:, 0]], opposed)
+    either = tuple(pair for a, b in opposed for pair in ((a, b), (b, a)))
+    thumb, index = (_on(state, uv, own) for own in state.finger_parts)
+    own = tuple((t, i) for t, i in either if thumb[t - 1] and index[i - 1])
+    near = any(np.linalg.norm(points[t - 1] - points[i - 1]) <= SPAN for t, i in own)
+    able = own if near else either
+    return Offer(uv, points, state.frame.normal[uv[:, 1], uv[:, 0]], opposed, able)
+
+
+def _on(state: ReasonState, uv: Int[np.ndarray, "n 2"], parts: tuple[int, ...]) -> Bool[np.ndarray, " n"]:
+    """Which pixels lie on these parts of the chosen view, or on none of those to touch: a completed mask."""
+    found = state.part_map[uv[:, 1], uv[:, 0]]
+    return np.isin(found, parts) | ~np.isin(found, state.func_parts)
 
 
 def disagreement(state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"]) -> str | None:
@@ -246,7 +275,7 @@ def _semantic(observed: PointObservations, plan: Plan, thumb: int, index: int) -
     )
     forward = region.forward
     size = max(max(p.extents) for p in spots)
-    if "plunger" in named and region.ref is not None:  # the thumb pushes its far end towards the index finger
+    if plan.ends and region.ref is not None:  # the thumb pushes its far end towards the index finger
         end = target + 0.5 * size * region.ref
         far = float(np.exp(-np.linalg.norm(p_thumb - end) / max(size, 0.01)))
         return far + (0.0 if thumb == index else float(unit(p_thumb - p_index) @ region.ref))

@@ -20,6 +20,7 @@ from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.scoring import held_region, score, terms_of
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.state import ReasonState
+from zdg_jax.status import Status
 
 PICTURE, CLOSED = "06_rotation.png", "07_closed.png"
 _OVERLAP = 2.0
@@ -48,6 +49,8 @@ class Rotation(Stage[RotationAnswer]):
         T, R, kept = state.p_obj_palm, state.R_candidates, state.kept_rotations
         assert T is not None
         assert R is not None
+        points = state.p_obj_points
+        marked = None if points is None else points.tobytes()
         key = (state.view, state.hand_parts, T.tobytes(), R.tobytes(), kept)
         skins = state.once(("skins", *key), lambda: {k: imagined_skin(state.hand, T, R[k]) for k in kept})
         numbered = {k + 1: skin for k, skin in skins.items()}
@@ -56,14 +59,14 @@ class Rotation(Stage[RotationAnswer]):
 
         def draw() -> Image.Image:
             return state.once(
-                ("imagination", state.func_parts, *key),
+                ("imagination", state.func_parts, marked, *key),
                 lambda: pictures.imagination(state, numbered, d_palm, fingers),
             )
 
         def draw_closed() -> Image.Image:
             posture = state.hand.grasp_types[state.grasp_type].joints
             return state.once(
-                ("closed", state.func_parts, state.grasp_type, *key),
+                ("closed", state.func_parts, marked, state.grasp_type, *key),
                 lambda: pictures.closing(
                     state,
                     numbered,
@@ -77,11 +80,24 @@ class Rotation(Stage[RotationAnswer]):
         if state.looked_at(self.name):
             state.show(CLOSED, draw_closed)
         chosen = {"direction": state.direction, "grasp_type": state.grasp_type}
+        serving = tuple(k + 1 for k in serving_points(state))
+
+        def verify(answer: RotationAnswer) -> str | None:
+            if points is None or not serving or answer.rotation in serving:
+                return None
+            panels = ", ".join(map(str, serving))
+            return (
+                f"In panel {answer.rotation} the closed thumb and index finger are much nearer to each "
+                f"other's points than to their own, T and I. Panels where they are not: {panels}."
+            )
+
         return self.query(
             state,
             candidates=tuple(str(k + 1) for k in kept),
             pictures=(PICTURE, CLOSED) if state.looked_at(self.name) else (PICTURE,),
-            values={**state.chosen_parts(), **chosen},
+            values={**state.chosen_parts(), **chosen, "pointed": points is not None},
+            verify=verify,
+            failed_as=Status.POINTS_UNVERIFIED,
             observed={
                 **state.observed_region(),
                 **chosen,
@@ -112,6 +128,35 @@ class Rotation(Stage[RotationAnswer]):
             f"its score is {scores[best]:.2f}."
         )
         return RotationAnswer(reasoning=text, rotation=best)
+
+
+def serving_points(state: ReasonState) -> tuple[int, ...]:
+    """The offered rotations k whose closed thumb and index are not at each other's key points; none without
+    points, all of a hand that lacks one of the pads."""
+    points, T, R = state.p_obj_points, state.p_obj_palm, state.R_candidates
+    if points is None or T is None or R is None:
+        return ()
+    thumb, index = state.hand.functional_pads
+    if thumb is None or index is None:
+        return state.kept_rotations
+    joints = state.hand.grasp_types[state.grasp_type].joints
+    pads = kinematics.posed_in_palm(state.hand, joints, "pad")[[thumb, index]]
+    serve = at_own_points(T + np.einsum("kij,nj->kni", R, pads), points)
+    return tuple(k for k in state.kept_rotations if serve[k])
+
+
+def at_own_points(
+    pads: Float[np.ndarray, "k 2 3"], points: Float[np.ndarray, "2 3"]
+) -> Bool[np.ndarray, " k"]:
+    """False where thumb and index pads t, i are rather at each other's points P_t, P_i:
+    |t - P_t| + |i - P_i| - |t - P_i| - |i - P_t| > |P_t - P_i|, half of what it can be at most.
+
+    Args:
+      pads: (thumb, index) of each candidate, metres.
+      points: (thumb, index), metres.
+    """
+    own, other = (np.linalg.norm(pads - p, axis=2).sum(axis=1) for p in (points, points[::-1]))
+    return np.asarray(own - other <= np.linalg.norm(points[0] - points[1]))
 
 
 def fitting_rotations(state: ReasonState) -> Bool[np.ndarray, " k"]:

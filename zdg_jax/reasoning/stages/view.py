@@ -120,7 +120,7 @@ def view_scores(observed: ViewObservations, plan: Plan) -> list[float]:
         seen = [sum(view.get(n, 0) for n in numbers) for view in observed.visible_pixels]
         most = max(seen) or 1
         scores = [s + weight * k / most for s, k in zip(scores, seen, strict=True)]
-    if "plunger" in plan.rule.touch:  # both of its ends show only from the side
+    if plan.ends:  # both of its ends show only from the side
         line = np.array(observed.object.long_axis)
         ends = [abs(float(np.array(front) @ line)) for front in observed.view_front]
         scores = [s - end for s, end in zip(scores, ends, strict=True)]
