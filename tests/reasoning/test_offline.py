@@ -195,7 +195,7 @@ def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
 
 
 def test_a_trigger_that_does_not_adjoin_the_grip_is_not_taken_for_the_indexs_part() -> None:
-    """A glue gun's stick looks like one: the points may then be on any of the parts, as long as they press."""
+    """A glue gun's stick looks like one: the points may then be on any of the parts if they press."""
     drill = t.THINGS["drill"]()
     apart = tuple(
         p.model_copy(update={"neighbours": tuple(n for n in p.neighbours if 3 not in (p.number, n))})

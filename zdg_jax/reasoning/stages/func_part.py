@@ -90,7 +90,7 @@ class FuncPart(Stage[FuncPartAnswer]):
         # One exact spot matters only where a trigger of its own was found.
         special = [role for role in plan.rule.touch if role != "hold" and role in plan.roles]
         points = plan.rule.points and bool(special) and parts == ranking[0]
-        # What does not adjoin the hand's parts is no trigger of theirs, as a glue gun's stick: it is elsewhere.
+        # What does not adjoin the hand's parts is no trigger of theirs, as a glue gun's stick is not.
         near = {n for p in observed.object.parts if p.number in hand for n in (p.number, *p.neighbours)}
         index = [n for n in parts if n in plan.parts_of(tuple(special)) and n in near] or list(parts)
         thumb = [n for n in parts if n not in index] or list(parts)
