@@ -194,6 +194,20 @@ def test_a_trigger_needs_points(thing: str, task: str, hand: int) -> None:
     assert answer.needs_points
 
 
+def test_a_trigger_that_does_not_adjoin_the_grip_is_not_taken_for_the_indexs_part() -> None:
+    """A glue gun's stick looks like one: the points may then be on any of the parts if they press."""
+    drill = t.THINGS["drill"]()
+    apart = tuple(
+        p.model_copy(update={"neighbours": tuple(n for n in p.neighbours if 3 not in (p.number, n))})
+        for p in drill.parts
+    )
+    loose = drill.model_copy(update={"parts": apart})
+    answer = ask(asked.part_question(loose, "drill a hole", "func_part", hand=(1,)))
+    assert set(answer.index_parts) == set(answer.thumb_parts) == {1, 3}
+    assert answer.needs_points
+    assert not answer.share_a_part
+
+
 @pytest.mark.parametrize(
     ("thing", "task", "hand"),
     [("hammer", "hammer a nail", 1), ("mug", "drink from it", 2), ("drill", "hand it over", 2)],

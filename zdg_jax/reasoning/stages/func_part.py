@@ -90,9 +90,13 @@ class FuncPart(Stage[FuncPartAnswer]):
         # One exact spot matters only where a trigger of its own was found.
         special = [role for role in plan.rule.touch if role != "hold" and role in plan.roles]
         points = plan.rule.points and bool(special) and parts == ranking[0]
-        index = [n for n in parts if n in plan.parts_of(tuple(special))] or list(parts)
+        # What does not adjoin the hand's parts is no trigger of theirs, as a glue gun's stick is not.
+        near = {n for p in observed.object.parts if p.number in hand for n in (p.number, *p.neighbours)}
+        index = [n for n in parts if n in plan.parts_of(tuple(special)) and n in near] or list(parts)
         thumb = [n for n in parts if n not in index] or list(parts)
         names = [plan.role_of(own[0]) for own in (thumb, index)]
+        if points and thumb == index:
+            names = [plan.role_of(hand[0]), special[0]]
         if plan.ends:
             names = [f"far end of the {names[0]}", f"near end of the {names[1]}"]
         free = [n for n in plan.parts_of(plan.rule.free) if n not in {*parts, *hand}]
