@@ -10,6 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.hands.things import EVERY_HAND, hand_or_skip, slow_but
+from zdg_jax.hands import kinematics, load_hand
+from zdg_jax.hands.io.hand_spec import read_card
 from zdg_jax.hands.io.model_files import hand_source
 from zdg_jax.hands.kinematics import (
     Transform,
@@ -24,6 +26,7 @@ from zdg_jax.hands.kinematics import (
     posed_spheres,
     quat_mul,
 )
+from zdg_jax.hands.load import build_hand, card_path
 
 
 def _random_joints(hand, n: int, seed: int = 0) -> np.ndarray:
@@ -142,3 +145,38 @@ def test_jacobian_transpose_is_that_of_autodiff(name: str) -> None:
         pos, rot, q = (jnp.asarray(x, jnp.float32) for x in (pose[:3], pose[3:], joints))
         for mine, auto in zip(got(pos, rot, q), want(pos, jnp.zeros(3), rot, q), strict=True):
             np.testing.assert_allclose(mine, auto, atol=2e-5 * (1 + float(jnp.abs(auto).max())))
+
+
+@pytest.mark.parametrize("name", EVERY_HAND)
+@pytest.mark.parametrize("what", ["link", "hinge", "hinge_normal", "skin", "pad_normal"])
+def test_one_hand_is_posed_like_a_batch(name: str, what: str) -> None:
+    """[7] and [active] give the row of [8, 7] and [8, active], which is held against C MuJoCo above."""
+    hand = hand_or_skip(name)
+    poses, joints = _random_pose(8), _random_joints(hand, 8)
+    poses[0, 3:] *= 2.0  # of another length, the same turn
+    batch = posed(hand, poses, joints, what)
+    for k in range(3):
+        one = posed(hand, poses[k], joints[k], what)
+        assert one.shape == batch[k].shape
+        np.testing.assert_allclose(one, batch[k], atol=3e-6)
+
+
+def test_one_hand_of_no_pose_is_nowhere() -> None:
+    hand = hand_or_skip("human16")
+    assert np.isnan(posed(hand, np.zeros(7), hand.open_joints, "skin")).all()
+    assert np.isnan(posed(hand, np.full(7, np.nan), hand.open_joints, "skin")).all()
+
+
+@pytest.mark.parametrize("name", EVERY_HAND)
+def test_a_hand_is_loaded_without_compiling(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes ten seconds a hand, in every process and before anything can be said."""
+    hand_or_skip(name)
+
+    def compiled(*_):
+        raise AssertionError("compiled")
+
+    path = card_path(name)
+    card = read_card(path)
+    monkeypatch.setattr(kinematics.Stored, "__call__", compiled)
+    hand = build_hand(card, path.parent, None if name == "human16" else lambda: load_hand("human16"))
+    assert set(hand.grasp_types) == set(load_hand("human16").grasp_types)

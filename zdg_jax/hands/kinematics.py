@@ -12,7 +12,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from zdg_jax.hands.model import HandModel
-from zdg_jax.pose import IDENTITY, make_pose, wxyz_to_matrix
+from zdg_jax.pose import (
+    IDENTITY,
+    compose,
+    make_pose,
+    transform_directions,
+    transform_points,
+    unit,
+    wxyz_to_matrix,
+)
 from zdg_jax.stored import Stored
 
 
@@ -252,7 +260,8 @@ def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str)
 
     `what`: skin, skin_normal, sphere, pad, pad_normal, link (origins), hinge (anchors) or
     hinge_normal (axes). Batches are padded to a power of two from 8 on, so that few shapes are ever
-    compiled; points are placed in numpy, so that all of them share that one.
+    compiled; points are placed in numpy, so that all of them share that one. Of one hand, [7] and [active],
+    nothing is compiled at all.
     """
     if what in ("link", "hinge", "hinge_normal"):
         lead, at = _linked(hand, hand_pose, joints)
@@ -318,11 +327,32 @@ def _slice(places: np.ndarray) -> np.ndarray | slice:
 def _linked(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> tuple[tuple[int, ...], Chain]:
     """The batch's shape, and its chains, padded."""
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])
+    if not lead:
+        return lead, _one(hand, np.asarray(hand_pose, float), np.asarray(joints, float))
     pose = np.broadcast_to(hand_pose, (*lead, 7)).reshape(-1, 7).astype(np.float32)
     q = np.broadcast_to(joints, (*lead, joints.shape[-1])).reshape(len(pose), -1).astype(np.float32)
     size = max(8, 1 << max(len(pose) - 1, 0).bit_length())
     pad = [(0, size - len(pose)), (0, 0)]
     return lead, _chains(hand)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
+
+
+def _one(hand: HandModel, base: Float[np.ndarray, "7"], active: Float[np.ndarray, " active"]) -> Chain:
+    """`chain` of a single hand, link by link in numpy, as a batch of one: to compile takes ten seconds."""
+    angle = hand.coupling @ active + hand.coupling_offset
+    T = np.zeros((len(hand.link_names), 7))
+    T[0] = np.concatenate([base[:3], unit(base[3:])])
+    axis, anchor = np.zeros((2, len(hand.joint_names), 3))
+    rest = np.concatenate([hand.p_parent_link, hand.q_parent_link], axis=1)
+    for i in range(1, len(T)):  # parents come first
+        at = compose(T[hand.link_parent[i]], rest[i])
+        for j in np.flatnonzero(hand.joint_link == i):
+            a, p = hand.joint_axis[j], hand.p_link_joint[j]
+            axis[j], anchor[j] = transform_directions(at, a), transform_points(at, p)
+            turn = np.concatenate([np.zeros(3), [np.cos(angle[j] / 2)], np.sin(angle[j] / 2) * a])
+            turn[:3] = p - transform_points(turn, p)
+            at = compose(at, turn)
+        T[i] = at
+    return Chain(Transform(T[None, :, :3], T[None, :, 3:]), axis[None], anchor[None])
 
 
 def posed_in_palm(hand: HandModel, joints: np.ndarray, what: str) -> np.ndarray:
