@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from pipelines.stages.reason import ReasonStage, Store
 from pipelines.stages.refine import RefineStage
 from pipelines.stages.select import SelectStage, unfinished
 from zdg_jax import api
-from zdg_jax.errors import storable
+from zdg_jax.errors import UserError, one_of, storable
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.model import HandModel
@@ -157,11 +158,17 @@ class Synthesis:
         write_all(out, self.object, self.hand, self.trace, self.pictures, rows, notes, said)
 
 
+#: Of `synthesize` by name: those of `zdg synth` that are no argument of its own.
+_SETTINGS = tuple(
+    f.name for f in fields(SynthOptions) if f.name not in ("object", "task", "out", "hand", "reasoner")
+)
+
+
 def synthesize(
-    obj: ObjectModel | str,
+    obj: ObjectModel | str | os.PathLike[str],
     task: str,
     *,
-    hand: str = "human16",
+    hand: str | os.PathLike[str] = "human16",
     reasoner: Reasoner | str = "offline",
     **settings: Any,
 ) -> Synthesis:
@@ -183,6 +190,14 @@ def synthesize(
     Raises:
       UserError: what the object, the hand, the task or an option lacks.
     """
+    for setting in settings:
+        one_of("setting", setting, _SETTINGS, "name another; `Synthesis.save` says where files go")
+    obj, hand = (os.fspath(x) if isinstance(x, os.PathLike) else x for x in (obj, hand))
+    if not isinstance(obj, (str, ObjectModel)):
+        expected = "a mesh file, ycb:NAME, zoo:CATEGORY/VARIANT or what `zdg.load_object` gives"
+        raise UserError(
+            f"a {type(obj).__name__} as object", expected, 'write a mesh to a file: mesh.export("it.ply")'
+        )
     source = obj if isinstance(obj, str) else obj.object_id
     name = reasoner if isinstance(reasoner, str) else reasoner.name
     options = SynthOptions(source, task, "", hand=hand, reasoner=name, **settings)

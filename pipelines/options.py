@@ -10,7 +10,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 from tyro.constructors import PrimitiveConstructorSpec
@@ -101,6 +102,30 @@ RANGES: dict[str, tuple[int, int]] = {
 def config_sha(config: Mapping[str, Any]) -> str:
     """Short hash of everything that a user can set, in canonical JSON."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+_KINDS = {
+    str: "text", int: "a whole number", float: "a number", bool: "True or False", tuple: "a tuple of text",
+    NoneType: "None",
+}  # fmt: skip
+
+
+def check_kinds(options: Any) -> None:
+    """Refuse values that no command line makes: Python hands over whatever it is given.
+
+    Raises:
+      UserError: one is none of the types that its field is declared with.
+    """
+    for name, hint in get_type_hints(type(options)).items():
+        value = getattr(options, name)
+        if get_origin(hint) is Literal:
+            one_of(name, value, get_args(hint))
+            continue
+        kinds = [tuple] if get_origin(hint) is tuple else list(get_args(hint) or (hint,))
+        taken = (*kinds, int) if float in kinds else tuple(kinds)
+        if not isinstance(value, taken) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join(_KINDS[kind] for kind in kinds)
+            raise UserError(f"{name} {value!r} ({type(value).__name__})", wanted, f"give another {name}")
 
 
 def check_ranges(options: Any) -> None:
@@ -265,12 +290,15 @@ class Settings(RefineOptions, ChooseOptions):
         Raises:
           UserError: a number out of range, or an unknown hand, view, ablation, optimiser, segmenter or test.
         """
+        check_kinds(self)
+        check_ranges(self)  # both before the imports, which take seconds
+        from pipelines.runtime import start_jax
         from zdg_jax.hands import load_hand
 
-        check_ranges(self)
         self.select_by()
         self.reason_config()
         self.refine_config()
+        start_jax()  # to find the grasp types of a hand whose card has none compiles
         load_hand(self.hand)
 
 
@@ -301,6 +329,7 @@ class SynthOptions(ObjectOptions, Settings):
         return {"object": self.object, "task": self.task, **values_of(ObjectOptions, self), **self.settings()}
 
     def check(self) -> None:
+        check_kinds(self)
         if not self.task.strip():
             raise UserError(
                 "an empty task", 'a sentence such as "hammer a nail"', "say what the hand shall do"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pkgutil import resolve_name
 from typing import Protocol, runtime_checkable
@@ -17,7 +18,8 @@ from sim_eval.metrics.penetration import penetration_volume
 from sim_eval.simobject import ConvexParams, sim_object
 from sim_eval.solids import as_manifold
 from zdg_jax.columns import Column, measured
-from zdg_jax.grasps import Grasps
+from zdg_jax.errors import UserError
+from zdg_jax.grasps import Grasps, numbers
 from zdg_jax.hands.io.link_solids import collision_points
 from zdg_jax.hands.kinematics import posed_points, posed_skin, posed_spheres
 from zdg_jax.hands.model import HandModel, pregrasp_and_squeeze
@@ -285,8 +287,17 @@ def evaluate(
       status_reason. Numbers that a row's failure makes meaningless are NaN, its verdicts False.
 
     Raises:
-      UserError: unknown protocol.
+      UserError: unknown protocol, a hand or an object that is not loaded, or numbers of another shape.
     """
+    for what, given, loaded, by in (
+        ("hand", hand, HandModel, "load_hand"), ("object", obj, GraspedObject, "load_object"),
+    ):  # fmt: skip
+        if isinstance(given, (str, os.PathLike)):
+            raise UserError(
+                f"the name {str(given)!r} as {what}", f"a {loaded.__name__}", f"load it: zdg.{by}"
+            )
+    hand_pose = numbers("hand_pose", hand_pose, (None, 7))
+    joints = numbers("joints", joints, (len(hand_pose), len(hand.active_names)))
     test = protocols.protocol(protocol)
     simulator = backends.backend(backend, threads)
     hand_pose, joints = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)

@@ -3,9 +3,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import pytest
 import trimesh
@@ -149,3 +151,89 @@ def test_large_pictures_are_for_who_looks(stick: ObjectModel, monkeypatch: pytes
         with pytest.raises(UserError, match="enough"):
             api.reason_task(stick, load_hand("human16"), "lift it", reasoner, config=config)
     assert scales == [1, large.shown_scale, large.shown_scale]
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """As in a user's process: without the checks of types and shapes that run in tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+BOX = trimesh.creation.box([0.05, 0.05, 0.05])
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("obj", "task", "settings", "said"),
+    [
+        ("ycb:025_mug", "lift it", {"num": 8.5}, "got num 8.5 \\(float\\); expected a whole number"),
+        ("ycb:025_mug", "lift it", {"num": "8"}, "got num '8' \\(str\\); expected a whole number"),
+        ("ycb:025_mug", "lift it", {"num": True}, "got num True \\(bool\\); expected a whole number"),
+        ("ycb:025_mug", "lift it", {"seed": None}, "got seed None"),
+        ("ycb:025_mug", "lift it", {"scale": "1"}, "got scale '1' \\(str\\); expected a number"),
+        ("ycb:025_mug", "lift it", {"up": 1}, "got up 1 \\(int\\); expected text or None"),
+        ("ycb:025_mug", "lift it", {"types": "some"}, "types 'some'; expected one of all, paper"),
+        ("ycb:025_mug", "lift it", {"hand": 3}, "got hand 3 \\(int\\); expected text"),
+        ("ycb:025_mug", "lift it", {"nums": 3}, "got setting 'nums'.* did you mean num"),
+        ("ycb:025_mug", "lift it", {"out": "x"}, "got setting 'out'.*Synthesis.save"),
+        ("ycb:025_mug", None, {}, "got task None \\(NoneType\\); expected text"),
+        ("ycb:025_mug", b"lift it", {}, "got task b'lift it' \\(bytes\\)"),
+        (BOX, "lift it", {}, "got a Trimesh as object.*mesh.export"),
+        (5, "lift it", {}, "got a int as object"),
+    ],
+)
+def test_what_no_command_line_could_say_is_refused_in_a_line(
+    obj: Any, task: Any, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        zdg.synthesize(obj, task, **settings)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_mesh_in_memory_is_no_file() -> None:
+    with pytest.raises(UserError, match=r"got a Trimesh; expected a mesh file.*mesh.export"):
+        load_object(BOX)  # type: ignore[arg-type]
+
+
+def test_a_path_is_a_file_as_its_text_is(tmp_path: Path) -> None:
+    BOX.export(tmp_path / "box.stl")
+    assert load_object(tmp_path / "box.stl").mesh_sha256 == load_object(str(tmp_path / "box.stl")).mesh_sha256
+    assert load_hand(Path(load_hand("human16").mjcf).parent / "card.yaml").name == "human16"
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("pose", "joints", "said"),
+    [
+        (np.zeros((2, 7)), np.zeros((2, 5)), r"joints of shape \[2, 5\].*shape \[\S+ 16\]"),
+        (np.zeros((2, 7)), np.zeros(16), r"joints of shape \[16\]"),
+        (np.zeros((2, 6)), np.zeros((2, 16)), r"hand_pose of shape \[2, 6\].*shape \[\S+ 7\]"),
+        (np.zeros((1, 7)), np.zeros((2, 16)), r"of shape \[[12], (7|16)\]"),
+        (np.zeros((2, 7)), np.zeros((2, 16)).astype(str), r"joints of shape \[2, 16\], <U"),
+        (np.zeros((2, 7)), np.zeros((2, 16), complex), r"joints of shape \[2, 16\], complex128"),
+    ],
+)
+def test_grasps_of_another_shape_are_refused_where_they_come_in(
+    stick: ObjectModel, pose: Any, joints: Any, said: str
+) -> None:
+    """Also by `evaluate`, which died twenty frames deep in JAX, or took text for numbers."""
+    hand = load_hand("human16")
+    with pytest.raises(UserError, match=said):
+        zdg.Grasps.of(hand.name, hand.active_names, pose, joints)
+    with pytest.raises(UserError, match=said):
+        zdg.evaluate(hand, stick, pose, joints)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_names_are_told_from_what_they_name(stick: ObjectModel) -> None:
+    hand, pose, joints = load_hand("human16"), np.zeros((1, 7)), np.zeros((1, 16))
+    with pytest.raises(UserError, match="a HandModel as hand; expected its name"):
+        zdg.Grasps.of(hand, hand.active_names, pose, joints)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="a ObjectModel as joint name"):
+        zdg.Grasps.of(hand.name, [stick], pose, joints)  # type: ignore[list-item]
+    with pytest.raises(UserError, match=r"the name 'human16' as hand.*zdg.load_hand"):
+        zdg.evaluate("human16", stick, pose, joints)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"the name 'stick.stl' as object.*zdg.load_object"):
+        zdg.evaluate(hand, "stick.stl", pose, joints)  # type: ignore[arg-type]

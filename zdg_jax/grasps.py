@@ -90,8 +90,20 @@ class Grasps:
             with it.
           status_reason: sentences; none by default.
           fields: other attributes of the class.
+        Raises:
+          UserError: a hand that is no name, joints that are not one number for each name and grasp, a pose
+            that is not seven.
         """
+        if not isinstance(hand, str):
+            raise UserError(
+                f"a {type(hand).__name__} as hand", "its name", "e.g. HAND.name, HAND.active_names"
+            )
+        for name in joint_names:
+            if not isinstance(name, str):
+                raise UserError(f"a {type(name).__name__} as joint name", "text", "e.g. HAND.active_names")
+        joints = numbers("joints", joints, (None, len(joint_names)))
         n, active = joints.shape
+        hand_pose = numbers("hand_pose", hand_pose, (n, 7))
         names = np.full(n, "ok") if status is None else status
         code, reason = _coded(names, np.full(n, "", object) if status_reason is None else status_reason)
         nothing = {
@@ -276,6 +288,30 @@ class Grasps:
 
 #: Attributes with one entry a row.
 _ROWS = (*_FIELDS, "status", "status_reason", "object_index", "task_index")
+
+
+def numbers(
+    what: str, values: Any, shape: tuple[int | None, ...]
+) -> Float[np.ndarray, "..."] | Int[np.ndarray, "..."]:
+    """The same as an array, if it holds real numbers in that shape.
+
+    Args:
+      what: to call it.
+      values: an array or what numpy makes one of.
+      shape: None for any length.
+    Raises:
+      UserError: it does not.
+    """
+    array = np.asarray(values)
+    fits = array.ndim == len(shape) and all(m in (None, n) for m, n in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype.kind not in "fiu":
+        wanted = "[" + ", ".join("N" if m is None else str(m) for m in shape) + "]"
+        raise UserError(
+            f"{what} of shape {list(array.shape)}, {array.dtype}",
+            f"real numbers of shape {wanted}",
+            "one row a grasp; poses are xyz and wxyz, joints those of HAND.active_names",
+        )
+    return array
 
 
 def concat(parts: Sequence[Grasps]) -> Grasps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -189,13 +190,13 @@ def card_path(name: str) -> Path:
     )
 
 
-def load_hand(name: str) -> HandModel:
+def load_hand(name: str | os.PathLike[str]) -> HandModel:
     """A built-in hand by name, or any hand by its card.
 
     Raises:
       UserError: unknown name, a package or file that is missing, or what the card or model lacks.
     """
-    path = card_path(name)
+    path = card_path(os.fspath(name))
     return _load(path.resolve(), path.stat().st_mtime_ns)
 
 

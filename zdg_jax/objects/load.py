@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ UP_TO_Y = {
 
 
 def load_object(
-    spec: str,
+    spec: str | os.PathLike[str],
     *,
     scale: float = 1.0,
     up: str | None = None,
@@ -61,6 +62,10 @@ def load_object(
     Raises:
       UserError: what `load_mesh_source` and `check_mesh` refuse, an unknown axis, a bad scale.
     """
+    if not isinstance(spec, (str, os.PathLike)):
+        expected = "a mesh file, ycb:NAME or zoo:CATEGORY/VARIANT"
+        raise UserError(f"a {type(spec).__name__}", expected, 'write it to a file: mesh.export("it.ply")')
+    spec = os.fspath(spec)
     if not (math.isfinite(scale) and scale > 0):
         raise UserError(f"scale {scale}", "a positive number", "give metres per unit of the file, e.g. 0.001")
     if num_samples < 1:
