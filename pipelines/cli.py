@@ -183,10 +183,11 @@ class Synth(SynthOptions):
     def run(self) -> int:
         import json
 
-        from pipelines.synth import free_of_others, synth
+        from pipelines.synth import free_of_others, ready, synth
         from zdg_jax.status import STOPPING
 
-        result = synth(free_of_others(self))
+        reasoner = ready(self)  # before a folder is chosen or made
+        result = synth(free_of_others(self), reasoner=reasoner)
         said = json.dumps(result.facts(), indent=2) if self.json else result.summary()
         print(printable(said, keep="\n"))
         if result.status in STOPPING:

@@ -364,6 +364,20 @@ def output_folder(path: str) -> Path:
     return folder
 
 
+@contextmanager
+def new_folder(path: str) -> Iterator[Path]:
+    """`output_folder`, which goes again if it was made here and what ended by an error left nothing in it."""
+    made = not Path(path).expanduser().exists()
+    folder = output_folder(path)
+    try:
+        yield folder
+    except BaseException:
+        if made:
+            with suppress(OSError):  # something lies in it
+                folder.rmdir()
+        raise
+
+
 def folder_of(path: str | Path) -> Path:
     """The folder itself, or the one that a file lies in."""
     place = Path(path).expanduser()

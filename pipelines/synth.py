@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,14 @@ from pipelines.dataset import INFO_FILE
 from pipelines.lock import locked
 from pipelines.options import SynthOptions
 from pipelines.progress import Steps
-from pipelines.runtime import output_folder, start_jax
+from pipelines.runtime import new_folder, start_jax
 from zdg_jax.errors import UserError, printable
 from zdg_jax.foreign import load_json
 from zdg_jax.grasps import Grasps
+from zdg_jax.objects.sources import check_source
+
+if TYPE_CHECKING:
+    from zdg_jax.reasoning.protocol import Reasoner
 
 STEPS = 6
 
@@ -133,26 +137,43 @@ def _config_of(folder: Path) -> Any:
         return None
 
 
-def synth(options: SynthOptions, steps: Steps | None = None) -> SynthResult:
+def ready(options: SynthOptions) -> Reasoner:
+    """Refuse what can be refused before any work starts, what is quickly told before seconds of imports.
+
+    Returns: the reasoner, whose address, key and model were looked at.
+    Raises:
+      UserError: no such object; see `inline.ready`.
+    """
+    check_source(options.object)
+    options.check()
+    from pipelines import inline
+
+    return inline.ready(options)
+
+
+def synth(options: SynthOptions, steps: Steps | None = None, reasoner: Reasoner | None = None) -> SynthResult:
     """Load, reason, refine, simulate, choose, picture and write.
 
     Args:
       options: as asked; same options, same grasps.
       steps: where progress goes; stderr by default.
+      reasoner: what `ready` gave, if it was asked already.
     Returns: the result; everything is in `options.out` too.
     Raises:
       UserError: what the object or an option lacks, or another process that writes into `out`.
     """
-    from pipelines.inline import ready, run, spec_of
+    reasoner = reasoner or ready(options)
+    from pipelines.inline import run, spec_of
     from pipelines.stages.prepare import loaded
     from zdg_jax.hands import load_hand
     from zdg_jax.objects.load import TAKEN, axis_notes
 
-    reasoner = ready(options)
-    out = output_folder(options.out)
     start_jax()
-
-    with locked(out, command="zdg synth"), (steps or Steps(STEPS)).running() as steps:
+    with (
+        new_folder(options.out) as out,
+        locked(out, command="zdg synth"),
+        (steps or Steps(STEPS)).running() as steps,
+    ):
         with steps.step("load object and hand"):
             obj, hand = loaded(spec_of(options), options), load_hand(options.hand)
         told = any(warning.startswith(TAKEN) for warning in obj.warnings)

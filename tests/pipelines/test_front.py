@@ -17,6 +17,7 @@ from pipelines.dataset import INFO_FILE
 from pipelines.export import WRITERS
 from pipelines.list_command import KINDS, names
 from pipelines.options import ALL, GROUPS, SynthOptions, check_ranges
+from pipelines.runtime import new_folder
 from pipelines.shell import grouped
 from pipelines.synth import free_of_others
 from sim_eval.backends import BACKENDS
@@ -148,6 +149,54 @@ def test_a_folder_of_another_run_is_not_written_over(
     assert free_of_others(replace(asked, task="pour")).out == str(tmp_path / "out-2")
     assert free_of_others(replace(asked, num=9)).out == str(tmp_path / "out-3")
     assert "holds another run; writing into" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ycb:025_mug", "lift it", "--num", "0"], "got --num 0"),
+        (["ycb:025_mug", "lift it", "--hand", "claw"], "got hand 'claw'"),
+        (["ycb:025_mug", "lift it", "--reasoner", "openai:m"], "got no OPENAI_API_KEY"),
+        (["ycb:025_mugg", "lift it"], "got ycb:025_mugg"),
+        (["broken.stl", "lift it"], "got broken.stl"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    """Nor a word of the folder that it would have been written to, where that is known beforehand."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.stl").write_bytes(b"solid")
+    there = {"broken.stl"}
+    for held in (False, True):
+        if held:
+            (tmp_path / "out").mkdir()
+            (tmp_path / "out" / INFO_FILE).write_text("{}")
+            there.add("out")
+        assert cli.main(["synth", *words, "--out", "out"]) == 2
+        told = capsys.readouterr().err
+        assert told.splitlines()[-1].startswith(f"zdg: {said}")
+        assert "note" not in told or "broken" in said
+        assert {p.name for p in tmp_path.iterdir()} == there
+
+
+@pytest.mark.parametrize(("name", "stays"), [("was", True), ("holds", True), ("new", False)])
+def test_a_folder_that_was_there_or_holds_something_stays(tmp_path: Path, name: str, stays: bool) -> None:
+    folder = tmp_path / name
+    if name == "was":
+        folder.mkdir()
+    inside = new_folder(str(folder))
+    made = inside.__enter__()
+    if name == "holds":
+        (made / "a").touch()
+    stopped = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        inside.__exit__(KeyboardInterrupt, stopped, None)
+    assert folder.exists() == stays
 
 
 def test_the_axis_that_was_taken_as_up_is_said_once(tmp_path: Path) -> None:
