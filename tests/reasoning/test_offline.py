@@ -336,6 +336,7 @@ def test_what_was_not_understood_is_said() -> None:
     verb, guess = doubts("hammer", "zap it with flurbs")
     assert "no verb of 'zap it with flurbs'" in verb
     assert "guessed from its shape" in guess
+    assert "--name" in guess  # what to do about it
 
 
 def test_what_must_stay_free_is_named_and_never_what_is_held() -> None:

@@ -211,8 +211,11 @@ def doubts(plan: Plan) -> tuple[str, ...]:
         hint = "" if bundled() else _HINT
         said.append(f"no verb of {asked!r} is in the table: taken as 'pick it up and move it'{hint}")
     if plan.told == "guessed from its shape":
-        known = f"the name {called!r} is not in the table" if called else "no word names the object"
-        said.append(f"{known}: held like a {plan.thing.replace('_', ' ')}, guessed from its shape")
+        known, advice = "no word names the object", "say what it is by a name"
+        if called:
+            known, advice = f"the name {called!r} is not in the table", "a commoner name may be"
+        held = f"held like a {plan.thing.replace('_', ' ')}, guessed from its shape"
+        said.append(f"{known}: {held}; {advice}, e.g. --name mug")
     return tuple(said)
 
 
