@@ -329,9 +329,8 @@ def _say(what: str) -> None:
 
 def _device_process(told: str) -> int:
     """What a device's process does; `told` are its options as JSON."""
-    from pipelines.runtime import quiet_xla, start_jax
+    from pipelines.runtime import start_jax
 
-    quiet_xla()
     start_jax()
     options = BenchEndToEnd(**json.loads(told))
 

@@ -177,14 +177,6 @@ def _take(heed: Heed) -> None:
             signal.signal(number, heed.handle)
 
 
-def quiet_xla() -> None:
-    """Keep XLA's own log off the terminal; call before jax is imported.
-
-    On a warm cache it writes two pages of CPU features as an error, though the code was compiled here.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
 def program(
     name: str,
     command: Any,
@@ -205,7 +197,6 @@ def program(
     """
     import tyro
 
-    quiet_xla()
     os.environ.setdefault("MUJOCO_GL", "disable")  # nothing of ours draws by it, and its libraries take long
     if logging.lastResort is not None:  # what writes where nobody has set logging up
         logging.lastResort.setFormatter(_Shown())
@@ -308,7 +299,6 @@ def start_jax() -> None:
     The cache lies in `ZDG_CACHE_DIR` or the user's cache folder. `JAX_COMPILATION_CACHE_DIR`, or a folder
     that was given to JAX before, overrides: then JAX's own cache is all there is.
     """
-    quiet_xla()
     steady_memory()
     import jax
 
@@ -333,15 +323,14 @@ def start_jax() -> None:
 
 
 def setup() -> None:
-    """What a script of yours should do first: quiet XLA, and keep compiled functions between runs.
+    """What a script of yours should do first: keep compiled functions between runs.
 
-    Call it before jax is imported, or XLA's own log stays as it is.
+    XLA's own log is quiet too, where `zdg_jax` is imported before jax.
 
     Examples:
       >>> import zdg_jax as zdg
       >>> zdg.setup()
     """
-    quiet_xla()
     start_jax()
 
 

@@ -50,9 +50,7 @@ if not _WORKER:
     _AUTHORITY.write_text(Path(certifi.where()).read_text("utf-8").split(_CERT_END)[0] + _CERT_END, "utf-8")
 os.environ["SSL_CERT_FILE"] = str(_AUTHORITY)
 
-from pipelines.runtime import cpu_signature, quiet_xla
-
-quiet_xla()
+from pipelines.runtime import cpu_signature
 
 
 def _compiled() -> Path:

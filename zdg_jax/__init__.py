@@ -16,6 +16,7 @@ The front door; names are resolved when they are first asked for, so that `impor
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterable
 from importlib.abc import Loader, MetaPathFinder
@@ -26,6 +27,10 @@ from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
+
+# XLA's own log stays off the terminal, where jax was not imported first: of warm caches it writes a line a
+# function, or two pages of CPU features as an error, though the code was compiled here.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _NAMES = {
     "synthesize": "pipelines.inline:synthesize",
@@ -45,8 +50,7 @@ _NAMES = {
     "setup": "pipelines.runtime:setup",
     "UserError": "zdg_jax.errors:UserError",
 }
-#: These compile: from the first of them on compiled code is kept, as in `zdg`. XLA's log is quiet from any
-#: name on, since others of them import jax too.
+#: These compile: from the first of them on compiled code is kept, as in `zdg`.
 _COMPILE = ("synthesize", "reason", "refine_many", "select", "evaluate")
 #: The command line, which no script needs.
 _COMMAND = {"command": "pipelines.cli:main"}
@@ -56,7 +60,6 @@ __all__ = ["__version__", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll
 def __getattr__(name: str) -> Any:
     if name not in _NAMES | _COMMAND:
         raise AttributeError(f"zdg_jax has no {name!r}; there are {', '.join(_NAMES)}")
-    resolve_name("pipelines.runtime:quiet_xla")()
     if name in _COMPILE:
         resolve_name("pipelines.runtime:start_jax")()
     return resolve_name((_NAMES | _COMMAND)[name])

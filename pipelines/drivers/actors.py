@@ -105,9 +105,8 @@ class ReasonActor:
 
 class RefineActor:
     def __init__(self, options: GenerateOptions) -> None:
-        from pipelines.runtime import quiet_xla, start_jax
+        from pipelines.runtime import start_jax
 
-        quiet_xla()
         start_jax()
         import jax
 
@@ -136,9 +135,8 @@ class RefineActor:
 
 class SimulateActor:
     def __init__(self, options: GenerateOptions) -> None:
-        from pipelines.runtime import quiet_xla, start_jax
+        from pipelines.runtime import start_jax
 
-        quiet_xla()
         start_jax()
         from pipelines.stages.select import SelectStage
         from zdg_jax.hands import load_hand
