@@ -113,3 +113,20 @@ def test_absurd_face_counts_are_simplified_with_a_warning():
     assert len(mesh.faces) < 60_000 < len(huge.faces)
     assert mesh.volume == pytest.approx(huge.volume, rel=1e-2)
     assert any("simplified" in w for w in warnings)
+
+
+@pytest.mark.parametrize(("gap", "said"), [(0.07, True), (0.006, True), (0.004, False), (0.0, False)])
+def test_bodies_that_do_not_touch_are_told(gap: float, said: bool) -> None:
+    """Two cubes 7 cm apart are held like one rigid thing; a shaft and its handle are one, a slit or not."""
+    one = trimesh.creation.box([0.05, 0.05, 0.05])
+    other = one.copy()
+    other.apply_translation([0.05 + gap, 0.0, 0.0])
+    _, warnings = check_mesh(trimesh.util.concatenate([one, other]), "two")
+    assert any("2 bodies that do not touch" in w for w in warnings) == said
+
+
+def test_a_body_in_the_gap_joins_two() -> None:
+    parts = [trimesh.creation.box([0.05, 0.05, 0.05]).apply_translation([x, 0.0, 0.0]) for x in (0.0, 0.12)]
+    parts.append(trimesh.creation.box([0.066, 0.01, 0.01]).apply_translation([0.06, 0.0, 0.0]))
+    _, warnings = check_mesh(trimesh.util.concatenate(parts), "three")
+    assert not any("do not touch" in w for w in warnings)

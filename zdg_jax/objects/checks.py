@@ -20,6 +20,7 @@ from zdg_jax.objects.whole import (
     check_whole,
     enclosed,
     moved_home,
+    num_apart,
     outer_boundary,
     outward,
     without_doubles,
@@ -69,6 +70,11 @@ def check_mesh(mesh: trimesh.Trimesh, label: str) -> tuple[trimesh.Trimesh, tupl
         if filled:
             warnings.append(f"filled {filled} small holes")
     mesh = _turned_outward(mesh, warnings)
+    if (groups := num_apart(mesh, component_labels(mesh)[1])) > 1:
+        warnings.append(
+            f"{groups} bodies that do not touch: taken as one rigid thing; if they are several, give each "
+            "its own file"
+        )
     remaining = open_edge_count(mesh)
     _refuse(mesh, label)
     check_whole(mesh, label, is_closed=not remaining)

@@ -6,6 +6,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Bool, Float, Int
 from manifold3d import Error, Manifold, Mesh64, OpType
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from zdg_jax.errors import UserError
 from zdg_jax.objects.sdf.mesh_distance import winding_number
@@ -48,6 +50,8 @@ MIN_THICKNESS = 5e-5  # metres; thinner things have no inside at the fields' res
 HOLLOW = 1e-6  # of the oriented box: a closed surface around less encloses nothing
 SOUP = 0.5  # share of the surface in single faces
 FAR = 100.0  # metres from the origin: there float32 still keeps 8 micrometres
+APART = 0.005  # metres between the boxes of pieces that are surely no one thing
+MANY = 500  # loose pieces whose boxes are compared
 BURIED = 0.05  # share of the surface inside the object that is told
 _NUM_PROBES, _PROBE = 2000, 1e-4  # places looked at, and how far in front of them, over the diagonal
 
@@ -192,3 +196,21 @@ def enclosed(mesh: trimesh.Trimesh) -> float:
     """Signed volume, cubic metres, about the middle, so that open meshes get a sensible one."""
     centred = np.asarray(mesh.vertices) - mesh.bounds.mean(axis=0)
     return float(_signed(centred[mesh.faces]).sum())
+
+
+def num_apart(mesh: trimesh.Trimesh, label: Int[np.ndarray, " faces"]) -> int:
+    """Groups of loose pieces that can't touch: their boxes along the axes are more than `APART` apart.
+
+    Args:
+      mesh: metres.
+      label: the piece of each face, from 0.
+    """
+    count = int(label.max()) + 1
+    if count > MANY:  # tiles, bristles, grains
+        return 1
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    corners = mesh.vertices[mesh.faces]
+    np.minimum.at(low, label, corners.min(axis=1))
+    np.maximum.at(high, label, corners.max(axis=1))
+    near = (np.maximum(low[:, None] - high, low - high[:, None]) <= APART).all(axis=-1)
+    return int(connected_components(coo_array(near), directed=False)[0])
