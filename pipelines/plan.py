@@ -264,7 +264,7 @@ def table(report: dict[str, Any]) -> str:
     cost, disk = report["cost_usd"], report["disk_bytes"]
     price = "unknown (no price in the tables)" if cost is None else f"${cost:,.2f}"
     waits = ", without the days that batch jobs may take" if report["batch_api"] else ""
-    hours = ", ".join(f"{name} {h:,.2f}" for name, h in report["cpu_hours"].items())
+    hours = ", ".join(f"{name} {_span(h)}" for name, h in report["cpu_hours"].items())
     sizes = ", ".join(f"{name} {size / 1e9:,.2f}" for name, size in disk.items())
     before = report["finished_before"]
     lines = [
@@ -274,13 +274,24 @@ def table(report: dict[str, Any]) -> str:
         ("model calls", f"{report['calls']:,}"),
         ("tokens", f"{report['input_tokens']:,} in, {report['output_tokens']:,} out"),
         ("cost", price),
-        ("GPU hours", f"{report['gpu_hours']:,.2f}"),
-        ("CPU hours", f"{sum(report['cpu_hours'].values()):,.2f} ({hours})"),
-        ("duration", f"{report['hours']:,.2f} h, if all stages overlap{waits}"),
+        ("GPU time", _span(report["gpu_hours"])),
+        ("CPU time", f"{_span(sum(report['cpu_hours'].values()))} ({hours})"),
+        (
+            "duration",
+            f"{_span(report['hours'])}, if all stages overlap{waits}; to start and compile: minutes",
+        ),
         ("disk", f"{sum(disk.values()) / 1e9:,.2f} GB ({sizes})"),
         ("rates", report["rates"]["source"]),
     ]
     return "\n".join(f"{name:<12} {value}" for name, value in lines)
+
+
+def _span(hours: float) -> str:
+    """Hours for people: in minutes or seconds where they would be 0.00."""
+    for unit, seconds in (("h", 3600), ("min", 60)):
+        if hours * 3600 >= seconds:
+            return f"{hours * 3600 / seconds:,.1f} {unit}"
+    return f"{hours * 3600:.0f} s"
 
 
 def _counts(options: Plan, tasks: Sequence[TaskSpec]) -> tuple[int, int]:

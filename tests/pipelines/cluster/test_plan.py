@@ -127,3 +127,28 @@ def test_rates_of_nothing_are_refused(tmp_path: Path, capsys: pytest.CaptureFixt
         measured(str(tmp_path))
     assert plan.main(["--tasks", table(tmp_path, 3), "--rates", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_small_table_takes_minutes_and_not_0_00_hours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan.main(["--tasks", table(tmp_path, 3), "--num", "16"]) == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert "0.00" not in told["duration"]
+    assert told["duration"].split()[1] in ("s,", "min,")
+    assert "to start" in told["besides"]  # what a small table mostly costs
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (0.0, "0 s"),
+        (59 / 3600, "59 s"),
+        (1 / 60, "1.0 min"),
+        (0.5, "30.0 min"),
+        (1.0, "1.0 h"),
+        (2500.0, "2,500.0 h"),
+    ],
+)
+def test_hours_for_people(hours: float, said: str) -> None:
+    assert plan._span(hours) == said
