@@ -276,10 +276,8 @@ def table(report: dict[str, Any]) -> str:
         ("cost", price),
         ("GPU time", _span(report["gpu_hours"])),
         ("CPU time", f"{_span(sum(report['cpu_hours'].values()))} ({hours})"),
-        (
-            "duration",
-            f"{_span(report['hours'])}, if all stages overlap{waits}; to start and compile: minutes",
-        ),
+        ("duration", f"{_span(report['hours'])}, if all stages overlap{waits}"),
+        ("besides", "a few minutes to start and, where nothing is kept yet, to compile"),
         ("disk", f"{sum(disk.values()) / 1e9:,.2f} GB ({sizes})"),
         ("rates", report["rates"]["source"]),
     ]

@@ -133,7 +133,7 @@ def test_a_small_table_takes_minutes_and_not_0_00_hours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plan.main(["--tasks", table(tmp_path, 3), "--num", "16"]) == 0
-    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    told = {line[:12].strip(): line[13:] for line in capsys.readouterr().out.splitlines()}
     assert "0.00" not in told["duration"]
     assert told["duration"].split()[1] in ("s,", "min,")
     assert "to start" in told["besides"]  # what a small table mostly costs
