@@ -346,8 +346,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns: 0 done (failed rows included), 1 no grasp succeeded, 2 the user must mend something, 3 stopped
       at `--max-usd` or because a model was there no more (the same command goes on).
     """
-    said = "A mesh and a sentence in, simulated, task-oriented dexterous grasps out."
-    return program("zdg", Command, argv, description=said)
+    said = "A mesh and a sentence in, simulated, task-oriented dexterous grasps out (version: zdg --version)."
+    words = sys.argv[1:] if argv is None else list(argv)
+    return program("zdg", Command, words or ["--help"], description=said)
 
 
 if __name__ == "__main__":

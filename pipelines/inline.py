@@ -192,7 +192,8 @@ def synthesize(
     """
     for setting in settings:
         one_of("setting", setting, _SETTINGS, "name another; `Synthesis.save` says where files go")
-    obj, hand = (os.fspath(x) if isinstance(x, os.PathLike) else x for x in (obj, hand))
+    obj = os.fspath(obj) if isinstance(obj, os.PathLike) else obj
+    card = os.fspath(hand) if isinstance(hand, os.PathLike) else hand
     if not isinstance(obj, (str, ObjectModel)):
         expected = "a mesh file, ycb:NAME, zoo:CATEGORY/VARIANT or what `zdg.load_object` gives"
         raise UserError(
@@ -200,10 +201,10 @@ def synthesize(
         )
     source = obj if isinstance(obj, str) else obj.object_id
     name = reasoner if isinstance(reasoner, str) else reasoner.name
-    options = SynthOptions(source, task, "", hand=hand, reasoner=name, **settings)
+    options = SynthOptions(source, task, "", hand=card, reasoner=name, **settings)
     made = ready(options, reasoner if not isinstance(reasoner, str) else None)
     start_jax()
-    model = load_hand(hand)
+    model = load_hand(card)
     return run(options, loaded(spec_of(options), options) if isinstance(obj, str) else obj, model, made)
 
 

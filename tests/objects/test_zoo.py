@@ -131,7 +131,7 @@ def test_names_are_read_and_wrong_ones_explained():
     assert load_mesh_source("zoo:mug")[1] == "zoo:mug/0"
     assert len(mesh.faces) == len(zoo_object("mug/3").face_part)
     for name, message in (
-        ("mugg/1", "did you mean mug"),
+        ("mugg/1", "did you mean zoo:mug/0"),
         ("mug/4", "0 to 3"),
         ("mug/x", "0 to 3"),
         ("", "axe"),

@@ -180,7 +180,7 @@ def test_exit_status_says_whether_any_grasp_succeeded(
     first = Grasps.of("human16", ("a",), *one, status=[kept or "ok"], columns=columns)
     grasps = lost if kept is None else concat([first, lost])
     result = synth.SynthResult(tmp_path, "refused", "no answer", grasps, {})
-    monkeypatch.setattr(synth, "synth", lambda options: result)
+    monkeypatch.setattr(synth, "synth", lambda options, reasoner: result)
     assert cli.main(["synth", "ycb:025_mug", "drink", "--out", str(tmp_path)]) == code
     said = capsys.readouterr().out
     assert f"{3 + (kept == 'bad_object')} failed" in said
@@ -190,7 +190,7 @@ def test_exit_status_says_whether_any_grasp_succeeded(
 def test_an_interrupt_is_quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from pipelines import synth
 
-    def stop(options: object) -> None:
+    def stop(options: object, reasoner: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(synth, "synth", stop)

@@ -151,6 +151,17 @@ def test_a_folder_of_another_run_is_not_written_over(
     assert "holds another run; writing into" in capsys.readouterr().err
 
 
+def test_zdg_alone_is_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for words in ([], ["--help"]):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(words)
+        assert stop.value.code == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+    assert "zdg --version" in told[0]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -352,7 +352,8 @@ def _one(hand: HandModel, base: Float[np.ndarray, "7"], active: Float[np.ndarray
             turn[:3] = p - transform_points(turn, p)
             at = compose(at, turn)
         T[i] = at
-    return Chain(Transform(T[None, :, :3], T[None, :, 3:]), axis[None], anchor[None])
+    batch: tuple[Any, ...] = (T[None, :, :3], T[None, :, 3:], axis[None], anchor[None])  # numpy's
+    return Chain(Transform(*batch[:2]), *batch[2:])
 
 
 def posed_in_palm(hand: HandModel, joints: np.ndarray, what: str) -> np.ndarray:

@@ -93,7 +93,7 @@ def _parsed(name: str) -> tuple[str, int]:
     category, slash, number = name.partition("/")
     known = category_names()
     if category not in known:
-        hint = did_you_mean(alike(category, known))
+        hint = did_you_mean(f"zoo:{name}/0" for name in alike(category, known))
         advice = f"{hint}{LISTED}" if hint else "categories: " + ", ".join(known)
         raise UserError(f"zoo:{name}", "zoo:CATEGORY/VARIANT", advice)
     if slash and not (number.isdecimal() and int(number) < VARIANTS):
