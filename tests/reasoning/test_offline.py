@@ -13,6 +13,7 @@ from tests.reasoning import offline_questions as asked
 from tests.reasoning import offline_things as t
 from zdg_jax.hands.grasp_types import PAPER_TYPES
 from zdg_jax.reasoning.protocol import Question, ReasonerError
+from zdg_jax.reasoning.rules import task_plan
 from zdg_jax.reasoning.rules.affordances import load_table
 from zdg_jax.reasoning.rules.language import Lexicon, read_task
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner
@@ -337,6 +338,19 @@ def test_what_was_not_understood_is_said() -> None:
     assert "no verb of 'zap it with flurbs'" in verb
     assert "guessed from its shape" in guess
     assert "--name" in guess  # what to do about it
+
+
+def test_a_mug_whose_handle_did_not_come_apart_is_held_by_its_body_and_that_is_said() -> None:
+    """Of a CAD export with triangles as long as the mug; it was held by its inside without a word."""
+    whole = t.mug()
+    loop = make_plan("drink from it", "mug", whole).holds[0]
+    without = whole.model_copy(update={"parts": tuple(p for p in whole.parts if p.number not in loop)})
+    plan = make_plan("drink from it", "mug", without)
+    assert plan.role_of(plan.holds[0][0]) == "body"
+    assert set(plan.roles["inside"]).isdisjoint(plan.holds[0])
+    (said,) = task_plan.doubts(plan)
+    assert said.startswith("no part looks like the loop that a mug is held by: its body is held instead")
+    assert task_plan.doubts(make_plan("drink from it", "mug", whole)) == ()
 
 
 def test_what_must_stay_free_is_named_and_never_what_is_held() -> None:

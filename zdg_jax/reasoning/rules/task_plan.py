@@ -140,7 +140,8 @@ def _holds(
             sets.append(tuple(sorted(numbers)))
         sets += [grow(n, numbers, obj) for n in numbers]
     grip = score_matrix(obj, ("handle",), table.roles)[:, 0]
-    order = sorted(range(len(obj.parts)), key=lambda i: (-grip[i], i))
+    inside = roles.get("inside", ())  # held by it a vessel is not used
+    order = sorted(range(len(obj.parts)), key=lambda i: (obj.parts[i].number in inside, -grip[i], i))
     sets += [(obj.parts[i].number,) for i in order]
     return list(dict.fromkeys(sets))
 
@@ -216,6 +217,13 @@ def doubts(plan: Plan) -> tuple[str, ...]:
             known, advice = f"the name {called!r} is not in the table", "a commoner name may be"
         held = f"held like a {plan.thing.replace('_', ' ')}, guessed from its shape"
         said.append(f"{known}: {held}; {advice}, e.g. --name mug")
+    wanted = tuple(dict.fromkeys(role for entry in plan.rule.hold for role in entry.split("+")))
+    if wanted and not plan.parts_of(wanted):
+        thing, role = plan.thing.replace("_", " "), plan.role_of(plan.holds[0][0])
+        said.append(
+            f"no part looks like the {' or '.join(wanted)} that a {thing} is held by: its {role} is held "
+            "instead; look at the parts, and remesh a file of few long triangles if one did not come apart"
+        )
     return tuple(said)
 
 
