@@ -182,9 +182,9 @@ def distinct(hand: HandModel) -> Bool[np.ndarray, " spheres"]:
     return keep
 
 
-#: E_spen takes `FEW` spheres, which the kernel's table holds at no more cost, or fewer if no gap is over `DENSE`
-#: radii then; where one over `SPARSE` is left, as on hands that are covered by many small ones, all it takes to
-#: have none over `CLOSE`.
+#: E_spen takes `FEW` spheres, which the table of the kernel holds at no more cost, or fewer if no gap is
+#: over `DENSE` radii then; where one over `SPARSE` is left, as on hands covered by many small ones, all it
+#: takes to have none over `CLOSE`.
 FEW, DENSE, SPARSE, CLOSE = 64, 0.5, 1.2, 0.9
 
 
