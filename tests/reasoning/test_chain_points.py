@@ -71,6 +71,7 @@ def test_points_run_and_eq5_asks_again() -> None:
     assert initial.rotation_index == 0
 
 
+@pytest.mark.slow
 def test_a_hand_at_each_others_points_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def serves(state: ReasonState) -> tuple[int, ...]:
         return (2,) if state.p_obj_points is not None else ()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.hands.kinematics import posed_spheres
+from zdg_jax.hands.kinematics import posed
 from zdg_jax.hands.load import load_hand
+from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import energies as en
 from zdg_jax.refine.variables import self_collision_spheres
 
@@ -182,20 +183,18 @@ def test_skin_may_give_way_by_the_tolerance() -> None:
     assert deep(0.0, 3.0) == pytest.approx(0.012, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["human16", "allegro"])
-def test_e_spen_sees_what_the_whole_set_of_spheres_sees(name: str) -> None:
+def test_e_spen_sees_what_the_whole_set_of_spheres_sees() -> None:
     """It takes some of them: whichever pair overlaps by over 2 mm, it sees, and nearly always half of it."""
-    hand, rng = load_hand(name), np.random.default_rng(0)
+    hand, rng = load_hand("human16"), np.random.default_rng(0)
     few = self_collision_spheres(hand)
     a, b = hand.sphere_pairs.T
     chosen = np.isin(a, few) & np.isin(b, few)
-    q = rng.uniform(hand.lower, hand.upper, (200, len(hand.lower)))
-    center = posed_spheres(hand, np.tile([0.0, 0, 0, 1, 0, 0, 0], (len(q), 1)), q)
     seen = []
-    for p in center:
+    for q in rng.uniform(hand.lower, hand.upper, (60, len(hand.lower))):
+        p = posed(hand, IDENTITY, q, "sphere")
         overlap = hand.sphere_radius[a] + hand.sphere_radius[b] - np.linalg.norm(p[a] - p[b], axis=1)
         if overlap.max() > 0.002:
             seen.append(overlap[chosen].max() / overlap.max())
-    assert len(seen) > 50
+    assert len(seen) > 15
     assert min(seen) > 0.0
     assert np.mean(np.array(seen) > 0.5) > 0.9
