@@ -184,7 +184,7 @@ def test_skin_may_give_way_by_the_tolerance() -> None:
 
 
 def test_e_spen_sees_what_the_whole_set_of_spheres_sees() -> None:
-    """It takes some of them: whichever pair overlaps by over 2 mm, it sees, and mostly half of it and more."""
+    """It takes some of them: whichever pair overlaps by over 2 mm, it sees, and mostly half of it or more."""
     hand, rng = load_hand("human16"), np.random.default_rng(0)
     few = self_collision_spheres(hand)
     a, b = hand.sphere_pairs.T
