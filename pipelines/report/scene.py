@@ -57,13 +57,21 @@ def write_scene(scene: trimesh.Scene, path: Path) -> None:
 
 
 def _one_scene_a_hand(tree: dict[str, Any]) -> None:
-    """glTF lets several scenes share a node; names are unique, and no node has children."""
-    places = {node["name"]: number for number, node in enumerate(tree["nodes"])}
-    bodies = [place for name, place in places.items() if name.startswith(OBJECT)]
-    hands = [name for name in places if not name.startswith(OBJECT)]
-    if hands:
-        tree["scenes"] = [{"name": name, "nodes": [*bodies, places[name]]} for name in hands]
-        tree["scene"] = 0
+    """Every scene has nodes of its own for the object, of the same meshes.
+
+    glTF lets scenes share a root node, but a viewer that keeps one parent a node (three.js) then shows the
+    object with the last hand alone. No node has children.
+    """
+    nodes = tree["nodes"]
+    bodies = [node for node in nodes if node["name"].startswith(OBJECT)]
+    hands = [node for node in nodes if not node["name"].startswith(OBJECT)]
+    if not hands:
+        return
+    tree["nodes"], tree["scenes"], tree["scene"] = [], [], 0
+    for hand in hands:
+        first = len(tree["nodes"])
+        tree["nodes"] += [*(dict(body) for body in bodies), hand]
+        tree["scenes"].append({"name": hand["name"], "nodes": list(range(first, len(tree["nodes"])))})
 
 
 def _bodies(obj: Surface) -> dict[str, trimesh.Trimesh]:

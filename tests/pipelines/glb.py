@@ -11,13 +11,17 @@ import trimesh
 
 
 def scenes(path: Path) -> dict[str, trimesh.Scene]:
-    """By name; trimesh reads the default one, so each is made that in turn."""
+    """By name. No two share a node; trimesh reads the default one, so each is made the only one in turn."""
     data = path.read_bytes()
     (size,) = struct.unpack("<I", data[12:16])
     tree, rest = json.loads(data[20 : 20 + size]), data[20 + size :]
+    taken = [place for scene in tree["scenes"] for place in scene["nodes"]]
+    assert len(set(taken)) == len(taken)  # three.js shows a shared one in the last scene alone
     found = {}
-    for number, scene in enumerate(tree["scenes"]):
-        text = json.dumps({**tree, "scene": number}).encode()
+    for scene in tree["scenes"]:
+        mine = [tree["nodes"][place] for place in scene["nodes"]]
+        only = {"scene": 0, "scenes": [{"nodes": list(range(len(mine)))}], "nodes": mine}
+        text = json.dumps({**tree, **only}).encode()
         text += b" " * (-len(text) % 4)
         head = struct.pack("<4sIIII", b"glTF", 2, 20 + len(text) + len(rest), len(text), 0x4E4F534A)
         file = io.BytesIO(head + text + rest)
