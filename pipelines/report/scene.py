@@ -19,6 +19,7 @@ from zdg_jax.objects.paint import linear_bytes
 from zdg_jax.render.scene import SKIN, Surface
 
 OBJECT = "object"  # begins the names of its nodes
+ROUGHNESS = 0.65  # of everything; nothing is metal
 MOST_TEXTURE = 1024  # pixels a side, of a larger one every second, third ...
 
 
@@ -52,7 +53,12 @@ def write_scene(scene: trimesh.Scene, path: Path) -> None:
 
     A viewer with a list of scenes goes through the grasps; one without shows the best.
     """
-    data = scene.export(file_type="glb", tree_postprocessor=_one_scene_a_hand)
+
+    def finish(tree: dict[str, Any]) -> None:
+        _one_scene_a_hand(tree)
+        _no_metal(tree)
+
+    data = scene.export(file_type="glb", tree_postprocessor=finish)
     write_atomic(path, bytes(data))  # type: ignore[arg-type]
 
 
@@ -72,6 +78,18 @@ def _one_scene_a_hand(tree: dict[str, Any]) -> None:
         first = len(tree["nodes"])
         tree["nodes"] += [*(dict(body) for body in bodies), hand]
         tree["scenes"].append({"name": hand["name"], "nodes": list(range(first, len(tree["nodes"])))})
+
+
+def _no_metal(tree: dict[str, Any]) -> None:
+    """What has colours at its corners alone gets a dull material: glTF's default one is metal, black where a
+    viewer has no surroundings to reflect."""
+    bare = [part for mesh in tree["meshes"] for part in mesh["primitives"] if "material" not in part]
+    if bare:
+        look = {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
+        dull = {"pbrMetallicRoughness": look, "doubleSided": True}
+        tree.setdefault("materials", []).append(dull)
+    for part in bare:
+        part["material"] = len(tree["materials"]) - 1
 
 
 def _bodies(obj: Surface) -> dict[str, trimesh.Trimesh]:
@@ -140,7 +158,7 @@ def _plain(rgb: Sequence[float] | Float[np.ndarray, "3"]) -> trimesh.visual.mate
 
 def _material(**look: Any) -> trimesh.visual.material.PBRMaterial:
     return trimesh.visual.material.PBRMaterial(
-        metallicFactor=0.0, roughnessFactor=0.65, doubleSided=True, **look
+        metallicFactor=0.0, roughnessFactor=ROUGHNESS, doubleSided=True, **look
     )
 
 

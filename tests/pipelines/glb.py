@@ -17,6 +17,8 @@ def scenes(path: Path) -> dict[str, trimesh.Scene]:
     tree, rest = json.loads(data[20 : 20 + size]), data[20 + size :]
     taken = [place for scene in tree["scenes"] for place in scene["nodes"]]
     assert len(set(taken)) == len(taken)  # three.js shows a shared one in the last scene alone
+    metal = [look.get("pbrMetallicRoughness", {}).get("metallicFactor", 1.0) for look in tree["materials"]]
+    assert all(metal[part["material"]] == 0 for mesh in tree["meshes"] for part in mesh["primitives"])
     found = {}
     for scene in tree["scenes"]:
         mine = [tree["nodes"][place] for place in scene["nodes"]]

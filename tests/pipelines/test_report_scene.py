@@ -55,7 +55,7 @@ def test_target_part_keeps_a_sharp_border(tmp_path: Path) -> None:
     node = read_back(
         build_scene(Surface.of(obj, tinted(chosen)), {}, np.zeros((0, 3), int)), tmp_path / "scene.glb"
     )["object"]
-    corner = np.asarray(node.visual.vertex_colors)[node.faces][:, :, :3].astype(int)
+    corner = np.asarray(node.visual.vertex_attributes["color"])[node.faces][:, :, :3].astype(int)
     assert (np.ptp(corner, axis=1) == 0).all()  # every face has one colour
     blue = np.abs(encoded(corner[:, 0] / 255) - np.array(TARGET)).max(axis=1) < 0.01
     assert blue.sum() == chosen.sum()
