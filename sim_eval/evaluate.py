@@ -296,11 +296,10 @@ def evaluate(
             raise UserError(
                 f"the name {str(given)!r} as {what}", f"a {loaded.__name__}", f"load it: zdg.{by}"
             )
-    hand_pose = numbers("hand_pose", hand_pose, (None, 7))
-    joints = numbers("joints", joints, (len(hand_pose), len(hand.active_names)))
+    hand_pose = numbers("hand_pose", hand_pose, (None, 7)).astype(np.float64)
+    joints = numbers("joints", joints, (len(hand_pose), len(hand.active_names))).astype(np.float64)
     test = protocols.protocol(protocol)
     simulator = backends.backend(backend, threads)
-    hand_pose, joints = np.asarray(hand_pose, np.float64), np.asarray(joints, np.float64)
     columns = measure_shape(hand, obj, hand_pose, joints, part)
     rule = pregrasp_and_squeeze(hand, joints)
     before, after = (

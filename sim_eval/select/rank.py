@@ -234,8 +234,9 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     Args:
       grasps: with the columns of the closing and of `measure`, more promising before less.
     """
-    fine = ~_deep(grasps), ~unaimed(grasps), good(grasps.columns), ~unlaid(grasps), ~far(grasps), held(grasps)
-    return np.lexsort((_cost(grasps, _TIER_HELD), *(~meets for meets in fine)))
+    c = grasps.columns
+    lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), ~held(grasps)
+    return np.lexsort((_cost(grasps, _TIER_HELD), *lacks_by))
 
 
 def _deep(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -273,7 +274,7 @@ def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
 def firm(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """Hold, meet what else is asked of a good one as far as it is known, are not deep and on the regions."""
     c = grasps.columns
-    fine = held(grasps) & ~unnatural(c) & (np.asarray(c["p_dep_cm"], float) <= DEEP_CM)
+    fine = held(grasps) & ~unnatural(c) & ~_deep(grasps)
     if set(LIMITS) <= set(c):
         fine &= good(c)
     return fine & (off_region(grasps) <= STRAYS[0])
