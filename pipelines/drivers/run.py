@@ -80,7 +80,7 @@ def _generate(
     admitted = tasks_in_reasoning(options, reasoner)
     close_reasoner(reasoner)
     journal = Journal(output.folder)
-    show.say(f"{len(todo)} tasks: starting the processes, which takes a minute or so")
+    show.say(f"{len(todo)} task{'s' * (len(todo) > 1)}: starting the processes, which takes a minute or so")
     why = ""
     try:
         why = _with_ray(options, admitted, table, todo, output, journal, meter, show)

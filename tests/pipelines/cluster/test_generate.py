@@ -159,7 +159,8 @@ def test_ray_that_does_not_come_up_is_one_line(tmp_path: Path, monkeypatch: pyte
     tasks = table(tmp_path / "tasks.csv", [{"object": sticks(tmp_path)[1], "task": "lift it"}])
     code, _, errors = generate(tasks, tmp_path / "out").ends()
     assert code == 2
-    (line,) = [line for line in errors.splitlines() if not line.startswith("[")]
+    begun, line = [line for line in errors.splitlines() if not line.startswith("[")]
+    assert begun.startswith("1 task:")
     assert "no Ray cluster at this machine" in line
     assert "run it again when the machine has less to do" in line
 

@@ -10,7 +10,8 @@ from typing import Any
 from tests.reasoning.models.wire_formats import Asked, Said
 
 _CANDIDATES = re.compile(r"^Candidates[^:\n]*: (.+)\.$", re.MULTILINE)
-_PAIR = re.compile(r"Pairs that can: (\d+) and (\d+)")
+_PAIR = re.compile(r"Pairs \(thumb and index\) that can: (\d+) and (\d+)")
+_PANEL = re.compile(r"Panels where they are not: (\d+)")
 
 REFUSAL = "I'm sorry, but I can't assist with that request."
 
@@ -22,7 +23,7 @@ def stage_of(asked: Asked) -> str:
 
 
 def sensible(asked: Asked) -> dict[str, Any]:
-    """An answer among the prompt's candidates: the first, and for points a pair that it was told."""
+    """An answer among the prompt's candidates: the first, or what it was told can be: points, a panel."""
     candidates = _CANDIDATES.findall(asked.prompt)[-1].split(", ")
     first = candidates[0]
     stage = stage_of(asked)
@@ -30,6 +31,9 @@ def sensible(asked: Asked) -> dict[str, Any]:
         told = _PAIR.findall(asked.prompt)
         thumb, index = told[-1] if told else (first, candidates[len(candidates) // 2])
         return {"thumb": int(thumb), "index": int(index)}
+    serving = _PANEL.findall(asked.prompt)
+    if stage == "rotation" and serving:
+        return {"rotation": int(serving[-1])}
     return {
         "view": lambda: {"view": int(first)},
         "hand_part": lambda: {"parts": [int(first)]},

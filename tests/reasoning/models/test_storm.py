@@ -31,8 +31,9 @@ pytestmark = pytest.mark.usefixtures("little_log")
 
 
 def labels(answer: dict) -> list[str]:
-    """What an answer chose among the candidates: neither its text, nor yes or no, nor parts to leave free."""
-    chosen = [v for k, v in answer.items() if k not in ("reasoning", "keep_free") and not isinstance(v, bool)]
+    """What an answer chose among the candidates: neither texts, nor yes or no, nor parts to leave free."""
+    texts = ("reasoning", "thumb_name", "index_name", "keep_free")
+    chosen = [v for k, v in answer.items() if k not in texts and not isinstance(v, bool)]
     return [str(label) for value in chosen for label in (value if isinstance(value, list) else [value])]
 
 
