@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -95,6 +96,14 @@ def test_bad_settings_say_what_is_valid() -> None:
         RefineConfig(optimizer="sgd9")
     with pytest.raises(UserError, match="CUDA"):
         run(RefineConfig(path="kernel"))
+    bad: tuple[dict[str, Any], ...] = (
+        {"steps": -1}, {"learning_rate": math.nan}, {"decay_every": 0},
+        {"hypotheses": 0}, {"jitter_angle": -0.2}, {"weights": {"pen": math.inf}},
+    )  # fmt: skip
+    for settings in bad:
+        with pytest.raises(UserError, match=next(iter(settings)).removesuffix("s")):
+            RefineConfig(**settings)
+    assert RefineConfig(steps=0, learning_rate=1.0).steps == 0
     for stop in (((0, 0.5),), ((600, 0.5),), ((200, 0.5), (100, 0.2)), ((200, 0.0),), ((200, 1.1),)):
         with pytest.raises(UserError, match="early_stop"):
             RefineConfig(early_stop=stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -28,6 +29,20 @@ Optimizer = Literal["adam", "amsgrad", "nadam", "adabelief", "yogi", "lion", "rm
 Ablation = Literal["none", "contact", "initial", "refine"]
 #: The reasoned grasp and all its neighbours, see `refine.hypotheses`.
 MOST_HYPOTHESES = 10
+#: The type of each number, and between what it lies.
+_RANGES: dict[str, tuple[type[Real], float, float]] = {
+    "steps": (Integral, 0, 1_000_000),
+    "learning_rate": (Real, 0.0, 1.0),
+    "decay": (Real, 0.0, 1.0),
+    "decay_every": (Integral, 1, 1_000_000),
+    "hypotheses": (Integral, 1, MOST_HYPOTHESES),
+    "jitter_position": (Real, 0.0, 1.0),
+    "jitter_angle": (Real, 0.0, 2.0 * np.pi),
+    "jitter_joints": (Real, 0.0, 2.0 * np.pi),
+    "jitter_opening": (Real, 0.0, 1.0),
+    "drift_weight": (Real, 0.0, 1e6),
+    "skin_tolerance": (Real, 0.0, 0.1),
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,8 @@ class RefineConfig:
         (starts returned).
 
     Raises:
-      UserError: an unknown term, optimiser or ablation, or an `early_stop` whose steps or shares are out of
-        order or range.
+      UserError: an unknown term, optimiser or ablation, a number out of range, or an `early_stop` whose steps
+        or shares are out of order or range.
     """
 
     weights: dict[str, float] = field(default_factory=WEIGHTS.copy)
@@ -79,8 +94,14 @@ class RefineConfig:
             raise UserError(
                 f"a weight for {unknown[0]!r}", f"terms {', '.join(WEIGHTS)}", "choose among these"
             )
-        if not 1 <= self.hypotheses <= MOST_HYPOTHESES:
-            raise UserError(f"{self.hypotheses} hypotheses", f"1 to {MOST_HYPOTHESES}", "choose so many")
+        for name, (kind, low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind) or not low <= float(value) <= high:
+                wanted = f"a {'whole ' * (kind is Integral)}number from {low:g} to {high:g}"
+                raise UserError(f"{name} {value!r}", wanted, f"give another {name}")
+        for name, value in self.weights.items():
+            if not np.isfinite(value):
+                raise UserError(f"{value} as the weight of {name}", "a finite number", "give another weight")
         one_of("optimizer", self.optimizer, get_args(Optimizer))
         one_of("ablation", self.ablation, get_args(Ablation))
         steps, shares = [0, *(s for s, _ in self.early_stop), self.steps], [x for _, x in self.early_stop]
