@@ -255,6 +255,12 @@ def test_a_noun_that_is_worked_on_is_a_hint_and_no_name() -> None:
     assert reading.hints["banana"] < 4.0
     assert make_plan("cut the banana", None, t.banana()).thing == "banana"
     assert make_plan("cut the banana", None, t.knife()).thing != "banana"
+    # what is filled is rather not what is held, and what does it is a vessel
+    reading = read_task("fill the glasses", None, LEXICON)
+    assert not reading.named
+    assert max(reading.hints, key=lambda name: reading.hints[name]) == "pitcher"
+    reading = read_task("fill the watering can", None, LEXICON)
+    assert max(reading.hints, key=lambda name: reading.hints[name]) == "watering can"
 
 
 def test_how_an_object_lies_does_not_part_its_levers() -> None:
