@@ -37,6 +37,9 @@ _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
 _NO_CLOSURE, _STRAYING, _TIER, _UNAIMED = 1.0, 0.5, 0.5, 1.0
 #: What a tier counts once that is known: a hand that stands askew has to be better by so much.
 _TIER_HELD = 2.0
+#: A hand on a thing that may be taken from any side reaches so far below it before that counts, each cm more
+#: a unit of the energy, at most so many: it stands on something.
+_UNDER_CM, _UNDER_MOST = 0.5, 2.0
 #: Of what the task asks of single fingers a grasp meets it from this share on.
 AIMED_FROM = 0.7
 
@@ -225,7 +228,9 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
     `good`; single fingers where the task asks them; not deep; then by
 
-      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met).
+      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met) + clip(under / cm - 1/2, 0, 2),
+
+    the last of a thing that may be taken from any side: how far the hand reaches below it, where a table is.
 
     Force closure has done its work by now: the contacts' mean normals miss it in a fist around a thin handle,
     and have it in a flat hand along the handle. Of 464 hands that others judged this order had 27 of 58 first
@@ -236,7 +241,8 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """
     c = grasps.columns
     lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), ~held(grasps)
-    return np.lexsort((_cost(grasps, _TIER_HELD), *lacks_by))
+    below = np.nan_to_num(np.asarray(c.get("under_cm", np.zeros(len(grasps))), float)) - _UNDER_CM
+    return np.lexsort((_cost(grasps, _TIER_HELD) + np.clip(below, 0.0, _UNDER_MOST), *lacks_by))
 
 
 def _deep(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:

@@ -167,8 +167,8 @@ def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
     """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met`,
-    `enclosed`, `thumb_point_cm`, `index_point_cm`, `bent`, and as `thumb_idle` whether the grasp type leaves
-    the thumb out.
+    `enclosed`, `thumb_point_cm`, `index_point_cm`, `bent`, as `thumb_idle` whether the grasp type leaves
+    the thumb out, and `under_cm` of a thing that may be taken from any side.
 
     Nothing where no region was reasoned.
     """
@@ -187,7 +187,26 @@ def with_off_region_penalty(
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
         found["thumb_idle"] = thumb_idle(hand, [str(kind) for kind in kinds])
+    if guidance.any_side:
+        found["under_cm"] = 100.0 * under(hand, obj, grasps.hand_pose, grasps.joints)
     return grasps.with_columns(found)
+
+
+def under(
+    hand: HandModel,
+    obj: ObjectModel,
+    hand_pose: Float[np.ndarray, "k 7"],
+    joints: Float[np.ndarray, "k active"],
+) -> Float[np.ndarray, " k"]:
+    """How far the hand reaches below the object, where the table is: min_o y_o - min_v y_v, metres.
+
+    Args:
+      hand, obj: the hand and the object, +y up.
+      hand_pose, joints: refined grasps, object frame.
+    Returns: below zero where the hand is above the table; NaN for a grasp that is not finite.
+    """
+    skin = np.asarray(posed_skin(hand, hand_pose, joints))
+    return float(obj.mesh.vertices[:, 1].min()) - skin[:, :, 1].min(axis=1)
 
 
 def thumb_idle(hand: HandModel, kinds: Sequence[str]) -> Bool[np.ndarray, " grasps"]:

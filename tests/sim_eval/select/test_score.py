@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim_eval.metrics import contact
-from sim_eval.select.score import blocked_share, off_region_ratio
+from sim_eval.select.score import blocked_share, off_region_ratio, under
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import posed_skin, posed_spheres
@@ -49,3 +49,15 @@ def test_blocked_share_is_the_share_of_free_points_in_the_hand() -> None:
     assert share[0] == 0.75
     assert np.isnan(share[1])
     assert blocked_share(hand, np.zeros((0, 3)), pose, joints).tolist() == [0, 0]
+
+
+def test_a_hand_reaches_as_far_below_a_thing_as_its_lowest_skin() -> None:
+    hand, obj = load_hand("human16"), load_object("zoo:box/1")
+    joints = np.tile(hand.open_joints, (3, 1))
+    pose = np.tile([0.1, 0.2, 0.3, 1.0, 0, 0, 0], (3, 1))
+    pose[1, 1] -= 0.07
+    pose[2] = np.nan
+    found = under(hand, obj, pose, joints)
+    lowest = np.asarray(posed_skin(hand, pose[:1], joints[:1]))[..., 1].min()
+    np.testing.assert_allclose(found[:2], obj.mesh.bounds[0, 1] - lowest + [0.0, 0.07], atol=1e-6)
+    assert np.isnan(found[2])
