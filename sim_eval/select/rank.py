@@ -40,6 +40,9 @@ _TIER_HELD = 2.0
 #: A hand on a thing that may be taken from any side reaches so far below it before that counts, each cm more
 #: a unit of the energy, at most so many: it stands on something.
 _UNDER_CM, _UNDER_MOST = 0.5, 2.0
+#: What each cm counts by which neighbouring fingertips are apart at most, units of the energy: a hand that is
+#: closed around a thing looks right more often than one of which a finger or the thumb stands off.
+_APART = 1.0
 #: Of what the task asks of single fingers a grasp meets it from this share on.
 AIMED_FROM = 0.7
 
@@ -228,21 +231,28 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
     `good`; single fingers where the task asks them; not deep; then by
 
-      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met) + clip(under / cm - 1/2, 0, 2),
+      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met) + apart / cm
+          + clip(under / cm - 1/2, 0, 2),
 
     the last of a thing that may be taken from any side: how far the hand reaches below it, where a table is.
 
     Force closure has done its work by now: the contacts' mean normals miss it in a fist around a thin handle,
-    and have it in a flat hand along the handle. Of 464 hands that others judged this order had 27 of 58 first
-    ones good and 4 bad, with closure and half a unit a tier 24 and 8.
+    and have it in a flat hand along the handle. Of 464 hands that others judged this order, without the last
+    two terms, had 27 of 58 first ones good and 4 bad, with closure and half a unit a tier 24 and 8. On 21
+    unseen things it had 13 of them good, as many as by lot; of what was measured on those 168 hands the
+    distance of the fingertips told best which were good (73 % of 237 pairs), and the energy with it has 17.
 
     Args:
       grasps: with the columns of the closing and of `measure`, more promising before less.
     """
     c = grasps.columns
     lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), ~held(grasps)
-    below = np.nan_to_num(np.asarray(c.get("under_cm", np.zeros(len(grasps))), float)) - _UNDER_CM
-    return np.lexsort((_cost(grasps, _TIER_HELD) + np.clip(below, 0.0, _UNDER_MOST), *lacks_by))
+    under, apart = (
+        np.nan_to_num(np.asarray(c.get(name, np.zeros(len(grasps))), float))
+        for name in ("under_cm", "apart_cm")
+    )
+    cost = _cost(grasps, _TIER_HELD) + _APART * apart + np.clip(under - _UNDER_CM, 0.0, _UNDER_MOST)
+    return np.lexsort((cost, *lacks_by))
 
 
 def _deep(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:

@@ -146,6 +146,8 @@ def test_of_what_holds_the_reasoned_hand_comes_before_one_that_stands_askew() ->
     assert selection.seemly(lost).tolist() == [1, 0, 2, 3, 4]
     better = made.with_columns({"score": np.array([0.0, 2.5, 0.1, 2.2, 9.0])})
     assert selection.seemly(better).tolist() == [0, 2, 3, 1, 4]
+    closed = made.with_columns({"apart_cm": np.array([0.0, 3.0, np.nan, 4.0, 0.0])})
+    assert selection.seemly(closed).tolist() == [0, 2, 1, 3, 4]
     # from any side, but rather from above the table: 1 cm below 0.5 cm counts 1, and no more than 2
     below = made.with_columns({"under_cm": np.array([-9.0, np.nan, 0.5, 2.0, 0.0])})
     assert selection.seemly(below).tolist() == [1, 0, 2, 3, 4]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from sim_eval.metrics import contact
-from sim_eval.select.score import blocked_share, off_region_ratio, under
+from sim_eval.select.score import apart, blocked_share, off_region_ratio, under
 from zdg_jax.guidance import ContactGuidance
 from zdg_jax.hands import load_hand
-from zdg_jax.hands.kinematics import posed_skin, posed_spheres
+from zdg_jax.hands.kinematics import posed, posed_skin, posed_spheres
 from zdg_jax.objects import load_object, signed_distance
 
 
@@ -60,4 +62,16 @@ def test_a_hand_reaches_as_far_below_a_thing_as_its_lowest_skin() -> None:
     found = under(hand, obj, pose, joints)
     lowest = np.asarray(posed_skin(hand, pose[:1], joints[:1]))[..., 1].min()
     np.testing.assert_allclose(found[:2], obj.mesh.bounds[0, 1] - lowest + [0.0, 0.07], atol=1e-6)
+    assert np.isnan(found[2])
+
+
+def test_fingertips_are_apart_by_the_widest_gap_between_neighbours_wherever_the_hand_is() -> None:
+    hand = load_hand("human16")
+    joints = np.stack([hand.open_joints, hand.open_joints, np.full_like(hand.open_joints, np.nan)])
+    pose = np.array([[0.0, 0, 0, 1, 0, 0, 0], [0.3, -0.1, 0.2, 0.5, 0.5, -0.5, 0.5], [0.0, 0, 0, 1, 0, 0, 0]])
+    found = apart(hand, pose, joints)
+    pad = dict(zip(hand.pad_names, np.asarray(posed(hand, pose[:1], joints[:1], "pad"))[0], strict=True))
+    fingers = ("thumb", "index", "middle", "ring", "little")
+    gaps = [np.linalg.norm(pad[a] - pad[b]) for a, b in itertools.pairwise(fingers)]
+    np.testing.assert_allclose(found[:2], max(gaps), rtol=1e-5)
     assert np.isnan(found[2])
