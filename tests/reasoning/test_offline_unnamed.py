@@ -33,6 +33,18 @@ def bucket() -> ObservedObject:
     )
 
 
+def standing_drill() -> ObservedObject:
+    """On its battery: the body above, its chuck at +x, the grip between them."""
+    return thing(
+        (0.275, 0.197, 0.068),
+        X,
+        (0.275, 0.197, 0.068),
+        part(1, (0.0, 0.065, 0.0), X, (0.275, 0.069, 0.063), 0.065, 0.54, near=(3,)),
+        part(2, (-0.05, -0.08, 0.0), X, (0.109, 0.068, 0.042), 0.051, 0.3, near=(3,)),
+        part(3, (-0.04, -0.01, 0.0), (0.4, 0.917, 0.0), (0.119, 0.061, 0.04), 0.036, 0.16, near=(1, 2)),
+    )
+
+
 def pliers() -> ObservedObject:
     """Lying: two levers to -x, each with its jaw at +x."""
     return thing(
@@ -196,6 +208,8 @@ Thing = Callable[[], ObservedObject]
     [
         (bucket, "carry the water", "bucket", (3,)),
         (bucket, "pick it up", "top_handle", (3,)),
+        (standing_drill, "make a hole in the wall", "drill", (3,)),
+        (standing_drill, "lift it", "pistol", (3,)),
         (pliers, "pull the nail", "pliers", (1, 2)),
         (pliers, "use it", "squeezer", (1, 2)),
         (toothbrush, "brush your teeth", "toothbrush", (1,)),

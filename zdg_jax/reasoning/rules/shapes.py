@@ -128,6 +128,22 @@ def _side_by_side(p: ObservedPart, q: ObservedPart, obj: ObservedObject) -> floa
     )
 
 
+def _gripped_below(grip: ObservedPart, body: ObservedPart) -> float:
+    """How much a part is the grip under a body that points forward, as of a drill that stands."""
+    if grip.concave or grip.is_loop or body.concave or body.is_loop:
+        return 0.0
+    return (
+        graspable(grip)
+        * solid(grip)
+        * ramp(grip.thickness, 0.012, 0.02)
+        * ramp(1.0 - abs(float(np.dot(grip.axis, body.axis))), 0.2, 0.5)
+        * (1.0 - ramp(abs(body.axis[1]), 0.3, 0.6))
+        * ramp(body.elongation, 1.5, 2.2)
+        * ramp(body.area_share, 0.3, 0.4)
+        * ramp(body.relative_center[1] - grip.relative_center[1], 0.3, 0.6)
+    )
+
+
 def family_fit(obj: ObservedObject) -> dict[str, float]:
     """How well the whole shape agrees with each family, 0..1; a family not listed is neutral (0.3).
 
@@ -154,6 +170,7 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
     small_hand = 1.0 - ramp(e0, 0.05, 0.09)
     thick = [p for p in parts if p.area_share > 0.12 and p.thickness > 0.015 and p.elongation > 1.25]
     bent = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in thick for q in thick), default=0.0)
+    gripped = max((_gripped_below(p, q) for p in parts for q in parts if p is not q), default=0.0)
     levers = [p for p in parts if p.elongation > 2.5 and p.area_share > 0.05 and graspable(p) > 0.3]
     fork = max((1 - abs(float(np.dot(p.axis, q.axis))) for p in levers for q in levers), default=0.0)
     pair = max((_side_by_side(p, q, obj) for p in levers for q in levers if p.number < q.number), default=0.0)
@@ -209,8 +226,7 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         * (1.0 if cavity else 0.4)
         * ramp(disc, 1.2, 1.8),
         "plate": round_ * ramp(disc, 3.5, 6.0) * lies,
-        "pistol": lies
-        * ramp(bent, 0.2, 0.5)
+        "pistol": max(lies * ramp(bent, 0.2, 0.5), gripped * (1.0 - ramp(lean(obj), 0.9, 1.2)))
         * (1.0 - ramp(long, 1.6, 2.5))
         * (0.2 if cavity else 1.0 - small_hand),
         "squeezer": lies
