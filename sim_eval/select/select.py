@@ -78,7 +78,7 @@ def select(
     """The best `keep` grasps of a task: score, shortlist, close and test, rank.
 
     To hold, the hand closes on 6 keep candidates, the promising first, until 2 keep hold, and those that are
-    kept go through perturbed tests. By gravity the 3 keep of least score are simulated, and where fewer than
+    kept go through perturbed tests; what is lost in most of them gives its place to the next. By gravity the 3 keep of least score are simulated, and where fewer than
     keep / 2 of them are good the next 3 keep too: of a flat thing most grasps slip.
 
     Args:
@@ -209,9 +209,7 @@ def _by_hold(
     tried = tried.take(rank_by_hold(tried))
     first = around(tried, MEASURED * keep) if any_side else np.arange(min(MEASURED * keep, len(tried)))
     tried = measured(hand, obj, tried.take(first), part, threads)
-    tried = tried.take(seemly(tried))
-    chosen = around(tried, keep) if any_side else spread(tried, keep)
-    return _surely(hand, obj, tried.take(chosen), threads), simulated
+    return _surely(hand, obj, tried, keep, any_side, threads), simulated
 
 
 def _closed_on(hand: HandModel, obj: ObjectModel, listed: Grasps, keep: int, threads: int | None) -> Grasps:
@@ -226,19 +224,31 @@ def _closed_on(hand: HandModel, obj: ObjectModel, listed: Grasps, keep: int, thr
     return replace(done, tasks=listed.tasks, task_index=listed.task_index[:at])
 
 
-def _surely(hand: HandModel, obj: ObjectModel, kept: Grasps, threads: int | None) -> Grasps:
-    """With `hold_share`, in the order of `rank.seemly`."""
-    simulator = backends.backend(BACKEND, threads)
+def _surely(
+    hand: HandModel, obj: ObjectModel, tried: Grasps, keep: int, any_side: bool, threads: int | None
+) -> Grasps:
+    """Those that are kept, with `hold_share`, in the order of `rank.seemly`: what is lost in most perturbed
+    tests gives its place to the next that has not been through them, as long as there are any."""
+    simulator, pick = backends.backend(BACKEND, threads), around if any_side else spread
     try:
         target = sim_object(obj.mesh, simulator.convex)
     except ValueError:  # the row's own simulation says so
-        return kept
-    share = hold_share(
-        hand, (target,), np.zeros(len(kept), int), kept.hand_pose, kept.pregrasp, kept.joints, kept.squeeze,
-        simulator, kept.pregrasp_pose,
-    )  # fmt: skip
-    kept = kept.with_columns({"hold_share": share})
-    return kept.take(seemly(kept))
+        target = None
+    share, tested = np.full(len(tried), np.nan), np.zeros(len(tried), bool)
+    while True:
+        known = tried.with_columns({"hold_share": share}) if tested.any() else tried
+        order = seemly(known)
+        chosen = order[pick(known.take(order), keep)]
+        rows = chosen[~tested[chosen]]
+        if target is None or not len(rows):
+            kept = known.take(chosen)
+            return kept.take(seemly(kept))
+        new = tried.take(rows)
+        share[rows] = hold_share(
+            hand, (target,), np.zeros(len(rows), int), new.hand_pose, new.pregrasp, new.joints, new.squeeze,
+            simulator, new.pregrasp_pose,
+        )  # fmt: skip
+        tested[rows] = True
 
 
 def _judged(hand: HandModel, obj: ObjectModel, kept: Grasps) -> Grasps:

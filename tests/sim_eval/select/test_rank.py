@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim_eval.select import rank as selection
-from tests.sim_eval.select.things import refined_batch
+from tests.sim_eval.select.things import closed_batch, refined_batch
 from zdg_jax.grasps import Grasps
 
 NUMBERS = st.floats(0, 10, allow_nan=False, width=32)
@@ -92,20 +92,6 @@ def test_a_type_that_leaves_the_thumb_out_is_not_asked_for_it() -> None:
     thumbs = closed_batch(2, thumb_contact=np.array([0.0, 1.0]), score=np.array([0.0, 0.5]))
     assert selection.promising(thumbs).tolist() == [1, 0]
     assert selection.promising(thumbs.with_columns({"thumb_idle": np.ones(2, bool)})).tolist() == [0, 1]
-
-
-def closed_batch(count: int, **changed: np.ndarray) -> Grasps:
-    """Grasps that were closed on and hold, turned about y by 20 degrees each."""
-    half = np.deg2rad(10.0) * np.arange(count)
-    pose = np.stack([0 * half, 0 * half, 0 * half, np.cos(half), 0 * half, np.sin(half), 0 * half], axis=1)
-    ones, zeros = np.ones(count), np.zeros(count)
-    known = {
-        "six_force_suc": ones, "six_force_held": 6 * ones, "approach_free": ones, "thumb_contact": ones,
-        "self_pen_cm": zeros, "posture_deg": zeros, "p_dep_cm": zeros, "force_closure": ones,
-        "off_region": zeros, "grasp_type": np.array(["lift"] * count, object),
-    }  # fmt: skip
-    made = refined_batch(pose, np.zeros((count, 16)), list(zeros), ["ok"] * count)
-    return made.with_columns({**known, **changed})
 
 
 def by_hold(made: Grasps) -> np.ndarray:

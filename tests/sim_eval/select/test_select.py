@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 import trimesh
 
 from sim_eval.select import SelectBy
+from sim_eval.select import select as selection
 from sim_eval.select.select import select
 from tests.sim_eval.helpers import as_object, box, with_field
-from tests.sim_eval.select.things import held, refined_batch
+from tests.sim_eval.select.things import closed_batch, held, refined_batch
 from tests.sim_eval.simulation import human16, wrapped
 from zdg_jax.columns import measured
 from zdg_jax.hands import load_hand
@@ -126,3 +128,30 @@ def test_synth_is_imported_without_jax():
     said = "import sys, pipelines.synth; print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_what_is_lost_in_most_perturbed_tests_gives_its_place_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand, obj = human16(), as_object(box((0.03, 0.03, 0.2)))
+    survived = np.array([0.2, 1.0, 0.0, 0.6, 0.8, 1.0])
+    tested: list[int] = []
+
+    def share(hand: object, target: object, index: np.ndarray, pose: np.ndarray, *_: object) -> np.ndarray:
+        rows = np.round(pose[:, 0]).astype(int)
+        tested.extend(rows)
+        return survived[rows]
+
+    monkeypatch.setattr(selection, "hold_share", share)
+    tried = closed_batch(6, p_vol_cm3=np.zeros(6), sim_dis_cm=np.zeros(6), contact_end=np.ones(6))
+    tried = tried.with_columns({"score": np.arange(6.0)})
+    pose = tried.hand_pose.copy()
+    pose[:, 0] = np.arange(6)  # so that a row is known again
+    kept = selection._surely(hand, obj, replace(tried, hand_pose=pose), 3, False, 1)
+    assert np.round(kept.hand_pose[:, 0]).tolist() == [1, 3, 4]
+    assert kept["hold_share"].tolist() == [1.0, 0.6, 0.8]
+    assert tested == [0, 1, 2, 3, 4]  # nobody twice, and nobody who is not needed
+    survived[3:] = 0.0  # where too few survive, what is left is kept, and known to be lost
+    few = selection._surely(hand, obj, replace(tried, hand_pose=pose), 3, False, 1)
+    assert np.round(few.hand_pose[:, 0]).tolist() == [1, 0, 2]
+    assert few["hold_share"].tolist() == [1.0, 0.2, 0.0]

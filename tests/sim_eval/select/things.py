@@ -91,3 +91,17 @@ def refined_batch(
             "init_joints": joints,
         },
     )  # fmt: skip
+
+
+def closed_batch(count: int, **changed: np.ndarray) -> Grasps:
+    """Grasps that were closed on and hold, turned about y by 20 degrees each."""
+    half = np.deg2rad(10.0) * np.arange(count)
+    pose = np.stack([0 * half, 0 * half, 0 * half, np.cos(half), 0 * half, np.sin(half), 0 * half], axis=1)
+    ones, zeros = np.ones(count), np.zeros(count)
+    known = {
+        "six_force_suc": ones, "six_force_held": 6 * ones, "approach_free": ones, "thumb_contact": ones,
+        "self_pen_cm": zeros, "posture_deg": zeros, "p_dep_cm": zeros, "force_closure": ones,
+        "off_region": zeros, "grasp_type": np.array(["lift"] * count, object),
+    }  # fmt: skip
+    made = refined_batch(pose, np.zeros((count, 16)), list(zeros), ["ok"] * count)
+    return made.with_columns({**known, **changed})
