@@ -78,8 +78,9 @@ def select(
     """The best `keep` grasps of a task: score, shortlist, close and test, rank.
 
     To hold, the hand closes on 6 keep candidates, the promising first, until 2 keep hold, and those that are
-    kept go through perturbed tests; what is lost in most of them gives its place to the next. By gravity the 3 keep of least score are simulated, and where fewer than
-    keep / 2 of them are good the next 3 keep too: of a flat thing most grasps slip.
+    kept go through perturbed tests; what is lost in most of them gives its place to the next. By gravity the
+    3 keep of least score are simulated, and where fewer than keep / 2 of them are good the next 3 keep too:
+    of a flat thing most grasps slip.
 
     Args:
       hand, obj: the hand and the object.
