@@ -68,8 +68,8 @@ def plurals(noun: str) -> frozenset[str]:
 
 
 def _find(phrase: str, words: tuple[str, ...]) -> tuple[int, int] | None:
-    """First word and the word after the last of a phrase; "..." stands for one to three other words; after one
-    with " ." at its end nothing may follow."""
+    """First word and the word after the last of a phrase; "..." stands for one to three other words, " ." for
+    the sentence's end."""
     said = phrase.removesuffix(" .")
     body = r"((?: \S+){1,3} )".join(re.escape(p.strip()) for p in said.split("..."))
     match = re.search(rf"(?:^| ){body}(?={'$' if said != phrase else ' |$'})", " ".join(words))
