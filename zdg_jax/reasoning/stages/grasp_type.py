@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from prompts.schemas import GraspTypeAnswer
 from zdg_jax.hands.grasp_types import offered_types
 from zdg_jax.reasoning import pictures
+from zdg_jax.reasoning.evidence import observed_region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.roles import plateau, ramp
@@ -39,7 +38,8 @@ class GraspType(Stage[GraspTypeAnswer]):
 
     def build_query(self, state: ReasonState) -> Query[GraspTypeAnswer]:
         kinds = offered_types(state.hand.grasp_types, state.config.types)
-        assert state.direction_vector is not None
+        vector = state.direction_vector
+        assert vector is not None
         looked_at = state.looked_at(self.name)
         if looked_at:
             state.show(TYPES, lambda: pictures.grasp_types(state.hand, tuple(kinds)))
@@ -53,11 +53,12 @@ class GraspType(Stage[GraspTypeAnswer]):
                 "region_cm": " x ".join(f"{100 * size:.1f}" for size in state.region.extents),
                 "grasp_types": [{"name": n, "description": kind.description} for n, kind in kinds.items()],
             },
-            observed={
-                **state.observed_region(),
+            observed=lambda of: {
+                **state.chosen_parts(),
+                **observed_region(of),
                 "direction": state.direction,
-                "direction_vector": vec3(state.direction_vector),
-                "region_thickness": _thickness(state),
+                "direction_vector": vec3(vector),
+                "region_thickness": of.thickness,
             },
         )
 
@@ -79,12 +80,6 @@ class GraspType(Stage[GraspTypeAnswer]):
             f"(score {scores.get(best, -1.0):.2f})."
         )
         return GraspTypeAnswer(reasoning=text, grasp_type=best)
-
-
-def _thickness(state: ReasonState) -> float:
-    """Local thickness of the held part(s), metres, weighted by their surface."""
-    held = [part.descriptor for part in state.obj.parts if part.number in state.hand_parts]
-    return float(np.average([d.thickness for d in held], weights=[max(d.area_share, 1e-9) for d in held]))
 
 
 def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str, ...]) -> dict[str, float]:
