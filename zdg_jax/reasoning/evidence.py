@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -19,7 +19,7 @@ from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.render.scene import Frame
 
 
-class Evidence(Protocol):
+class Evidence(ABC):
     """The numbers that the stages' observations are made of; metres, object frame.
 
     Attributes:
@@ -29,27 +29,25 @@ class Evidence(Protocol):
       region: of those, centre, axes and extents.
       hull: half-spaces of the expanded convex hull (eq. 1).
       func_center: mean of what thumb and index touch.
-      thickness: of the held part(s).
     """
 
-    @property
-    def object(self) -> ObservedObject: ...
-    @property
-    def samples(self) -> SurfaceSamples: ...
-    @property
-    def held(self) -> Bool[np.ndarray, " n"]: ...
-    @property
-    def region(self) -> Region: ...
-    @property
-    def hull(self) -> Float[np.ndarray, "planes 4"]: ...
-    @property
-    def func_center(self) -> Float[np.ndarray, "3"]: ...
-    @property
-    def thickness(self) -> float: ...
+    state: ReasonState
+    object: ObservedObject
+    samples: SurfaceSamples
+    held: Bool[np.ndarray, " n"]
+    region: Region
+    hull: Float[np.ndarray, "planes 4"]
+    func_center: Float[np.ndarray, "3"]
 
+    @property
+    def thickness(self) -> float:
+        """Local thickness of the held part(s), metres, weighted by their surface."""
+        own = [p for p in self.object.parts if p.number in self.state.hand_parts]
+        return float(np.average([p.thickness for p in own], weights=[max(p.area_share, 1e-9) for p in own]))
+
+    @abstractmethod
     def overlap(self, points: Float[np.ndarray, "n 3"]) -> float:
         """Share of points that lie inside the object."""
-        ...
 
 
 def observed_region(of: Evidence) -> dict[str, object]:
@@ -62,32 +60,30 @@ def observed_region(of: Evidence) -> dict[str, object]:
     }
 
 
-class Whole:
+class Whole(Evidence):
     """The mesh: parts are measured on all sides, hidden ones too, and what is inside is known exactly.
 
     No viewer of the pictures knows this much; the `offline` reasoner does.
     """
 
     def __init__(self, state: ReasonState) -> None:
-        self.state = state
-        self.object, self.samples = state.observed, state.obj.samples
-        self.hull = expanded(state.obj.hull, state.config.hull_expansion)
+        self.state, self.object, self.samples = state, state.observed, state.obj.samples
 
-    @property
+    @cached_property
     def held(self) -> Bool[np.ndarray, " n"]:
         return self.state.known_hand_mask
 
-    @property
+    @cached_property
     def region(self) -> Region:
         return self.state.region
 
-    @property
+    @cached_property
+    def hull(self) -> Float[np.ndarray, "planes 4"]:
+        return expanded(self.state.obj.hull, self.state.config.hull_expansion)
+
+    @cached_property
     def func_center(self) -> Float[np.ndarray, "3"]:
         return self.state.func_center
-
-    @property
-    def thickness(self) -> float:
-        return _thickness(self.object, self.state.hand_parts)
 
     def overlap(self, points: Float[np.ndarray, "n 3"]) -> float:
         return overlap_share(points, self.state.obj.field)
@@ -114,7 +110,7 @@ _BORDER = 0.45
 _TOUCH = 0.01
 
 
-class Seen:
+class Seen(Evidence):
     """What the pictures of some side views show: each pixel's part, how far it is and how it faces.
 
     A viewer tells depth and slope by shading and perspective; here they are read off the drawn views exactly.
@@ -136,14 +132,7 @@ class Seen:
                 [(state.frames[v], np.where(_large(state, v), state.part_maps[v], 0)) for v in views]
             ),
         )
-
-    @property
-    def object(self) -> ObservedObject:
-        return self._shown.object
-
-    @property
-    def samples(self) -> SurfaceSamples:
-        return self._shown.samples
+        self.object, self.samples = self._shown.object, self._shown.samples
 
     @cached_property
     def held(self) -> Bool[np.ndarray, " n"]:
@@ -158,14 +147,10 @@ class Seen:
     def hull(self) -> Float[np.ndarray, "planes 4"]:
         return expanded(half_spaces(self.samples.points), self.state.config.hull_expansion)
 
-    @property
+    @cached_property
     def func_center(self) -> Float[np.ndarray, "3"]:
         mask = np.isin(self._shown.parts, self.state.func_parts)
         return self._shown.measured(mask if mask.any() else self.held).center
-
-    @property
-    def thickness(self) -> float:
-        return _thickness(self.object, self.state.hand_parts)
 
     def overlap(self, points: Float[np.ndarray, "n 3"]) -> float:
         """Share of points behind what shows, by no more than the part there is thick."""
@@ -347,12 +332,6 @@ def completed(region: Region, points: Float[np.ndarray, "n 3"], normals: Float[n
         extents[k] = grown
     order = np.argsort(-extents, kind="stable")
     return Region(center, region.axes[order], extents[order])
-
-
-def _thickness(seen: ObservedObject, parts: tuple[int, ...]) -> float:
-    """Local thickness of some parts, metres, weighted by their surface."""
-    own = [p for p in seen.parts if p.number in parts]
-    return float(np.average([p.thickness for p in own], weights=[max(p.area_share, 1e-9) for p in own]))
 
 
 def _large(state: ReasonState, view: int) -> Bool[np.ndarray, "h w"]:
