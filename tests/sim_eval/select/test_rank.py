@@ -146,6 +146,8 @@ def test_of_what_holds_the_reasoned_hand_comes_before_one_that_stands_askew() ->
     assert selection.seemly(lost).tolist() == [1, 0, 2, 3, 4]
     better = made.with_columns({"score": np.array([0.0, 2.5, 0.1, 2.2, 9.0])})
     assert selection.seemly(better).tolist() == [0, 2, 3, 1, 4]
+    curled = made.with_columns({"bent": np.array([0.0, 0.0, 0.0, 1.0, 0.0])})  # a knife's index finger
+    assert selection.seemly(curled).tolist() == [1, 0, 2, 3, 4]
 
 
 def test_around_takes_what_is_turned_furthest_and_firm_before_others() -> None:
