@@ -227,7 +227,7 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps of which it is known what holds, the one a person would most likely take first.
 
     By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
-    `good`, and no finger bent that the type stretches; single fingers where the task asks them; not deep; then by
+    `good`, no finger bent that the type stretches; single fingers where the task asks them; not deep; then by
 
       score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met).
 

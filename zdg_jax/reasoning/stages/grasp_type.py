@@ -90,7 +90,9 @@ def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str
     """
     rule = plan.rule
     wanted = rule.finer if rule.finer in offered else rule.grasp
-    misfits = "pinch" in offered and wanted == "wrap-grasp" and observed.region_extents[0] < _SMALL
+    misfits = (
+        "pinch" in offered and wanted in ("wrap-grasp", "sphere") and observed.region_extents[0] < _SMALL
+    )
     table = 0.5 * _FROM_TABLE if misfits else _FROM_TABLE
     return {kind: suits(observed) + (table if kind == wanted else 0.0) for kind, suits in SUITS.items()}
 
@@ -110,4 +112,5 @@ SUITS: dict[str, Callable[[GraspTypeObservations], float]] = {
     "lateral": lambda seen: 0.0,
     "hook": lambda seen: 0.0,
     "index-trigger": lambda seen: 0.0,
+    "sphere": lambda seen: 0.0,
 }
