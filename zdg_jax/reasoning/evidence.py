@@ -270,9 +270,9 @@ class _Shown:
         for frame, parts in self._views:
             inner = np.asarray(ndimage.binary_fill_holes(frame.mask), bool) & ~frame.mask
             label = np.zeros(inner.shape, np.int32)
-            count = ndimage.label(inner, output=label)
+            ndimage.label(inner, output=label)
             radius = np.asarray(ndimage.distance_transform_edt(inner))
-            for k in range(1, int(count) + 1):
+            for k in range(1, int(label.max()) + 1):
                 ring = np.asarray(ndimage.binary_dilation(label == k, iterations=3), bool) & (parts > 0)
                 if not ring.any():
                     continue
