@@ -23,6 +23,7 @@ from zdg_jax.errors import UserError, storable
 from zdg_jax.foreign import file_name
 from zdg_jax.grasps import Grasps
 from zdg_jax.reasoning.judge import Exhibit, Summary, Verdict, judge, summarize
+from zdg_jax.reasoning.models.factory import RULES
 from zdg_jax.reasoning.protocol import Reasoner
 
 JUDGE_FILE = "judge.json"
@@ -84,9 +85,9 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
       UserError: a judge that sees no pictures, an unreadable file, a mesh that is gone or has changed, or
         another process that writes there.
     """
-    if reasoner.name == "offline":
+    if reasoner.name in RULES:
         raise UserError(
-            "the judge 'offline', which looks at no pictures",
+            f"the judge {reasoner.name!r}, which looks at no pictures",
             "a multimodal model",
             "choose one with --reasoner, e.g. openai:MODEL, gemini:MODEL or local:PATH",
         )

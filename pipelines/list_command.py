@@ -89,6 +89,7 @@ def _reasoners() -> dict[str, str]:
 
     said = {
         "offline": "rules and geometry, no model: the default",
+        "offline-seen": "the same rules on what the pictures show, no more",
         "paper": "the paper's models, one a stage; needs keys",
         "openai:MODEL": "needs OPENAI_API_KEY; `zdg models` has the names",
         "openai-chat:MODEL": "the same by the chat API",

@@ -39,14 +39,15 @@ def hands() -> tuple[str, ...]:
 
 
 def reasoners() -> tuple[str, ...]:
-    """Reasoners that need no file: `offline`, presets, and models that still answer."""
+    """Reasoners that need no file: rules, presets, and models that still answer."""
     from zdg_jax.reasoning.models.catalogue import today
+    from zdg_jax.reasoning.models.factory import RULES
     from zdg_jax.reasoning.models.settings import tables
 
     known = tables()
     models = [row for row in known.models if row.provider in known.providers and not {*"*?"} & {*row.id}]
     living = (f"{row.provider}:{row.id}" for row in models if row.ends is None or row.ends > today())
-    return ("offline", *known.presets, *living)
+    return (*RULES, *known.presets, *living)
 
 
 def grouped(options: type, groups: Mapping[str, tuple[str, ...]]) -> Any:

@@ -32,9 +32,9 @@ class Options(RefineOptions, ChooseOptions, Instructions):
 
     out: Annotated[str, arg(metavar="DIR", help="Folder for results; the same folder resumes.")]
     rows: Annotated[str, arg(metavar="ROWS", help=f"Some of {','.join(ROWS)}.")] = ",".join(ROWS)
-    reasoner: Annotated[str, arg(help="oracle (parts from the labels), offline, openai:MODEL, ...")] = (
-        "offline"
-    )
+    reasoner: Annotated[
+        str, arg(help="oracle (parts from the labels), offline, offline-seen, openai:MODEL, ...")
+    ] = "offline"
     others: Annotated[str, arg(help="Reasoner of the stages that oracle leaves.")] = "offline"
     methods: Annotated[tuple[str, ...], arg(metavar="NAME=PATH", help="Other methods' grasp files.")] = ()
     keep: Keep = 4

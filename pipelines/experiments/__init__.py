@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import trimesh
 import yaml
+from trimesh.exchange.obj import export_obj
 
 from pipelines.dataset import GRASPS_FILE, load_grasps, read_dataset, write_atomic
 from pipelines.options import SynthOptions
@@ -21,9 +23,13 @@ from sim_eval.simobject import sim_object
 from zdg_jax.errors import UserError, one_of
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
+from zdg_jax.objects.zoo.kit import slab
+from zdg_jax.objects.zoo.outline import ellipse, rectangle
 
 Route = Literal["direct", "retargeted"]
 FILE = Path(__file__).with_name("suites.yaml")
+KEY = "made:key"
+"""A house key: neither the scans nor the generated objects have anything that is held like one."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Suite:
       name: of the suite.
       docs: page that shows it.
       page: what is written, a name of `pages.PAGES`.
-      pairs: (OBJECT, sentence).
+      pairs: (OBJECT, sentence); an object of `zdg synth`, or `made:key`.
       hands: names or cards; others than the first may be retargeted from it.
       routes: how grasps of a hand are found.
       settings: options of `zdg synth` by name.
@@ -180,11 +186,33 @@ def _run(suite: Suite, number: int, hand: str, route: Route, out: Path) -> Run:
     return replace(run, **kept, rows=_rows(folder), tips=_tips(folder))
 
 
+def mesh_of(name: str, folder: Path) -> str:
+    """An object as `load_object` takes it; of `made:key` a file in the run's folder, made once."""
+    if name != KEY:
+        return name
+    file = folder / "key.obj"
+    if not file.is_file():
+        write_atomic(file, export_obj(_key()).encode())
+    return str(file)
+
+
+def _key() -> trimesh.Trimesh:
+    """A bow of 25 mm with a hole and a notched blade of 35 x 7.6 mm, all 2.2 mm thick, flat on y = 0."""
+    notches = ((0.024, 0.0021), (0.0335, 0.0027), (0.04125, 0.0017))
+    outline = ellipse(0.025, 0.025) - ellipse(0.007, 0.007).translate((-0.006, 0))
+    outline += rectangle(0.035, 0.0076).translate((0.0275, 0))
+    for x, deep in notches:
+        outline -= rectangle(0.0045, 2 * deep).translate((x, -0.0038))
+    solid = slab(outline, 0.0022, "key").solid.refine_to_length(0.002).to_mesh()
+    return trimesh.Trimesh(solid.vert_properties[:, :3], solid.tri_verts)
+
+
 def _direct(suite: Suite, run: Run, folder: Path) -> Run:
     """Synthesized for the hand, and put before the second judge."""
-    options = suite.options((run.object, run.task), run.hand, str(folder))
+    asked = mesh_of(run.object, folder)
+    options = suite.options((asked, run.task), run.hand, str(folder))
     result = synth(options)
-    obj = load_object(run.object, seed=options.seed)
+    obj = load_object(asked, seed=options.seed)
     nudged = None
     if suite.nudge_m is not None and len(result.kept):
         nudged = _nudged(folder, obj.mesh, suite.nudge_m, options.seed)

@@ -20,7 +20,7 @@ from zdg_jax.errors import UserError
 class Options:
     """Run a suite of suites.yaml; write page, records and pictures. What is there is not run again."""
 
-    suite: Annotated[Positional[str], arg(metavar="pairs|hands|six_force", help="What to run.")]
+    suite: Annotated[Positional[str], arg(metavar="pairs|hands|six_force|shapes", help="What to run.")]
     out: Out
     hands: Annotated[tuple[str, ...] | None, arg(metavar="NAME", help="Other hands than the suite's.")] = None
     num: Annotated[int | None, arg(help="Initial grasps a pair; the suite's by default.")] = None

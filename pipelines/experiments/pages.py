@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipelines.experiments import Run, Suite
+from pipelines.experiments import Run, Suite, mesh_of
 from pipelines.report.html import number
 from sim_eval.select.rank import LIMITS
 from zdg_jax.columns import COLUMNS
@@ -17,6 +17,7 @@ from zdg_jax.markdown import table
 
 Verdicts = Mapping[str, Mapping[str, Any]]
 Records = list[dict[str, Any]] | dict[str, dict[str, Any]]
+_SHAPE = 200  # pixels a side: the sheet stays below 300 kB
 MEASURES = ("p_dep_cm", "p_vol_cm3", "sim_dis_cm", "contact_end")
 
 
@@ -204,6 +205,45 @@ def hand_pictures(runs: Sequence[Run], out: Path) -> None:
         picture.save(out / f"hands_{hand}.png", optimize=True)
 
 
+def shapes_page(suite: Suite, runs: Sequence[Run], verdicts: Verdicts) -> tuple[str, Records]:
+    """docs/looks.md: a line a sentence with grasp type, tests and a person's verdict.
+
+    Args:
+      suite, runs, verdicts: as for `pairs_page`.
+    """
+    heads = ["#", "object", "sentence", "grasp type", "good", "hold six forces", "looks right"]
+    lines, records = [], []
+    for run in runs:
+        verdict = verdicts.get(run.slug, {})
+        said = {True: "yes", False: "no"}.get(verdict.get("right", ""), "?")
+        looks = ": ".join(filter(None, (said, verdict.get("note"))))
+        kind = run.rows[0]["grasp_type"] if run.rows else run.status
+        firm = [bool(row["six_force_suc"]) for row in run.rows]
+        first = "" if any(firm[:1]) else ", not the first"
+        counts = [f"{run.num_good} of {len(firm)}", f"{sum(firm)} of {len(firm)}{first}"]
+        lines.append([str(run.number), run.name, run.task, kind, *counts, looks])
+        records.append({"slug": run.slug, "type": kind, "good": run.num_good, "firm": sum(firm)})
+    return f"{note(suite)}\n\n{table(heads, lines)}\n", records
+
+
+def shape_pictures(runs: Sequence[Run], out: Path) -> None:
+    """twelve_shapes.jpg: the best kept grasp of each from three sides, grasp type and sentence below."""
+    from pipelines.pictures import blank_strip, grasp_strip
+    from zdg_jax.hands import load_hand
+    from zdg_jax.objects import load_object
+    from zdg_jax.render import sheets
+
+    hand, cards = load_hand(runs[0].hand), []
+    for run in runs:
+        folder = out / run.hand / run.route / run.slug
+        strip, kind = blank_strip(_SHAPE), run.status
+        if run.rows:
+            obj, kind = load_object(mesh_of(run.object, folder)), run.rows[0]["grasp_type"]
+            strip = grasp_strip(obj, hand, run.rows[0], size=_SHAPE)
+        cards.append(sheets.captioned(strip, (f"{run.number} {kind}", run.task), text_size=17.0))
+    sheets.grid(cards, 3, gap=8).save(out / "twelve_shapes.jpg", quality=82, optimize=True)
+
+
 def _known(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
@@ -214,5 +254,6 @@ Pictures = Callable[[Sequence[Run], Path], None]
 PAGES: dict[str, tuple[str, Page, Pictures]] = {
     "pairs": ("results", pairs_page, pair_pictures),
     "hands": ("hands", hands_page, hand_pictures),
+    "shapes": ("twelve_shapes", shapes_page, shape_pictures),
     "scans": ("six_force", scans_page, lambda runs, out: None),
 }

@@ -31,7 +31,7 @@ from zdg_jax.hands.model import HandModel
 GRASPS, TASKS, DAMAGED, MANIFEST = "grasps", "tasks", "damaged", "manifest.json"
 COUNTS = ("refined", "simulated", "kept", "good", "failed")
 FORMAT = "zdg-jax dataset 1"
-UNPAID = ("offline", "oracle", "replay")
+UNPAID = ("offline", "offline-seen", "oracle", "replay")
 
 TASK_SCHEMA = pa.schema(
     [

@@ -133,8 +133,12 @@ def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
     """Stands in itself, in a posture that its joints do not allow each other, or bends a finger that its type
     stretches."""
     beyond = [np.asarray(columns[name], float) > limit for name, limit in NEWER_LIMITS.items()]
-    curled = np.asarray(columns.get("bent", np.zeros(len(beyond[0]))), float) == 1.0
-    return np.logical_or.reduce([*beyond, curled])
+    return np.logical_or.reduce([*beyond, curled(columns, len(beyond[0]))])
+
+
+def curled(columns: Mapping[str, np.ndarray], count: int) -> Bool[np.ndarray, " grasps"]:
+    """Bends a finger that its type stretches; False where that is not known."""
+    return np.asarray(columns.get("bent", np.zeros(count)), float) == 1.0
 
 
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
@@ -229,7 +233,7 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps of which it is known what holds, the one a person would most likely take first.
 
     By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
-    `good`; single fingers where the task asks them; not deep; then by
+    `good`, no finger bent that the type stretches; single fingers where the task asks them; not deep; then by
 
       score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met) + apart / cm
           + clip(under / cm - 1/2, 0, 2),
@@ -246,7 +250,8 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
       grasps: with the columns of the closing and of `measure`, more promising before less.
     """
     c = grasps.columns
-    lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), ~held(grasps)
+    poor = ~good(c) | curled(c, len(grasps))
+    lacks_by = _deep(grasps), unaimed(grasps), poor, unlaid(grasps), far(grasps), ~held(grasps)
     under, apart = (
         np.nan_to_num(np.asarray(c.get(name, np.zeros(len(grasps))), float))
         for name in ("under_cm", "apart_cm")

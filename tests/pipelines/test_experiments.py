@@ -11,11 +11,11 @@ import trimesh
 
 from pipelines import experiments
 from pipelines import experiments as runner
-from pipelines.experiments import Run, Suite, run_suite, suite
+from pipelines.experiments import Run, Suite, mesh_of, run_suite, suite
 from pipelines.experiments.__main__ import main
-from pipelines.experiments.pages import PAGES, hands_page, mean, pairs_page, scans_page
+from pipelines.experiments.pages import PAGES, hands_page, mean, pairs_page, scans_page, shapes_page
 from zdg_jax.markdown import table
-from zdg_jax.objects import ycb_names
+from zdg_jax.objects import load_object, ycb_names
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SIXTEEN = suite("pairs")
@@ -42,6 +42,23 @@ def test_a_suite_names_scans_options_and_a_page_that_exist(name: str) -> None:
     assert made.page in PAGES
     assert (DOCS / made.docs).is_file()
     made.options(made.pairs[0], made.hands[0]).check()
+
+
+def test_twelve_sentences_have_the_types_of_the_hand_that_the_sheet_shows(tmp_path: Path) -> None:
+    made = suite("shapes")
+    assert len(set(made.pairs)) == 12
+    assert made.page in PAGES
+    key = load_object(mesh_of("made:key", tmp_path))
+    assert key.mesh.is_watertight
+    np.testing.assert_allclose(key.mesh.extents, [0.0575, 0.0022, 0.025], atol=1e-4)
+    assert mesh_of("ycb:048_hammer", tmp_path) == "ycb:048_hammer"
+    runs = [
+        run(1, {**kept(), "grasp_type": "hook", "six_force_suc": False}, {**kept(), "six_force_suc": True}),
+        run(2, status="no_grasp"),
+    ]
+    page, records = shapes_page(made, runs, {runs[0].slug: {"right": True, "note": "thumb off"}})
+    assert "| hook | 2 of 2 | 1 of 2, not the first | yes: thumb off |" in page
+    assert [record["type"] for record in records] == ["hook", "no_grasp"]
 
 
 def test_what_is_asked_changes_a_suite() -> None:

@@ -9,6 +9,7 @@ import trimesh
 from tests.reasoning.things import random_rotation
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import build_signed_distance_field
+from zdg_jax.reasoning.evidence import overlap_share
 from zdg_jax.reasoning.stages import rotation
 
 HAND = load_hand("human16")
@@ -45,9 +46,9 @@ def test_thumb_side_is_square_to_fingers_and_palm(seed: int) -> None:
 def test_overlap_share_of_a_ball() -> None:
     ball = build_signed_distance_field(trimesh.creation.icosphere(subdivisions=3, radius=0.05))
     points = np.asarray(trimesh.creation.icosphere(subdivisions=2).vertices)
-    assert rotation.overlap_share(0.045 * points, ball) == 1.0
-    assert rotation.overlap_share(0.055 * points, ball) == 0.0
-    assert rotation.overlap_share(np.concatenate([0.04 * points, 5 * points]), ball) == 0.5
+    assert overlap_share(0.045 * points, ball) == 1.0
+    assert overlap_share(0.055 * points, ball) == 0.0
+    assert overlap_share(np.concatenate([0.04 * points, 5 * points]), ball) == 0.5
 
 
 def test_open_joints_respect_limits() -> None:

@@ -380,9 +380,11 @@ def test_only_what_is_merely_moved_may_be_taken_from_any_side() -> None:
         ("bucket", "carry the water", "handle-grasp", "hook"),
         ("skillet lid", "lift it", "handle-grasp", "handle-grasp"),
         ("drill", "drill a hole", "handle-grasp", "index-trigger"),
+        ("baseball", "throw it", "wrap-grasp", "sphere"),
+        ("orange", "hand it over", "wrap-grasp", "sphere"),
     ],
 )
-def test_what_is_held_between_thumb_and_index_hangs_or_has_a_trigger(
+def test_what_is_held_between_thumb_and_index_hangs_is_round_or_has_a_trigger(
     name: str, task: str, paper: str, finer: str
 ) -> None:
     lexicon = Lexicon.of(load_table())

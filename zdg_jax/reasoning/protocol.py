@@ -14,11 +14,12 @@ from jaxtyping import Float
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-# The structured numbers behind a picture: what the `offline` reasoner reads instead of pixels.
+# The structured numbers behind a picture: what the rules read instead of pixels.
 #
-# They are more than a picture's viewer sees: parts are measured whole, unseen sides too, points have their 3D
-# position and normal, directions and rotations what stands in their way. No file name, no label. All vectors
-# are in the object frame (metres, +y up).
+# There are two sets of them, in the same classes (`reasoning/evidence.py`). Those of `offline` are more than
+# a picture's viewer sees: parts are measured whole, unseen sides too, directions and rotations know what
+# stands in their way. Those of `offline-seen` are read off the surface that the question's pictures show. In
+# neither is a file name or a label. All vectors are in the object frame (metres, +y up).
 Vec3 = tuple[float, float, float]
 
 
@@ -147,6 +148,7 @@ class Question(Generic[A]):
       observations: the structured numbers behind the pictures.
       feedback: why earlier answers to this question were refused, oldest first.
       judge: None if an answer will do, else why not; who keeps answers keeps only those that pass.
+      seen: the same numbers, as far as the pictures show them; worked out when called.
     """
 
     stage: str
@@ -157,6 +159,7 @@ class Question(Generic[A]):
     observations: Observations
     feedback: tuple[str, ...] = ()
     judge: Callable[[A], str | None] | None = None
+    seen: Callable[[], Observations] | None = None
 
 
 MOST = 10**9  # tokens of a call, seconds, USD: a number beyond is none

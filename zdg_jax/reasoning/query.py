@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel
 
 import prompts
+from zdg_jax.reasoning.evidence import Evidence, Seen, Whole
 from zdg_jax.reasoning.protocol import (
     Question,
     Reasoner,
@@ -196,6 +197,10 @@ class Stage(Generic[A]):
         """Ask, and take the answer; raises `StageFailed`."""
         self.take(state, await dialogue.ask(self.build_query(state)))
 
+    def views(self, state: ReasonState) -> tuple[int, ...]:
+        """The side views that the question's pictures show: the chosen one."""
+        return (state.view,)
+
     def labels(self, answer: A) -> list[str]:
         """What an answer chose, as candidates are written: by default the field of the stage's name."""
         return [str(getattr(answer, self.name))]
@@ -206,7 +211,7 @@ class Stage(Generic[A]):
         candidates: tuple[str, ...],
         pictures: tuple[str, ...],
         values: Mapping[str, object],
-        observed: Mapping[str, object],
+        observed: Mapping[str, object] | Callable[[Evidence], Mapping[str, object]],
         feedback: tuple[str, ...] = (),
         **checks: Any,
     ) -> Query[A]:
@@ -217,21 +222,29 @@ class Stage(Generic[A]):
           candidates: the only labels that an answer may use.
           pictures: their names, in the order in which the text speaks of them.
           values: for the template, besides task, object name and candidates.
-          observed: for `observations`, besides task, object name and object.
+          observed: for `observations`, besides task, object name and object: a function of what they are
+            taken from, the whole surface or what shows; or the numbers, where the pictures show them all.
           feedback: why an earlier answer, which had passed, was refused.
           **checks: further fields of `Query`; without `check`, labels must be among the candidates.
         """
         pictures = pictures if state.config.draw else ()
+        shown = self.views(state)
+
+        def numbers(of: Evidence) -> StageObservations:
+            own = observed(of) if callable(observed) else observed
+            return self.observations.model_validate(
+                {**state.common(), "object": of.object, "types": state.types, **own}
+            )
+
         question = Question(
             stage=self.name,
             prompt=prompts.render(self.name, **state.common(), **values, candidates=candidates),
             images=tuple(state.pictures[name] for name in pictures),
             candidates=candidates,
             schema=self.answer,
-            observations=self.observations.model_validate(
-                {**state.common(), "object": state.observed, "types": state.types, **observed}
-            ),
+            observations=numbers(Whole(state)),
             feedback=feedback,
+            seen=lambda: numbers(Seen(state, shown)),
         )
         checks.setdefault("check", lambda answer: outside(self.labels(answer), candidates, self.noun))
         return Query(question, picture_names=pictures, **checks)

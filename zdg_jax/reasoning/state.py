@@ -250,16 +250,6 @@ class ReasonState:
         """Names of the grasp types that are offered."""
         return tuple(offered_types(self.hand.grasp_types, self.config.types))
 
-    def observed_region(self) -> dict[str, object]:
-        """The fields of `RegionObservations` besides the object's."""
-        region = self.region
-        return {
-            **self.chosen_parts(),
-            "center": vec3(region.center),
-            "region_extents": vec3(region.extents),
-            "region_axis": vec3(region.axis),
-        }
-
     def missing(self, fields: tuple[str, ...]) -> list[str]:
         """Those of some fields that no stage has filled in."""
         values = {

@@ -26,6 +26,7 @@ from zdg_jax.refine.config import MOST_HYPOTHESES
 OTHER = {
     "lift": "wrap-grasp", "pinch": "lift", "tripod": "lift", "index-extension": "handle-grasp",
     "lateral": "pinch", "hook": "handle-grasp", "index-trigger": "handle-grasp",
+    "sphere": "wrap-grasp",
 }  # fmt: skip
 PINCH = "lift"
 

@@ -139,6 +139,8 @@ def test_of_what_holds_the_reasoned_hand_comes_before_one_that_stands_askew() ->
     assert selection.seemly(below).tolist() == [1, 0, 2, 3, 4]
     below = made.with_columns({"under_cm": np.array([9.0, 7.0, 7.5, 5.0, 0.0])})
     assert selection.seemly(below).tolist() == selection.seemly(made).tolist()
+    curled = made.with_columns({"bent": np.array([0.0, 0.0, 0.0, 1.0, 0.0])})  # a knife's index finger
+    assert selection.seemly(curled).tolist() == [1, 0, 2, 3, 4]
 
 
 def test_around_takes_what_is_turned_furthest_and_firm_before_others() -> None:

@@ -57,7 +57,7 @@ def describe_part(
         hole_diameter=hole_diameter,
         end_distance=float(1 - min(abs(axial), 1.0)),
         concave=concave,
-        straight=_straight_side(mesh.triangles[faces], center, axes, extents, thickness[faces], weight),
+        straight=straight_side(mesh.triangles[faces], center, axes, extents, thickness[faces], weight),
     )
 
 
@@ -67,7 +67,7 @@ BLADE_THICK, BLADE_LONG, BLADE_FLAT = 0.008, 2.0, 3.0
 _STEPS, _LESS, _BENT = 24, 0.6, 0.0004
 
 
-def _straight_side(
+def straight_side(
     triangles: Float[np.ndarray, "n 3 3"],
     center: Float[np.ndarray, "3"],
     axes: Float[np.ndarray, "3 3"],

@@ -201,9 +201,9 @@ def json_schema(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def sealed(question: Question[Any]) -> Question[Any]:
-    """The same question, pictures encoded, without its judge: what another process can send."""
+    """The same question, pictures encoded, without its functions: what another process can send."""
     pictures = tuple(EncodedPicture(image_sha(image), png(image)) for image in question.images)
-    return replace(question, images=pictures, judge=None)
+    return replace(question, images=pictures, judge=None, seen=None)
 
 
 def png(image: Image.Image | EncodedPicture) -> bytes:

@@ -18,7 +18,7 @@ from zdg_jax.reasoning.models.recorded import OracleReasoner, ReplayReasoner
 from zdg_jax.reasoning.models.remote import RemoteReasoner
 from zdg_jax.reasoning.models.settings import expand, parse_routes, tables
 from zdg_jax.reasoning.protocol import Answer, Question, Reasoner
-from zdg_jax.reasoning.rules.reasoner import RulesReasoner
+from zdg_jax.reasoning.rules.reasoner import SEEN, RulesReasoner
 
 A = TypeVar("A", bound=BaseModel)
 
@@ -40,6 +40,9 @@ class Terms:
     batch: bool = False
 
 
+RULES = ("offline", SEEN)
+"""Reasoners that answer by rules, without a model."""
+
 FILES: dict[str, Callable[[str], Reasoner]] = {"replay": ReplayReasoner, "oracle": OracleReasoner}
 """Reasoners that answer from a file, by the word before the colon; all others are the tables' `providers`."""
 
@@ -47,7 +50,7 @@ FILES: dict[str, Callable[[str], Reasoner]] = {"replay": ReplayReasoner, "oracle
 def names() -> tuple[str, ...]:
     """Every valid form of a reasoner's name."""
     providers = [f"{kind}:{provider.takes}" for kind, provider in tables().providers.items()]
-    return ("offline", *tables().presets, *providers, *(f"{kind}:FILE" for kind in FILES))
+    return (*RULES, *tables().presets, *providers, *(f"{kind}:FILE" for kind in FILES))
 
 
 def _alike(name: str) -> list[str]:
@@ -111,8 +114,8 @@ def one(name: str, terms: Terms) -> Reasoner:
     Raises:
       UserError: unknown name, no key, no price for the budget's limit, or no batch API.
     """
-    if name == "offline":
-        return RulesReasoner()
+    if name in RULES:
+        return RulesReasoner(seen=name == SEEN)
     kind, colon, rest = name.partition(":")
     provider = tables().providers.get(kind)
     if (provider is None and kind not in FILES) or not colon or not rest.strip():

@@ -29,7 +29,8 @@ class Rule(_Row):
     thumb: dict[str, float]
     grasp: Literal["handle-grasp", "wrap-grasp", "press", "lift", "twist"]
     finer: (
-        Literal["tripod", "pinch", "index-extension", "lateral", "hook", "index-trigger", "lift"] | None
+        Literal["tripod", "pinch", "index-extension", "lateral", "hook", "index-trigger", "sphere", "lift"]
+        | None
     ) = None
     points: bool = False
     why: str

@@ -13,6 +13,7 @@ from prompts.schemas import DirectionAnswer
 from zdg_jax.objects.model import SurfaceSamples, exit_distance, expanded, hand_position
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
+from zdg_jax.reasoning.evidence import Evidence, observed_region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.roles import ramp
@@ -67,24 +68,29 @@ class Direction(Stage[DirectionAnswer]):
 
     def build_query(self, state: ReasonState, feedback: tuple[str, ...] = ()) -> Query[DirectionAnswer]:
         """The query; `feedback` says why eq. 3 refused an earlier answer."""
-        region, samples, mask, hull = state.region, state.obj.samples, state.known_hand_mask, hull_of(state)
-        vectors = candidate_directions(region.center, state.camera)
+        vectors = candidate_directions(state.region.center, state.camera)
         state.show(MARKED, lambda: pictures.marked_center(state, {n: vectors[n] for n in CARDINALS}))
+
+        def observed(of: Evidence) -> dict[str, object]:
+            center, samples, mask = of.region.center, of.samples, of.held
+            return {
+                **state.chosen_parts(),
+                **observed_region(of),
+                "directions": {name: vec3(v) for name, v in vectors.items()},
+                "exit_distance": {n: exit_distance(center, v, of.hull) for n, v in vectors.items()},
+                "blocked": {n: blocked_share(center, v, samples, mask) for n, v in vectors.items()},
+                "normal_alignment": {
+                    n: normal_alignment(v, samples.normals[mask]) for n, v in vectors.items()
+                },
+            }
+
         words = [{"name": n, "words": in_words(v, state.camera)} for n, v in vectors.items()]
         return self.query(
             state,
             candidates=tuple(vectors),
             pictures=(MARKED,),
             values={**state.chosen_parts(), "directions": words},
-            observed={
-                **state.observed_region(),
-                "directions": {name: vec3(v) for name, v in vectors.items()},
-                "exit_distance": {n: exit_distance(region.center, v, hull) for n, v in vectors.items()},
-                "blocked": {n: blocked_share(region.center, v, samples, mask) for n, v in vectors.items()},
-                "normal_alignment": {
-                    n: normal_alignment(v, samples.normals[mask]) for n, v in vectors.items()
-                },
-            },
+            observed=observed,
             feedback=feedback,
         )
 

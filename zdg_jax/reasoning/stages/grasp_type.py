@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from prompts.schemas import GraspTypeAnswer
 from zdg_jax.hands.grasp_types import offered_types
 from zdg_jax.reasoning import pictures
+from zdg_jax.reasoning.evidence import observed_region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.roles import plateau, ramp
@@ -39,7 +38,8 @@ class GraspType(Stage[GraspTypeAnswer]):
 
     def build_query(self, state: ReasonState) -> Query[GraspTypeAnswer]:
         kinds = offered_types(state.hand.grasp_types, state.config.types)
-        assert state.direction_vector is not None
+        vector = state.direction_vector
+        assert vector is not None
         looked_at = state.looked_at(self.name)
         if looked_at:
             state.show(TYPES, lambda: pictures.grasp_types(state.hand, tuple(kinds)))
@@ -53,11 +53,12 @@ class GraspType(Stage[GraspTypeAnswer]):
                 "region_cm": " x ".join(f"{100 * size:.1f}" for size in state.region.extents),
                 "grasp_types": [{"name": n, "description": kind.description} for n, kind in kinds.items()],
             },
-            observed={
-                **state.observed_region(),
+            observed=lambda of: {
+                **state.chosen_parts(),
+                **observed_region(of),
                 "direction": state.direction,
-                "direction_vector": vec3(state.direction_vector),
-                "region_thickness": _thickness(state),
+                "direction_vector": vec3(vector),
+                "region_thickness": of.thickness,
             },
         )
 
@@ -81,12 +82,6 @@ class GraspType(Stage[GraspTypeAnswer]):
         return GraspTypeAnswer(reasoning=text, grasp_type=best)
 
 
-def _thickness(state: ReasonState) -> float:
-    """Local thickness of the held part(s), metres, weighted by their surface."""
-    held = [part.descriptor for part in state.obj.parts if part.number in state.hand_parts]
-    return float(np.average([d.thickness for d in held], weights=[max(d.area_share, 1e-9) for d in held]))
-
-
 def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str, ...]) -> dict[str, float]:
     """1 for the table's type, plus how well the region's size suits each type, 0..0.9.
 
@@ -95,7 +90,9 @@ def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str
     """
     rule = plan.rule
     wanted = rule.finer if rule.finer in offered else rule.grasp
-    misfits = "pinch" in offered and wanted == "wrap-grasp" and observed.region_extents[0] < _SMALL
+    misfits = (
+        "pinch" in offered and wanted in ("wrap-grasp", "sphere") and observed.region_extents[0] < _SMALL
+    )
     table = 0.5 * _FROM_TABLE if misfits else _FROM_TABLE
     return {kind: suits(observed) + (table if kind == wanted else 0.0) for kind, suits in SUITS.items()}
 
@@ -115,4 +112,5 @@ SUITS: dict[str, Callable[[GraspTypeObservations], float]] = {
     "lateral": lambda seen: 0.0,
     "hook": lambda seen: 0.0,
     "index-trigger": lambda seen: 0.0,
+    "sphere": lambda seen: 0.0,
 }

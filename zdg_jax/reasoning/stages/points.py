@@ -11,7 +11,9 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from prompts.schemas import PointsAnswer
+from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.reasoning import lifting, pictures
+from zdg_jax.reasoning.evidence import Evidence
 from zdg_jax.reasoning.protocol import ChosenPartsObservations, Question, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage, outside
 from zdg_jax.reasoning.rules.roles import plateau
@@ -60,12 +62,23 @@ class Points(Stage[PointsAnswer]):
             return outside([str(answer.thumb), str(answer.index)], candidates, self.noun)
 
         def verify(answer: PointsAnswer) -> str | None:
-            refused = disagreement(state, offered.chosen(answer))
+            refused = disagreement(state, offered.chosen(answer), state.obj.samples)
             if refused is None and (answer.thumb, answer.index) not in offered.able:
                 thumb, index = (", ".join(map(str, own)) for own in state.finger_parts)
                 refused = f"The thumb shall touch part(s) {thumb}, the index part(s) {index}."
             able = ", ".join(f"{a} and {b}" for a, b in offered.able)
             return refused and f"{refused} Pairs (thumb and index) that can: {able}."
+
+        def observed(of: Evidence) -> dict[str, object]:
+            whole = of.samples is state.obj.samples
+            pairs = offered if whole else _offer(state, of.samples)
+            return {
+                **state.chosen_parts(),
+                "points": {i + 1: vec3(point) for i, point in enumerate(offered.points)},
+                "normals": {i + 1: vec3(normal) for i, normal in enumerate(offered.normals)},
+                "opposed": pairs.opposed,
+                "able": pairs.able,
+            }
 
         return self.query(
             state,
@@ -75,13 +88,7 @@ class Points(Stage[PointsAnswer]):
                 **state.chosen_parts(),
                 **dict(zip(("thumb_parts", "index_parts"), state.finger_parts, strict=True)),
             },
-            observed={
-                **state.chosen_parts(),
-                "points": {i + 1: vec3(point) for i, point in enumerate(offered.points)},
-                "normals": {i + 1: vec3(normal) for i, normal in enumerate(offered.normals)},
-                "opposed": offered.opposed,
-                "able": offered.able,
-            },
+            observed=observed,
             check=check,
             verify=verify,
             failed_as=Status.POINTS_UNVERIFIED,
@@ -152,14 +159,14 @@ class Offer:
 def offer(state: ReasonState) -> Offer:
     """Contour points of the functional fingers' part(s) in the chosen view."""
     key = ("offer", state.view, state.func_parts, state.finger_parts)
-    return state.once(key, lambda: _offer(state))
+    return state.once(key, lambda: _offer(state, state.obj.samples))
 
 
-def _offer(state: ReasonState) -> Offer:
+def _offer(state: ReasonState, samples: SurfaceSamples) -> Offer:
     uv = contour_points(state.mask_2d(state.func_parts), state.config.num_points)
     points = state.camera.back_project(uv + 0.5, state.frame.depth[uv[:, 1], uv[:, 0]])
     pairs = combinations(range(len(points)), 2)
-    opposed = tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]]) is None)
+    opposed = tuple((a + 1, b + 1) for a, b in pairs if disagreement(state, points[[a, b]], samples) is None)
     either = tuple(pair for a, b in opposed for pair in ((a, b), (b, a)))
     thumb, index = (_on(state, uv, own) for own in state.finger_parts)
     own = tuple((t, i) for t, i in either if thumb[t - 1] and index[i - 1])
@@ -174,12 +181,14 @@ def _on(state: ReasonState, uv: Int[np.ndarray, "n 2"], parts: tuple[int, ...]) 
     return np.isin(found, parts) | ~np.isin(found, state.func_parts)
 
 
-def disagreement(state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"]) -> str | None:
+def disagreement(
+    state: ReasonState, p_obj_points: Float[np.ndarray, "2 3"], samples: SurfaceSamples
+) -> str | None:
     """Eqs. 4-5 on (thumb, index): None, or which finger's force meets no surface that faces it."""
-    balls = lifting.lift_points(p_obj_points, state.obj.samples, state.config.point_radius)
+    balls = lifting.lift_points(p_obj_points, samples, state.config.point_radius)
     forces = force_directions(p_obj_points)
     for finger, force, ball in zip(("thumb", "index"), forces, balls, strict=True):
-        if not contact_agrees(force, state.obj.samples.normals[ball], state.config.tau_m):
+        if not contact_agrees(force, samples.normals[ball], state.config.tau_m):
             return (
                 f"At the {finger}'s point no surface faces away from the other finger's point, so the two "
                 "can't press against each other. Choose points on opposite sides of the part."

@@ -11,10 +11,10 @@ from PIL import Image
 from prompts.schemas import RotationAnswer
 from zdg_jax.hands import kinematics
 from zdg_jax.hands.model import HandModel
-from zdg_jax.objects.model import SignedDistanceField, SurfaceSamples
-from zdg_jax.objects.sdf.build import field_values
+from zdg_jax.objects.model import SurfaceSamples
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
+from zdg_jax.reasoning.evidence import observed_region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.scoring import held_region, score, terms_of
@@ -98,14 +98,15 @@ class Rotation(Stage[RotationAnswer]):
             values={**state.chosen_parts(), **chosen, "pointed": points is not None},
             verify=verify,
             failed_as=Status.POINTS_UNVERIFIED,
-            observed={
-                **state.observed_region(),
+            observed=lambda of: {
+                **state.chosen_parts(),
+                **observed_region(of),
                 **chosen,
                 "direction_vector": vec3(-R[kept[0]][:, 2]),
                 "finger_directions": {k + 1: vec3(R[k][:, 0]) for k in kept},
                 "thumb_directions": {k + 1: vec3(thumb_side(state.hand, skins[k], T, R[k])) for k in kept},
-                "func_center": vec3(state.func_center),
-                "overlap": {k + 1: overlap_share(skins[k], state.obj.field) for k in kept},
+                "func_center": vec3(of.func_center),
+                "overlap": {k + 1: of.overlap(skins[k]) for k in kept},
             },
         )
 
@@ -355,11 +356,6 @@ def thumb_side(
     """
     side = (skin[hand.skin_finger == hand.thumb].mean(axis=0) - p_obj_palm) @ R_obj_palm[:, 1]
     return R_obj_palm[:, 1] * (1.0 if side >= 0 else -1.0)
-
-
-def overlap_share(points: Float[np.ndarray, "n 3"], field: SignedDistanceField) -> float:
-    """Share of points (metres, object frame) inside the object: signed distance below 0."""
-    return float((field_values(field, points) < 0).mean())
 
 
 def rotation_scores(observed: RotationObservations, plan: Plan) -> dict[int, float]:

@@ -50,6 +50,9 @@ class View(Stage[ViewAnswer]):
             },
         )
 
+    def views(self, state: ReasonState) -> tuple[int, ...]:
+        return tuple(range(len(state.frames)))
+
     def take(self, state: ReasonState, answer: ViewAnswer) -> None:
         state.view = answer.view - 1
 
