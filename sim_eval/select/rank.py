@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
+from zdg_jax.refine.aims import AT_POINT
 from zdg_jax.refine.hypotheses import AIMED, FAR, LAID, REASONED, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
@@ -57,10 +58,10 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
     The reasoned hypothesis, or the one that is aimed or laid in the hand, gives two fifths, the others as
-    many each, the best of each first: on the right part before beside it, natural before unnatural, with
-    fingers where the task asks them before others, then by score. What is left
-    over is filled up with the next ones. Energies of different grasp types are not compared: a pinch, which
-    is asked for fewer contacts, would always win.
+    many each, the best of each first: on the right part before beside it, pads at their key points before
+    others, natural before unnatural, with fingers where the task asks them before others, then by score. What
+    is left over is filled up with the next ones. Energies of different grasp types are not compared: a pinch,
+    which is asked for fewer contacts, would always win.
 
     Args:
       grasps: with `score`, `self_pen_cm` and `posture_deg`.
@@ -69,7 +70,7 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
     wrong = misplaced(grasps)
-    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), wrong
+    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), off_point(grasps), wrong
     order = usable[np.lexsort([key[usable] for key in keys])]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
     lead = next((n.name for n in (AIMED, LAID) if n.name in mine), REASONED.name)
@@ -111,6 +112,14 @@ def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """On the wrong part, or over what the task needs free."""
     covered = grasps.columns.get("blocked_share", np.zeros(len(grasps)))
     return (off_region(grasps) > WRONG_PART) | (np.asarray(covered, float) > COVERED)
+
+
+def off_point(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Thumb or index pad is further than `AT_POINT` from its key point; False where none was reasoned."""
+    nothing = np.full(len(grasps), np.nan)
+    names = ("thumb_point_cm", "index_point_cm")
+    thumb, index = (np.asarray(grasps.columns.get(name, nothing), float) for name in names)
+    return (thumb > 100.0 * AT_POINT[0]) | (index > 100.0 * AT_POINT[1])
 
 
 def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -201,8 +210,9 @@ def _withstands(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order in which the hand is closed on grasps, the most promising first.
 
-    By, in this order: on the right part, covering nothing that is to stay free; natural, with the thumb on
-    the object if the type asks it; single fingers where the task asks them; not deep; then by
+    By, in this order: on the right part, covering nothing that is to stay free; pads at their key points;
+    natural, with the thumb on the object if the type asks it; single fingers where the task asks them; not
+    deep; then by
 
       score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier + (1 - aims met),
 
@@ -216,14 +226,14 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     idle = np.asarray(c.get("thumb_idle", np.zeros(len(grasps))), float) == 1.0
     odd = unnatural(c) | ((np.asarray(c["thumb_contact"], float) == 0.0) & ~idle)
     cost = _NO_CLOSURE * ~np.asarray(c["force_closure"], bool) + _cost(grasps, _TIER)
-    return np.lexsort((cost, _deep(grasps), unaimed(grasps), odd, misplaced(grasps)))
+    return np.lexsort((cost, _deep(grasps), unaimed(grasps), odd, off_point(grasps), misplaced(grasps)))
 
 
 def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps of which it is known what holds, the one a person would most likely take first.
 
-    By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
-    `good`; single fingers where the task asks them; not deep; then by
+    By, in this order: pads at their key points; holds (`held`); not far from what was reasoned; laid in the
+    hand as its type says; `good`; single fingers where the task asks them; not deep; then by
 
       score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met).
 
@@ -236,7 +246,7 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """
     c = grasps.columns
     lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), ~held(grasps)
-    return np.lexsort((_cost(grasps, _TIER_HELD), *lacks_by))
+    return np.lexsort((_cost(grasps, _TIER_HELD), *lacks_by, off_point(grasps)))
 
 
 def _deep(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -254,13 +264,13 @@ def _cost(grasps: Grasps, of_tier: float) -> Float[np.ndarray, " grasps"]:
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
-    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces without
-    standing in the object, and is reached freely; then as they come.
+    By, in this order: on the right part, covering nothing that is to stay free; pads at their key points;
+    withstands six forces without standing in the object, and is reached freely; then as they come.
 
     Args:
       grasps: the more promising first (`promising`), with the columns of the closing.
     """
-    return np.lexsort((~_withstands(grasps), misplaced(grasps)))
+    return np.lexsort((~_withstands(grasps), off_point(grasps), misplaced(grasps)))
 
 
 def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
@@ -272,9 +282,10 @@ def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
 
 
 def firm(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
-    """Hold, meet what else is asked of a good one as far as it is known, are not deep and on the regions."""
+    """Hold, meet what else is asked of a good one as far as it is known, are not deep, on the regions and at
+    their key points."""
     c = grasps.columns
-    fine = held(grasps) & ~unnatural(c) & ~_deep(grasps)
+    fine = held(grasps) & ~unnatural(c) & ~_deep(grasps) & ~off_point(grasps)
     if set(LIMITS) <= set(c):
         fine &= good(c)
     return fine & (off_region(grasps) <= STRAYS[0])

@@ -37,6 +37,8 @@ _STEPS = 30
 #: Between thumb and index a pinch takes at most so much, metres; the ends of a line are this near to it and
 #: face along it by at least this cosine.
 PINCHED, _BESIDE, _FACING = 0.06, 0.005, 0.5
+#: The pads of thumb and index finger serve their points so near, metres.
+AT_POINT = 0.015, 0.010
 #: A turn away from the reasoned hand by a radian costs as much as so much of the fit.
 _TURNED = 1.0
 

@@ -19,7 +19,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel, Slab
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
-from zdg_jax.refine.aims import aimed, aims_of, pinched
+from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
@@ -136,6 +136,15 @@ def hypotheses(
     if not chosen:
         return [Hypothesis(REASONED.name, initial, num)]
     shares = (num - 1) // each  # the reasoned grasp keeps a start
+    points = Aims(points=guidance.p_obj_points)
+
+    def at_points(name: str, there: InitialGrasp, starts: int) -> Hypothesis:
+        """From there, with thumb and index finger at their key points where they have any."""
+        found = aimed(hand, obj, there, points)
+        if found is None:
+            return Hypothesis(name, there, starts)
+        return Hypothesis(name, found.initial, starts, found.joints)
+
     more: list[Hypothesis] = []
     if shares >= 2:
         lying = laid(hand, obj, grasp)
@@ -144,20 +153,26 @@ def hypotheses(
             aims = pinched(hand, obj, initial, guidance.hand_mask)
         served = aimed(hand, obj, initial, aims)
         if lying is not None:
-            more.append(Hypothesis(LAID.name, lying, 2 * each))
+            more.append(at_points(LAID.name, lying, 2 * each))
         if served is not None:
             more.append(Hypothesis(AIMED.name, served.initial, 2 * each, served.joints))
     more = more[: shares // 2]
     chosen = chosen[: max(0, min(len(chosen) - len(more), shares - 2 * len(more)))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded(obj.hull, EXPANSION)
-    own = num - each * (len(chosen) + 2 * len(more))
+    if points:  # as G' stands, its pads are elsewhere: it keeps one start, the others share alike
+        each, left = divmod(num - 1, len(chosen) + len(more))
+        more = [replace(h, num=each) for h in more]
+        own = 1 + left
+    else:
+        own = num - each * (len(chosen) + 2 * len(more))
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
         R = initial.R_obj_palm @ n.rotation
         p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else initial.p_obj_palm
         kind = other if n.other_type else initial.grasp_type
-        found.append(Hypothesis(n.name, replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind), each))
+        there = replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind)
+        found.append(at_points(n.name, there, each))
     return found
 
 

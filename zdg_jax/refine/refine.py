@@ -18,7 +18,6 @@ from zdg_jax.refine.batching import Device, fits
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.driver import OnBatch, OptimizerResult, run
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.hypotheses import AIMED
 from zdg_jax.refine.problem import Problem, build_problem
 from zdg_jax.refine.starts import Begun, Starts, Task, begin
 from zdg_jax.refine.variables import to_field, to_object
@@ -143,14 +142,7 @@ def refine_many(
         for p, (pose, joints) in zip(problems, starts, strict=True)
     ]
     kinds = list(hand.grasp_types)
-    # a start whose fingers are aimed has the last prior, see `problem._priors`
-    kind = [
-        np.array([
-            len(kinds) if hypothesis == AIMED.name else kinds.index(name)
-            for name, hypothesis in zip(b.grasp_type, b.hypothesis, strict=True)
-        ])
-        for b in begun
-    ]  # fmt: skip
+    kind = [np.array([kinds.index(name) for name in b.grasp_type]) for b in begun]
     ended = run(hand, run_problems, run_starts, kind, config, used, on_batch)
     cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
     fields = [np.split(getattr(ended, name), cuts) for name in OptimizerResult.__dataclass_fields__]
@@ -161,8 +153,8 @@ def refine_many(
 def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
     problem = build_problem(hand, task.obj, task.grasp, config)
     if task.untyped or config.ablation == "initial":
-        own = problem.prior[: len(hand.grasp_types)]
-        problem = replace(problem, prior=np.tile(own.mean(axis=0), (len(problem.prior), 1)))
+        mean = problem.prior.mean(axis=0)
+        problem = replace(problem, prior=np.tile(mean, (len(problem.prior), 1)))
     if problem.status == "ok" and not fits([problem], 1):
         return replace(
             problem,
