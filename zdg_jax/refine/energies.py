@@ -197,9 +197,9 @@ def force_closure(at: Fingertips) -> Float[Array, ""]:
 def key_points(at: Fingertips) -> Float[Array, ""]:
     """E_point = sum_i max(0, |p_i - P_i| - r_i) over the pads that have a key point P_i of their own, metres.
 
-    Not the paper's: eq. 6 draws both functional fingers to the nearer of the two points, as a mean that the
-    contact map outweighs. Of starts on a trigger that had both pads within 5 mm of their points 9 % kept the
-    index there. Within r_i other terms decide; 0 for pads without a point (r_i infinite).
+    Not the paper's: eq. 6 draws both functional fingers to the nearer of the two points, as a mean that E_pen
+    and the contact map outweigh. Of 96 starts aimed at both points 26 % ended there without it, 99 % with it.
+    Within r_i other terms decide; 0 for pads without a point (r_i infinite).
     """
     square = jnp.zeros_like(at.reach)
     for p, q in zip(at.point, at.target, strict=True):

@@ -14,7 +14,7 @@ from zdg_jax.reasoning.rules.task_plan import Plan, doubts, make_plan
 
 A = TypeVar("A", bound=BaseModel)
 
-MODEL = "affordance-table-7"  # raise with every change of the data files or rules
+MODEL = "affordance-table-8"  # raise with every change of the data files or rules
 
 
 class RulesReasoner:
