@@ -116,10 +116,15 @@ def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 
 def off_point(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """Thumb or index pad is further than `AT_POINT` from its key point; False where none was reasoned."""
+    thumb, index = _to_points(grasps)
+    return (thumb > AT_POINT[0]) | (index > AT_POINT[1])
+
+
+def _to_points(grasps: Grasps) -> Float[np.ndarray, "2 grasps"]:
+    """Of thumb and index pad from their key points, metres; NaN where none was reasoned."""
     nothing = np.full(len(grasps), np.nan)
     names = ("thumb_point_cm", "index_point_cm")
-    thumb, index = (np.asarray(grasps.columns.get(name, nothing), float) for name in names)
-    return (thumb > 100.0 * AT_POINT[0]) | (index > 100.0 * AT_POINT[1])
+    return 0.01 * np.array([np.asarray(grasps.columns.get(name, nothing), float) for name in names])
 
 
 def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -232,8 +237,9 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
 def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps of which it is known what holds, the one a person would most likely take first.
 
-    By, in this order: pads at their key points; holds (`held`); not far from what was reasoned; laid in the
-    hand as its type says; `good`; single fingers where the task asks them; not deep; then by
+    By, in this order: pads at their key points; holds (`held`); with key points, natural; not far from what
+    was reasoned; laid in the hand as its type says; `good`; single fingers where the task asks them; not
+    deep; then by
 
       score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met).
 
@@ -245,7 +251,9 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
       grasps: with the columns of the closing and of `measure`, more promising before less.
     """
     c = grasps.columns
-    lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), ~held(grasps)
+    # two points may be reached by a hand that no person makes, from near what was reasoned too
+    strained = unnatural(c) & np.isfinite(_to_points(grasps)).any(axis=0)
+    lacks_by = _deep(grasps), unaimed(grasps), ~good(c), unlaid(grasps), far(grasps), strained, ~held(grasps)
     return np.lexsort((_cost(grasps, _TIER_HELD), *lacks_by, off_point(grasps)))
 
 

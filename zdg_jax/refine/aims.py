@@ -2,7 +2,8 @@
 
 The paper pulls thumb and index finger together to the two key points (eq. 6), each to the nearer one: of 64
 starts on a spray bottle 91 % end with both at the same point. Nothing in eq. 8 sends a finger through a loop,
-and E_pen keeps it out. A start from which every finger is where it shall be leaves both to eq. 8 as it is.
+and E_pen keeps it out. A start from which every finger is where it shall be leaves loops to eq. 8 as it is;
+pads stay at their points by E_point.
 """
 
 from __future__ import annotations
