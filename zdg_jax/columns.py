@@ -364,7 +364,7 @@ def measured() -> tuple[Column, ...]:
 
 
 #: Terms of eq. 8 of a file whose rows have no energy; else it has those of its rows.
-BUILT_IN_TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip", "post")
+BUILT_IN_TERMS = ("cont_func", "cont_unf", "cmap", "pen", "spen", "fc", "pip", "post", "point")
 
 #: What all grasps of one task share; a file repeats it in every row.
 TASK_COLUMNS = (

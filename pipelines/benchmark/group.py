@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from pipelines.benchmark.rows import ROWS
 from pipelines.benchmark.unit import UnitOptions, failed, target_mask, unit_rows, written
@@ -25,6 +26,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.named import named_parts, with_named_parts
+from zdg_jax.reasoning.lifting import lift_points
 from zdg_jax.reasoning.protocol import Reasoner, looks
 from zdg_jax.reasoning.segmenter import make_segmenter
 from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
@@ -296,9 +298,37 @@ class _Instruction:
             named.samples_of(self.obj, names)
             for names in (self.instruction.hand_parts, self.instruction.func_parts)
         )
-        if lifted.p_obj_points is not None:  # P_func^3d is the balls around them
-            return replace(lifted, hand_mask=hand)
+        if lifted.p_obj_points is not None and self.instruction.points is not None:
+            asked = self.instruction.points
+            own = [named.samples_of(self.obj, names) for names in (asked.thumb, asked.index)]
+            points = on_parts(self.obj, lifted.p_obj_points, own)
+            balls = lift_points(points, self.obj.samples, self.opened.config.point_radius)
+            return replace(lifted, hand_mask=hand, func_mask=np.any(balls, axis=0), p_obj_points=points)
         return replace(lifted, hand_mask=hand, func_mask=func)
+
+
+def on_parts(
+    obj: ObjectModel, points: Float[np.ndarray, "2 3"], own: Sequence[Bool[np.ndarray, " samples"]]
+) -> Float[np.ndarray, "2 3"]:
+    """Key points of thumb and index finger, each on its own part.
+
+    One that lies elsewhere goes to the sample of its part that faces away from the other point most, by
+    n . (p - q) / |p - q|: what eq. 5 asks. Of a lighter no outline point of the wheel opposes one of the
+    body, so that both lay on the body.
+
+    Args:
+      obj: with its samples.
+      points: as they were reasoned, metres.
+      own: samples on the parts of thumb and index finger; none leaves the point where it is.
+    """
+    found, samples = np.array(points), obj.samples
+    for k, mine in enumerate(own):
+        if not mine.any() or mine[np.linalg.norm(samples.points - found[k], axis=1).argmin()]:
+            continue
+        away = samples.points[mine] - found[1 - k]
+        away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+        found[k] = samples.points[mine][(away * samples.normals[mine]).sum(axis=1).argmax()]
+    return found
 
 
 def _starts(refined: Grasps) -> Grasps:

@@ -18,11 +18,11 @@ from pipelines.benchmark.rows import ROWS
 from pipelines.dataset import write_atomic
 from sim_eval.benchmark.instructions import Half, Instruction
 from sim_eval.metrics.diversity import first_component_share
-from sim_eval.select.score import AT_POINT
 from sim_eval.tables import summarise
 from zdg_jax.columns import COLUMNS, Column, shown
 from zdg_jax.columns import shown as columns_of
 from zdg_jax.markdown import table
+from zdg_jax.refine.aims import AT_POINT
 
 # From unit results to tables: every instruction counts once.
 SIMULATED = ("sim_dis_cm", "sim_suc")  # "we exclude tasks involving Twist" (paper IV-A)

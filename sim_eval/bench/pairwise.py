@@ -104,7 +104,7 @@ class Cloud(NamedTuple):
     Attributes:
       points, normals: all surface samples with outward unit normals.
       hand, func: which of them are M_hand^3d and P_func^3d.
-      object_samples, sample_weight, prior, weights, tolerance: see `refine.problem.Targets`.
+      object_samples, sample_weight, prior, key_points, weights, tolerance: see `refine.problem.Targets`.
     """
 
     points: Float[Array, "*p samples 3"]
@@ -114,6 +114,7 @@ class Cloud(NamedTuple):
     object_samples: Float[Array, "*p batches 3 samples_tested"]
     sample_weight: Float[Array, "*p"]
     prior: Float[Array, "*p vertices"]
+    key_points: Float[Array, "*p 4 pads"]
     weights: Float[Array, "*p terms"]
     tolerance: Float[Array, "*p"]
 
@@ -133,7 +134,7 @@ def clouds(objects: Sequence[ObjectModel], problems: Sequence[Problem]) -> Cloud
     each = [
         (
             p.points, obj.samples.normals @ p.field.R_field_obj.T, p.hand_mask, p.func_mask,
-            p.object_samples, p.sample_weight, p.prior[p.kind], p.weights, p.tolerance,
+            p.object_samples, p.sample_weight, p.prior[p.kind], p.key_points, p.weights, p.tolerance,
         )
         for obj, p in zip(objects, problems, strict=True)
     ]  # fmt: skip
@@ -254,7 +255,14 @@ def terms(
             ),
             look_ups.sphere_gaps(few, few, jnp.asarray(body.min_distance)),
             look_ups.object_samples(sample, _parts(ball[nearest]), radius[nearest], weight, cloud.tolerance),
-            Fingertips(_parts(pad), _parts(at.pad_normal), at.pad_phi, jnp.ones_like(at.pad_phi)),
+            Fingertips(
+                _parts(pad),
+                _parts(at.pad_normal),
+                at.pad_phi,
+                jnp.ones_like(at.pad_phi),
+                _parts(cloud.key_points.T),
+                cloud.key_points[3],
+            ),
             joints(hand, v),
         )
     )

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
+from zdg_jax.refine.aims import AT_POINT
 from zdg_jax.refine.hypotheses import AIMED, FAR, LAID, REASONED, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
@@ -63,10 +64,10 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
     The reasoned hypothesis, or the one that is aimed or laid in the hand, gives two fifths, the others as
-    many each, the best of each first: on the right part before beside it, natural before unnatural, with
-    fingers where the task asks them before others, then by score. What is left
-    over is filled up with the next ones. Energies of different grasp types are not compared: a pinch, which
-    is asked for fewer contacts, would always win.
+    many each, the best of each first: on the right part before beside it, pads at their key points before
+    others, natural before unnatural, with fingers where the task asks them before others, then by score. What
+    is left over is filled up with the next ones. Energies of different grasp types are not compared: a pinch,
+    which is asked for fewer contacts, would always win.
 
     Args:
       grasps: with `score`, `self_pen_cm` and `posture_deg`.
@@ -75,7 +76,7 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
     wrong = misplaced(grasps)
-    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), wrong
+    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), off_point(grasps), wrong
     order = usable[np.lexsort([key[usable] for key in keys])]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
     lead = next((n.name for n in (AIMED, LAID) if n.name in mine), REASONED.name)
@@ -117,6 +118,29 @@ def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """On the wrong part, or over what the task needs free."""
     covered = grasps.columns.get("blocked_share", np.zeros(len(grasps)))
     return (off_region(grasps) > WRONG_PART) | (np.asarray(covered, float) > COVERED)
+
+
+def off_point(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """Thumb or index pad is further than `AT_POINT` from its key point; False where none was reasoned."""
+    thumb, index = _to_points(grasps)
+    return (thumb > AT_POINT[0]) | (index > AT_POINT[1])
+
+
+def missed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
+    """`off_point`, where another hand of the batch is at its points and holds.
+
+    Two pads at the points of a camera's button or a phone's edge leave nothing for the rest of the hand:
+    there what holds is kept as if no points had been reasoned.
+    """
+    off = off_point(grasps)
+    return off & bool((~off & held(grasps)).any())
+
+
+def _to_points(grasps: Grasps) -> Float[np.ndarray, "2 grasps"]:
+    """Of thumb and index pad from their key points, metres; NaN where none was reasoned."""
+    nothing = np.full(len(grasps), np.nan)
+    names = ("thumb_point_cm", "index_point_cm")
+    return 0.01 * np.array([np.asarray(grasps.columns.get(name, nothing), float) for name in names])
 
 
 def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -211,8 +235,9 @@ def _withstands(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order in which the hand is closed on grasps, the most promising first.
 
-    By, in this order: on the right part, covering nothing that is to stay free; natural, with the thumb on
-    the object if the type asks it; single fingers where the task asks them; not deep; then by
+    By, in this order: on the right part, covering nothing that is to stay free; pads at their key points;
+    natural, with the thumb on the object if the type asks it; single fingers where the task asks them; not
+    deep; then by
 
       score - min of its grasp type + 1 [no force closure] + 1/2 strays + 1/2 tier + (1 - aims met),
 
@@ -226,14 +251,15 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     idle = np.asarray(c.get("thumb_idle", np.zeros(len(grasps))), float) == 1.0
     odd = unnatural(c) | ((np.asarray(c["thumb_contact"], float) == 0.0) & ~idle)
     cost = _NO_CLOSURE * ~np.asarray(c["force_closure"], bool) + _cost(grasps, _TIER)
-    return np.lexsort((cost, _deep(grasps), unaimed(grasps), odd, misplaced(grasps)))
+    return np.lexsort((cost, _deep(grasps), unaimed(grasps), odd, off_point(grasps), misplaced(grasps)))
 
 
 def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps of which it is known what holds, the one a person would most likely take first.
 
-    By, in this order: holds (`held`); not far from what was reasoned; laid in the hand as its type says;
-    `good`, no finger bent that the type stretches; single fingers where the task asks them; not deep; then by
+    By, in this order: pads at their key points, if a hand there holds (`missed`); holds (`held`); with key
+    points, natural; not far from what was reasoned; laid in the hand as its type says; `good`, no finger bent
+    that the type stretches; single fingers where the task asks them; not deep; then by
 
       score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met) + apart / cm
           + clip(under / cm - 1/2, 0, 2),
@@ -250,14 +276,16 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
       grasps: with the columns of the closing and of `measure`, more promising before less.
     """
     c = grasps.columns
+    # two points may be reached by a hand that no person makes, from near what was reasoned too
+    strained = unnatural(c) & np.isfinite(_to_points(grasps)).any(axis=0)
     poor = ~good(c) | curled(c, len(grasps))
-    lacks_by = _deep(grasps), unaimed(grasps), poor, unlaid(grasps), far(grasps), ~held(grasps)
+    lacks_by = _deep(grasps), unaimed(grasps), poor, unlaid(grasps), far(grasps), strained, ~held(grasps)
     under, apart = (
         np.nan_to_num(np.asarray(c.get(name, np.zeros(len(grasps))), float))
         for name in ("under_cm", "apart_cm")
     )
     cost = _cost(grasps, _TIER_HELD) + _APART * apart + np.clip(under - _UNDER_CM, 0.0, _UNDER_MOST)
-    return np.lexsort((cost, *lacks_by))
+    return np.lexsort((cost, *lacks_by, missed(grasps)))
 
 
 def _deep(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -275,13 +303,14 @@ def _cost(grasps: Grasps, of_tier: float) -> Float[np.ndarray, " grasps"]:
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     """Order of grasps that were closed on, best first.
 
-    By, in this order: on the right part, covering nothing that is to stay free; withstands six forces without
-    standing in the object, and is reached freely; then as they come.
+    By, in this order: on the right part, covering nothing that is to stay free; pads at their key points, if
+    a hand there holds (`missed`); withstands six forces without standing in the object, and is reached
+    freely; then as they come.
 
     Args:
       grasps: the more promising first (`promising`), with the columns of the closing.
     """
-    return np.lexsort((~_withstands(grasps), misplaced(grasps)))
+    return np.lexsort((~_withstands(grasps), missed(grasps), misplaced(grasps)))
 
 
 def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
@@ -293,9 +322,10 @@ def _over_best(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
 
 
 def firm(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
-    """Hold, meet what else is asked of a good one as far as it is known, are not deep and on the regions."""
+    """Hold, meet what else is asked of a good one as far as it is known, are not deep, on the regions and at
+    their key points."""
     c = grasps.columns
-    fine = held(grasps) & ~unnatural(c) & ~_deep(grasps)
+    fine = held(grasps) & ~unnatural(c) & ~_deep(grasps) & ~missed(grasps)
     if set(LIMITS) <= set(c):
         fine &= good(c)
     return fine & (off_region(grasps) <= STRAYS[0])

@@ -16,7 +16,7 @@ from zdg_jax.hands.model import HandModel, Posture
 from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sdf.build import field_values
-from zdg_jax.refine.aims import Aims, aims_of
+from zdg_jax.refine.aims import AT_POINT, Aims, aims_of
 
 # How far a hand is from a natural posture.
 #: From the palm's own direction to that of a stretched finger's pad from its root, degrees.
@@ -68,8 +68,8 @@ def bent(
 
 
 # Whether single fingers do what the task asks of them: go through an opening, press on their own point.
-#: A pad of thumb and index serves its point so near, and no longer at all so much further away, metres.
-AT_POINT, FADES = (0.015, 0.010), 0.02
+#: A pad that is further from its point than `AT_POINT` by so much does not serve it at all, metres.
+FADES = 0.02
 
 
 class AimsMet(NamedTuple):

@@ -24,6 +24,7 @@ from sim_eval.select.rank import (
     candidates,
     good,
     held,
+    off_point,
     promising,
     rank,
     rank_by_hold,
@@ -217,7 +218,10 @@ def _closed_on(hand: HandModel, obj: ObjectModel, listed: Grasps, keep: int, thr
     """The first grasps with their closing, until so many hold as are measured: those are what all of them
     would have given, for a grasp that does not hold never comes before one that does."""
     most, rounds, at = MEASURED * keep, [], 0
-    while at < len(listed) and (missing := most - sum(int(held(done).sum()) for done in rounds)) > 0:
+    while at < len(listed):
+        missing = most - sum(int((held(done) & ~off_point(done)).sum()) for done in rounds)
+        if missing <= 0:
+            break
         rows = np.arange(at, min(at + max(missing, FEWEST), len(listed)))
         rounds.append(closed(hand, obj, listed.take(rows), threads))
         at += len(rows)

@@ -10,7 +10,7 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from sim_eval.select.score import AT_POINT, finger_lines, measure_aims, through
+from sim_eval.select.score import finger_lines, measure_aims, through
 from tests.objects.test_openings import RING, TUBE, ringed
 from tests.refine.things import grasp_on, model_of, shape
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
@@ -21,9 +21,9 @@ from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import IDENTITY
 from zdg_jax.refine import RefineConfig
-from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
+from zdg_jax.refine.aims import AT_POINT, Aims, aimed, aims_of, pinched
 from zdg_jax.refine.hypotheses import AIMED, REASONED, hypotheses
-from zdg_jax.refine.problem import FEWEST, POINTED, build_problem
+from zdg_jax.refine.problem import NEAR_POINT, build_problem
 from zdg_jax.refine.starts import AIMED_NOISE, jittered
 
 HAND = "human16"
@@ -155,23 +155,41 @@ def test_the_reasoned_grasp_keeps_a_start_however_few_there_are(num: int, count:
     assert found[0].name == REASONED.name
 
 
-def test_with_key_points_only_the_last_links_are_drawn_to_them() -> None:
+def test_key_points_are_asked_of_thumb_and_index_alone_and_not_by_the_paper() -> None:
     hand, obj = load_hand(HAND), shape("box")
     grasp = grasp_on(obj)
     assert grasp.guidance is not None
-    own = list(hand.grasp_types).index("handle-grasp")
-    plain = build_problem(hand, obj, grasp, RefineConfig()).prior
-    assert len(plain) == len(hand.grasp_types) + 1
-    np.testing.assert_array_equal(plain[-1], plain[own])
-    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=np.zeros((2, 3))))
-    prior = build_problem(hand, obj, pointed, RefineConfig()).prior
-    changed = prior[-1] != prior[own]
-    assert changed.any()
-    assert hand.functional[changed].all()
-    assert (prior[-1][changed] == 0.0).all()
-    tips = [hand.link_names.index(hand.finger_links[f][-1]) for f in hand.functional_fingers]
-    assert not np.isin(hand.skin_link[changed], tips).any()
-    np.testing.assert_array_equal(prior[:-1], plain[:-1])
+    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
+    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
+    asked = build_problem(hand, obj, pointed, RefineConfig(hypotheses=8)).key_points
+    for place, point, near, far in zip(hand.functional_pads, points, NEAR_POINT, AT_POINT, strict=True):
+        np.testing.assert_allclose(asked[:3, place], obj.field.R_field_obj @ point)
+        assert asked[3, place] == near < far
+    others = np.setdiff1d(np.arange(len(hand.pad_names)), hand.functional_pads)
+    assert np.isinf(asked[3, others]).all()
+    for task, config in ((pointed, RefineConfig()), (grasp, RefineConfig(hypotheses=8))):
+        assert np.isinf(build_problem(hand, obj, task, config).key_points[3]).all()
+
+
+@pytest.mark.slow
+def test_with_key_points_every_hypothesis_starts_there_but_the_grasp_as_it_was_reasoned() -> None:
+    hand, obj = load_hand(HAND), shape("box")
+    grasp = grasp_on(obj)
+    assert grasp.guidance is not None
+    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
+    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
+    found, plain = (hypotheses(hand, obj, g, 8, 64) for g in (pointed, grasp))
+    assert sum(h.num for h in found) == 64
+    assert found[0].name == REASONED.name
+    assert found[0].joints is None
+    assert all(h.joints is not None for h in found[1:])
+    assert {h.name for h in plain} | {AIMED.name} >= {h.name for h in found}
+    assert all(h.joints is None for h in plain)  # as ever without points
+    met = []
+    for h in found[1:]:
+        pose = base_from_palm(hand, h.initial.p_obj_palm[None], h.initial.R_obj_palm[None])
+        met.append(measure_aims(hand, Aims(points=points), pose, h.joints[None]).met[0])
+    assert np.mean(np.array(met) == 1.0) >= 0.7
 
 
 @pytest.mark.parametrize("name", ["human16", pytest.param("shadow", marks=pytest.mark.slow)])
@@ -224,27 +242,3 @@ def test_what_is_too_wide_for_two_tips_is_not_pinched() -> None:
     grown = replace(box, samples=replace(box.samples, points=2.0 * box.samples.points))
     start = replace(initial("pinch"), p_obj_palm=np.array([0.2, 0.0, 0.0]))
     assert not pinched(hand, grown, start, np.ones(len(box.samples.points), bool))
-
-
-def test_key_points_draw_harder_and_from_nearer_where_they_are_aimed_at() -> None:
-    hand, obj = load_hand(HAND), shape("box")
-    grasp = grasp_on(obj)
-    assert grasp.guidance is not None
-    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
-    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
-    plain = build_problem(hand, obj, pointed, RefineConfig())  # the paper's: one hypothesis
-    np.testing.assert_array_equal(plain.func_mask, grasp.guidance.func_mask)
-    np.testing.assert_array_equal(plain.weights, RefineConfig().lambdas())
-    several = RefineConfig(hypotheses=8)
-    aimed_at = build_problem(hand, obj, pointed, several)
-    near = np.linalg.norm(obj.samples.points[:, None] - points, axis=2)
-    chosen = near[aimed_at.func_mask]
-    assert (chosen.argmin(axis=1) == 0).sum() >= FEWEST
-    assert (chosen.argmin(axis=1) == 1).sum() >= FEWEST
-    # a ball around each: nothing that is left out is nearer than the furthest that is in
-    for k in (0, 1):
-        own = aimed_at.func_mask & (near.argmin(axis=1) == k)
-        assert near[~aimed_at.func_mask, k].min() >= near[own, k].max()
-    ratio = aimed_at.weights / several.lambdas()
-    assert sorted(ratio) == [1.0] * (len(ratio) - 1) + [POINTED]
-    np.testing.assert_array_equal(build_problem(hand, obj, grasp, several).weights, several.lambdas())

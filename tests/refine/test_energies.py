@@ -41,7 +41,16 @@ def _joints(angle) -> en.Joints:
 def _closure(p, n, phi) -> jnp.ndarray:
     """E_fc of pads at p, [n, 3], with normals n, phi from the surface."""
     phi = _f32(phi)
-    return en.force_closure(en.Fingertips(_parts(_f32(p)), _parts(_f32(n)), phi, jnp.ones_like(phi)))
+    one, nowhere = jnp.ones_like(phi), jnp.full_like(phi, jnp.inf)
+    return en.force_closure(
+        en.Fingertips(_parts(_f32(p)), _parts(_f32(n)), phi, one, _parts(_f32(p)), nowhere)
+    )
+
+
+def _at_points(p, target, reach) -> jnp.ndarray:
+    """E_point of pads at p, [n, 3]."""
+    one = jnp.ones(len(p))
+    return en.key_points(en.Fingertips(_parts(p), _parts(p), one, one, _parts(_f32(target)), _f32(reach)))
 
 
 def _cases() -> dict:
@@ -84,6 +93,7 @@ def _cases() -> dict:
         ),
         "force_closure": (lambda x: _closure(x, n_pad, jnp.zeros(5)), pads, nowhere),
         "force_closure_by_distance": (lambda x: _closure(pads, n_pad, x), d[:5], jnp.zeros(5)),
+        "key_points": (lambda x: _at_points(x, n_pad, np.full(5, 0.01)), pads, _f32(n_pad)),
         "joint_limits": (
             lambda x: en.joint_limits(_joints(x)),
             _f32(RNG.normal(size=6) * 2),
@@ -125,6 +135,17 @@ def test_contact_is_eq_6_in_pairwise_form() -> None:
     share = _f32(member / member.sum())
     got = en.contact_func(_skin(to_func=_f32(pairwise), prior=_f32(prior), mean_func=share))
     assert float(got) == pytest.approx(want, rel=1e-5)
+
+
+def test_key_points_draw_pads_that_are_too_far_alone_and_turn_with_the_world() -> None:
+    target, reach = RNG.normal(size=(4, 3)), np.array([0.01, 0.01, 0.01, np.inf])
+    away = np.array([[0.05, 0, 0], [0, 0.008, 0], [0, 0, 0], [0, 0, 3.0]])  # too far, near, there, not asked
+    assert float(_at_points(_f32(target + away), target, reach)) == pytest.approx(0.04, rel=1e-4)
+    slope = np.asarray(jax.grad(lambda p: _at_points(p, target, reach))(_f32(target + away)))
+    np.testing.assert_allclose(slope, [[1, 0, 0], *np.zeros((3, 3))], atol=1e-4)
+    R, t = Rotation.from_rotvec([0.4, 1.0, -0.3]), np.array([0.3, -0.2, 0.5])
+    turned = float(_at_points(_f32(R.apply(target + away) + t), R.apply(target) + t, reach))
+    assert turned == pytest.approx(0.04, rel=1e-4)
 
 
 def test_contact_map_known_values() -> None:

@@ -96,7 +96,14 @@ def plain_readings(hand: HandModel, tables: Tables, target: Targets, v: Variable
         SkinDistances(phi(skin), to_hand, to_func, prior, jnp.ones_like(prior), *means, tolerance),
         SphereGaps(gap, jnp.asarray(body.min_distance)),
         ObjectSamples(psi, weight, tolerance),
-        Fingertips(tuple(pad), tuple(normal), phi(pad), jnp.ones_like(pad[0])),
+        Fingertips(
+            tuple(pad),
+            tuple(normal),
+            phi(pad),
+            jnp.ones_like(pad[0]),
+            tuple(target.key_points[:3]),
+            target.key_points[3],
+        ),
         ob.joints(hand, v),
     )
 

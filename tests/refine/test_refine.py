@@ -128,6 +128,44 @@ def test_ablations(ablation: str) -> None:
         assert not np.allclose(out.hand_pose, full.hand_pose)
 
 
+def test_key_points_draw_their_pads_and_a_task_without_them_does_not_notice() -> None:
+    """Bit for bit, whatever E_point weighs and whoever is refined beside it."""
+    assert GRASP.guidance is not None
+    begun = run().take(np.arange(STARTS))
+    starts = begun["init_pose"], begun["init_joints"]
+    points = np.array([[0.015, 0.0, 0.01], [-0.015, 0.0, 0.01]])
+    pointed = replace(GRASP, guidance=replace(GRASP.guidance, p_obj_points=points))
+    several = replace(SHORT, hypotheses=2)
+    unweighed = replace(several, weights={**several.weights, "point": 0.0})
+    tasks = [Task(ROD, GRASP, starts=starts), Task(ROD, pointed, starts=starts)]
+    plain, drawn = refine_many(HAND, tasks, config=several)
+    alone, free = refine_many(HAND, tasks, config=unweighed)
+    for name in ("hand_pose", "joints"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(alone, name))
+    np.testing.assert_array_equal(plain["score"], alone["score"])
+    assert (plain["energy.point"] == 0.0).all()
+    assert (drawn["energy.point"] < 0.7 * drawn["init_energy.point"]).all()
+    assert drawn["energy.point"].sum() < 0.7 * free["energy.point"].sum()
+
+
+def test_a_third_of_the_starts_of_a_task_with_key_points_goes_on_as_if_it_had_none() -> None:
+    assert GRASP.guidance is not None
+    points = np.array([[0.015, 0.0, 0.01], [-0.015, 0.0, 0.01]])
+    pointed = replace(GRASP, guidance=replace(GRASP.guidance, p_obj_points=points))
+    several = replace(SHORT, hypotheses=2, steps=2)
+    both, other = refine_many(HAND, [Task(ROD, pointed, 9), Task(ROD, GRASP, 3)], config=several)
+    (alone,) = refine_many(HAND, [Task(ROD, GRASP, 3)], config=several)
+    assert both["start"].tolist() == list(range(9))
+    assert set(both.task_index) == set(alone.task_index)
+    for found in (both.take(np.arange(6, 9)), other):
+        np.testing.assert_array_equal(found.hand_pose, alone.hand_pose)
+        np.testing.assert_allclose(found["score"], alone["score"], rtol=1e-6)  # of another batch's shape
+    assert (both["init_energy.point"][:6] > 0).any()
+    assert (both["init_energy.point"][6:] == 0).all()
+    (paper,) = refine_many(HAND, [Task(ROD, pointed, 9)], config=replace(several, hypotheses=1))
+    assert (paper["init_energy.point"] == 0).all()
+
+
 def test_without_initial_inference_palms_turn_about_the_regions_centre() -> None:
     """W/O Initial: T = C, R uniform over SO(3) (its mean is 0), joints open, the prior no type's."""
     assert GRASP.guidance is not None

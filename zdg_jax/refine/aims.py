@@ -2,7 +2,8 @@
 
 The paper pulls thumb and index finger together to the two key points (eq. 6), each to the nearer one: of 64
 starts on a spray bottle 91 % end with both at the same point. Nothing in eq. 8 sends a finger through a loop,
-and E_pen keeps it out. A start from which every finger is where it shall be leaves both to eq. 8 as it is.
+and E_pen keeps it out. A start from which every finger is where it shall be leaves loops to eq. 8 as it is;
+pads stay at their points by E_point.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ _STEPS = 30
 #: Between thumb and index a pinch takes at most so much, metres; the ends of a line are this near to it and
 #: face along it by at least this cosine.
 PINCHED, _BESIDE, _FACING = 0.06, 0.005, 0.5
+#: The pads of thumb and index finger serve their points so near, metres.
+AT_POINT = 0.015, 0.010
 #: A turn away from the reasoned hand by a radian costs as much as so much of the fit.
 _TURNED = 1.0
 

@@ -193,6 +193,7 @@ def stack(problems: Sequence[Problem], slots: int, device: Device | None = None)
         object_samples=_f32([p.object_samples for p in padded]),
         sample_weight=_f32([p.sample_weight for p in padded]),
         prior=_f32([p.prior for p in padded]),
+        key_points=_f32([p.key_points for p in padded]),
         kind=_i32([p.kind for p in padded]),
         weights=_f32([p.weights for p in padded]),
         tolerance=_f32([p.tolerance for p in padded]),

@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from zdg_jax.errors import UserError, one_of
 
-#: λ of eq. 8 by name of the term, in the order of the sum (paper IV-A; `post` is ours); `energies.register`
-#: adds to it.
+#: λ of eq. 8 by name of the term, in the order of the sum (paper IV-A; `post` and `point` are ours);
+#: `energies.register` adds to it.
 WEIGHTS: dict[str, float] = {
     "cont_func": 60.0,
     "cont_unf": 30.0,
@@ -23,6 +23,7 @@ WEIGHTS: dict[str, float] = {
     "fc": 1.0,
     "pip": 1.0,
     "post": 5.0,
+    "point": 300.0,
 }
 #: Who gives the direction of a step; its length is the schedule's. `optimize.OPTIMIZERS` has them.
 Optimizer = Literal["adam", "amsgrad", "nadam", "adabelief", "yogi", "lion", "rmsprop"]
@@ -51,7 +52,7 @@ class RefineConfig:
 
     Attributes:
       weights: λ of eq. 8 by name of the term; for terms without one here, and by default for all, `WEIGHTS`,
-        which are the paper's but for `post`.
+        which are the paper's but for `post` and `point`.
       steps: of the optimiser.
       learning_rate, decay, decay_every: 0.005 x 0.98 every 10.
       optimizer: of `Optimizer`; the paper's is "adam".

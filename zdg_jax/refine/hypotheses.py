@@ -19,7 +19,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel, Slab
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
-from zdg_jax.refine.aims import aimed, aims_of, pinched
+from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
@@ -118,7 +118,8 @@ def hypotheses(
     A neighbour R' = R Rot_x(tilt) Rot_y(swing) Rot_z(turn) that comes from another side starts at
     T' = Intersect(ray(C, -D_palm), H_obj) (eq. 1), C the mean of M_hand^3d. With few starts there are fewer
     neighbours. A neighbour of a type that the hand's card lacks is left out. Where the type says how a long
-    thing lies in it, that is one of them (`laid`), with two shares.
+    thing lies in it, that is one of them (`laid`), with two shares. Where thumb and index finger have key
+    points, each neighbour's hand goes on from there to where it has its pads at them, and its joints do.
 
     Args:
       hand, obj: the hand and the object.
@@ -137,6 +138,15 @@ def hypotheses(
     if not chosen:
         return [Hypothesis(REASONED.name, initial, num)]
     shares = (num - 1) // each  # the reasoned grasp keeps a start
+    points = Aims(points=guidance.p_obj_points)
+
+    def at_points(name: str, there: InitialGrasp, starts: int) -> Hypothesis:
+        """From there, with thumb and index finger at their key points where they have any."""
+        found = aimed(hand, obj, there, points)
+        if found is None:
+            return Hypothesis(name, there, starts)
+        return Hypothesis(name, found.initial, starts, found.joints)
+
     more: list[Hypothesis] = []
     if shares >= 2:
         lying = laid(hand, obj, grasp)
@@ -145,20 +155,26 @@ def hypotheses(
             aims = pinched(hand, obj, initial, guidance.hand_mask)
         served = aimed(hand, obj, initial, aims)
         if lying is not None:
-            more.append(Hypothesis(LAID.name, lying, 2 * each))
+            more.append(at_points(LAID.name, lying, 2 * each))
         if served is not None:
             more.append(Hypothesis(AIMED.name, served.initial, 2 * each, served.joints))
     more = more[: shares // 2]
     chosen = chosen[: max(0, min(len(chosen) - len(more), shares - 2 * len(more)))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded(obj.hull, EXPANSION)
-    own = num - each * (len(chosen) + 2 * len(more))
+    if points:  # as G' stands, its pads are elsewhere: it keeps one start, the others share alike
+        each, left = divmod(num - 1, len(chosen) + len(more))
+        more = [replace(h, num=each) for h in more]
+        own = 1 + left
+    else:
+        own = num - each * (len(chosen) + 2 * len(more))
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
         R = initial.R_obj_palm @ n.rotation
         p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else initial.p_obj_palm
         kind = other if n.other_type else initial.grasp_type
-        found.append(Hypothesis(n.name, replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind), each))
+        there = replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind)
+        found.append(at_points(n.name, there, each))
     return found
 
 

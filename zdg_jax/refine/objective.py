@@ -104,8 +104,16 @@ def object_samples(
     return ObjectSamples(gap - radius, weight * jnp.ones_like(gap), tolerance)
 
 
-def fingertips(fields: Fields, pad: Components, mask: Float[Array, " p"]) -> Fingertips:
-    """phi at every finger pad and the object's normal there, by central differences of phi; 8 look-ups."""
+def fingertips(
+    fields: Fields, pad: Components, mask: Float[Array, " p"], target: Components, reach: Float[Array, " p"]
+) -> Fingertips:
+    """phi at every finger pad and the object's normal there, by central differences of phi; 8 look-ups.
+
+    Args:
+      fields: of this object and task.
+      pad: finger pads, field frame, metres.
+      mask, target, reach: see `energies.Fingertips`.
+    """
     step = jnp.arange(8)
     shift = tuple(_pick(step, _STEPS[:, k]) * NORMAL_STEP for k in range(3))
     around = tuple(p[:, None] + s[None, :] for p, s in zip(_constant(pad), shift, strict=True))
@@ -117,7 +125,7 @@ def fingertips(fields: Fields, pad: Components, mask: Float[Array, " p"]) -> Fin
     gradient = tuple(jnp.sum(s * own, axis=1) for s in slope)
     (at_pad,) = with_gradients((jnp.sum(phi * own, axis=1),), (gradient,), pad)
     x, y, z = pad
-    return Fingertips((x, y, z), (nx, ny, nz), at_pad, mask)
+    return Fingertips((x, y, z), (nx, ny, nz), at_pad, mask, target, reach)
 
 
 def sphere_keys(
@@ -237,11 +245,12 @@ def readings(
     skin, spheres, pad, center = moving
     prior, (func, rest, every) = target.prior, (jnp.asarray(m) for m in body.mean_weight)
     rows = SkinRows(prior, jnp.ones_like(prior), func, rest, every)
+    x, y, z, reach = target.key_points
     return Readings(
         skin_distances(fields, skin, rows, target.tolerance),
         sphere_gaps(spheres, spheres, jnp.asarray(body.min_distance)),
         object_samples(sample, center, radius[nearest], sample_weight, target.tolerance),
-        fingertips(fields, pad, jnp.ones_like(pad[0])),
+        fingertips(fields, pad, jnp.ones_like(pad[0]), (x, y, z), reach),
         joints(hand, v),
     )
 

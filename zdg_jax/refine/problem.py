@@ -16,17 +16,16 @@ from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
 from zdg_jax.objects.sdf.query import Grid
-from zdg_jax.refine.config import WEIGHTS, RefineConfig
+from zdg_jax.refine.config import RefineConfig
 
 #: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
 #: BATCHES in turn, so that many points cost a step no more than few.
 BATCHES, SAMPLES = 8, 256
 #: So many samples in a row lie close together: what the kernel tests at once against a group of spheres.
 NEIGHBOURS = 32
-#: Around key points, where hypotheses are aimed at them: radius of P_func^3d, metres (its samples at least),
-#: and what eq. 6 counts for more. Of a drill's and a spray bottle's 24 aimed starts 11 ended with both pads
-#: where they were asked at a factor of 1, 22 at 4, 23 at 8; with balls of 1 cm, one.
-BALL, FEWEST, POINTED = 0.005, 8, 8.0
+#: How far from its key point a pad may lie before E_point draws it, metres: of the thumb, of the index
+#: finger. Somewhat less than `aims.AT_POINT`: most pads end there. At half of it hands stood deeper.
+NEAR_POINT = 0.012, 0.008
 _DEAL = np.random.default_rng(0).permutation(BATCHES * SAMPLES)
 
 
@@ -51,7 +50,9 @@ class Targets(NamedTuple):
       object_samples: surface points near the hand region and points that the hand must leave free, in
         batches, by component; field frame, metres.
       sample_weight: how many of them one of a batch stands for.
-      prior: contact prior C of every grasp type of the hand, and last that of aimed starts; each has one.
+      prior: contact prior C of every grasp type of the hand; each start has one.
+      key_points: of every pad: x, y, z of its point in the field frame, and how far from it is near enough
+        (infinite without a point), metres.
       kind: which, of each start.
       weights: λ in the order of `energies.TERMS`.
       tolerance: see `RefineConfig.skin_tolerance`.
@@ -61,6 +62,7 @@ class Targets(NamedTuple):
     object_samples: Float[Array, "*p batches 3 samples"]
     sample_weight: Float[Array, "*p"]
     prior: Float[Array, "*p vertices"]
+    key_points: Float[Array, "*p 4 pads"]
     kind: Int[Array, "*k"]
     weights: Float[Array, "*p terms"]
     tolerance: Float[Array, "*p"]
@@ -92,8 +94,8 @@ class Problem:
       field: of the object; problems of one object share it.
       points, hand_mask, func_mask: surface samples, M_hand^3d and P_func^3d.
       free: points in the air that the hand must leave free; E_pen takes them for samples of the object.
-      prior, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`, dealt when first
-        asked for.
+      prior, key_points, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`, dealt
+        when first asked for.
       kind: the type of the reasoned grasp, by its place in the hand's card.
     """
 
@@ -105,6 +107,7 @@ class Problem:
     func_mask: Bool[np.ndarray, " samples"]
     free: Float[np.ndarray, "points 3"]
     prior: Float[np.ndarray, "types vertices"]
+    key_points: Float[np.ndarray, "4 pads"]
     kind: int
     weights: Float[np.ndarray, " terms"]
     tolerance: float
@@ -139,7 +142,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
     hand_mask = func_mask = everything
     free = np.zeros((0, 3))
     kinds = list(hand.grasp_types)
-    prior, kind, weights = _priors(hand, grasp), 0, config.lambdas()
+    prior, kind, weights, key = _priors(hand), 0, config.lambdas(), _key_points(hand, None)
     status, reason = _check(obj.field, points)
     if grasp.guidance is None or grasp.initial is None:
         status, reason = "not_reasoned", f"got no grasp to refine ({grasp.status}); expected status ok"
@@ -150,8 +153,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
             if config.hypotheses > 1:  # not the paper's
                 free = grasp.guidance.free_points @ obj.field.R_field_obj.T
                 if grasp.guidance.p_obj_points is not None:
-                    func_mask = _near(obj.samples.points, grasp.guidance.p_obj_points)
-                    weights[list(WEIGHTS).index("cont_func")] *= POINTED
+                    key = _key_points(hand, grasp.guidance.p_obj_points @ obj.field.R_field_obj.T)
         if not hand_mask.any() or not func_mask.any():
             status = "empty_region"
             reason = "got an empty contact region; expected at least one surface sample in M_hand and P_func"
@@ -166,33 +168,29 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         func_mask=func_mask,
         free=free,
         prior=prior,
+        key_points=key,
         kind=kind,
         weights=weights,
         tolerance=config.skin_tolerance,
     )
 
 
-def _near(
-    points: Float[np.ndarray, "samples 3"], p_obj_points: Float[np.ndarray, "2 3"]
-) -> Bool[np.ndarray, " samples"]:
-    """The samples within `BALL` of a key point, at least the `FEWEST` nearest of each."""
-    distance = np.linalg.norm(points[:, None] - p_obj_points, axis=2)
-    return np.asarray((distance <= np.maximum(BALL, np.sort(distance, axis=0)[FEWEST - 1])).any(axis=1))
+def _key_points(
+    hand: HandModel, p_field_points: Float[np.ndarray, "2 3"] | None
+) -> Float[np.ndarray, "4 pads"]:
+    """See `Targets.key_points`: those of thumb and index finger, where there are any."""
+    found = np.zeros((4, len(hand.pad_names)))
+    found[3] = np.inf
+    if p_field_points is not None:
+        for place, point, reach in zip(hand.functional_pads, p_field_points, NEAR_POINT, strict=True):
+            if place is not None:
+                found[:, place] = *point, reach
+    return found
 
 
-def _priors(hand: HandModel, grasp: ReasonedGrasp) -> Float[np.ndarray, "types vertices"]:
-    """C of every grasp type, and of starts whose fingers are aimed: of the reasoned type, but where thumb and
-    index finger have key points, only their last links shall touch. Eq. 6 draws the whole finger to them:
-    an index finger left the trigger that it lay on by 2 cm, so that its other links come near."""
-    own = np.stack([kind.contact_prior for kind in hand.grasp_types.values()])
-    if grasp.initial is None:
-        return np.concatenate([own, own[:1]])
-    aimed = np.array(hand.grasp_types[grasp.initial.grasp_type].contact_prior)
-    if grasp.guidance is not None and grasp.guidance.p_obj_points is not None:
-        last = {hand.finger_links[name][-1] for name in hand.functional_fingers}
-        tips = np.isin(hand.skin_link, [hand.link_names.index(name) for name in last])
-        aimed[hand.functional & ~tips] = 0.0
-    return np.concatenate([own, aimed[None]])
+def _priors(hand: HandModel) -> Float[np.ndarray, "types vertices"]:
+    """C of every grasp type."""
+    return np.stack([kind.contact_prior for kind in hand.grasp_types.values()])
 
 
 def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:

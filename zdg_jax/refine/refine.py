@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.grasps import Grasps
+from zdg_jax.grasps import Grasps, concat
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel
@@ -18,7 +18,6 @@ from zdg_jax.refine.batching import Device, fits
 from zdg_jax.refine.config import RefineConfig
 from zdg_jax.refine.driver import OnBatch, OptimizerResult, run
 from zdg_jax.refine.energies import TERMS
-from zdg_jax.refine.hypotheses import AIMED
 from zdg_jax.refine.problem import Problem, build_problem
 from zdg_jax.refine.starts import Begun, Starts, Task, begin
 from zdg_jax.refine.variables import to_field, to_object
@@ -130,6 +129,44 @@ def refine_many(
         return []
     config = config or RefineConfig()
     used = list(jax.local_devices() if devices is None else devices)
+    shares = [_shares(task, config) for task in tasks]
+    found = iter(_refined(hand, [part for share in shares for part in share], config, used, on_batch))
+    return [_one([next(found) for _ in share]) for share in shares]
+
+
+#: Of the starts of a task with key points so many go on as if it had none: where two pads at their points
+#: leave nothing for the rest of the hand, only those hold.
+_WITHOUT_POINTS = 1 / 3
+
+
+def _shares(task: Task, config: RefineConfig) -> list[Task]:
+    """The task, or with key points and several hypotheses its part that has them and one that has none."""
+    guidance = task.grasp.guidance
+    rest = int(task.num * _WITHOUT_POINTS)
+    if guidance is None or guidance.p_obj_points is None or config.hypotheses == 1 or not rest:
+        return [task]
+    if task.starts is not None or config.ablation == "initial":
+        return [task]
+    without = replace(task.grasp, guidance=replace(guidance, p_obj_points=None))
+    return [replace(task, num=task.num - rest), replace(task, num=rest, grasp=without)]
+
+
+def _one(parts: Sequence[Grasps]) -> Grasps:
+    """The grasps of one task, of which each start has its number."""
+    if len(parts) == 1:
+        return parts[0]
+    both = concat(parts)
+    both = replace(both, tasks=parts[0].tasks, task_index=np.zeros_like(both.task_index))
+    return both.with_columns({"start": np.arange(len(both))})
+
+
+def _refined(
+    hand: HandModel,
+    tasks: Sequence[Task],
+    config: RefineConfig,
+    used: Sequence[Device],
+    on_batch: OnBatch | None,
+) -> list[Grasps]:
     problems = [_problem(hand, task, config) for task in tasks]
     begun = begin(hand, tasks, config)
     starts = [(b.pose, b.joints) for b in begun]
@@ -143,14 +180,7 @@ def refine_many(
         for p, (pose, joints) in zip(problems, starts, strict=True)
     ]
     kinds = list(hand.grasp_types)
-    # a start whose fingers are aimed has the last prior, see `problem._priors`
-    kind = [
-        np.array([
-            len(kinds) if hypothesis == AIMED.name else kinds.index(name)
-            for name, hypothesis in zip(b.grasp_type, b.hypothesis, strict=True)
-        ])
-        for b in begun
-    ]  # fmt: skip
+    kind = [np.array([kinds.index(name) for name in b.grasp_type]) for b in begun]
     ended = run(hand, run_problems, run_starts, kind, config, used, on_batch)
     cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
     fields = [np.split(getattr(ended, name), cuts) for name in OptimizerResult.__dataclass_fields__]
@@ -161,8 +191,8 @@ def refine_many(
 def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
     problem = build_problem(hand, task.obj, task.grasp, config)
     if task.untyped or config.ablation == "initial":
-        own = problem.prior[: len(hand.grasp_types)]
-        problem = replace(problem, prior=np.tile(own.mean(axis=0), (len(problem.prior), 1)))
+        mean = problem.prior.mean(axis=0)
+        problem = replace(problem, prior=np.tile(mean, (len(problem.prior), 1)))
     if problem.status == "ok" and not fits([problem], 1):
         return replace(
             problem,

@@ -173,6 +173,19 @@ def test_fingers_where_they_are_asked_come_before_others_that_hold_as_well() -> 
     assert by_hold(holds).tolist() == [2, 0, 1]
 
 
+def test_pads_at_their_points_come_before_all_that_hold_and_nobody_is_moved_without_points() -> None:
+    made = closed_batch(4).with_columns({"score": np.array([0.0, 1.0, 2.0, 3.0])})
+    assert not selection.off_point(made).any()  # none reasoned, or an older file
+    unknown = {name: np.full(4, np.nan) for name in ("thumb_point_cm", "index_point_cm")}
+    assert by_hold(made.with_columns(unknown)).tolist() == by_hold(made).tolist()
+    at = {"thumb_point_cm": np.array([1.6, 1.5, 0.0, 0.2]), "index_point_cm": np.array([0.0, 1.0, 1.1, 0.3])}
+    pointed = made.with_columns(at)
+    assert selection.off_point(pointed).tolist() == [True, False, True, False]
+    assert by_hold(pointed).tolist() == [1, 3, 0, 2]
+    loose = pointed.with_columns({"six_force_suc": np.array([True, False, True, True])})
+    assert by_hold(loose).tolist() == [3, 1, 0, 2]
+
+
 def test_a_hand_that_stands_in_the_object_does_not_hold_it() -> None:
     """A thumb 0.97 cm in a hammer's handle withstood six forces and was kept."""
     deep = np.array([0.97, 0.2, 0.0, 0.0])

@@ -189,8 +189,12 @@ def _fingertips(grasp: Grasp) -> Values:
     """Writes the pads' gradients, and zeros where nothing stands."""
     eight, weights = jnp.arange(8), grasp.weights("fingertips")
     pad, mask = grasp.balls(grasp.body.first_pad + eight), grasp.hand.pad_mask[eight]
+    x, y, z, reach = (grasp.task.key_points[c, eight] for c in range(4))
     terms, grad = point_gradients(
-        "fingertips", weights, lambda p: objective.fingertips(grasp.fields, p, mask), pad
+        "fingertips",
+        weights,
+        lambda p: objective.fingertips(grasp.fields, p, mask, (x, y, z), reach),
+        pad,
     )
     for c, row in enumerate(_link_rows(pad, grad)):
         grasp.sums[c, NO_ROW - 8 + eight] = row

@@ -73,6 +73,7 @@ class TaskRows(NamedTuple):
 
     Attributes:
       prior: [p, types, slots], in the kernel's order of vertices; a grasp's own is [slots].
+      key_points: [p, 4, 8], of every pad, see `Targets`.
       kind: [p, k], the type of each start.
       samples: [p, batches, 3, samples], of the object.
       sample_balls: [p, batches, 4, runs], centre and radius of a sphere around each run of NEIGHBOURS.
@@ -83,6 +84,7 @@ class TaskRows(NamedTuple):
     """
 
     prior: Any
+    key_points: Any
     kind: Any
     samples: Any
     sample_balls: Any
@@ -105,12 +107,13 @@ def task_rows(hand: HandModel, targets: Targets, num_starts: int) -> TaskRows:
       targets: of p tasks.
       num_starts: of each.
     """
-    body, grid = kernel_layout(hand), targets.grid
+    body, grid, spare = kernel_layout(hand), targets.grid, 8 - len(hand.pad_names)
     tiles = targets.object_samples.reshape(*targets.object_samples.shape[:3], -1, NEIGHBOURS)
     middle = jnp.mean(tiles, axis=4, keepdims=True)
     spread = jnp.sqrt(jnp.max(jnp.sum((tiles - middle) ** 2, axis=2, keepdims=True), axis=4))
     return TaskRows(
         jnp.where(body.mask[None, None] > 0, targets.prior[:, :, body.order], 0.0),
+        jnp.pad(targets.key_points, ((0, 0), (0, 0), (0, spare)), constant_values=jnp.inf),
         by_start(targets, num_starts).kind.astype(jnp.int32),
         targets.object_samples,
         jnp.concatenate([middle[..., 0], 1.001 * spread], axis=2),
