@@ -33,6 +33,8 @@ COVERED = 0.02
 #: Share of the candidates that the reasoned hypothesis gives, and of the kept ones that any one may give
 #: while others of its tier hold too.
 _OWN_SHARE, _MOST_SHARE = 0.4, 0.75
+#: Share of the candidates whose pads are at their key points, where there are any.
+_AT_POINTS = 2 / 3
 #: What no force closure, a step of straying, a tier and fingers that are not where they are asked count, in
 #: units of the energy, before it is known what holds.
 _NO_CLOSURE, _STRAYING, _TIER, _UNAIMED = 1.0, 0.5, 0.5, 1.0
@@ -64,19 +66,30 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
     The reasoned hypothesis, or the one that is aimed or laid in the hand, gives two fifths, the others as
-    many each, the best of each first: on the right part before beside it, pads at their key points before
-    others, natural before unnatural, with fingers where the task asks them before others, then by score. What
-    is left over is filled up with the next ones. Energies of different grasp types are not compared: a pinch,
-    which is asked for fewer contacts, would always win.
+    many each, the best of each first: on the right part before beside it, natural before unnatural, with
+    fingers where the task asks them before others, then by score. What is left over is filled up with the
+    next ones. Energies of different grasp types are not compared: a pinch, which is asked for fewer contacts,
+    would always win.
+
+    Where thumb and index finger have key points, two thirds have their pads there, as far as there are any,
+    and the others not: of some tasks only those hold (`missed`).
 
     Args:
       grasps: with `score`, `self_pen_cm` and `posture_deg`.
       count: at most so many.
     """
+    off = off_point(grasps)
+    if off.any() and not off.all():
+        there, elsewhere = np.flatnonzero(~off), np.flatnonzero(off)
+        first = there[candidates(grasps.take(there), count)]
+        rest = elsewhere[
+            candidates(grasps.take(elsewhere), count - min(len(first), round(_AT_POINTS * count)))
+        ]
+        return np.concatenate([first[: count - len(rest)], rest])
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
     wrong = misplaced(grasps)
-    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), off_point(grasps), wrong
+    keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), wrong
     order = usable[np.lexsort([key[usable] for key in keys])]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
     lead = next((n.name for n in (AIMED, LAID) if n.name in mine), REASONED.name)

@@ -184,6 +184,17 @@ def test_pads_at_their_points_come_before_all_that_hold_and_nobody_is_moved_with
     assert by_hold(pointed).tolist() == [1, 3, 0, 2]
     loose = pointed.with_columns({"six_force_suc": np.array([True, False, True, True])})
     assert by_hold(loose).tolist() == [3, 1, 0, 2]
+    none = pointed.with_columns({"six_force_suc": np.array([True, False, True, False])})  # there nobody holds
+    assert by_hold(none).tolist() == [0, 2, 1, 3]
+
+
+def test_a_third_of_the_candidates_has_its_pads_elsewhere_as_far_as_there_are_any() -> None:
+    made = closed_batch(12).with_columns({"score": np.arange(12.0)})
+    for elsewhere, there in ((6, 4), (1, 5), (0, 6), (11, 1)):
+        far = np.where(np.arange(12) < elsewhere, 5.0, 0.1)
+        found = selection.candidates(made.with_columns({"index_point_cm": far}), 6)
+        assert len(set(found)) == 6
+        assert (far[found] < 1.0).sum() == there
 
 
 def test_a_hand_that_stands_in_the_object_does_not_hold_it() -> None:
