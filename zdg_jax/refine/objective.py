@@ -124,8 +124,8 @@ def fingertips(
     nx, ny, nz = (n / length for n in normal)
     gradient = tuple(jnp.sum(s * own, axis=1) for s in slope)
     (at_pad,) = with_gradients((jnp.sum(phi * own, axis=1),), (gradient,), pad)
-    x, y, z = pad
-    return Fingertips((x, y, z), (nx, ny, nz), at_pad, mask, target, reach)
+    (x, y, z), (px, py, pz) = pad, target
+    return Fingertips((x, y, z), (nx, ny, nz), at_pad, mask, (px, py, pz), reach)
 
 
 def sphere_keys(
