@@ -98,7 +98,7 @@ class Fingertips(NamedTuple):
       phi: signed distance to the object.
       mask: 1 for a pad, 0 for padding.
       target: key point of each pad, field frame.
-      reach: how far from it a pad may lie; infinite for one that has none.
+      reach: how far from it a pad may lie; a kilometre for one that has none.
     """
 
     point: Vector
@@ -199,7 +199,7 @@ def key_points(at: Fingertips) -> Float[Array, ""]:
 
     Not the paper's: eq. 6 draws both functional fingers to the nearer of the two points, as a mean that E_pen
     and the contact map outweigh. Of 96 starts aimed at both points 26 % ended there without it, 99 % with it.
-    Within r_i other terms decide; 0 for pads without a point (r_i infinite).
+    Within r_i other terms decide; 0 for pads without a point (r_i of a kilometre).
     """
     square = jnp.zeros_like(at.reach)
     for p, q in zip(at.point, at.target, strict=True):

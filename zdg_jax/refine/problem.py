@@ -26,6 +26,8 @@ NEIGHBOURS = 32
 #: How far from its key point a pad may lie before E_point draws it, metres: of the thumb, of the index
 #: finger. Somewhat less than `aims.AT_POINT`: most pads end there. At half of it hands stood deeper.
 NEAR_POINT = 0.012, 0.008
+#: What stands for that of a pad without a point, metres: finite, since the kernel multiplies by masks of 0.
+NO_POINT = 1e3
 _DEAL = np.random.default_rng(0).permutation(BATCHES * SAMPLES)
 
 
@@ -52,7 +54,7 @@ class Targets(NamedTuple):
       sample_weight: how many of them one of a batch stands for.
       prior: contact prior C of every grasp type of the hand; each start has one.
       key_points: of every pad: x, y, z of its point in the field frame, and how far from it is near enough
-        (infinite without a point), metres.
+        (`NO_POINT` without one), metres.
       kind: which, of each start.
       weights: λ in the order of `energies.TERMS`.
       tolerance: see `RefineConfig.skin_tolerance`.
@@ -180,7 +182,7 @@ def _key_points(
 ) -> Float[np.ndarray, "4 pads"]:
     """See `Targets.key_points`: those of thumb and index finger, where there are any."""
     found = np.zeros((4, len(hand.pad_names)))
-    found[3] = np.inf
+    found[3] = NO_POINT
     if p_field_points is not None:
         for place, point, reach in zip(hand.functional_pads, p_field_points, NEAR_POINT, strict=True):
             if place is not None:

@@ -98,7 +98,7 @@ def test_a_reasoning_and_a_refining_process_die(address: str, server: Local, tmp
     assert len(set(run.pids("reason"))) == 2
     assert len(set(run.pids("refine"))) == 2
     check_whole(out, server)
-    assert max(e["compiled"] for e in run.log() if e.get("stage") == "refine" and "compiled" in e) == 1
+    assert max(e["compiled"] for e in run.log() if e.get("stage") == "refine" and "compiled" in e) <= 2
 
 
 @pytest.mark.slow

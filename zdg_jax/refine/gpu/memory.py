@@ -14,7 +14,7 @@ from jaxtyping import Array
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.gpu.layout import KernelLayout, kernel_layout
-from zdg_jax.refine.problem import NEIGHBOURS, Tables, Targets, by_start
+from zdg_jax.refine.problem import NEIGHBOURS, NO_POINT, Tables, Targets, by_start
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def task_rows(hand: HandModel, targets: Targets, num_starts: int) -> TaskRows:
     spread = jnp.sqrt(jnp.max(jnp.sum((tiles - middle) ** 2, axis=2, keepdims=True), axis=4))
     return TaskRows(
         jnp.where(body.mask[None, None] > 0, targets.prior[:, :, body.order], 0.0),
-        jnp.pad(targets.key_points, ((0, 0), (0, 0), (0, spare)), constant_values=jnp.inf),
+        jnp.pad(targets.key_points, ((0, 0), (0, 0), (0, spare)), constant_values=NO_POINT),
         by_start(targets, num_starts).kind.astype(jnp.int32),
         targets.object_samples,
         jnp.concatenate([middle[..., 0], 1.001 * spread], axis=2),
