@@ -82,9 +82,8 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     if off.any() and not off.all():
         there, elsewhere = np.flatnonzero(~off), np.flatnonzero(off)
         first = there[candidates(grasps.take(there), count)]
-        rest = elsewhere[
-            candidates(grasps.take(elsewhere), count - min(len(first), round(_AT_POINTS * count)))
-        ]
+        left = count - min(len(first), round(_AT_POINTS * count))
+        rest = elsewhere[candidates(grasps.take(elsewhere), left)]
         return np.concatenate([first[: count - len(rest)], rest])
     names = hypothesis_of(grasps)
     usable = np.flatnonzero(grasps.ok & np.isfinite(grasps["score"]))
@@ -109,7 +108,7 @@ def hypothesis_of(grasps: Grasps) -> np.ndarray:
 
 def off_region(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
     """Share of the touching fingers beside the reasoned regions; 0 where none were reasoned."""
-    return np.asarray(grasps.columns.get("off_region", np.zeros(len(grasps))), float)
+    return _known(grasps.columns, len(grasps), "off_region")
 
 
 def far(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -129,8 +128,8 @@ def unlaid(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 
 def misplaced(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
     """On the wrong part, or over what the task needs free."""
-    covered = grasps.columns.get("blocked_share", np.zeros(len(grasps)))
-    return (off_region(grasps) > WRONG_PART) | (np.asarray(covered, float) > COVERED)
+    covered = _known(grasps.columns, len(grasps), "blocked_share")
+    return (off_region(grasps) > WRONG_PART) | (covered > COVERED)
 
 
 def off_point(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -151,9 +150,8 @@ def missed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 
 def _to_points(grasps: Grasps) -> Float[np.ndarray, "2 grasps"]:
     """Of thumb and index pad from their key points, metres; NaN where none was reasoned."""
-    nothing = np.full(len(grasps), np.nan)
     names = ("thumb_point_cm", "index_point_cm")
-    return 0.01 * np.array([np.asarray(grasps.columns.get(name, nothing), float) for name in names])
+    return 0.01 * np.array([_known(grasps.columns, len(grasps), name, np.nan) for name in names])
 
 
 def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
@@ -163,7 +161,7 @@ def unaimed(grasps: Grasps) -> Bool[np.ndarray, " grasps"]:
 
 def aims(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
     """How far single fingers are where the task asks them; NaN where it does not, or that is not known."""
-    return np.asarray(grasps.columns.get("aims_met", np.full(len(grasps), np.nan)), float)
+    return _known(grasps.columns, len(grasps), "aims_met", np.nan)
 
 
 def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
@@ -175,7 +173,14 @@ def unnatural(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
 
 def curled(columns: Mapping[str, np.ndarray], count: int) -> Bool[np.ndarray, " grasps"]:
     """Bends a finger that its type stretches; False where that is not known."""
-    return np.asarray(columns.get("bent", np.zeros(count)), float) == 1.0
+    return _known(columns, count, "bent") == 1.0
+
+
+def _known(
+    columns: Mapping[str, np.ndarray], count: int, name: str, otherwise: float = 0.0
+) -> Float[np.ndarray, " grasps"]:
+    """A column of `count` numbers; files that lack it have one value in all rows."""
+    return np.asarray(columns.get(name, np.full(count, otherwise)), float)
 
 
 def good(columns: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " grasps"]:
@@ -190,7 +195,7 @@ def lacks(columns: Mapping[str, np.ndarray]) -> dict[str, Bool[np.ndarray, " gra
       columns: `LIMITS` and `contact_end`, and whatever else is known.
     """
     count = len(np.asarray(columns["p_dep_cm"]))
-    value = {name: np.asarray(columns.get(name, np.full(count, np.nan)), dtype=float) for name in JUDGED}
+    value = {name: _known(columns, count, name, np.nan) for name in JUDGED}
     beyond = {name: ~(value[name] <= limit) for name, limit in LIMITS.items()}
     beyond |= {name: value[name] > limit for name, limit in NEWER_LIMITS.items()}
     no = {name: value[name] == 0.0 for name in _FLAGS}
@@ -261,7 +266,7 @@ def promising(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
       grasps: with the columns of `measure_shape`.
     """
     c = grasps.columns
-    idle = np.asarray(c.get("thumb_idle", np.zeros(len(grasps))), float) == 1.0
+    idle = _known(c, len(grasps), "thumb_idle") == 1.0
     odd = unnatural(c) | ((np.asarray(c["thumb_contact"], float) == 0.0) & ~idle)
     cost = _NO_CLOSURE * ~np.asarray(c["force_closure"], bool) + _cost(grasps, _TIER)
     return np.lexsort((cost, _deep(grasps), unaimed(grasps), odd, off_point(grasps), misplaced(grasps)))
@@ -293,10 +298,7 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     strained = unnatural(c) & np.isfinite(_to_points(grasps)).any(axis=0)
     poor = ~good(c) | curled(c, len(grasps))
     lacks_by = _deep(grasps), unaimed(grasps), poor, unlaid(grasps), far(grasps), strained, ~held(grasps)
-    under, apart = (
-        np.nan_to_num(np.asarray(c.get(name, np.zeros(len(grasps))), float))
-        for name in ("under_cm", "apart_cm")
-    )
+    under, apart = (np.nan_to_num(_known(c, len(grasps), name)) for name in ("under_cm", "apart_cm"))
     cost = _cost(grasps, _TIER_HELD) + _APART * apart + np.clip(under - _UNDER_CM, 0.0, _UNDER_MOST)
     return np.lexsort((cost, *lacks_by, missed(grasps)))
 
@@ -309,8 +311,8 @@ def _cost(grasps: Grasps, of_tier: float) -> Float[np.ndarray, " grasps"]:
     off = off_region(grasps)
     strays = np.sum([off > limit for limit in STRAYS], axis=0)
     tier = np.array([TIERS.get(name, 0) for name in hypothesis_of(grasps)])
-    missed = 1.0 - np.nan_to_num(aims(grasps), nan=1.0)
-    return _over_best(grasps) + _STRAYING * strays + of_tier * tier + _UNAIMED * missed
+    unmet = 1.0 - np.nan_to_num(aims(grasps), nan=1.0)
+    return _over_best(grasps) + _STRAYING * strays + of_tier * tier + _UNAIMED * unmet
 
 
 def rank_by_hold(grasps: Grasps) -> Int[np.ndarray, " grasps"]:

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from sim_eval.select.score import finger_lines, measure_aims, through
 from tests.objects.test_openings import RING, TUBE, ringed
-from tests.refine.things import grasp_on, model_of, shape
+from tests.refine.things import grasp_on, model_of, pointed_at, shape
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.keypoints import crooks, posed_crooks
@@ -27,6 +27,8 @@ from zdg_jax.refine.problem import NEAR_POINT, NO_POINT, build_problem
 from zdg_jax.refine.starts import AIMED_NOISE, jittered
 
 HAND = "human16"
+#: Of thumb and index finger, on opposite faces of the box, metres.
+ON_BOX = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
 
 
 @cache
@@ -105,7 +107,7 @@ def test_a_start_has_thumb_and_index_at_their_own_points() -> None:
     hand, obj = load_hand(HAND), shape("box")
     grasp = grasp_on(obj)
     assert grasp.initial is not None
-    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])  # on opposite faces
+    points = ON_BOX
     aims = Aims(points=points)
     found = aimed(hand, obj, grasp.initial, aims)
     assert found is not None
@@ -157,10 +159,8 @@ def test_the_reasoned_grasp_keeps_a_start_however_few_there_are(num: int, count:
 
 def test_key_points_are_asked_of_thumb_and_index_alone_and_not_by_the_paper() -> None:
     hand, obj = load_hand(HAND), shape("box")
-    grasp = grasp_on(obj)
-    assert grasp.guidance is not None
-    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
-    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
+    grasp, points = grasp_on(obj), ON_BOX
+    pointed = pointed_at(grasp, points)
     asked = build_problem(hand, obj, pointed, RefineConfig(hypotheses=8)).key_points
     for place, point, near, far in zip(hand.functional_pads, points, NEAR_POINT, AT_POINT, strict=True):
         np.testing.assert_allclose(asked[:3, place], obj.field.R_field_obj @ point)
@@ -174,10 +174,8 @@ def test_key_points_are_asked_of_thumb_and_index_alone_and_not_by_the_paper() ->
 @pytest.mark.slow
 def test_with_key_points_every_hypothesis_starts_there_but_the_grasp_as_it_was_reasoned() -> None:
     hand, obj = load_hand(HAND), shape("box")
-    grasp = grasp_on(obj)
-    assert grasp.guidance is not None
-    points = np.array([[0.02, 0.02, 0.03], [-0.02, 0.02, 0.03]])
-    pointed = replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
+    grasp, points = grasp_on(obj), ON_BOX
+    pointed = pointed_at(grasp, points)
     found, plain = (hypotheses(hand, obj, g, 8, 64) for g in (pointed, grasp))
     assert sum(h.num for h in found) == 64
     assert found[0].name == REASONED.name

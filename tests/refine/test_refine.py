@@ -11,7 +11,7 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from tests.refine.things import SHORT, STARTS, grasp_on, model_of, shape
+from tests.refine.things import SHORT, STARTS, grasp_on, model_of, pointed_at, shape
 from zdg_jax.errors import UserError
 from zdg_jax.grasps import Grasps
 from zdg_jax.hands import load_hand
@@ -130,11 +130,9 @@ def test_ablations(ablation: str) -> None:
 
 def test_key_points_draw_their_pads_and_a_task_without_them_does_not_notice() -> None:
     """Bit for bit, whatever E_point weighs and whoever is refined beside it."""
-    assert GRASP.guidance is not None
     begun = run().take(np.arange(STARTS))
     starts = begun["init_pose"], begun["init_joints"]
-    points = np.array([[0.015, 0.0, 0.01], [-0.015, 0.0, 0.01]])
-    pointed = replace(GRASP, guidance=replace(GRASP.guidance, p_obj_points=points))
+    pointed = pointed_at(GRASP, np.array([[0.015, 0.0, 0.01], [-0.015, 0.0, 0.01]]))
     several = replace(SHORT, hypotheses=2)
     unweighed = replace(several, weights={**several.weights, "point": 0.0})
     tasks = [Task(ROD, GRASP, starts=starts), Task(ROD, pointed, starts=starts)]
@@ -149,9 +147,7 @@ def test_key_points_draw_their_pads_and_a_task_without_them_does_not_notice() ->
 
 
 def test_a_third_of_the_starts_of_a_task_with_key_points_goes_on_as_if_it_had_none() -> None:
-    assert GRASP.guidance is not None
-    points = np.array([[0.015, 0.0, 0.01], [-0.015, 0.0, 0.01]])
-    pointed = replace(GRASP, guidance=replace(GRASP.guidance, p_obj_points=points))
+    pointed = pointed_at(GRASP, np.array([[0.015, 0.0, 0.01], [-0.015, 0.0, 0.01]]))
     several = replace(SHORT, hypotheses=2, steps=2)
     both, other = refine_many(HAND, [Task(ROD, pointed, 9), Task(ROD, GRASP, 3)], config=several)
     (alone,) = refine_many(HAND, [Task(ROD, GRASP, 3)], config=several)

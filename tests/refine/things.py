@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -57,6 +58,12 @@ def grasp_on(obj: ObjectModel, part: float = 0.0) -> ReasonedGrasp:
     top = np.array([0.0, points[:, 1].max() + 0.005, part])
     initial = InitialGrasp(top, R_DOWN, "handle-grasp", "above", 0, 0)
     return ReasonedGrasp("lift it", "ok", "", ContactGuidance(hand, func, None, (1,), (1,)), initial)
+
+
+def pointed_at(grasp: ReasonedGrasp, points: np.ndarray) -> ReasonedGrasp:
+    """The same with key points of thumb and index finger, object frame, metres."""
+    assert grasp.guidance is not None
+    return replace(grasp, guidance=replace(grasp.guidance, p_obj_points=points))
 
 
 def six_tasks() -> list[Task]:

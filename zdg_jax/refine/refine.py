@@ -143,9 +143,8 @@ def _shares(task: Task, config: RefineConfig) -> list[Task]:
     """The task, or with key points and several hypotheses its part that has them and one that has none."""
     guidance = task.grasp.guidance
     rest = int(task.num * _WITHOUT_POINTS)
-    if guidance is None or guidance.p_obj_points is None or config.hypotheses == 1 or not rest:
-        return [task]
-    if task.starts is not None or config.ablation == "initial":
+    given = task.starts is not None or config.ablation == "initial"
+    if guidance is None or guidance.p_obj_points is None or given or config.hypotheses == 1 or not rest:
         return [task]
     without = replace(task.grasp, guidance=replace(guidance, p_obj_points=None))
     return [replace(task, num=task.num - rest), replace(task, num=rest, grasp=without)]

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 
 from prompts.schemas import DirectionAnswer
-from zdg_jax.objects.model import SurfaceSamples, exit_distance, expanded, hand_position
+from zdg_jax.objects.model import SurfaceSamples, exit_distance, hand_position
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
-from zdg_jax.reasoning.evidence import Evidence, observed_region
+from zdg_jax.reasoning.evidence import Evidence, Whole, observed_region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.roles import ramp
@@ -138,17 +138,12 @@ def place_hand(state: ReasonState, name: str) -> bool:
     region, count = state.region, state.config.rotations
     vector = candidate_directions(region.center, state.camera)[name]
     state.direction, state.direction_vector = name, vector
-    state.p_obj_palm = hand_position(region.center, vector, hull_of(state))
+    state.p_obj_palm = hand_position(region.center, vector, Whole(state).hull)
     state.R_candidates = palm_rotations(region.axis, vector, count)
     # Eq. 3 is for grasps without point-level contact (paper III-D).
     fits = fitting_rotations(state) if state.p_obj_points is None else np.ones(count, bool)
     state.kept_rotations = tuple(int(k) for k in np.flatnonzero(fits))
     return bool(fits.any())
-
-
-def hull_of(state: ReasonState) -> Float[np.ndarray, "planes 4"]:
-    """H_obj of eq. 1."""
-    return expanded(state.obj.hull, state.config.hull_expansion)
 
 
 def candidate_directions(center: Float[np.ndarray, "3"], camera: Camera) -> dict[str, Float[np.ndarray, "3"]]:
