@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import FlagCreatePairsOff, arg, subcommand
 
 from pipelines.bench_end_to_end import BenchEndToEnd
+from pipelines.bench_hold import BenchHold
 from pipelines.options import Hand, Json, check_ranges, values_of, words
 from pipelines.runtime import report_writer
 from zdg_jax.errors import UserError
@@ -36,6 +37,9 @@ class BenchRefine:
     ] = None
     devices: Annotated[str, arg(metavar="all|N", help="Devices to spread over; pairwise takes one.")] = "all"
     meshes: Annotated[str, arg(metavar="A,B", help="Mesh files or ycb:NAMEs instead of all YCB scans.")] = ""
+    points: Annotated[
+        bool, FlagCreatePairsOff, arg(help="Thumb and index finger have key points of their own.")
+    ] = False
     scale_test: Annotated[
         bool, FlagCreatePairsOff, arg(help="Refine everything in one call; no other path is timed.")
     ] = False
@@ -168,6 +172,7 @@ BenchCommand = (
     | Annotated[BenchFields, subcommand("fields", prefix_name=False)]
     | Annotated[BenchSim, subcommand("sim", prefix_name=False)]
     | Annotated[BenchRetarget, subcommand("retarget", prefix_name=False)]
+    | Annotated[BenchHold, subcommand("hold", prefix_name=False)]
     | Annotated[BenchEndToEnd, subcommand("end-to-end", prefix_name=False)]
 )
 

@@ -50,12 +50,12 @@ def bench_scale(options: RefineBench, say: Callable[[str], None] = lambda _: Non
         )  # fmt: skip
     if objects > grasps:
         raise UserError(f"{grasps} grasps on {objects} objects", "at least one on each", "change --grasps")
-    hand, config = load_hand(options.hand), RefineConfig(steps=options.steps)
+    hand, config = load_hand(options.hand), options.config
     say(f"{objects} objects")
     begin = time.perf_counter()
     things = bench_objects(bench_specs(objects, options.meshes))
     prepared = time.perf_counter() - begin
-    tasks = bench_tasks(hand, things, grasps, options.seeds)
+    tasks = bench_tasks(hand, things, grasps, options.seeds, points=options.points)
     problems = [build_problem(hand, t.obj, t.grasp, config) for t in tasks]
     shape, chunks = chunks_of(problems, [t.num for t in tasks], devices)
     path = choose_path(hand, config.path, devices)
@@ -115,6 +115,7 @@ class RefineBench:
       hand: a built-in hand.
       devices: "all", or how many of the local ones.
       meshes: OBJECT arguments; all YCB scans if empty.
+      points: thumb and index finger have key points (E_point works).
     """
 
     objects: int | None = None
@@ -126,6 +127,12 @@ class RefineBench:
     pairwise_grasps: int | None = None
     devices: str = "all"
     meshes: tuple[str, ...] = ()
+    points: bool = False
+
+    @property
+    def config(self) -> RefineConfig:
+        """Key points are not the paper's: they count where there are several hypotheses."""
+        return RefineConfig(steps=self.steps, hypotheses=2 if self.points else 1)
 
 
 def bench_refine(options: RefineBench, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -144,7 +151,7 @@ def bench_refine(options: RefineBench, say: Callable[[str], None] = lambda _: No
     """
     devices = chosen_devices(options.devices)
     paths, notes = _paths(options.paths, devices)
-    hand, config = load_hand(options.hand), RefineConfig(steps=options.steps)
+    hand, config = load_hand(options.hand), options.config
     objects, grasps, few = _ON_CPU if devices[0].platform == "cpu" else _ELSEWHERE
     objects = objects if options.objects is None else options.objects
     grasps = max(objects, grasps) if options.grasps is None else options.grasps
@@ -160,7 +167,7 @@ def bench_refine(options: RefineBench, say: Callable[[str], None] = lambda _: No
     begin = time.perf_counter()
     things = bench_objects(bench_specs(objects, options.meshes))
     prepared = time.perf_counter() - begin
-    tasks = bench_tasks(hand, things, grasps, options.seeds)
+    tasks = bench_tasks(hand, things, grasps, options.seeds, points=options.points)
     shared, each = _shared(tasks, few)
     say("ceilings")
     most = ceilings(devices[0])
@@ -187,6 +194,7 @@ def bench_refine(options: RefineBench, say: Callable[[str], None] = lambda _: No
             "grasps": grasps,
             "seeds": options.seeds,
             "steps": options.steps,
+            "points": options.points,
             "compared_grasps": len(shared) * each,
         },
         "paths": {

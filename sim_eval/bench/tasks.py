@@ -94,7 +94,12 @@ def bench_objects(specs: Sequence[tuple[str, float]], workers: int | None = None
 
 
 def bench_tasks(
-    hand: HandModel, objects: Sequence[ObjectModel], grasps: int, seeds: int, seed: int = 0
+    hand: HandModel,
+    objects: Sequence[ObjectModel],
+    grasps: int,
+    seeds: int,
+    seed: int = 0,
+    points: bool = False,
 ) -> list[Task]:
     """`grasps` starts dealt evenly to tasks of at most `seeds`, the same number of tasks on each object.
 
@@ -106,6 +111,7 @@ def bench_tasks(
       grasps: of all tasks; at least one an object.
       seeds: starts of one task.
       seed: same seed, same tasks.
+      points: thumb and index finger have key points, the ends of what they may touch.
 
     Returns:
       Tasks with explicit starts, so that whoever refines them begins alike.
@@ -120,7 +126,7 @@ def bench_tasks(
     types, config, tasks = list(hand.grasp_types), RefineConfig(), []
     for number in range(count):
         obj = objects[number * len(objects) // count]
-        grasp = _grasp(obj, types[number % len(types)], seed + number)
+        grasp = _grasp(obj, types[number % len(types)], seed + number, points)
         num = grasps * (number + 1) // count - grasps * number // count
         assert grasp.initial is not None
         starts = jittered(hand, grasp.initial, num, seed + number, config)
@@ -128,7 +134,7 @@ def bench_tasks(
     return tasks
 
 
-def _grasp(obj: ObjectModel, grasp_type: str, seed: int) -> ReasonedGrasp:
+def _grasp(obj: ObjectModel, grasp_type: str, seed: int, pointed: bool) -> ReasonedGrasp:
     """Palm 5 cm off a random surface point along its normal, facing it; fingers in any direction."""
     rng = np.random.default_rng(seed)
     points, normals = obj.samples.points, obj.samples.normals
@@ -140,7 +146,9 @@ def _grasp(obj: ObjectModel, grasp_type: str, seed: int) -> ReasonedGrasp:
     initial = InitialGrasp(
         points[middle] - PALM_OFF * z, np.stack([x, np.cross(z, x), z], axis=1), grasp_type, "normal", 0, 0
     )
-    guidance = ContactGuidance(away < HAND_RADIUS, away < FUNC_RADIUS, None, (1,), (1,))
+    reached = points[away < FUNC_RADIUS] @ np.cross(z, x)
+    ends = points[away < FUNC_RADIUS][[int(reached.argmin()), int(reached.argmax())]] if pointed else None
+    guidance = ContactGuidance(away < HAND_RADIUS, away < FUNC_RADIUS, ends, (1,), (1,))
     return ReasonedGrasp("benchmark", "ok", "", guidance, initial)
 
 

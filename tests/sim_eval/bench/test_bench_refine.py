@@ -12,10 +12,11 @@ import trimesh
 
 from pipelines import cli
 from sim_eval.bench.paths import compared
-from sim_eval.bench.refine import PATHS
+from sim_eval.bench.refine import PATHS, RefineBench
 from sim_eval.bench.tasks import FUNC_RADIUS, HAND_RADIUS, PALM_OFF, bench_objects, bench_specs, bench_tasks
 from zdg_jax.errors import UserError
 from zdg_jax.hands import HAND_NAMES, load_hand
+from zdg_jax.refine.problem import NO_POINT, build_problem
 
 FIGURES = {
     "grasps", "steps", "devices", "compile_s", "compilations", "compilations_after_first_run", "run_s",
@@ -128,6 +129,7 @@ def test_tasks_are_dealt_evenly_and_differ(meshes: str) -> None:
         assert away.min() < 1e-9
         np.testing.assert_array_equal(guidance.hand_mask, away < HAND_RADIUS)
         np.testing.assert_array_equal(guidance.func_mask, away < FUNC_RADIUS)
+        assert guidance.p_obj_points is None
 
 
 def test_many_objects_are_meshes_at_several_scales() -> None:
@@ -144,3 +146,24 @@ def test_energies_are_compared_start_by_start() -> None:
     assert got["ratio"] == pytest.approx(6.305 / 6.0)
     assert got["not_worse"] == pytest.approx(2 / 3)
     assert got["ratio_ci95"][0] <= got["ratio"] <= got["ratio_ci95"][1]
+
+
+def test_key_points_are_where_the_fingers_may_touch(meshes: str) -> None:
+    """And change nothing else of a task; they work because the measure asks for several hypotheses."""
+    hand = load_hand("human16")
+    objects = bench_objects(bench_specs(2, tuple(meshes.split(","))))
+    plain, pointed = (bench_tasks(hand, objects, 8, 4, points=points) for points in (False, True))
+    for one, other in zip(plain, pointed, strict=True):
+        assert one.starts is not None
+        assert other.starts is not None
+        np.testing.assert_array_equal(one.starts[0], other.starts[0])
+        assert other.grasp.guidance is not None
+        points = other.grasp.guidance.p_obj_points
+        assert points is not None
+        allowed = other.obj.samples.points[other.grasp.guidance.func_mask]
+        assert all((np.abs(allowed - point).max(axis=1) == 0).any() for point in points)
+        assert np.linalg.norm(points[0] - points[1]) > 0.005
+        problem = build_problem(hand, other.obj, other.grasp, RefineBench(points=True).config)
+        assert (problem.key_points[3] < NO_POINT).sum() == 2
+        papers = build_problem(hand, other.obj, other.grasp, RefineBench().config)
+        assert (papers.key_points[3] == NO_POINT).all()
