@@ -65,6 +65,25 @@ def test_through_hole_of_a_torus_has_the_torus_diameter_and_axis():
     check_contract(torus, segment(torus))
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_handle_cut_out_of_the_body_is_a_loop_of_its_own(turned):
+    """A jug's slot goes through a body as deep as its handle; turned, the same faces."""
+    body = trimesh.creation.box((0.13, 0.26, 0.07))
+    slot = trimesh.creation.box(
+        (0.03, 0.09, 0.1), trimesh.transformations.translation_matrix((-0.035, 0.04, 0))
+    )
+    mesh = dense(trimesh.boolean.difference([body, slot], engine="manifold"))
+    x, y = mesh.triangles_center[:, :2].T
+    if turned:
+        mesh.apply_transform(trimesh.transformations.rotation_matrix(0.7, (1.0, 2.0, 3.0)))
+    (loop,) = find_loops(build_face_graph(mesh))
+    area = mesh.area_faces
+    assert 0.02 < loop.diameter < 0.033  # the slot is 3 cm wide, a pixel 2.7 mm
+    bar = (x < -0.045) & (np.abs(y - 0.04) < 0.04)
+    assert area[loop.faces & bar].sum() > 0.8 * area[bar].sum()
+    assert area[loop.faces & (x > 0.0)].sum() < 0.01 * area.sum()
+
+
 def test_objects_without_holes_have_no_loops():
     for mesh in (sphere(), dumbbell()):
         assert find_loops(build_face_graph(mesh)) == []

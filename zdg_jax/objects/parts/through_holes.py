@@ -21,6 +21,10 @@ MIN_DIAMETER = 0.012  # metres; a child's finger
 COARSE, FINE = 36, 180  # half-planes around a hole
 BULK = 1.8  # a slice this many times larger than the ring's own is bulk, no longer ring
 MIN_ARC = np.deg2rad(75)
+#: A loop of more of the surface than that has swallowed what it hangs on, unless it is a ring all around.
+MOST_AREA = 0.4
+#: Such a handle thickens towards its ends: outwards slices are bulk only when so many times wider.
+BULK_OUTWARDS = 2.4
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
 
     Around the hole's axis the object is cut by half-planes. Where the slice nearest to the hole is
     small (a ring's own cross-section), the slice belongs to the loop; where it is larger than
-    1.8 times the ring's, it is the bulk that the loop hangs on.
+    1.8 times the ring's, it is the bulk that the loop hangs on. A handle that is cut out of the body is as
+    deep as the body: of a loop that takes 40 % of the surface only slices stay that are thin outwards too.
 
     Args:
       graph: of the mesh.
@@ -54,14 +59,16 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
       Loops of at least 75 degrees of arc; none for objects without such holes.
     """
     loops: list[Loop] = []
+    around = np.zeros(len(graph.mesh.faces), dtype=bool)  # loops, and what of the bulk goes round their holes
     for hole in through_holes(graph.mesh):
-        rough = _ring_faces(graph, hole, COARSE)
-        taken = np.any([loop.faces for loop in loops], axis=0) if loops else np.zeros_like(rough)
-        if not rough.any() or (rough & taken).sum() > 0.5 * rough.sum():
+        rough, _ = _ring_faces(graph, hole, COARSE)
+        if not rough.any() or (rough & around).sum() > 0.5 * rough.sum():
             continue
-        faces = _ring_faces(graph, hole, FINE) & ~taken
+        ring, thin = _ring_faces(graph, hole, FINE)
+        faces = thin & ~np.any([loop.faces for loop in loops], axis=0) if loops else thin
         if faces.any():
             loops.append(Loop(_without_islands(graph, faces), hole.diameter))
+            around |= loops[-1].faces | (ring & ~thin)
     return loops
 
 
@@ -117,27 +124,39 @@ def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.nda
     return holes
 
 
-def _ring_faces(graph: FaceGraph, hole: ThroughHole, angles: int) -> Bool[np.ndarray, " faces"]:
-    """Faces of the ring's own slices around the hole."""
+def _ring_faces(
+    graph: FaceGraph, hole: ThroughHole, angles: int
+) -> tuple[Bool[np.ndarray, " faces"], Bool[np.ndarray, " faces"]]:
+    """Faces of the small slices around the hole; where that is too much, those thin outwards; else again."""
     mesh = graph.mesh
     frame = frame_about(hole.axis)
     local = (mesh.vertices - hole.center) @ frame
     centers = (mesh.triangles_center - hole.center) @ frame
     theta = 2 * np.pi * np.arange(angles) / angles
     slices = [_nearest_slice(graph, local, centers, angle) for angle in theta]
-    sizes = np.array([size for _, size in slices])
+    widths, sizes = np.array([extent for _, extent in slices]).T
     finite = np.isfinite(sizes)
     nothing = np.zeros(len(mesh.faces), dtype=bool)
     if finite.sum() < 3:
-        return nothing
+        return nothing, nothing
     limit = BULK * float(np.percentile(sizes[finite], 15))
     small = finite & (sizes <= limit)
     if small.sum() * 2 * np.pi / angles < MIN_ARC:
-        return nothing
+        return nothing, nothing
+    seed = _in_runs(slices, small, nothing)
+    if mesh.area_faces[seed].sum() > MOST_AREA * mesh.area:
+        thin = small & (widths <= BULK_OUTWARDS * float(np.percentile(widths[small], 15)))
+        if thin.sum() * 2 * np.pi / angles >= MIN_ARC:
+            return seed, _in_runs(slices, thin, nothing)
+    return seed, seed
+
+
+def _in_runs(slices, small: Bool[np.ndarray, " angles"], nothing: Bool[np.ndarray, " faces"]):
+    """Faces of the slices that are small, in runs that count."""
     seed = nothing.copy()
-    for own, ok in zip(slices, _long_runs(small), strict=True):
+    for (own, _), ok in zip(slices, _long_runs(small), strict=True):
         if ok:
-            seed[own[0]] = True
+            seed[own] = True
     return seed
 
 
@@ -161,8 +180,9 @@ def _without_islands(graph: FaceGraph, mask: Bool[np.ndarray, " faces"]) -> Bool
 
 def _nearest_slice(
     graph: FaceGraph, local: np.ndarray, centers: np.ndarray, angle: float
-) -> tuple[Int[np.ndarray, " n"], float]:
-    """Faces and size of the slice nearest to the hole in the half-plane at `angle`; size inf if none."""
+) -> tuple[Int[np.ndarray, " n"], tuple[float, float]]:
+    """Faces of the slice nearest to the hole in the half-plane at `angle`; its extent outwards, and its
+    greatest: inf if there is none."""
     along = np.array([np.cos(angle), np.sin(angle)])
     side = local[:, 1] * along[0] - local[:, 0] * along[1] >= 0
     faces = graph.mesh.faces
@@ -170,7 +190,7 @@ def _nearest_slice(
     cut = (s.any(axis=1) & ~s.all(axis=1)) & (centers[:, :2] @ along > 0)
     chosen = np.flatnonzero(cut)
     if len(chosen) == 0:
-        return chosen, np.inf
+        return chosen, (np.inf, np.inf)
     both = cut[graph.pairs].all(axis=1)
     place = np.full(len(faces), -1)
     place[chosen] = np.arange(len(chosen))
@@ -181,5 +201,5 @@ def _nearest_slice(
     distance = np.linalg.norm(flat, axis=1)
     nearest = label[np.argmin(distance)]
     own = chosen[label == nearest]
-    size = float(np.ptp(flat[label == nearest], axis=0).max())
-    return own, size
+    outwards, along_axis = (float(x) for x in np.ptp(flat[label == nearest], axis=0))
+    return own, (outwards, max(outwards, along_axis))
