@@ -50,7 +50,8 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
     Around the hole's axis the object is cut by half-planes. Where the slice nearest to the hole is
     small (a ring's own cross-section), the slice belongs to the loop; where it is larger than
     1.8 times the ring's, it is the bulk that the loop hangs on. A handle that is cut out of the body is as
-    deep as the body: of a loop that takes 40 % of the surface only slices stay that are thin outwards too.
+    deep as the body: of a loop that takes 40 % of the surface only slices stay that are thin outwards too,
+    if those are less than half of it.
 
     Args:
       graph: of the mesh.
@@ -143,11 +144,12 @@ def _ring_faces(
     small = finite & (sizes <= limit)
     if small.sum() * 2 * np.pi / angles < MIN_ARC:
         return nothing, nothing
-    seed = _in_runs(slices, small, nothing)
-    if mesh.area_faces[seed].sum() > MOST_AREA * mesh.area:
-        thin = small & (widths <= BULK_OUTWARDS * float(np.percentile(widths[small], 15)))
-        if thin.sum() * 2 * np.pi / angles >= MIN_ARC:
-            return seed, _in_runs(slices, thin, nothing)
+    seed, area = _in_runs(slices, small, nothing), mesh.area_faces
+    if area[seed].sum() > MOST_AREA * mesh.area:
+        narrow = small & (widths <= BULK_OUTWARDS * float(np.percentile(widths[small], 15)))
+        thin = _in_runs(slices, narrow, nothing)
+        if narrow.sum() * 2 * np.pi / angles >= MIN_ARC and area[thin].sum() < 0.5 * area[seed].sum():
+            return seed, thin
     return seed, seed
 
 
