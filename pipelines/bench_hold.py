@@ -10,7 +10,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, NamedTuple
 
-import numpy as np
 from tyro.conf import arg
 
 from pipelines.options import Hand, Json, Num, check_ranges, words
@@ -103,6 +102,8 @@ def judged(obj: str, options: BenchHold) -> Held:
 
     The direction of a grasp's hand is drawn from (seed, draw, row), evenly on the sphere.
     """
+    import numpy as np
+
     from pipelines.inline import synthesize
     from sim_eval import backends
     from sim_eval.protocols import six_force
@@ -153,6 +154,8 @@ def _judged(obj: str, options: BenchHold) -> Held:
 
 def _all(options: BenchHold, names: tuple[str, ...], workers: int) -> list[dict[str, Any]]:
     """In the order of the names; what has ended is said."""
+    import numpy as np
+
     found: dict[str, Held] = {}
     # spawn: a fork of a process with JAX's threads in it can hang
     with ProcessPoolExecutor(min(workers, len(names)), multiprocessing.get_context("spawn")) as pool:
@@ -171,6 +174,8 @@ def _all(options: BenchHold, names: tuple[str, ...], workers: int) -> list[dict[
 
 def table(report: dict[str, Any]) -> str:
     """One row an object and one for all: shares in per cent of the kept grasps, other columns' means."""
+    import numpy as np
+
     columns = [*DISTURBANCES, *SHOWN]
 
     def row(name: str, of: list[dict[str, Any]]) -> list[str]:
