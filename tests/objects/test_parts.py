@@ -69,10 +69,11 @@ def test_through_hole_of_a_torus_has_the_torus_diameter_and_axis():
 def test_a_handle_cut_out_of_the_body_is_a_loop_of_its_own(turned):
     """A jug's slot goes through a body as deep as its handle; turned, the same faces."""
     body = trimesh.creation.box((0.13, 0.26, 0.07))
-    slot = trimesh.creation.box(
-        (0.03, 0.09, 0.1), trimesh.transformations.translation_matrix((-0.035, 0.04, 0))
-    )
-    mesh = dense(trimesh.boolean.difference([body, slot], engine="manifold"))
+    at = trimesh.transformations.translation_matrix((-0.035, 0.04, 0))
+    slot = trimesh.creation.box((0.03, 0.09, 0.1), at)
+    cut = body.difference(slot, engine="manifold")
+    assert isinstance(cut, trimesh.Trimesh)
+    mesh = dense(cut)
     x, y = mesh.triangles_center[:, :2].T
     if turned:
         mesh.apply_transform(trimesh.transformations.rotation_matrix(0.7, (1.0, 2.0, 3.0)))
