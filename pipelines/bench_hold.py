@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from statistics import fmean
 from typing import Annotated, Any, NamedTuple
 
 from tyro.conf import arg
@@ -35,8 +36,11 @@ class Disturbance(NamedTuple):
     friction: float | None
 
 
-DISTURBANCES = {"as closed": Disturbance(0.0, None), "1 mm": Disturbance(0.001, None)}
-DISTURBANCES["2 mm, friction 0.5"] = Disturbance(0.002, 0.5)
+DISTURBANCES = {
+    "as closed": Disturbance(0.0, None),
+    "1 mm": Disturbance(0.001, None),
+    "2 mm, friction 0.5": Disturbance(0.002, 0.5),
+}
 
 
 @dataclass(frozen=True)
@@ -117,22 +121,26 @@ def judged(obj: str, options: BenchHold) -> Held:
         return Held(obj, done.status)
     simulator = backends.backend("c", 1)
     target, index = sim_object(done.object.mesh, simulator.convex), np.zeros(len(kept), int)
+    way = np.stack(
+        [
+            [np.random.default_rng([options.seed, draw, k]).normal(size=3) for k in range(len(kept))]
+            for draw in range(options.draws)
+        ]
+    )
+    way /= np.linalg.norm(way, axis=-1, keepdims=True)
     held = {}
     for name, (shift, friction) in DISTURBANCES.items():
-        draws = options.draws if shift else 1
-        survived = np.zeros(len(kept))
-        for draw in range(draws):
-            way = np.stack(
-                [np.random.default_rng([options.seed, draw, k]).normal(size=3) for k in range(len(kept))]
-            )
-            off = np.zeros((len(kept), 7))
-            off[:, :3] = shift * way / np.linalg.norm(way, axis=1, keepdims=True)
-            more = {} if friction is None else {"friction": friction}
-            survived += six_force.run(
-                done.hand, (target,), index, kept.hand_pose + off, kept.pregrasp, kept.joints, kept.squeeze,
-                simulator, kept.pregrasp_pose + off, until_decided=True, **more,
-            ).success  # fmt: skip
-        held[name] = (survived / draws).tolist()
+        survived = []
+        for each in way if shift else way[:1]:
+            off = np.pad(shift * each, ((0, 0), (0, 4)))  # the quaternion stays
+            survived.append(
+                six_force.run(
+                    done.hand, (target,), index, kept.hand_pose + off, kept.pregrasp, kept.joints,
+                    kept.squeeze, simulator, kept.pregrasp_pose + off, until_decided=True,
+                    friction=six_force.FRICTION[0] if friction is None else friction,
+                ).success
+            )  # fmt: skip
+        held[name] = np.mean(survived, axis=0).tolist()
     return Held(
         obj,
         "ok",
@@ -154,8 +162,6 @@ def _judged(obj: str, options: BenchHold) -> Held:
 
 def _all(options: BenchHold, names: tuple[str, ...], workers: int) -> list[dict[str, Any]]:
     """In the order of the names; what has ended is said."""
-    import numpy as np
-
     found: dict[str, Held] = {}
     # spawn: a fork of a process with JAX's threads in it can hang
     with ProcessPoolExecutor(min(workers, len(names)), multiprocessing.get_context("spawn")) as pool:
@@ -163,7 +169,7 @@ def _all(options: BenchHold, names: tuple[str, ...], workers: int) -> list[dict[
         for ended in as_completed(asked):
             one = ended.result()
             found[one.object_id] = one
-            moved = " ".join(f"{k}: {100 * np.mean(v):.0f} %" for k, v in one.held.items())
+            moved = " ".join(f"{k}: {100 * fmean(v):.0f} %" for k, v in one.held.items())
             print(
                 f"zdg bench: {one.object_id} {one.status}, {one.kept} kept {moved}",
                 file=sys.stderr,
@@ -174,14 +180,12 @@ def _all(options: BenchHold, names: tuple[str, ...], workers: int) -> list[dict[
 
 def table(report: dict[str, Any]) -> str:
     """One row an object and one for all: shares in per cent of the kept grasps, other columns' means."""
-    import numpy as np
-
     columns = [*DISTURBANCES, *SHOWN]
 
     def row(name: str, of: list[dict[str, Any]]) -> list[str]:
         values = [[v for o in of for v in {**o["held"], **o["columns"]}.get(c, ())] for c in columns]
         shares = len(DISTURBANCES) * [100.0] + [1.0 if c.endswith("_cm") else 100.0 for c in SHOWN]
-        shown = [f"{k * float(np.mean(v)):.3g}" if v else "-" for k, v in zip(shares, values, strict=True)]
+        shown = [f"{k * fmean(v):.3g}" if v else "-" for k, v in zip(shares, values, strict=True)]
         return [name, str(sum(o["kept"] for o in of)), *shown]
 
     rows = [row(o["object_id"], [o]) for o in report["objects"]]

@@ -128,14 +128,15 @@ def _holes_along(mesh: trimesh.Trimesh, tracer: RayMeshIntersector, axis: np.nda
 def _ring_faces(
     graph: FaceGraph, hole: ThroughHole, angles: int
 ) -> tuple[Bool[np.ndarray, " faces"], Bool[np.ndarray, " faces"]]:
-    """Faces of the small slices around the hole; where that is too much, those thin outwards; else again."""
+    """Faces of the small slices around the hole, and those of the loop: all, or those thin outwards."""
     mesh = graph.mesh
     frame = frame_about(hole.axis)
     local = (mesh.vertices - hole.center) @ frame
     centers = (mesh.triangles_center - hole.center) @ frame
     theta = 2 * np.pi * np.arange(angles) / angles
     slices = [_nearest_slice(graph, local, centers, angle) for angle in theta]
-    widths, sizes = np.array([extent for _, extent in slices]).T
+    extents = np.array([extent for _, extent in slices])
+    widths, sizes = extents[:, 0], extents.max(axis=1)
     finite = np.isfinite(sizes)
     nothing = np.zeros(len(mesh.faces), dtype=bool)
     if finite.sum() < 3:
@@ -182,9 +183,9 @@ def _without_islands(graph: FaceGraph, mask: Bool[np.ndarray, " faces"]) -> Bool
 
 def _nearest_slice(
     graph: FaceGraph, local: np.ndarray, centers: np.ndarray, angle: float
-) -> tuple[Int[np.ndarray, " n"], tuple[float, float]]:
-    """Faces of the slice nearest to the hole in the half-plane at `angle`; its extent outwards, and its
-    greatest: inf if there is none."""
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "2"]]:
+    """Faces of the slice nearest to the hole in the half-plane at `angle`, and its extents outwards and
+    along the axis: inf if there is none."""
     along = np.array([np.cos(angle), np.sin(angle)])
     side = local[:, 1] * along[0] - local[:, 0] * along[1] >= 0
     faces = graph.mesh.faces
@@ -192,7 +193,7 @@ def _nearest_slice(
     cut = (s.any(axis=1) & ~s.all(axis=1)) & (centers[:, :2] @ along > 0)
     chosen = np.flatnonzero(cut)
     if len(chosen) == 0:
-        return chosen, (np.inf, np.inf)
+        return chosen, np.full(2, np.inf)
     both = cut[graph.pairs].all(axis=1)
     place = np.full(len(faces), -1)
     place[chosen] = np.arange(len(chosen))
@@ -203,5 +204,4 @@ def _nearest_slice(
     distance = np.linalg.norm(flat, axis=1)
     nearest = label[np.argmin(distance)]
     own = chosen[label == nearest]
-    outwards, along_axis = (float(x) for x in np.ptp(flat[label == nearest], axis=0))
-    return own, (outwards, max(outwards, along_axis))
+    return own, np.ptp(flat[label == nearest], axis=0)
