@@ -153,11 +153,8 @@ class RemoteReasoner:
         is on its way to such a wait does not count, nor one whose answer is on its way back.
         """
         told = self._jobs.told if self._jobs is not None else lambda _: False
-        return sum(
-            asked.askers
-            for asked in _in_flight.values()
-            if asked.payer is self and asked.sent and not asked.task.done() and not told(asked.sent)
-        )
+        own = [asked for asked in _in_flight.values() if asked.payer is self and asked.sent]
+        return sum(asked.askers for asked in own if not asked.task.done() and not told(asked.sent))
 
     def close(self) -> None:
         """Close the connections."""
