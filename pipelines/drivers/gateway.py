@@ -18,7 +18,7 @@ from zdg_jax.reasoning.models import factory
 from zdg_jax.reasoning.models.answer_cache import UnjudgedAnswers, answer_cache
 from zdg_jax.reasoning.models.budget import Budget
 from zdg_jax.reasoning.models.factory import RoutedReasoner
-from zdg_jax.reasoning.models.remote import RemoteReasoner, requests_in_flight
+from zdg_jax.reasoning.models.remote import RemoteReasoner, io_loop, requests_in_flight
 from zdg_jax.reasoning.models.settings import parse_routes
 from zdg_jax.reasoning.protocol import Answer, Call, Question, Reasoner, ReasonerError, UnusableAnswer
 from zdg_jax.status import Status
@@ -66,7 +66,6 @@ class Gateway:
         self._terms = factory.Terms(self._budget, self._cache, concurrency, batch)
         self._made: dict[str, RemoteReasoner] = {}
         self._answered = self._sent = self._waiting = 0
-        self._moves = self._seen = 0  # questions that came or went, until now and until the last look
         self._broken: MachineError | None = None
 
     async def ask(self, name: str, question: Question[Any]) -> Outcome:
@@ -76,7 +75,6 @@ class Gateway:
         """
         reasoner = self._reasoner(name)
         self._waiting += 1
-        self._moves += 1
         try:
             if self._broken is not None:
                 raise self._broken
@@ -90,7 +88,6 @@ class Gateway:
             return Outcome(None, error.call, "", error.status, error.reason, unusable)
         finally:
             self._waiting -= 1
-            self._moves += 1
         self._count(answer.call)
         key = reasoner.key(question, answer.call)
         return Outcome(answer.value.model_dump(mode="json"), answer.call, key)
@@ -115,16 +112,18 @@ class Gateway:
     def expect(self, tasks: int) -> None:
         """Submit what was collected once as many questions wait as tasks are in reasoning: no more will come.
 
-        Answers that have just come in are counted as questions for a moment, so nothing may have moved since
-        the last look.
-
         Args:
           tasks: of all who ask here; each has one question at a time.
         """
-        calm, self._seen = self._moves == self._seen, self._moves
-        if calm and self._waiting >= tasks:
-            for reasoner in self._made.values():
-                reasoner.flush()
+        made = list(self._made.values())
+
+        def look() -> None:
+            # Counted where questions are collected: one that is on its way there or back does not wait yet.
+            if sum(reasoner.at_rest() for reasoner in made) >= tasks:
+                for reasoner in made:
+                    reasoner.flush()
+
+        io_loop().call_soon_threadsafe(look)
 
     def close(self) -> None:
         """Close connections and files."""

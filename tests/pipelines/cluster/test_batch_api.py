@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from tests.pipelines.cluster.own_ray import begun, finished, own_ray, power_off
 from tests.pipelines.cluster.things import sticks, table
 from tests.reasoning.models.fakes import KEY, Local, point_at, running, settings_file
 from tests.reasoning.models.questions import question
+from tests.reasoning.models.test_jobs_record import ROW
 from zdg_jax.errors import UserError
 from zdg_jax.reasoning.models.exchange import sealed
 from zdg_jax.reasoning.models.factory import make
+from zdg_jax.reasoning.models.remote import RemoteReasoner, on_io
 
 TASKS = 3
 SMALL = "--num 4 --keep 1 --steps 2 --hypotheses 1 --select gravity --batch 4 --simulators 1".split()
+CHEAP = [{"models": ["m"], "max_output_tokens": 100, "max_tokens_name": "max_tokens"}]
 
 
 @pytest.fixture
@@ -84,6 +88,80 @@ def test_a_job_goes_when_nothing_more_can_come(world: Path, monkeypatch: pytest.
         gateway.close()
         assert len(local.accepted()) == 2
     assert world.is_dir()
+
+
+async def answered(gateway: Gateway, numbers: Sequence[int]) -> None:
+    """A task: one question after the other."""
+    for number in numbers:
+        assert (await gateway.ask("openai-chat:m", sealed(question(number)))).answer
+
+
+async def looked(gateway: Gateway, tasks: Sequence[asyncio.Future[None]], event: Callable[[], bool]) -> None:
+    """Look as the driver does until an event has come, and three times more."""
+    more = 3
+    while more:
+        gateway.expect(sum(not task.done() for task in tasks))
+        for _ in range(3):
+            await on_io(asyncio.sleep(0))  # each hop of what it set going is over
+        more -= event()
+        await asyncio.sleep(0.01)
+
+
+def sizes(local: Local) -> list[int]:
+    """Of the jobs, in their order."""
+    return list(Counter(e["job"] for e in local.log(questions=False) if "accepted" in e).values())
+
+
+@pytest.mark.parametrize(("held", "ended"), [("question", 0), ("answer", 1)])
+def test_no_job_goes_without_a_question_on_its_way(
+    held: str, ended: int, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task's first question, or the answer to it, is on its way for as long as the gateway looks."""
+    ask, arrived, opened = RemoteReasoner.ask, asyncio.Event(), asyncio.Event()
+
+    async def slow(reasoner: RemoteReasoner, asked: Any) -> Any:
+        answer = await ask(reasoner, asked) if held == "answer" else None
+        if asked.prompt.startswith("Question 1:"):
+            arrived.set()
+            await opened.wait()
+        return answer or await ask(reasoner, asked)
+
+    async def everything(gateway: Gateway, local: Local) -> None:
+        tasks = [asyncio.ensure_future(answered(gateway, numbers)) for numbers in ((0, 2), (1, 3))]
+        collector: Any = gateway._reasoner("openai-chat:m").wire
+        await looked(gateway, tasks, lambda: arrived.is_set() and len(collector._asked) == 1)
+        opened.set()
+        await looked(gateway, tasks, lambda: len(collector._asked) == 2)
+        local.release()
+        await looked(gateway, tasks, lambda: all(task.done() for task in tasks))
+        await asyncio.gather(*tasks)
+
+    monkeypatch.setattr(RemoteReasoner, "ask", slow)
+    with running(jobs_end=ended) as local:
+        point_at(local, monkeypatch)
+        gateway = Gateway(batch=True)
+        asyncio.run(everything(gateway, local))
+        gateway.close()
+        assert sizes(local) == [2, 2]
+    assert world.is_dir()
+
+
+def test_a_job_waits_for_nobody_who_waits_for_it(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is kept, equal questions, a row that fails, and money for one question at a time."""
+    settings_file(world, models=[ROW], abilities=CHEAP)
+
+    async def everything(gateway: Gateway, asked: Sequence[Sequence[int]]) -> None:
+        tasks = [asyncio.ensure_future(answered(gateway, numbers)) for numbers in asked]
+        await looked(gateway, tasks, lambda: all(task.done() for task in tasks))
+        await asyncio.gather(*tasks)
+
+    with running(planned=[None, "500", *[None] * 9]) as local:
+        point_at(local, monkeypatch)
+        gateway = Gateway(max_usd=0.0045, batch=True)  # 0.0012 each, 0.00195 at worst
+        asyncio.run(everything(gateway, [[0]]))
+        asyncio.run(everything(gateway, [[0, 1], [1], [2]]))
+        gateway.close()
+        assert sorted(Counter(local.accepted()).values()) == [1, 1, 2]
 
 
 @pytest.mark.soak

@@ -210,6 +210,10 @@ class Collector:
         if chunk:
             self._begin(chunk)
 
+    def told(self, key: str) -> bool:
+        """Whether the outcome of a question is there and whoever asked has not taken it yet."""
+        return key in self._asked and self._asked[key][1].done()
+
     async def probe(self) -> Fault | None:
         """That of the wire, then whether there is a batch API."""
         return await self._wire.probe() or await self._jobs.probe()

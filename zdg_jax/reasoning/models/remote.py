@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -36,9 +36,28 @@ from zdg_jax.status import Status
 
 _log = logging.getLogger(__name__)
 A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass
+class _Asked:
+    """A question under way.
+
+    Attributes:
+      payer: who asks it.
+      task: ends with the answer.
+      askers: how many wait for it.
+      sent: its key on the wire, once nothing lies between it and a wait; "" before.
+    """
+
+    payer: RemoteReasoner
+    task: asyncio.Task[Answer[Any]]
+    askers: int = 0
+    sent: str = ""
+
+
 # Both are touched on the I/O loop only. Shared by all reasoners of the process: two of them must neither
 # pay the same question at once nor have twice the limits.
-_in_flight: dict[str, asyncio.Task[Answer[Any]]] = {}
+_in_flight: dict[str, _Asked] = {}
 _limits: dict[tuple[Any, ...], Limits] = {}
 _ROOM_S = 0.2  # between two looks whether the limit on money has room again
 
@@ -127,6 +146,16 @@ class RemoteReasoner:
         if self._jobs is not None:
             io_loop().call_soon_threadsafe(self._jobs.flush)
 
+    def at_rest(self) -> int:
+        """How many wait for answers that others must bring about; to be called on the I/O loop.
+
+        Their questions are collected or in a job, or wait for a place, for money or for another try. One that
+        is on its way to such a wait does not count, nor one whose answer is on its way back.
+        """
+        told = self._jobs.told if self._jobs is not None else lambda _: False
+        own = [asked for asked in _in_flight.values() if asked.payer is self and asked.sent]
+        return sum(asked.askers for asked in own if not asked.task.done() and not told(asked.sent))
+
     def close(self) -> None:
         """Close the connections."""
         wait_on_io(self._wire.close())
@@ -140,14 +169,18 @@ class RemoteReasoner:
         kept = self._kept(keys[0], question)
         if kept is not None:
             return kept
-        task, first = _in_flight.get(keys[0]), False
-        if task is None:
+        asked, first = _in_flight.get(keys[0]), False
+        if asked is None:
             first = True
-            task = asyncio.ensure_future(self._pay(question))
-            _in_flight[keys[0]] = task
-            task.add_done_callback(lambda done: _landed(keys[0], done))
-        # Shielded: who waits along must not lose the answer because the first asker was cancelled.
-        answer = await asyncio.shield(task)
+            asked = _Asked(self, asyncio.ensure_future(self._pay(question, keys[0])))
+            _in_flight[keys[0]] = asked
+            asked.task.add_done_callback(lambda done: _landed(keys[0], done))
+        asked.askers += 1
+        try:
+            # Shielded: who waits along must not lose the answer because the first asker was cancelled.
+            answer = await asyncio.shield(asked.task)
+        finally:
+            asked.askers -= 1
         return answer if first else replace(answer, call=replace(answer.call, attempts=0))
 
     def _kept(self, key: str, question: Question[A]) -> Answer[A] | None:
@@ -163,8 +196,9 @@ class RemoteReasoner:
             return None
         return Answer(said, call=replace(call, attempts=0))
 
-    async def _pay(self, question: Question[A]) -> Answer[A]:
+    async def _pay(self, question: Question[A], key: str) -> Answer[A]:
         request, started, tries = exchange.wire_request(question, self._wire), time.perf_counter(), 0
+        _in_flight[key].sent = request.key  # from here to the first wait nothing else runs on this loop
         replies: list[Reply] = []
 
         async def once() -> Reply | Fault:
