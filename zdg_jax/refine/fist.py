@@ -21,7 +21,7 @@ from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import IDENTITY, unit
 
 #: Thinner than that, metres, a bar is wrapped; thicker ones fill the type's own curl.
-THIN = 0.03
+THIN = 0.029
 #: The crook lies so far past the side of the bar that faces away from the palm, degrees.
 _PAST = 25.0
 #: Between the palm's skin and the bar at first, metres, and steps of the search for it.
@@ -31,8 +31,12 @@ _CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0
 #: Of joints that bend a finger, of the thumb's, and of those that spread fingers.
 _REST, _THUMB_REST, _SPREAD = 0.05, 1.0, 10.0
 _STEPS = 30
+#: The thumb's pad lies so far along the bar from the index finger's crook, metres.
 _BESIDE = 0.016, 0.022
+#: Of a bent handle so much about a place counts as its bar, metres, if it is so many times longer than wide.
 _PIECE, _STRAIGHT = 0.03, 1.5
+#: A bar that goes into the palm by more than this cosine can't be wrapped.
+_INTO = 0.8
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,22 @@ def closed_around(
     The palm moves along D_palm until its skin is `_TOUCH` from the bar. With phi the angle about the bar
     from the side that faces away from the palm, towards D_finger, and h the pad's height over the bone, each
     finger that the type does not stretch has its crook at phi = 25 degrees, r + h from the axis, and its pad
-    on the bar at phi - L / (r + h), L the finger's length from crook to pad: wrapped without slipping.
+    on the bar at phi - L / (r + h), L the finger's length from crook to pad: wrapped without slipping. The
+    thumb's pad is beside the index finger, on the side from which the fingers come, if joints are the type's.
 
     Args:
       hand: whose type of `lying` says which fingers are stretched.
       obj: that the fingers stay out of.
       lying: the hand along the bar as its type says.
-      bar: what it holds.
+      bar: what it holds, across the palm.
+      joints: in place of the type's, radians; the thumb then stays as they have it.
     """
     kind = hand.grasp_types[lying.grasp_type]
     rest = kind.joints if joints is None else joints
     R = np.asarray(lying.R_obj_palm)
-    away = _across(R[:, 2], bar.tip)
-    forward = _across(R[:, 0] - (R[:, 0] @ away) * away, bar.tip)
+    away = unit(R[:, 2] - (R[:, 2] @ bar.tip) * bar.tip)
+    forward = np.cross(bar.tip, away)
+    forward = forward if forward @ R[:, 0] >= 0 else -forward
     palm = _onto_palm(hand, rest, np.asarray(lying.p_obj_palm), R, bar)
     pads, own = len(hand.pad_names), crooks(hand)
     at = palm + posed_crooks_in_palm(hand, rest) @ R.T
@@ -98,18 +105,17 @@ def closed_around(
         place = bar.center + ((at[k] - bar.center) @ bar.tip) * bar.tip
         first = np.deg2rad(_PAST)
         last = max(first - length / (bar.radius + height), -0.9 * np.pi)
-        for mark, angle, reach in ((pads + k, first, bar.radius + height), (k, last, bar.radius)):
-            out = np.cos(angle) * away + np.sin(angle) * forward
-            goal.pad[:, mark] = place + reach * out
-            goal.normal[:, k] = -out
+        crook, tip = (np.cos(x) * away + np.sin(x) * forward for x in (first, last))
+        goal.pad[:, pads + k] = place + (bar.radius + height) * crook
+        goal.pad[:, k], goal.normal[:, k] = place + bar.radius * tip, -tip
         goal.pad_weight[:, pads + k], goal.pad_weight[:, k] = _CROOK, _PAD
         goal.normal_weight[:, k] = _NORMAL
     start = base_from_palm(hand, palm[None], R[None])
-    pose, joints, _ = fit(
+    pose, closed, _ = fit(
         hand, start, rest[None], goal, free_base=True, steps=_STEPS, against=obstacle(obj.field)
     )
     p, turned = palm_from_base(hand, pose)
-    return replace(lying, p_obj_palm=p[0], R_obj_palm=turned[0]), joints[0]
+    return replace(lying, p_obj_palm=p[0], R_obj_palm=turned[0]), closed[0]
 
 
 def closed_through(
@@ -126,12 +132,12 @@ def closed_through(
       through, joints: fingers in the opening.
       held: of the loop, object frame, metres.
     """
-    thumb = hand.pad_names.index(hand.finger_names[hand.thumb])
+    fingers = [k for k, name in enumerate(hand.pad_names) if name != hand.finger_names[hand.thumb]]
     R = np.asarray(through.R_obj_palm)
     at = np.asarray(through.p_obj_palm) + posed_crooks_in_palm(hand, joints) @ R.T
-    middle = np.delete(at, thumb, axis=0).mean(axis=0)
+    middle = at[fingers].mean(axis=0)
     bar = piece_of(held, held[np.linalg.norm(held - middle, axis=1).argmin()])
-    if bar is None or bar.radius > 0.5 * THIN:
+    if bar is None or bar.radius > 0.5 * THIN or abs(R[:, 2] @ bar.tip) > _INTO:
         return None
     return closed_around(hand, obj, through, bar, joints)
 
@@ -155,10 +161,6 @@ def posed_crooks_in_palm(
     """Crooks in the palm frame, metres."""
     p, R = palm_from_base(hand, IDENTITY[None])
     return (posed_crooks(hand, IDENTITY, joints)[0] - p[0]) @ R[0]
-
-
-def _across(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    return unit(vector - (vector @ axis) * axis)
 
 
 def _onto_palm(hand: HandModel, joints, palm, R, bar: HeldBar) -> np.ndarray:

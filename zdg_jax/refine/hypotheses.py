@@ -167,7 +167,8 @@ def hypotheses(
                 more.append(Hypothesis(AIMED.name, firm[0], each, firm[1]))
     while more and sum(h.num for h in more) > shares * each:
         more.pop()
-    chosen = chosen[: max(0, shares - sum(h.num for h in more) // each)]
+    kinds, taken = len({h.name for h in more}), sum(h.num for h in more) // each
+    chosen = chosen[: max(0, min(len(chosen) - kinds, shares - taken))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded(obj.hull, EXPANSION)
     if points:  # as G' stands, its pads are elsewhere: it keeps one start, the others share alike
