@@ -17,24 +17,28 @@ from zdg_jax.guidance import InitialGrasp
 from zdg_jax.hands.keypoints import Goal, crooks, fit, obstacle, posed_crooks, to_pad
 from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, posed_in_palm
 from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import IDENTITY, unit
+from zdg_jax.refine.aims import FINGER_WIDTH
 
 #: Thinner than that, metres, a bar is wrapped; thicker ones fill the type's own curl.
 THIN = 0.029
 #: The crook lies so far past the side of the bar that faces away from the palm, degrees.
 _PAST = 25.0
+_OPPOSED = np.deg2rad(-45.0)
 #: Between the palm's skin and the bar at first, metres, and steps of the search for it.
 _TOUCH, _STEP = 0.001, 0.0005
 #: Weights of `keypoints.fit`.
 _CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0
 #: Of joints that bend a finger, of the thumb's, and of those that spread fingers.
-_REST, _THUMB_REST, _SPREAD = 0.05, 1.0, 10.0
+_REST, _THUMB_REST, _SPREAD = 0.05, 0.1, 10.0
+_FACING = 1.0
 _STEPS = 30
 #: The thumb's pad lies so far along the bar from the index finger's crook, metres.
 _BESIDE = 0.016, 0.022
 #: Of a bent handle so much about a place counts as its bar, metres, if it is so many times longer than wide.
-_PIECE, _STRAIGHT = 0.03, 1.5
+_PIECE, _STRAIGHT = 0.03, 2.3
 #: A bar that goes into the palm by more than this cosine can't be wrapped.
 _INTO = 0.8
 
@@ -95,8 +99,9 @@ def closed_around(
             beside = float((at_pad[k] - at[index]) @ bar.tip)
             beside = np.sign(beside) * np.clip(abs(beside), *_BESIDE)
             place = bar.center + ((at[index] - bar.center) @ bar.tip + beside) * bar.tip
-            goal.pad[:, k], goal.normal[:, k] = place - bar.radius * forward, forward
-            goal.pad_weight[:, k], goal.normal_weight[:, k] = _THUMB, _NORMAL
+            side = np.cos(_OPPOSED) * away + np.sin(_OPPOSED) * forward
+            goal.pad[:, k], goal.normal[:, k] = place + bar.radius * side, -side
+            goal.pad_weight[:, k], goal.normal_weight[:, k] = _THUMB, _FACING
             continue
         if name in kind.straight:
             continue
@@ -124,20 +129,22 @@ def closed_through(
     through: InitialGrasp,
     joints: Float[np.ndarray, " active"],
     held: Float[np.ndarray, "n 3"],
+    opening: Opening,
 ) -> tuple[InitialGrasp, Float[np.ndarray, " active"]] | None:
-    """`closed_around` the piece of a loop that fingers go through; None where it is bent, thick or not there.
+    """`closed_around` the bar of a loop that fingers go through; None where it is bent, thick or too short.
 
     Args:
       hand, obj: the hand and the object.
       through, joints: fingers in the opening.
       held: of the loop, object frame, metres.
+      opening: says where the loop's bar is.
     """
-    fingers = [k for k, name in enumerate(hand.pad_names) if name != hand.finger_names[hand.thumb]]
-    R = np.asarray(through.R_obj_palm)
-    at = np.asarray(through.p_obj_palm) + posed_crooks_in_palm(hand, joints) @ R.T
-    middle = at[fingers].mean(axis=0)
-    bar = piece_of(held, held[np.linalg.norm(held - middle, axis=1).argmin()])
-    if bar is None or bar.radius > 0.5 * THIN or abs(R[:, 2] @ bar.tip) > _INTO:
+    if opening.size[0] < len(hand.pad_names[1:]) * FINGER_WIDTH:  # some fingers are outside, on another thing
+        return None
+    side = opening.center + 0.5 * opening.size[1] * opening.bar
+    bar = piece_of(held, held[np.linalg.norm(held - side, axis=1).argmin()])
+    into = abs(np.asarray(through.R_obj_palm)[:, 2] @ bar.tip) if bar is not None else 0.0
+    if bar is None or bar.radius > 0.5 * THIN or into > _INTO:
         return None
     return closed_around(hand, obj, through, bar, joints)
 

@@ -7,7 +7,7 @@ of these had one from a neighbour (docs/simulation.md). Planners without a task 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
-from zdg_jax.refine.aims import FINGER_WIDTH, Aims, aimed, aims_of, pinched
+from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.fist import closed_through
 from zdg_jax.refine.lying import laid
@@ -92,6 +92,8 @@ TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, AIMED, REASONED, *NEI
 FAR = 3
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
 _SHARE = 10
+#: An opening that is wider is no grip's, metres.
+WIDE = 0.10
 
 
 @dataclass(frozen=True)
@@ -141,30 +143,7 @@ def hypotheses(
             return Hypothesis(name, there, starts)
         return Hypothesis(name, found.initial, starts, found.joints)
 
-    more: list[Hypothesis] = []
-    if shares >= 2:
-        aims = aims_of(obj, guidance, initial.grasp_type)
-        bar = hand.grasp_types[initial.grasp_type].bar
-        looped = aims.fingers is not None and bar is not None and bar.wrapped
-        lying = None if looped else laid(hand, obj, grasp)
-        if not aims and initial.grasp_type == "pinch":
-            aims = pinched(hand, obj, initial, guidance.hand_mask)
-        served = aimed(hand, obj, initial, aims)
-        if lying is not None:
-            more.append(
-                at_points(LAID.name, lying.initial, 2 * each)
-                if lying.joints is None
-                else Hypothesis(LAID.name, lying.initial, 2 * each, lying.joints)
-            )
-        if served is not None:
-            firm = None
-            if aims.fingers is not None and aims.thumb is None and aims.fingers.size[0] >= 4 * FINGER_WIDTH:
-                held = obj.samples.points[guidance.hand_mask]
-                firm = closed_through(hand, obj, served.initial, served.joints, held)
-            loose = 2 * each if firm is None else each
-            more.append(Hypothesis(AIMED.name, served.initial, loose, served.joints))
-            if firm is not None:
-                more.append(Hypothesis(AIMED.name, firm[0], each, firm[1]))
+    more = _told(hand, obj, grasp, each, at_points) if shares >= 2 else []
     while more and sum(h.num for h in more) > shares * each:
         more.pop()
     kinds, taken = len({h.name for h in more}), sum(h.num for h in more) // each
@@ -185,3 +164,39 @@ def hypotheses(
         there = replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind)
         found.append(at_points(n.name, there, each))
     return found
+
+
+def _told(
+    hand: HandModel,
+    obj: ObjectModel,
+    grasp: ReasonedGrasp,
+    each: int,
+    at_points: Callable[[str, InitialGrasp, int], Hypothesis],
+) -> list[Hypothesis]:
+    """What the task or the type says of single fingers: laid in the hand, and aimed, with two shares each."""
+    initial, guidance = grasp.initial, grasp.guidance
+    assert initial is not None
+    assert guidance is not None
+    aims = aims_of(obj, guidance, initial.grasp_type)
+    if not aims and initial.grasp_type == "pinch":
+        aims = pinched(hand, obj, initial, guidance.hand_mask)
+    bar = hand.grasp_types[initial.grasp_type].bar
+    # in the middle of a wide opening a hand touches nothing: its edge is held like any other bent bar
+    loop = aims.fingers if aims.fingers is not None and aims.fingers.size[1] < WIDE else None
+    more: list[Hypothesis] = []
+    lying = None if loop is not None and bar is not None and bar.wrapped else laid(hand, obj, grasp)
+    if lying is not None and lying.joints is None:
+        more.append(at_points(LAID.name, lying.initial, 2 * each))
+    elif lying is not None:
+        more.append(Hypothesis(LAID.name, lying.initial, 2 * each, lying.joints))
+    served = aimed(hand, obj, initial, aims)
+    if served is None:
+        return more
+    firm = None
+    if loop is not None and aims.thumb is None:
+        held = obj.samples.points[guidance.hand_mask]
+        firm = closed_through(hand, obj, served.initial, served.joints, held, loop)
+    if firm is None:
+        return [*more, Hypothesis(AIMED.name, served.initial, 2 * each, served.joints)]
+    both = (served.initial, served.joints), firm
+    return more + [Hypothesis(AIMED.name, there, each, joints) for there, joints in both]
