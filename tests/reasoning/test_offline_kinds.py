@@ -200,3 +200,19 @@ def test_of_levers_that_spread_what_a_hand_spans_is_held() -> None:
 def test_levers_in_reach_that_touch_or_are_far_apart_stay_whole(spread: float, gap: float) -> None:
     obj = model_of(*levers(np.deg2rad(spread), gap), 600)
     assert in_reach(obj, obj.part_mask((1, 2)), (1, 2)).all()
+
+
+def test_pliers_in_two_halves_are_gripped_where_they_are_narrow() -> None:
+    halves = thing(
+        (0.186, 0.015, 0.062),
+        X,
+        (0.184, 0.062, 0.013),
+        part(1, (0.0, 0.0, -0.016), X, (0.186, 0.03, 0.015), 0.013, 0.51),
+        part(2, (0.0, 0.0, 0.016), X, (0.186, 0.026, 0.012), 0.013, 0.49),
+    )
+    q = asked.grasp_question(halves, "grip the wire", 1, "pliers")
+    facts = q.observations
+    assert isinstance(facts, GraspTypeObservations)
+    facts = facts.model_copy(update={"hand_parts": (1, 2), "region_extents": (0.184, 0.062, 0.013)})
+    q = asked.question("grasp_type", facts, asked.GRASPS)
+    assert asyncio.run(RulesReasoner().ask(q)).value.grasp_type == "handle-grasp"

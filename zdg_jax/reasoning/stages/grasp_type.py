@@ -105,9 +105,15 @@ def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str
 
 
 def _across(observed: GraspTypeObservations, plan: Plan) -> float:
-    """How wide the region is square to the line to its jaws, metres."""
-    ref = held_region(observed, plan.parts_of(plan.rule.toward)).ref
-    along = 1.0 if ref is None else abs(float(ref @ np.array(observed.region_axis)))
+    """How wide the region is square to the line to its jaws, metres; 0 where these are no parts.
+
+    Pliers in two halves, each from tip to grip, are narrow where they are held.
+    """
+    jaws = plan.parts_of(plan.rule.toward)
+    ref = held_region(observed, jaws).ref if jaws else None
+    if ref is None:
+        return 0.0
+    along = abs(float(ref @ np.array(observed.region_axis)))
     return observed.region_extents[1 if along > _LENGTHWISE else 0]
 
 
