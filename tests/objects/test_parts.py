@@ -5,6 +5,7 @@ import pytest
 import trimesh
 
 from tests.objects.shapes import dense, dumbbell, mug, sphere
+from zdg_jax.objects.parts.barrel import with_barrel
 from zdg_jax.objects.parts.descriptors import describe_part
 from zdg_jax.objects.parts.graph_cut import absorb_slivers, build_face_graph, clean_borders
 from zdg_jax.objects.parts.segment import recursive_ncut, segment
@@ -163,3 +164,30 @@ def test_a_thin_part_in_two_places_is_described(gap: float):
     two = trimesh.util.concatenate(ends)
     known = describe_part(two, np.arange(len(two.faces)), np.full(len(two.faces), 0.0005), 0.0, False)
     np.testing.assert_array_equal(known.straight, 0.0)
+
+
+def lump(barrel: float, along: list[float]) -> trimesh.Trimesh:
+    """A box of 12 by 8 by 4 cm with a barrel that stands 4 cm out of it along an axis."""
+    box = trimesh.creation.box(extents=(0.12, 0.08, 0.04))
+    tube = trimesh.creation.cylinder(barrel, 0.08, sections=48)
+    tube.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], along))
+    reach = 0.02 if along[2] else 0.04
+    tube.apply_translation(reach * np.array(along))
+    return dense(trimesh.boolean.union([box, tube], engine="manifold"))
+
+
+def test_a_barrel_that_stands_out_of_a_lump_comes_off():
+    mesh = lump(0.025, [0, 0, 1])
+    found = with_barrel(mesh, np.asarray(mesh.face_normals), np.zeros(len(mesh.faces), int))
+    on = mesh.triangles_center[found == 1]
+    assert on[:, 2].min() > 0.019
+    assert np.linalg.norm(on[:, :2], axis=1).max() < 0.03
+    assert on[:, 2].max() > 0.059  # with its front
+    np.testing.assert_array_equal(np.unique(segment(mesh).face_part), [0, 1])
+
+
+@pytest.mark.parametrize(("radius", "along"), [(0.025, [0, 1, 0]), (0.01, [0, 0, 1]), (0.038, [0, 0, 1])])
+def test_a_knob_on_top_a_button_and_what_is_as_wide_as_the_rest_stay(radius, along):
+    mesh = lump(radius, along)
+    label = np.zeros(len(mesh.faces), int)
+    np.testing.assert_array_equal(with_barrel(mesh, np.asarray(mesh.face_normals), label), label)

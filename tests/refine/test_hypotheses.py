@@ -15,7 +15,8 @@ from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import EXPANSION, expanded
 from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.config import MOST_HYPOTHESES
-from zdg_jax.refine.hypotheses import LAID, NEIGHBOURS, PINCH, REASONED, hypotheses, laid
+from zdg_jax.refine.hypotheses import LAID, NEIGHBOURS, PINCH, REASONED, hypotheses
+from zdg_jax.refine.lying import laid
 from zdg_jax.refine.problem import BATCHES, SAMPLES, build_problem
 from zdg_jax.refine.starts import jittered
 
@@ -102,8 +103,10 @@ def test_a_long_thing_lies_in_the_hand_as_its_type_says(kind: str) -> None:
     tripod = replace(grasp, initial=replace(grasp.initial, grasp_type=kind))
     bar = hand.grasp_types[kind].bar
     assert bar is not None
-    found = laid(hand, obj, tripod)
-    assert found is not None
+    lying = laid(hand, obj, tripod)
+    assert lying is not None
+    assert lying.joints is None
+    found = lying.initial
     held = obj.samples.points[grasp.guidance.hand_mask]
     axis = np.linalg.svd(held - held.mean(axis=0), full_matrices=False)[2][0]
     tail = found.R_obj_palm @ bar.tail
@@ -115,7 +118,7 @@ def test_a_long_thing_lies_in_the_hand_as_its_type_says(kind: str) -> None:
     named = {h.name: h.num for h in hypotheses(hand, obj, tripod, 8, 64)}
     assert sum(named.values()) == 64
     assert named[LAID.name] == 2 * min(named.values())
-    assert laid(hand, obj, grasp) is None  # a handle-grasp leaves it open
+    assert laid(hand, obj, grasp) is None  # in a handle-grasp only what is thin
     block = grasp_on(shape("box"))
     assert block.initial is not None
     assert (
@@ -140,8 +143,9 @@ def test_a_flat_thing_lies_between_thumb_and_index_and_its_narrow_end_stands_out
             guidance=replace(given.guidance, hand_mask=key, func_mask=key),
             initial=replace(given.initial, grasp_type="lateral"),
         )
-        found = laid(hand, sheet, grasp)
-        assert found is not None
+        lying = laid(hand, sheet, grasp)
+        assert lying is not None
+        found = lying.initial
         R = np.asarray(found.R_obj_palm)
         np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-9)
         assert abs((R @ slab.normal)[1]) > 0.99
@@ -165,8 +169,9 @@ def test_what_hangs_hangs_by_the_top_of_its_handle() -> None:
     assert given.guidance is not None
     assert given.initial is not None
     grasp = replace(given, initial=replace(given.initial, grasp_type="hook"))
-    found = laid(hand, rod, grasp)
-    assert found is not None
+    lying = laid(hand, rod, grasp)
+    assert lying is not None
+    found = lying.initial
     R = np.asarray(found.R_obj_palm)
     assert np.trace(R.T @ np.asarray(given.initial.R_obj_palm)) > 2.9  # not turned about
     assert abs((R @ bar.tail)[2]) > 0.98

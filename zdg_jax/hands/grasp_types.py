@@ -152,7 +152,7 @@ def _told(hand, card: HandCard, name: str, told, sides, example: HandModel | Non
 
 
 def _bar(told: BarCard) -> Bar:
-    return Bar(np.array(told.point), unit(np.array(told.tail)), told.hangs)
+    return Bar(np.array(told.point), unit(np.array(told.tail)), told.hangs, told.wrapped)
 
 
 def _slab(told: SlabCard) -> Slab:

@@ -190,11 +190,13 @@ class Bar:
       point: on its axis, metres.
       tail: unit vector along it, to the end that does not work.
       hangs: it is a handle from which something hangs: held at its highest place.
+      wrapped: only what is thin lies so, with the fingers wrapped round it (`refine.fist`).
     """
 
     point: Float[np.ndarray, "3"]
     tail: Float[np.ndarray, "3"]
     hangs: bool = False
+    wrapped: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
-from zdg_jax.objects.model import SurfaceSamples
+from zdg_jax.objects.model import ObjectModel, SurfaceSamples
 from zdg_jax.render.scene import Frame
 
 # K-Means and nearest-neighbour votes on feature vectors, as paper III-A lifts regions by.
@@ -146,6 +147,34 @@ def one_hand(
     kept = np.zeros_like(mask)
     kept[chosen[piece == large[int(np.argmin(away))]]] = True
     return kept
+
+
+#: A bar is so much longer than wide. Of two that spread, what is so near to the other one lies in one hand,
+#: metres; bars that touch are held as they are, and those that hardly come near each other too.
+_BAR, _REACH, _APART, _LEAST = 2.5, 0.065, 0.005, 0.15
+
+
+def in_reach(
+    obj: ObjectModel, mask: Bool[np.ndarray, " samples"], parts: Sequence[int]
+) -> Bool[np.ndarray, " samples"]:
+    """What a hand closes around of two levers that spread, as a large clamp's: where both are within reach.
+
+    Args:
+      obj: the object.
+      mask: the region.
+      parts: numbers of the parts in it.
+    Returns:
+      the samples less than `_REACH` from the other lever; the same mask for anything else.
+    """
+    held = [p for p in obj.parts if p.number in parts]
+    if len(held) != 2 or any(p.descriptor.is_loop or p.descriptor.elongation < _BAR for p in held):
+        return mask
+    bars = [obj.samples.points[mask & obj.part_mask((p.number,))] for p in held]
+    if min(len(bar) for bar in bars) == 0 or KDTree(bars[0]).query(bars[1])[0].min() < _APART:
+        return mask
+    gap = np.maximum(*(KDTree(bar).query(obj.samples.points)[0] for bar in bars))
+    near = mask & (gap < _REACH)
+    return near if near.sum() > _LEAST * mask.sum() else mask
 
 
 _SAMPLES_PER_CLUSTER = 24

@@ -7,7 +7,7 @@ of these had one from a neighbour (docs/simulation.md). Planners without a task 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,11 +16,12 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
-from zdg_jax.hands.kinematics import posed_in_palm
-from zdg_jax.hands.model import HandModel, Slab
+from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
 from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
+from zdg_jax.refine.fist import closed_through
+from zdg_jax.refine.lying import laid
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
 OTHER = {
@@ -91,13 +92,8 @@ TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, AIMED, REASONED, *NEI
 FAR = 3
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
 _SHARE = 10
-#: Length over width from which on a thing is long, and how far before its middle it is held.
-_LONG, _FORWARD = 3.0, 0.15
-#: Half a hand's width, metres; how much longer than wide so much of a bail is, which is bent.
-_GRIP, _HANGING = 0.045, 1.5
-#: From the end at which a flat thing is held, metres; and how far its middle lies off that of its extent, as
-#: a share of it, for an end to be the broader one.
-_EDGE, _UNEVEN = 0.012, 0.03
+#: An opening that is wider is no grip's, metres.
+WIDE = 0.10
 
 
 @dataclass(frozen=True)
@@ -147,19 +143,11 @@ def hypotheses(
             return Hypothesis(name, there, starts)
         return Hypothesis(name, found.initial, starts, found.joints)
 
-    more: list[Hypothesis] = []
-    if shares >= 2:
-        lying = laid(hand, obj, grasp)
-        aims = aims_of(obj, guidance, initial.grasp_type)
-        if not aims and initial.grasp_type == "pinch":
-            aims = pinched(hand, obj, initial, guidance.hand_mask)
-        served = aimed(hand, obj, initial, aims)
-        if lying is not None:
-            more.append(at_points(LAID.name, lying, 2 * each))
-        if served is not None:
-            more.append(Hypothesis(AIMED.name, served.initial, 2 * each, served.joints))
-    more = more[: shares // 2]
-    chosen = chosen[: max(0, min(len(chosen) - len(more), shares - 2 * len(more)))]
+    more = _told(hand, obj, grasp, each, at_points) if shares >= 2 else []
+    while more and sum(h.num for h in more) > shares * each:
+        more.pop()
+    kinds, taken = len({h.name for h in more}), sum(h.num for h in more) // each
+    chosen = chosen[: max(0, min(len(chosen) - kinds, shares - taken))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded(obj.hull, EXPANSION)
     if points:  # as G' stands, its pads are elsewhere: it keeps one start, the others share alike
@@ -167,7 +155,7 @@ def hypotheses(
         more = [replace(h, num=each) for h in more]
         own = 1 + left
     else:
-        own = num - each * (len(chosen) + 2 * len(more))
+        own = num - each * len(chosen) - sum(h.num for h in more)
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
         R = initial.R_obj_palm @ n.rotation
@@ -178,73 +166,37 @@ def hypotheses(
     return found
 
 
-def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> InitialGrasp | None:
-    """The reasoned grasp turned so that what is held lies in the hand as its grasp type says.
-
-    R' = Rot(R u -> -t) R with u the bar's tail in the palm and t the held region's axis, towards the side on
-    which the reasoned hand has its thumb; T' = C + 0.15 L t - R' b with L the region's length and b the bar's
-    point, so that it is held somewhat towards its working end. A flat thing: see `_flat`.
-
-    Args:
-      hand, obj: the hand and the object.
-      grasp: with guidance and an initial grasp.
-    Returns: None where the type says nothing, or what is held is not long (less than three times its width)
-      or not flat (more than a third as thick as wide).
-    """
+def _told(
+    hand: HandModel,
+    obj: ObjectModel,
+    grasp: ReasonedGrasp,
+    each: int,
+    at_points: Callable[[str, InitialGrasp, int], Hypothesis],
+) -> list[Hypothesis]:
+    """What the task or the type says of single fingers: laid in the hand, and aimed, with two shares each."""
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
-    kind = hand.grasp_types[initial.grasp_type]
-    bar, slab = kind.bar, kind.slab
-    points = obj.samples.points[guidance.hand_mask]
-    if (bar is None and slab is None) or len(points) < 4:
-        return None
-    hangs = bar is not None and bar.hangs
-    if hangs:  # of a bail its middle, not its legs
-        points = points[np.linalg.norm(points - points[points[:, 1].argmax()], axis=1) < _GRIP]
-    center = points.mean(axis=0)
-    axes = np.linalg.svd(points - center, full_matrices=False)[2]
-    extents = np.ptp((points - center) @ axes.T, axis=0)
-    if slab is not None and _LONG * extents[2] <= extents[1]:
-        return _flat(initial, slab, points, axes)
-    if bar is None or extents[0] < (_HANGING if hangs else _LONG) * extents[1]:
-        return None
-    point, tail = bar.point, bar.tail
-    R = np.asarray(initial.R_obj_palm)
-    # a handle has no working end: it lies as the reasoned hand is turned already
-    thumb = hand.functional_pads[0]
-    beside = tail[1] if thumb is None else posed_in_palm(hand, kind.joints, "pad")[thumb, 1]
-    side = -axes[0] @ R @ tail if hangs else axes[0] @ R[:, 1] * beside
-    tip = axes[0] * (1.0 if side >= 0 else -1.0)
-    R = Rotation.align_vectors(-tip[None], (R @ tail)[None])[0].as_matrix() @ R
-    at = center if hangs else center + _FORWARD * extents[0] * tip
-    return replace(initial, p_obj_palm=at - R @ point, R_obj_palm=R)
-
-
-def _flat(
-    initial: InitialGrasp, slab: Slab, points: Float[np.ndarray, "n 3"], axes: Float[np.ndarray, "3 3"]
-) -> InitialGrasp:
-    """The grasp in which a flat thing lies in the hand as the type's slab does, held near its broader end.
-
-    Its plane is the slab's and its longest axis the slab's way out, towards the end with less of it, as a
-    key's is; of those ways the one nearest to the reasoned hand. It is held `_EDGE` from its other end.
-    """
-    along = points @ axes[0]
-    low, high = along.min(), along.max()
-    lean = (0.5 * (low + high) - along.mean()) / (high - low)
-    ends = (np.sign(lean),) if abs(lean) > _UNEVEN else (1.0, -1.0)
-    palm = np.column_stack([slab.normal, slab.out, np.cross(slab.normal, slab.out)])
-    best: tuple[float, np.ndarray, float] | None = None
-    for end in ends:
-        for face in (1.0, -1.0):
-            normal, out = face * axes[2], end * axes[0]
-            R = np.column_stack([normal, out, np.cross(normal, out)]) @ palm.T
-            turn = float(Rotation.from_matrix(R @ np.asarray(initial.R_obj_palm).T).magnitude())
-            if best is None or turn < best[0]:
-                best = turn, R, end
-    assert best is not None
-    _, R, end = best
-    edge = min(_EDGE, 0.5 * (high - low))
-    middle = axes @ (0.5 * (points.min(axis=0) + points.max(axis=0)))
-    place = np.array([low + edge if end > 0 else high - edge, *middle[1:]])
-    return replace(initial, p_obj_palm=place @ axes - R @ slab.point, R_obj_palm=R)
+    aims = aims_of(obj, guidance, initial.grasp_type)
+    if not aims and initial.grasp_type == "pinch":
+        aims = pinched(hand, obj, initial, guidance.hand_mask)
+    bar = hand.grasp_types[initial.grasp_type].bar
+    # in the middle of a wide opening a hand touches nothing: its edge is held like any other bent bar
+    loop = aims.fingers if aims.fingers is not None and aims.fingers.size[1] < WIDE else None
+    more: list[Hypothesis] = []
+    lying = None if loop is not None and bar is not None and bar.wrapped else laid(hand, obj, grasp)
+    if lying is not None and lying.joints is None:
+        more.append(at_points(LAID.name, lying.initial, 2 * each))
+    elif lying is not None:
+        more.append(Hypothesis(LAID.name, lying.initial, 2 * each, lying.joints))
+    served = aimed(hand, obj, initial, aims)
+    if served is None:
+        return more
+    firm = None
+    if loop is not None and aims.thumb is None:
+        held = obj.samples.points[guidance.hand_mask]
+        firm = closed_through(hand, obj, served.initial, served.joints, held, loop)
+    if firm is None:
+        return [*more, Hypothesis(AIMED.name, served.initial, 2 * each, served.joints)]
+    both = (served.initial, served.joints), firm
+    return more + [Hypothesis(AIMED.name, there, each, joints) for there, joints in both]

@@ -52,6 +52,7 @@ class BarCard(_Strict):
     point: tuple[float, float, float]
     tail: tuple[float, float, float]
     hangs: bool = False
+    wrapped: bool = False
 
 
 class SlabCard(_Strict):

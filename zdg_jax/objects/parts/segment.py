@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
+from zdg_jax.objects.parts.barrel import with_barrel
 from zdg_jax.objects.parts.cavity import enclosure, find_cavity, rim_band, without_handle
 from zdg_jax.objects.parts.descriptors import principal_axes, weighted_median
 from zdg_jax.objects.parts.graph_cut import (
@@ -97,7 +98,10 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
             rim = rim_band(graph, label == inside, 0.35 * np.sqrt(mesh.area_faces[cavity].sum() / np.pi) / 2)
             label[rim] = label.max() + 1
         label = clean_borders(graph, label, BAND * diagonal)
-        label = _with_reserve(mesh, normals, absorb_slivers(graph, label, MIN_AREA))
+        label = absorb_slivers(graph, label, MIN_AREA)
+        if not holes and inside < 0:
+            label = with_barrel(mesh, normals, label)
+        label = _with_reserve(mesh, normals, label)
         label = with_handle_end(mesh, label, end, keep=[*holes, inside])
         label = with_waist(mesh, label, keep=[*holes, inside])
         if inside < 0:

@@ -234,6 +234,8 @@ FEATURES = (
     "low",
     "outlying",
     "aside",
+    "before_crook",
+    "winged",
     "patch",
     "apart",
     "between",

@@ -49,6 +49,7 @@ def out(part: ObservedPart) -> float:
     return max(abs(part.relative_center[0]), abs(part.relative_center[2]))
 
 
+_WING = 3.0  # a part so flat beside another is a wing of it
 _ASIDE = 0.015  # metres; less than this is no distance from an axis
 
 
@@ -61,6 +62,13 @@ def _aside(obj: ObservedObject, main: ObservedPart) -> dict[int, float]:
         distance[p.number] = float(np.linalg.norm(offset - (offset @ axis) * axis))
     most = max(max(distance.values()), _ASIDE)
     return {n: d / most for n, d in distance.items()}
+
+
+def _before_crook(obj: ObservedObject, part: ObservedPart, aside: dict[int, float]) -> float:
+    """How much a part runs on to one that bends out of the line, as the shaft of an umbrella to its hook."""
+    side = math.copysign(1.0, part.axial_position)
+    beyond = [aside[q.number] for q in obj.parts if side * q.axial_position > abs(part.axial_position)]
+    return max(beyond, default=0.0) - aside[part.number] if beyond else 0.0
 
 
 def _apart(obj: ObservedObject) -> dict[int, float]:
@@ -92,6 +100,7 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
     apart = _apart(obj)
     shares = {p.number: p.area_share for p in obj.parts}
     aside = _aside(obj, max(obj.parts, key=lambda p: bulk[p.number]))
+    flats = {p.number for p in obj.parts if p.flatness > _WING}
     rows: dict[int, dict[str, float]] = {}
     for p in obj.parts:
         y = p.relative_center[1]
@@ -114,6 +123,8 @@ def features(obj: ObservedObject) -> dict[int, dict[str, float]]:
             "low": ramp(-y, -0.5, 0.9),
             "outlying": ramp(out(p), 0.25, 0.75),
             "aside": ramp(aside[p.number], 0.3, 0.8),
+            "before_crook": _before_crook(obj, p, aside),
+            "winged": ramp(math.fsum(shares[n] for n in p.neighbours if n in flats), 0.05, 0.2),
             "patch": ramp(p.thickness / max(p.extents[1], 1e-4), 1.0, 1.6),
             "apart": apart[p.number],
             "between": ramp(float(sum(shares.get(n, 0.0) > 0.04 for n in p.neighbours)), 1.0, 2.0),
@@ -160,12 +171,13 @@ def assign_roles(
     Returns:
       role -> part numbers, best first; a role without a part is left out.
     """
-    scores = score_matrix(obj, roles, spec)
+    scores = given = score_matrix(obj, roles, spec)
     share = np.array([p.area_share for p in obj.parts])
     fit = (scores >= [spec[r].least for r in roles]) & (
         share[:, None] >= [spec[r].least_share for r in roles]
     )
-    scores = np.where(fit, scores, -1.0)
+    # what every part plays besides takes no part from another role
+    scores = np.where(fit & ~np.array([spec[r].every for r in roles]), scores, -1.0)
     rows, cols = linear_sum_assignment(-scores)
     taken = {i: j for i, j in zip(rows.tolist(), cols.tolist(), strict=True) if scores[i, j] >= 0}
     many = np.array([not spec[r].single for r in roles])
@@ -176,7 +188,7 @@ def assign_roles(
     assigned: dict[str, tuple[int, ...]] = {}
     for j, role in enumerate(roles):
         members = range(len(obj.parts)) if spec[role].every else [i for i, k in taken.items() if k == j]
-        ranked = sorted(members, key=lambda i: (-scores[i, j], i))
+        ranked = sorted(members, key=lambda i: (-given[i, j], i))
         if ranked:
             assigned[role] = tuple(obj.parts[i].number for i in ranked)
     return assigned

@@ -77,6 +77,7 @@ def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> 
 
     Where the blade itself does not, its edge side drops below the line of the handle, so its back looks to
     that line: from the blade's centre square onto it, at least 1.5 mm. The handle is the thicker of the two.
+    A loop, as a saw's, stands across the blade instead and reaches over its back.
     """
     blades = [p for p in (*held, *toward) if any(p.straight)]
     if blades:
@@ -87,7 +88,8 @@ def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> 
     handle = max(grip, key=lambda p: p.area_share)
     axis = np.array(handle.axis)
     off = np.array(handle.center) - centroid(blade)
-    off = off - (off @ axis) * axis
+    along = (off @ axis) * axis
+    off = along if handle.is_loop else off - along
     return unit(off) if float(np.linalg.norm(off)) > 0.0015 else None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from prompts.schemas import GraspTypeAnswer
 from zdg_jax.hands.grasp_types import offered_types
 from zdg_jax.reasoning import pictures
@@ -12,6 +14,7 @@ from zdg_jax.reasoning.evidence import observed_region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Query, Stage
 from zdg_jax.reasoning.rules.roles import plateau, ramp
+from zdg_jax.reasoning.rules.scoring import held_region
 from zdg_jax.reasoning.rules.task_plan import Plan, after_refusals, intro, planned
 from zdg_jax.reasoning.stages.direction import MARKED
 from zdg_jax.reasoning.state import ReasonState
@@ -20,6 +23,8 @@ TYPES = "05_grasp_types.png"
 _FROM_TABLE = 1.0
 #: Of a region smaller than this a hand can't wrap much, metres: then size may overrule the table.
 _SMALL = 0.035
+#: Two levers that stand so far apart, metres, are no handle: the open hand goes around both.
+_WIDE, _LENGTHWISE = 0.06, 0.7
 
 
 class GraspTypeObservations(RegionObservations):
@@ -93,8 +98,23 @@ def grasp_scores(observed: GraspTypeObservations, plan: Plan, offered: tuple[str
     misfits = (
         "pinch" in offered and wanted in ("wrap-grasp", "sphere") and observed.region_extents[0] < _SMALL
     )
+    if rule.take == "long" and wanted == "handle-grasp" and _across(observed, plan) > _WIDE:
+        wanted = "wrap-grasp"
     table = 0.5 * _FROM_TABLE if misfits else _FROM_TABLE
     return {kind: suits(observed) + (table if kind == wanted else 0.0) for kind, suits in SUITS.items()}
+
+
+def _across(observed: GraspTypeObservations, plan: Plan) -> float:
+    """How wide the region is square to the line to its jaws, metres; 0 where these are no parts.
+
+    Pliers in two halves, each from tip to grip, are narrow where they are held.
+    """
+    jaws = plan.parts_of(plan.rule.toward)
+    ref = held_region(observed, jaws).ref if jaws else None
+    if ref is None:
+        return 0.0
+    along = abs(float(ref @ np.array(observed.region_axis)))
+    return observed.region_extents[1 if along > _LENGTHWISE else 0]
 
 
 #: How well a region suits a grasp type, 0 to 0.9. Its second extent: a bar of 1-4 cm suits handle-grasp, 4-9

@@ -1,0 +1,206 @@
+"""A thin bar in the hand: fingers wrapped round it and the palm on it; theta' would hold it by the tips.
+
+The joints of a grasp type are for a handle of some three centimetres. From there refinement brings the
+fingertips to a thinner one and stops: contact is near enough, and nothing in eq. 8 pulls the bar into the
+palm. A start that is closed already stays closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from zdg_jax.guidance import InitialGrasp
+from zdg_jax.hands.keypoints import Goal, crooks, fit, obstacle, posed_crooks, to_pad
+from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, posed_in_palm
+from zdg_jax.hands.model import HandModel
+from zdg_jax.objects.free_space import Opening
+from zdg_jax.objects.model import ObjectModel
+from zdg_jax.pose import IDENTITY, unit
+from zdg_jax.refine.aims import FINGER_WIDTH
+
+#: Thinner than that, metres, a bar is wrapped; thicker ones fill the type's own curl.
+THIN = 0.029
+#: The crook lies so far past the side of the bar that faces away from the palm, degrees.
+_PAST = 25.0
+_OPPOSED = np.deg2rad(-45.0)
+#: Between the palm's skin and the bar at first, metres, and steps of the search for it.
+_TOUCH, _STEP = 0.001, 0.0005
+#: Weights of `keypoints.fit`.
+_CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0
+#: Of joints that bend a finger, of the thumb's, and of those that spread fingers.
+_REST, _THUMB_REST, _SPREAD = 0.05, 0.1, 10.0
+_FACING = 1.0
+_STEPS = 30
+#: The thumb's pad lies so far along the bar from the index finger's crook, metres.
+_BESIDE = 0.016, 0.022
+#: Of a bent handle so much about a place counts as its bar, metres, if it is so many times longer than wide.
+_PIECE, _STRAIGHT = 0.03, 2.3
+#: A bar that goes into the palm by more than this cosine can't be wrapped.
+_INTO = 0.8
+
+
+@dataclass(frozen=True)
+class HeldBar:
+    """Of the object.
+
+    Attributes:
+      center: on its axis, where it is held, object frame, metres.
+      tip: unit vector along it, to its working end.
+      radius: of a round bar of its cross-section, metres.
+    """
+
+    center: Float[np.ndarray, "3"]
+    tip: Float[np.ndarray, "3"]
+    radius: float
+
+
+def closed_around(
+    hand: HandModel,
+    obj: ObjectModel,
+    lying: InitialGrasp,
+    bar: HeldBar,
+    joints: Float[np.ndarray, " active"] | None = None,
+) -> tuple[InitialGrasp, Float[np.ndarray, " active"]]:
+    """The hand with the bar on its palm and its fingers wrapped round it.
+
+    The palm moves along D_palm until its skin is `_TOUCH` from the bar. With phi the angle about the bar
+    from the side that faces away from the palm, towards D_finger, and h the pad's height over the bone, each
+    finger that the type does not stretch has its crook at phi = 25 degrees, r + h from the axis, and its pad
+    on the bar at phi - L / (r + h), L the finger's length from crook to pad: wrapped without slipping. The
+    thumb's pad is beside the index finger, on the side from which the fingers come, if joints are the type's.
+
+    Args:
+      hand: whose type of `lying` says which fingers are stretched.
+      obj: that the fingers stay out of.
+      lying: the hand along the bar as its type says.
+      bar: what it holds, across the palm.
+      joints: in place of the type's, radians; the thumb then stays as they have it.
+    """
+    kind = hand.grasp_types[lying.grasp_type]
+    rest = kind.joints if joints is None else joints
+    R = np.asarray(lying.R_obj_palm)
+    away = unit(R[:, 2] - (R[:, 2] @ bar.tip) * bar.tip)
+    forward = np.cross(bar.tip, away)
+    forward = forward if forward @ R[:, 0] >= 0 else -forward
+    palm = _onto_palm(hand, rest, np.asarray(lying.p_obj_palm), R, bar)
+    pads, own = len(hand.pad_names), crooks(hand)
+    at = palm + posed_crooks_in_palm(hand, rest) @ R.T
+    index = hand.functional_pads[1]
+    at_pad = palm + posed_in_palm(hand, rest, "pad") @ R.T
+    goal = _goal(hand, rest, palm, R)
+    for k, name in enumerate(hand.pad_names):
+        if name == hand.finger_names[hand.thumb]:
+            if joints is not None or index is None:
+                continue
+            beside = float((at_pad[k] - at[index]) @ bar.tip)
+            beside = np.sign(beside) * np.clip(abs(beside), *_BESIDE)
+            place = bar.center + ((at[index] - bar.center) @ bar.tip + beside) * bar.tip
+            side = np.cos(_OPPOSED) * away + np.sin(_OPPOSED) * forward
+            goal.pad[:, k], goal.normal[:, k] = place + bar.radius * side, -side
+            goal.pad_weight[:, k], goal.normal_weight[:, k] = _THUMB, _FACING
+            continue
+        if name in kind.straight:
+            continue
+        height = float(hand.p_link_pad[k] @ hand.n_link_pad[k])
+        length = float(np.linalg.norm(own.point[k]) + np.linalg.norm(to_pad(hand, k)))
+        place = bar.center + ((at[k] - bar.center) @ bar.tip) * bar.tip
+        first = np.deg2rad(_PAST)
+        last = max(first - length / (bar.radius + height), -0.9 * np.pi)
+        crook, tip = (np.cos(x) * away + np.sin(x) * forward for x in (first, last))
+        goal.pad[:, pads + k] = place + (bar.radius + height) * crook
+        goal.pad[:, k], goal.normal[:, k] = place + bar.radius * tip, -tip
+        goal.pad_weight[:, pads + k], goal.pad_weight[:, k] = _CROOK, _PAD
+        goal.normal_weight[:, k] = _NORMAL
+    start = base_from_palm(hand, palm[None], R[None])
+    pose, closed, _ = fit(
+        hand, start, rest[None], goal, free_base=True, steps=_STEPS, against=obstacle(obj.field)
+    )
+    p, turned = palm_from_base(hand, pose)
+    return replace(lying, p_obj_palm=p[0], R_obj_palm=turned[0]), closed[0]
+
+
+def closed_through(
+    hand: HandModel,
+    obj: ObjectModel,
+    through: InitialGrasp,
+    joints: Float[np.ndarray, " active"],
+    held: Float[np.ndarray, "n 3"],
+    opening: Opening,
+) -> tuple[InitialGrasp, Float[np.ndarray, " active"]] | None:
+    """`closed_around` the bar of a loop that fingers go through; None where it is bent, thick or too short.
+
+    Args:
+      hand, obj: the hand and the object.
+      through, joints: fingers in the opening.
+      held: of the loop, object frame, metres.
+      opening: says where the loop's bar is.
+    """
+    if opening.size[0] < len(hand.pad_names[1:]) * FINGER_WIDTH:  # some fingers are outside, on another thing
+        return None
+    side = opening.center + 0.5 * opening.size[1] * opening.bar
+    bar = piece_of(held, held[np.linalg.norm(held - side, axis=1).argmin()])
+    into = abs(np.asarray(through.R_obj_palm)[:, 2] @ bar.tip) if bar is not None else 0.0
+    if bar is None or bar.radius > 0.5 * THIN or into > _INTO:
+        return None
+    return closed_around(hand, obj, through, bar, joints)
+
+
+def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> HeldBar | None:
+    """The bar that a bent handle is within 3 cm of a place; None where that is no bar."""
+    piece = held[np.linalg.norm(held - near, axis=1) < _PIECE]
+    if len(piece) < 4:
+        return None
+    center = piece.mean(axis=0)
+    axes = np.linalg.svd(piece - center, full_matrices=False)[2]
+    extents = np.ptp((piece - center) @ axes.T, axis=0)
+    if extents[0] < _STRAIGHT * extents[1]:
+        return None
+    return HeldBar(center, axes[0], 0.5 * float(extents[2]))
+
+
+def posed_crooks_in_palm(
+    hand: HandModel, joints: Float[np.ndarray, " active"]
+) -> Float[np.ndarray, "pads 3"]:
+    """Crooks in the palm frame, metres."""
+    p, R = palm_from_base(hand, IDENTITY[None])
+    return (posed_crooks(hand, IDENTITY, joints)[0] - p[0]) @ R[0]
+
+
+def _onto_palm(hand: HandModel, joints, palm, R, bar: HeldBar) -> np.ndarray:
+    """The palm moved along D_palm until its skin is `_TOUCH` from the bar's surface."""
+    skin = posed_in_palm(hand, joints, "skin")[hand.skin_finger < 0] @ R.T
+    for shift in np.arange(-0.04, 0.04, _STEP):
+        there = palm + shift * R[:, 2]
+        off = skin + there - bar.center
+        off = off - np.outer(off @ bar.tip, bar.tip)
+        if np.linalg.norm(off, axis=1).min() < bar.radius + _TOUCH:
+            return there
+    return palm
+
+
+def _goal(hand: HandModel, rest, palm, R) -> Goal:
+    marks = 2 * len(hand.pad_names)
+    return Goal(
+        pad=np.zeros((1, marks, 3)), normal=np.zeros((1, marks, 3)),
+        pad_weight=np.zeros((1, marks)), normal_weight=np.zeros((1, marks)),
+        palm=palm[None], R_palm=R[None], palm_weight=np.full(1, _PALM),
+        rest=rest[None], rest_weight=_rest_weight(hand)[None], clear=np.full(1, _CLEAR),
+    )  # fmt: skip
+
+
+def _rest_weight(hand: HandModel) -> np.ndarray:
+    thumbs = (np.abs(hand.coupling) > 0)[hand.link_finger[hand.joint_link] == hand.thumb].any(axis=0)
+    return np.where(spreads(hand), _SPREAD, np.where(thumbs, _THUMB_REST, _REST))
+
+
+@lru_cache(maxsize=16)
+def spreads(hand: HandModel) -> Bool[np.ndarray, " active"]:
+    """Active joints that turn a finger about the palm's normal, the thumb's left out."""
+    _, R = palm_from_base(hand, IDENTITY[None])
+    axes = posed(hand, IDENTITY, hand.open_joints, "hinge_normal") @ R[0]
+    sideways = (np.abs(axes[:, 2]) > 0.7) & (hand.link_finger[hand.joint_link] != hand.thumb)
+    return np.asarray(((np.abs(hand.coupling) > 0) & sideways[:, None]).any(axis=0))
