@@ -18,7 +18,7 @@ from zdg_jax.refine.fist import THIN, HeldBar, closed_around, piece_of
 _LONG, _FORWARD = 3.0, 0.15
 #: Half a hand's width, metres; how much longer than wide so much of a bail is, which is bent.
 _GRIP, _HANGING = 0.045, 1.5
-#: Places of a bail count as equally far from its ends within so much, metres.
+#: Places of a bail count as halfway along it within so much, metres.
 _EVEN = 0.01
 #: From the end at which a flat thing is held, metres; and how far its middle lies off that of its extent, as
 #: a share of it, for an end to be the broader one.
@@ -101,11 +101,11 @@ def _tip(
 
 
 def _middle(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
-    """Of a bail: the highest of those places that are as far from one of its ends as from the other."""
-    one = points[np.linalg.norm(points - points.mean(axis=0), axis=1).argmax()]
-    other = points[np.linalg.norm(points - one, axis=1).argmax()]
-    apart = np.abs(np.linalg.norm(points - one, axis=1) - np.linalg.norm(points - other, axis=1))
-    between = points[apart <= max(_EVEN, apart.min())]
+    """Of a bail: the highest place halfway along it, seen from above. One that leans is higher elsewhere."""
+    level = points[:, [0, 2]] - points[:, [0, 2]].mean(axis=0)
+    along = level @ np.linalg.svd(level, full_matrices=False)[2][0]
+    off = np.abs(along - 0.5 * (along.min() + along.max()))
+    between = points[off <= max(_EVEN, off.min())]
     return between[between[:, 1].argmax()]
 
 
