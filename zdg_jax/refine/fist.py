@@ -19,6 +19,7 @@ from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, pose
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.pose import IDENTITY, unit
 from zdg_jax.refine.aims import FINGER_WIDTH
 
@@ -27,8 +28,8 @@ THIN = 0.029
 #: The crook lies so far past the side of the bar that faces away from the palm, degrees.
 _PAST = 25.0
 _OPPOSED = np.deg2rad(-45.0)
-#: Between the palm's skin and the bar at first, metres, and steps of the search for it.
-_TOUCH, _STEP = 0.001, 0.0005
+#: Between the palm's skin and the object at first, metres; how far off and in what steps it is looked for.
+_TOUCH, _FAR, _STEP = 0.001, 0.04, 0.0005
 #: Weights of `keypoints.fit`.
 _CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0
 #: Of joints that bend a finger, of the thumb's, and of those that spread fingers.
@@ -86,7 +87,7 @@ def closed_around(
     away = unit(R[:, 2] - (R[:, 2] @ bar.tip) * bar.tip)
     forward = np.cross(bar.tip, away)
     forward = forward if forward @ R[:, 0] >= 0 else -forward
-    palm = _onto_palm(hand, rest, np.asarray(lying.p_obj_palm), R, bar)
+    palm = _onto_palm(hand, obj, rest, np.asarray(lying.p_obj_palm), R)
     pads, own = len(hand.pad_names), crooks(hand)
     at = palm + posed_crooks_in_palm(hand, rest) @ R.T
     index = hand.functional_pads[1]
@@ -170,16 +171,14 @@ def posed_crooks_in_palm(
     return (posed_crooks(hand, IDENTITY, joints)[0] - p[0]) @ R[0]
 
 
-def _onto_palm(hand: HandModel, joints, palm, R, bar: HeldBar) -> np.ndarray:
-    """The palm moved along D_palm until its skin is `_TOUCH` from the bar's surface."""
+def _onto_palm(hand: HandModel, obj: ObjectModel, joints, palm, R) -> np.ndarray:
+    """The palm moved along D_palm until its skin is `_TOUCH` from the object."""
     skin = posed_in_palm(hand, joints, "skin")[hand.skin_finger < 0] @ R.T
-    for shift in np.arange(-0.04, 0.04, _STEP):
-        there = palm + shift * R[:, 2]
-        off = skin + there - bar.center
-        off = off - np.outer(off @ bar.tip, bar.tip)
-        if np.linalg.norm(off, axis=1).min() < bar.radius + _TOUCH:
-            return there
-    return palm
+    shift = np.arange(-_FAR, _FAR, _STEP)
+    places = palm + shift[:, None] * R[:, 2]
+    gap = field_values(obj.field, (places[:, None] + skin).reshape(-1, 3)).reshape(len(shift), -1).min(axis=1)
+    near = np.flatnonzero(gap < _TOUCH)
+    return places[near[0]] if len(near) else palm
 
 
 def _goal(hand: HandModel, rest, palm, R) -> Goal:

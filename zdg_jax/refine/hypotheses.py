@@ -173,7 +173,7 @@ def _told(
     each: int,
     at_points: Callable[[str, InitialGrasp, int], Hypothesis],
 ) -> list[Hypothesis]:
-    """What the task or the type says of single fingers: laid in the hand, and aimed, with two shares each."""
+    """What the task or the type says of single fingers: laid in the hand and aimed, each with its shares."""
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
@@ -186,9 +186,9 @@ def _told(
     more: list[Hypothesis] = []
     lying = None if loop is not None and bar is not None and bar.wrapped else laid(hand, obj, grasp)
     if lying is not None and lying.joints is None:
-        more.append(at_points(LAID.name, lying.initial, 2 * each))
+        more.append(at_points(LAID.name, lying.initial, lying.shares * each))
     elif lying is not None:
-        more.append(Hypothesis(LAID.name, lying.initial, 2 * each, lying.joints))
+        more.append(Hypothesis(LAID.name, lying.initial, lying.shares * each, lying.joints))
     served = aimed(hand, obj, initial, aims)
     if served is None:
         return more

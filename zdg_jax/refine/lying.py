@@ -18,8 +18,10 @@ from zdg_jax.refine.fist import THIN, HeldBar, closed_around, piece_of
 _LONG, _FORWARD = 3.0, 0.15
 #: Half a hand's width, metres; how much longer than wide so much of a bail is, which is bent.
 _GRIP, _HANGING = 0.045, 1.5
-#: Places of a bail count as equally far from its ends within so much, metres.
+#: Places of a bail count as halfway along it within so much, metres.
 _EVEN = 0.01
+#: Fingers that bend no further than 90 degrees seldom hold a thinner bar in a fist: its radius, metres.
+LOOSE = 0.005
 #: From the end at which a flat thing is held, metres; and how far its middle lies off that of its extent, as
 #: a share of it, for an end to be the broader one.
 _EDGE, _UNEVEN = 0.012, 0.03
@@ -27,10 +29,17 @@ _EDGE, _UNEVEN = 0.012, 0.03
 
 @dataclass(frozen=True)
 class Lying:
-    """A start with the thing in the hand as the type says, and its joints where they are not the type's."""
+    """A start with the thing in the hand as the type says.
+
+    Attributes:
+      initial: where the hand is.
+      joints: where they are not the type's, radians.
+      shares: of a task's starts that it is worth.
+    """
 
     initial: InitialGrasp
     joints: Float[np.ndarray, " active"] | None = None
+    shares: int = 2
 
 
 def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | None:
@@ -73,7 +82,13 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
     elif bar.wrapped:
         there = np.asarray(initial.p_obj_palm) + np.asarray(initial.R_obj_palm) @ bar.point
         held = piece_of(points, points[np.linalg.norm(points - there, axis=1).argmin()])
-    if held is None or (bar.wrapped and held.radius > 0.5 * THIN):
+    if held is None:
+        return None
+    # a handle is seldom as thick or as straight all along
+    piece = piece_of(points, points[np.linalg.norm(points - held.center, axis=1).argmin()])
+    if piece is not None and piece.radius <= 0.5 * THIN:
+        held = piece
+    if bar.wrapped and held.radius > 0.5 * THIN:
         return None
     held = replace(held, tip=_tip(hand, initial, bar, held.tip))
     R = np.asarray(initial.R_obj_palm)
@@ -82,7 +97,7 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
     in_the_palm = bar.hangs or kind.contact_prior[hand.skin_finger < 0].any()
     if guidance.p_obj_points is not None or not in_the_palm or held.radius > 0.5 * THIN:
         return Lying(found)
-    return Lying(*closed_around(hand, obj, found, held))
+    return Lying(*closed_around(hand, obj, found, held), shares=2 if held.radius > LOOSE else 1)
 
 
 def _tip(
@@ -101,11 +116,11 @@ def _tip(
 
 
 def _middle(points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
-    """Of a bail: the highest of those places that are as far from one of its ends as from the other."""
-    one = points[np.linalg.norm(points - points.mean(axis=0), axis=1).argmax()]
-    other = points[np.linalg.norm(points - one, axis=1).argmax()]
-    apart = np.abs(np.linalg.norm(points - one, axis=1) - np.linalg.norm(points - other, axis=1))
-    between = points[apart <= max(_EVEN, apart.min())]
+    """Of a bail: the highest place halfway along it, seen from above. One that leans is higher elsewhere."""
+    level = points[:, [0, 2]] - points[:, [0, 2]].mean(axis=0)
+    along = level @ np.linalg.svd(level, full_matrices=False)[2][0]
+    off = np.abs(along - 0.5 * (along.min() + along.max()))
+    between = points[off <= max(_EVEN, off.min())]
     return between[between[:, 1].argmax()]
 
 
