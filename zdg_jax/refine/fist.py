@@ -38,8 +38,13 @@ _FACING = 1.0
 _STEPS = 30
 #: The thumb's pad lies so far along the bar from the index finger's crook, metres.
 _BESIDE = 0.016, 0.022
-#: Of a bent handle so much about a place counts as its bar, metres, if it is so many times longer than wide.
-_PIECE, _STRAIGHT = 0.03, 2.3
+#: Of a handle so much to either side of a place counts as its bar, metres; a bent one's is so many times
+#: longer than wide. Of one bar there is at least this share of the samples in the middle third of its width.
+_PIECE, _STRAIGHT, _FULL = 0.03, 1.8, 0.1
+#: So much of what fingers go round, metres beside a bar, may be other things, as a share of the bar.
+_NEXT, _FEW = 0.02, 0.3
+#: A second handle is within so much of the first, metres.
+_REACHED = 0.05
 #: A bar that goes into the palm by more than this cosine can't be wrapped.
 _INTO = 0.8
 
@@ -51,7 +56,7 @@ class HeldBar:
     Attributes:
       center: on its axis, where it is held, object frame, metres.
       tip: unit vector along it, to its working end.
-      radius: of a round bar of its cross-section, metres.
+      radius: half its width, of two handles side by side half of both, metres.
     """
 
     center: Float[np.ndarray, "3"]
@@ -150,17 +155,55 @@ def closed_through(
     return closed_around(hand, obj, through, bar, joints)
 
 
+def section_of(
+    held: Float[np.ndarray, "n 3"], center: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"]
+) -> HeldBar | None:
+    """The bar that a straight handle is near a place along it, in its middle; None of two side by side."""
+    along = (held - center) @ axis
+    across = held - center - np.outer(along, axis)
+    across = across[np.abs(along) <= max(_PIECE, np.abs(along).min())]
+    axes = np.linalg.svd(across - across.mean(axis=0), full_matrices=False)[2][:2]
+    flat = across @ axes.T
+    if _hollow(flat[:, 0]):
+        return None
+    middle = 0.5 * (flat.min(axis=0) + flat.max(axis=0)) @ axes
+    return HeldBar(center + middle, axis, 0.5 * float(np.ptp(flat[:, 0])))
+
+
 def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> HeldBar | None:
-    """The bar that a bent handle is within 3 cm of a place; None where that is no bar."""
+    """The bar that a bent handle is near a place; None where that is no bar, or two side by side."""
     piece = held[np.linalg.norm(held - near, axis=1) < _PIECE]
     if len(piece) < 4:
         return None
     center = piece.mean(axis=0)
     axes = np.linalg.svd(piece - center, full_matrices=False)[2]
     extents = np.ptp((piece - center) @ axes.T, axis=0)
-    if extents[0] < _STRAIGHT * extents[1]:
+    if extents[0] < _STRAIGHT * extents[1] or _hollow((piece - center) @ axes[1]):
+        return None
+    along = (held - center) @ axes[0]
+    aside = np.linalg.norm(held - center - np.outer(along, axes[0]), axis=1)
+    other = (np.abs(along) < 0.5 * _PIECE) & (aside > extents[1]) & (aside < _REACHED)
+    if other.sum() > _FEW * len(piece):
         return None
     return HeldBar(center, axes[0], 0.5 * float(extents[2]))
+
+
+def _hollow(x: Float[np.ndarray, " n"]) -> bool:
+    """Hardly anything in the middle third, as between the handles of pliers."""
+    return bool((np.abs(x - 0.5 * (x.min() + x.max())) < np.ptp(x) / 6).mean() < _FULL)
+
+
+def alone(obj: ObjectModel, mask: Bool[np.ndarray, " samples"], bar: HeldBar) -> bool:
+    """Nothing else of the object runs beside the bar where fingers go round it, as a phone does by its edge.
+
+    Args:
+      obj, mask: the object and its samples that are held.
+      bar: of them.
+    """
+    off = obj.samples.points - bar.center
+    beside = np.linalg.norm(off - np.outer(off @ bar.tip, bar.tip), axis=1)
+    here = (np.abs(off @ bar.tip) < _PIECE) & (beside < bar.radius + _NEXT)
+    return bool((here & ~mask).sum() <= _FEW * (here & mask).sum())
 
 
 def posed_crooks_in_palm(
