@@ -42,7 +42,7 @@ _BESIDE = 0.016, 0.022
 #: longer than wide. Of one bar there is at least this share of the samples in the middle third of its width.
 _PIECE, _STRAIGHT, _FULL = 0.03, 1.8, 0.1
 #: So much of what fingers go round, metres beside a bar, may be other things, as a share of the bar.
-_NEXT, _FEW = 0.02, 0.3
+_NEXT, _BESIDES = 0.02, 1.0
 #: A second handle is within so much of the first, metres.
 _REACHED = 0.05
 #: A bar that goes into the palm by more than this cosine can't be wrapped.
@@ -166,8 +166,9 @@ def section_of(
     flat = across @ axes.T
     if _hollow(flat[:, 0]):
         return None
-    middle = 0.5 * (flat.min(axis=0) + flat.max(axis=0)) @ axes
-    return HeldBar(center + middle, axis, 0.5 * float(np.ptp(flat[:, 0])))
+    middle = np.median(flat, axis=0)  # legs at the ends of a handle don't count
+    radius = np.sqrt(2.0) * np.median(np.abs(flat[:, 0] - middle[0]))  # of a round bar's surface
+    return HeldBar(center + middle @ axes, axis, float(radius))
 
 
 def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> HeldBar | None:
@@ -178,19 +179,20 @@ def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> He
     center = piece.mean(axis=0)
     axes = np.linalg.svd(piece - center, full_matrices=False)[2]
     extents = np.ptp((piece - center) @ axes.T, axis=0)
-    if extents[0] < _STRAIGHT * extents[1] or _hollow((piece - center) @ axes[1]):
+    if extents[0] < _STRAIGHT * extents[1]:
         return None
     along = (held - center) @ axes[0]
-    aside = np.linalg.norm(held - center - np.outer(along, axes[0]), axis=1)
-    other = (np.abs(along) < 0.5 * _PIECE) & (aside > extents[1]) & (aside < _REACHED)
-    if other.sum() > _FEW * len(piece):
+    across = held - center - np.outer(along, axes[0])
+    here = across[(np.abs(along) < 0.5 * _PIECE) & (np.linalg.norm(across, axis=1) < _REACHED)]
+    if len(here) > 3 and _hollow(here @ np.linalg.svd(here - here.mean(axis=0), full_matrices=False)[2][0]):
         return None
     return HeldBar(center, axes[0], 0.5 * float(extents[2]))
 
 
 def _hollow(x: Float[np.ndarray, " n"]) -> bool:
-    """Hardly anything in the middle third, as between the handles of pliers."""
-    return bool((np.abs(x - 0.5 * (x.min() + x.max())) < np.ptp(x) / 6).mean() < _FULL)
+    """Much to either side and hardly anything in the middle third, as between the handles of pliers."""
+    low, middle, high = np.histogram(x, 3)[0] / len(x)
+    return bool(middle < _FULL and min(low, high) > _FULL)
 
 
 def alone(obj: ObjectModel, mask: Bool[np.ndarray, " samples"], bar: HeldBar) -> bool:
@@ -203,7 +205,7 @@ def alone(obj: ObjectModel, mask: Bool[np.ndarray, " samples"], bar: HeldBar) ->
     off = obj.samples.points - bar.center
     beside = np.linalg.norm(off - np.outer(off @ bar.tip, bar.tip), axis=1)
     here = (np.abs(off @ bar.tip) < _PIECE) & (beside < bar.radius + _NEXT)
-    return bool((here & ~mask).sum() <= _FEW * (here & mask).sum())
+    return bool((here & ~mask).sum() <= _BESIDES * (here & mask).sum())
 
 
 def posed_crooks_in_palm(
