@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from tests.refine.things import grasp_on, model_of, shape
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed
-from zdg_jax.refine.fist import THIN, HeldBar, closed_around, piece_of, spreads
+from zdg_jax.refine.fist import THIN, HeldBar, alone, closed_around, piece_of, section_of, spreads
 from zdg_jax.refine.hypotheses import AIMED, LAID, REASONED, hypotheses
 from zdg_jax.refine.lying import _middle, laid
 
@@ -141,3 +141,31 @@ def test_fingers_that_a_type_stretches_stay_as_they_are() -> None:
     _, joints = closed_around(hand, obj, start, held, own)
     thumb = [k for k, name in enumerate(hand.active_names) if name.startswith("thumb_")]
     np.testing.assert_allclose(joints[thumb], own[thumb], atol=np.deg2rad(3.0))
+
+
+def test_what_runs_beside_a_bar_makes_it_none() -> None:
+    """Pliers have two handles, and the edge of a plate is no bar."""
+    hand, z = load_hand("human16"), np.array([0.0, 0.0, 1.0])
+    one, two = (
+        trimesh.creation.cylinder(radius=0.005, height=0.2, sections=24).apply_translation([x, 0.0, 0.0])
+        for x in (-0.011, 0.011)
+    )
+    both = model_of(trimesh.util.concatenate([one, two]), "two")
+    assert section_of(both.samples.points, np.zeros(3), z) is None
+    assert laid(hand, both, grasp_on(both)) is None
+    spread = np.vstack([c.vertices for c in (one.copy().apply_translation([-0.01, 0, 0]), two)])
+    spread = np.vstack([spread + np.array([0.0, 0.0, dz]) for dz in np.linspace(-0.09, 0.09, 19)])
+    assert piece_of(spread, spread[0] + np.array([0.0, 0.0, 0.1])) is None
+    alone_ = section_of(bar(0.005).samples.points, np.zeros(3), z)
+    assert alone_ is not None
+    assert alone_.radius == pytest.approx(0.005, abs=3e-4)
+    np.testing.assert_allclose(alone_.center, 0.0, atol=1e-3)
+    plate = shape("plate")
+    grasp = grasp_on(plate)
+    assert grasp.guidance is not None
+    edge = plate.samples.points[:, 0] > 0.06
+    held = HeldBar(plate.samples.points[edge].mean(axis=0), z, 0.004)
+    assert not alone(plate, edge, held)
+    assert alone(bar(0.005), np.ones(len(bar(0.005).samples.points), bool), alone_)
+    on_edge = replace(grasp, guidance=replace(grasp.guidance, hand_mask=edge, func_mask=edge))
+    assert laid(hand, plate, on_edge) is None

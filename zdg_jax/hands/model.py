@@ -189,7 +189,7 @@ class Bar:
     Attributes:
       point: on its axis, metres.
       tail: unit vector along it, to the end that does not work.
-      hangs: it is a handle from which something hangs: held at its highest place.
+      hangs: it is a handle from which something hangs: held halfway along it.
       wrapped: only what is thin lies so, with the fingers wrapped round it (`refine.fist`).
     """
 

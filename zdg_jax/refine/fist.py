@@ -38,8 +38,13 @@ _FACING = 1.0
 _STEPS = 30
 #: The thumb's pad lies so far along the bar from the index finger's crook, metres.
 _BESIDE = 0.016, 0.022
-#: Of a bent handle so much about a place counts as its bar, metres, if it is so many times longer than wide.
-_PIECE, _STRAIGHT = 0.03, 2.3
+#: Of a handle so much to either side of a place counts as its bar, metres; a bent one's is so many times
+#: longer than wide. Of one bar there is at least this share of the samples in the middle third of its width.
+_PIECE, _STRAIGHT, _FULL = 0.03, 1.8, 0.1
+#: So much of what fingers go round, metres beside a bar, may be other things, as a share of the bar.
+_NEXT, _BESIDES = 0.02, 1.0
+#: A second handle is within so much of the first, metres.
+_REACHED = 0.05
 #: A bar that goes into the palm by more than this cosine can't be wrapped.
 _INTO = 0.8
 
@@ -51,7 +56,7 @@ class HeldBar:
     Attributes:
       center: on its axis, where it is held, object frame, metres.
       tip: unit vector along it, to its working end.
-      radius: of a round bar of its cross-section, metres.
+      radius: half its width, of two handles side by side half of both, metres.
     """
 
     center: Float[np.ndarray, "3"]
@@ -150,8 +155,24 @@ def closed_through(
     return closed_around(hand, obj, through, bar, joints)
 
 
+def section_of(
+    held: Float[np.ndarray, "n 3"], center: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"]
+) -> HeldBar | None:
+    """The bar that a straight handle is near a place along it, in its middle; None of two side by side."""
+    along = (held - center) @ axis
+    across = held - center - np.outer(along, axis)
+    across = across[np.abs(along) <= max(_PIECE, np.abs(along).min())]
+    axes = np.linalg.svd(across - across.mean(axis=0), full_matrices=False)[2][:2]
+    flat = across @ axes.T
+    if _hollow(flat[:, 0]):
+        return None
+    middle = np.median(flat, axis=0)  # legs at the ends of a handle don't count
+    radius = np.sqrt(2.0) * np.median(np.abs(flat[:, 0] - middle[0]))  # of a round bar's surface
+    return HeldBar(center + middle @ axes, axis, float(radius))
+
+
 def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> HeldBar | None:
-    """The bar that a bent handle is within 3 cm of a place; None where that is no bar."""
+    """The bar that a bent handle is near a place; None where that is no bar, or two side by side."""
     piece = held[np.linalg.norm(held - near, axis=1) < _PIECE]
     if len(piece) < 4:
         return None
@@ -160,7 +181,31 @@ def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> He
     extents = np.ptp((piece - center) @ axes.T, axis=0)
     if extents[0] < _STRAIGHT * extents[1]:
         return None
+    along = (held - center) @ axes[0]
+    across = held - center - np.outer(along, axes[0])
+    here = across[(np.abs(along) < 0.5 * _PIECE) & (np.linalg.norm(across, axis=1) < _REACHED)]
+    if len(here) > 3 and _hollow(here @ np.linalg.svd(here - here.mean(axis=0), full_matrices=False)[2][0]):
+        return None
     return HeldBar(center, axes[0], 0.5 * float(extents[2]))
+
+
+def _hollow(x: Float[np.ndarray, " n"]) -> bool:
+    """Much to either side and hardly anything in the middle third, as between the handles of pliers."""
+    low, middle, high = np.histogram(x, 3)[0] / len(x)
+    return bool(middle < _FULL and min(low, high) > _FULL)
+
+
+def alone(obj: ObjectModel, mask: Bool[np.ndarray, " samples"], bar: HeldBar) -> bool:
+    """Nothing else of the object runs beside the bar where fingers go round it, as a phone does by its edge.
+
+    Args:
+      obj, mask: the object and its samples that are held.
+      bar: of them.
+    """
+    off = obj.samples.points - bar.center
+    beside = np.linalg.norm(off - np.outer(off @ bar.tip, bar.tip), axis=1)
+    here = (np.abs(off @ bar.tip) < _PIECE) & (beside < bar.radius + _NEXT)
+    return bool((here & ~mask).sum() <= _BESIDES * (here & mask).sum())
 
 
 def posed_crooks_in_palm(

@@ -12,7 +12,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import Bar, HandModel, Slab
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.fist import THIN, HeldBar, closed_around, piece_of
+from zdg_jax.refine.fist import THIN, HeldBar, alone, closed_around, piece_of, section_of
 
 #: Length over width from which on a thing is long, and how far before its middle it is held.
 _LONG, _FORWARD = 3.0, 0.15
@@ -76,26 +76,25 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
         return None
     held: HeldBar | None = None
     if extents[0] >= (_HANGING if bar.hangs else _LONG) * extents[1]:
-        held = HeldBar(center, axes[0], 0.5 * float(np.sqrt(extents[1] * extents[2])))
         if not bar.hangs and not bar.wrapped:
-            held = replace(held, center=center + _FORWARD * extents[0] * _tip(hand, initial, bar, axes[0]))
+            center = center + _FORWARD * extents[0] * _tip(hand, initial, bar, axes[0])
+        held = section_of(points, center, axes[0]) or HeldBar(center, axes[0], np.inf)
     elif bar.wrapped:
         there = np.asarray(initial.p_obj_palm) + np.asarray(initial.R_obj_palm) @ bar.point
         held = piece_of(points, points[np.linalg.norm(points - there, axis=1).argmin()])
     if held is None:
         return None
-    # a handle is seldom as thick or as straight all along
-    piece = piece_of(points, points[np.linalg.norm(points - held.center, axis=1).argmin()])
-    if piece is not None and piece.radius <= 0.5 * THIN:
-        held = piece
-    if bar.wrapped and held.radius > 0.5 * THIN:
+    thin = held.radius <= 0.5 * THIN and alone(obj, guidance.hand_mask, held)
+    if bar.wrapped and not thin:
         return None
+    if not thin:  # its axis is that of all of it
+        held = replace(held, center=center)
     held = replace(held, tip=_tip(hand, initial, bar, held.tip))
     R = np.asarray(initial.R_obj_palm)
     R = Rotation.align_vectors(-held.tip[None], (R @ bar.tail)[None])[0].as_matrix() @ R
     found = replace(initial, p_obj_palm=held.center - R @ bar.point, R_obj_palm=R)
     in_the_palm = bar.hangs or kind.contact_prior[hand.skin_finger < 0].any()
-    if guidance.p_obj_points is not None or not in_the_palm or held.radius > 0.5 * THIN:
+    if guidance.p_obj_points is not None or not in_the_palm or not thin:
         return Lying(found)
     return Lying(*closed_around(hand, obj, found, held), shares=2 if held.radius > LOOSE else 1)
 
