@@ -334,6 +334,10 @@ class HandModel:
         first, second = (self.pad_names.index(n) if n in self.pad_names else None for n in names)
         return first, second
 
+    def driving(self, hinges: Bool[np.ndarray, " joints"]) -> Bool[np.ndarray, " active"]:
+        """Active joints that move one of these hinges."""
+        return np.asarray(((np.abs(self.coupling) > 0) & hinges[:, None]).any(axis=0))
+
     def holds(self, kind: str, finger: str) -> bool:
         """Whether a grasp type asks a finger to touch; one that the hand does not know asks all of them."""
         known = self.grasp_types.get(kind)

@@ -169,7 +169,7 @@ def _to_points(hand, obj, initial, points, rest):
     R = R0 @ Rotation.from_euler("XYZ", euler, degrees=True).as_matrix()
     starts = base_from_palm(hand, np.tile(initial.p_obj_palm, (len(R), 1)), R)
     nearest = np.asarray(KDTree(obj.samples.points).query(points)[1])
-    goal = _nothing(hand, len(R), rest, initial)
+    goal = no_goal(hand, len(R), rest, initial)
     for k, place in enumerate(hand.functional_pads):
         if place is None:
             continue
@@ -207,7 +207,7 @@ def _into(hand, initial, opening: Opening, other: Opening | None, rest):
             ways.append(into)
     R = np.array(turns)
     starts = make_pose(np.array(places), R)
-    goal = _nothing(hand, len(R), rest, initial)
+    goal = no_goal(hand, len(R), rest, initial)
     # side by side along the opening, the first where the hand has it
     side = np.einsum("nij,j->ni", R, p[used[0]] - p[used[-1]]) @ opening.across[0]
     order = np.where(side >= 0, 1.0, -1.0)
@@ -236,7 +236,7 @@ def _frame(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.column_stack([x, y, np.cross(x, y)])
 
 
-def _nothing(hand: HandModel, n: int, rest: np.ndarray, initial: InitialGrasp) -> Goal:
+def no_goal(hand: HandModel, n: int, rest: Float[np.ndarray, " active"], initial: InitialGrasp) -> Goal:
     """A goal that asks for the type's joints, no penetration, and weakly for the reasoned palm."""
     marks, active = 2 * len(hand.pad_names), len(hand.active_names)
     return Goal(

@@ -14,27 +14,27 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from zdg_jax.guidance import InitialGrasp
-from zdg_jax.hands.keypoints import Goal, crooks, fit, obstacle, posed_crooks, to_pad
+from zdg_jax.hands.keypoints import crooks, fit, obstacle, posed_crooks, to_pad
 from zdg_jax.hands.kinematics import base_from_palm, palm_from_base, posed, posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.free_space import Opening
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.sdf.build import field_values
-from zdg_jax.pose import IDENTITY, unit
-from zdg_jax.refine.aims import FINGER_WIDTH
+from zdg_jax.pose import unit
+from zdg_jax.refine.aims import FINGER_WIDTH, no_goal
 
 #: Thinner than that, metres, a bar is wrapped; thicker ones fill the type's own curl.
 THIN = 0.029
-#: The crook lies so far past the side of the bar that faces away from the palm, degrees.
-_PAST = 25.0
-_OPPOSED = np.deg2rad(-45.0)
+#: The crook lies so far past the side of the bar that faces away from the palm, the thumb before it, degrees.
+_PAST, _OPPOSED = 25.0, -45.0
+#: No finger is wrapped further than there, degrees.
+_MOST = -162.0
 #: Between the palm's skin and the object at first, metres; how far off and in what steps it is looked for.
 _TOUCH, _FAR, _STEP = 0.001, 0.04, 0.0005
-#: Weights of `keypoints.fit`.
-_CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0
+#: Weights of `keypoints.fit`; the last of the way the thumb's pad looks.
+_CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR, _FACING = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0, 1.0
 #: Of joints that bend a finger, of the thumb's, and of those that spread fingers.
 _REST, _THUMB_REST, _SPREAD = 0.05, 0.1, 10.0
-_FACING = 1.0
 _STEPS = 30
 #: The thumb's pad lies so far along the bar from the index finger's crook, metres.
 _BESIDE = 0.016, 0.022
@@ -56,12 +56,17 @@ class HeldBar:
     Attributes:
       center: on its axis, where it is held, object frame, metres.
       tip: unit vector along it, to its working end.
-      radius: half its width, of two handles side by side half of both, metres.
+      radius: half its width, metres.
     """
 
     center: Float[np.ndarray, "3"]
     tip: Float[np.ndarray, "3"]
     radius: float
+
+    @property
+    def thin(self) -> bool:
+        """Thin enough to be wrapped."""
+        return self.radius <= 0.5 * THIN
 
 
 def closed_around(
@@ -92,12 +97,17 @@ def closed_around(
     away = unit(R[:, 2] - (R[:, 2] @ bar.tip) * bar.tip)
     forward = np.cross(bar.tip, away)
     forward = forward if forward @ R[:, 0] >= 0 else -forward
+
+    def around(phi: float) -> Float[np.ndarray, "3"]:
+        return np.cos(np.deg2rad(phi)) * away + np.sin(np.deg2rad(phi)) * forward
+
     palm = _onto_palm(hand, obj, rest, np.asarray(lying.p_obj_palm), R)
-    pads, own = len(hand.pad_names), crooks(hand)
-    at = palm + posed_crooks_in_palm(hand, rest) @ R.T
-    index = hand.functional_pads[1]
-    at_pad = palm + posed_in_palm(hand, rest, "pad") @ R.T
-    goal = _goal(hand, rest, palm, R)
+    start = base_from_palm(hand, palm, R)
+    pads, own, index = len(hand.pad_names), crooks(hand), hand.functional_pads[1]
+    at, at_pad = posed_crooks(hand, start, rest)[0], posed(hand, start, rest, "pad")
+    goal = no_goal(hand, 1, rest, replace(lying, p_obj_palm=palm))._replace(
+        palm_weight=np.full(1, _PALM), rest_weight=_rest_weight(hand)[None], clear=np.full(1, _CLEAR)
+    )
     for k, name in enumerate(hand.pad_names):
         if name == hand.finger_names[hand.thumb]:
             if joints is not None or index is None:
@@ -105,7 +115,7 @@ def closed_around(
             beside = float((at_pad[k] - at[index]) @ bar.tip)
             beside = np.sign(beside) * np.clip(abs(beside), *_BESIDE)
             place = bar.center + ((at[index] - bar.center) @ bar.tip + beside) * bar.tip
-            side = np.cos(_OPPOSED) * away + np.sin(_OPPOSED) * forward
+            side = around(_OPPOSED)
             goal.pad[:, k], goal.normal[:, k] = place + bar.radius * side, -side
             goal.pad_weight[:, k], goal.normal_weight[:, k] = _THUMB, _FACING
             continue
@@ -114,16 +124,14 @@ def closed_around(
         height = float(hand.p_link_pad[k] @ hand.n_link_pad[k])
         length = float(np.linalg.norm(own.point[k]) + np.linalg.norm(to_pad(hand, k)))
         place = bar.center + ((at[k] - bar.center) @ bar.tip) * bar.tip
-        first = np.deg2rad(_PAST)
-        last = max(first - length / (bar.radius + height), -0.9 * np.pi)
-        crook, tip = (np.cos(x) * away + np.sin(x) * forward for x in (first, last))
+        wrapped = np.rad2deg(length / (bar.radius + height))
+        crook, tip = around(_PAST), around(max(_PAST - wrapped, _MOST))
         goal.pad[:, pads + k] = place + (bar.radius + height) * crook
         goal.pad[:, k], goal.normal[:, k] = place + bar.radius * tip, -tip
         goal.pad_weight[:, pads + k], goal.pad_weight[:, k] = _CROOK, _PAD
         goal.normal_weight[:, k] = _NORMAL
-    start = base_from_palm(hand, palm[None], R[None])
     pose, closed, _ = fit(
-        hand, start, rest[None], goal, free_base=True, steps=_STEPS, against=obstacle(obj.field)
+        hand, start[None], rest[None], goal, free_base=True, steps=_STEPS, against=obstacle(obj.field)
     )
     p, turned = palm_from_base(hand, pose)
     return replace(lying, p_obj_palm=p[0], R_obj_palm=turned[0]), closed[0]
@@ -150,7 +158,7 @@ def closed_through(
     side = opening.center + 0.5 * opening.size[1] * opening.bar
     bar = piece_of(held, held[np.linalg.norm(held - side, axis=1).argmin()])
     into = abs(np.asarray(through.R_obj_palm)[:, 2] @ bar.tip) if bar is not None else 0.0
-    if bar is None or bar.radius > 0.5 * THIN or into > _INTO:
+    if bar is None or not bar.thin or into > _INTO:
         return None
     return closed_around(hand, obj, through, bar, joints)
 
@@ -159,8 +167,7 @@ def section_of(
     held: Float[np.ndarray, "n 3"], center: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"]
 ) -> HeldBar | None:
     """The bar that a straight handle is near a place along it, in its middle; None of two side by side."""
-    along = (held - center) @ axis
-    across = held - center - np.outer(along, axis)
+    along, across = _split(held, center, axis)
     across = across[np.abs(along) <= max(_PIECE, np.abs(along).min())]
     axes = np.linalg.svd(across - across.mean(axis=0), full_matrices=False)[2][:2]
     flat = across @ axes.T
@@ -181,8 +188,7 @@ def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> He
     extents = np.ptp((piece - center) @ axes.T, axis=0)
     if extents[0] < _STRAIGHT * extents[1]:
         return None
-    along = (held - center) @ axes[0]
-    across = held - center - np.outer(along, axes[0])
+    along, across = _split(held, center, axes[0])
     here = across[(np.abs(along) < 0.5 * _PIECE) & (np.linalg.norm(across, axis=1) < _REACHED)]
     if len(here) > 3 and _hollow(here @ np.linalg.svd(here - here.mean(axis=0), full_matrices=False)[2][0]):
         return None
@@ -202,18 +208,17 @@ def alone(obj: ObjectModel, mask: Bool[np.ndarray, " samples"], bar: HeldBar) ->
       obj, mask: the object and its samples that are held.
       bar: of them.
     """
-    off = obj.samples.points - bar.center
-    beside = np.linalg.norm(off - np.outer(off @ bar.tip, bar.tip), axis=1)
-    here = (np.abs(off @ bar.tip) < _PIECE) & (beside < bar.radius + _NEXT)
+    along, off = _split(obj.samples.points, bar.center, bar.tip)
+    here = (np.abs(along) < _PIECE) & (np.linalg.norm(off, axis=1) < bar.radius + _NEXT)
     return bool((here & ~mask).sum() <= _BESIDES * (here & mask).sum())
 
 
-def posed_crooks_in_palm(
-    hand: HandModel, joints: Float[np.ndarray, " active"]
-) -> Float[np.ndarray, "pads 3"]:
-    """Crooks in the palm frame, metres."""
-    p, R = palm_from_base(hand, IDENTITY[None])
-    return (posed_crooks(hand, IDENTITY, joints)[0] - p[0]) @ R[0]
+def _split(
+    points: Float[np.ndarray, "n 3"], center: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 3"]]:
+    """How far along an axis points lie from a place, and their way off it."""
+    along = (points - center) @ axis
+    return along, points - center - np.outer(along, axis)
 
 
 def _onto_palm(hand: HandModel, obj: ObjectModel, joints, palm, R) -> np.ndarray:
@@ -226,25 +231,14 @@ def _onto_palm(hand: HandModel, obj: ObjectModel, joints, palm, R) -> np.ndarray
     return places[near[0]] if len(near) else palm
 
 
-def _goal(hand: HandModel, rest, palm, R) -> Goal:
-    marks = 2 * len(hand.pad_names)
-    return Goal(
-        pad=np.zeros((1, marks, 3)), normal=np.zeros((1, marks, 3)),
-        pad_weight=np.zeros((1, marks)), normal_weight=np.zeros((1, marks)),
-        palm=palm[None], R_palm=R[None], palm_weight=np.full(1, _PALM),
-        rest=rest[None], rest_weight=_rest_weight(hand)[None], clear=np.full(1, _CLEAR),
-    )  # fmt: skip
-
-
 def _rest_weight(hand: HandModel) -> np.ndarray:
-    thumbs = (np.abs(hand.coupling) > 0)[hand.link_finger[hand.joint_link] == hand.thumb].any(axis=0)
+    thumbs = hand.driving(hand.link_finger[hand.joint_link] == hand.thumb)
     return np.where(spreads(hand), _SPREAD, np.where(thumbs, _THUMB_REST, _REST))
 
 
 @lru_cache(maxsize=16)
 def spreads(hand: HandModel) -> Bool[np.ndarray, " active"]:
     """Active joints that turn a finger about the palm's normal, the thumb's left out."""
-    _, R = palm_from_base(hand, IDENTITY[None])
-    axes = posed(hand, IDENTITY, hand.open_joints, "hinge_normal") @ R[0]
+    axes = posed_in_palm(hand, hand.open_joints, "hinge_normal")
     sideways = (np.abs(axes[:, 2]) > 0.7) & (hand.link_finger[hand.joint_link] != hand.thumb)
-    return np.asarray(((np.abs(hand.coupling) > 0) & sideways[:, None]).any(axis=0))
+    return hand.driving(sideways)

@@ -12,7 +12,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import Bar, HandModel, Slab
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.fist import THIN, HeldBar, alone, closed_around, piece_of, section_of
+from zdg_jax.refine.fist import HeldBar, alone, closed_around, piece_of, section_of
 
 #: Length over width from which on a thing is long, and how far before its middle it is held.
 _LONG, _FORWARD = 3.0, 0.15
@@ -84,7 +84,7 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
         held = piece_of(points, points[np.linalg.norm(points - there, axis=1).argmin()])
     if held is None:
         return None
-    thin = held.radius <= 0.5 * THIN and alone(obj, guidance.hand_mask, held)
+    thin = held.thin and alone(obj, guidance.hand_mask, held)
     if bar.wrapped and not thin:
         return None
     if not thin:  # its axis is that of all of it

@@ -227,5 +227,4 @@ def _fingers(hand: HandModel) -> Float[np.ndarray, " active"]:
 
 def _moving(hand: HandModel, fingers: Int[np.ndarray, " fingers"]) -> Bool[np.ndarray, " active"]:
     """Active joints that move a joint of one of these fingers."""
-    theirs = np.isin(hand.link_finger[hand.joint_link], fingers)
-    return np.asarray(((np.abs(hand.coupling) > 0) & theirs[:, None]).any(axis=0))
+    return hand.driving(np.isin(hand.link_finger[hand.joint_link], fingers))
