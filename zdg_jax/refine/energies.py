@@ -146,7 +146,20 @@ def contact_map(at: SkinDistances) -> Float[Array, ""]:
     """
     d = jnp.where(at.mean_func > 0.0, jnp.minimum(at.to_hand, at.to_func), at.to_hand)
     c = 2.0 - 2.0 * jax.nn.sigmoid(2.0 * CONTACT_STEEPNESS * d)
-    return jnp.sum(at.mean_all * (c - at.prior) ** 2)
+    import os
+    how = os.environ.get("CM", "0")
+    C = at.prior
+    if how == "1":
+        e = jnp.where(C > 0, jnp.maximum(C - c, 0.0) ** 2, c**2)
+    elif how == "2":
+        e = (c - jnp.minimum(1.0, 2 * C)) ** 2
+    elif how == "4":
+        e = jnp.where(C > 0, C * (1 - c) ** 2, c**2)
+    elif how == "5":
+        e = jnp.where(C > 0, C**2 * (1 - c) ** 2, c**2)
+    else:
+        e = (c - C) ** 2
+    return jnp.sum(at.mean_all * e)
 
 
 def skin_penetration(at: SkinDistances) -> Float[Array, ""]:
