@@ -97,8 +97,6 @@ def select(
     grasps = with_off_region_penalty(hand, obj, grasps, guidance)
     if by == "hold" and choose:
         any_side = guidance is not None and guidance.any_side
-        global G
-        G = guidance
         kept, simulated = _by_hold(hand, obj, grasps, keep, any_side, part, threads)
     else:
         kept, simulated = _by_gravity(hand, obj, grasps, keep, part, choose, threads)
@@ -206,17 +204,6 @@ def _by_hold(
     listed = listed.take(candidates(listed, CLOSED * keep))
     if not len(listed):
         return listed, 0
-    import os
-    if os.environ.get("TOUCHED") == "1":
-        from sim_eval.select.touch import touched
-        region = None if G is None else G.hand_mask | G.func_mask
-        kinds = [str(k) for k in listed["grasp_type"]]
-        new = touched(hand, obj, kinds, listed.hand_pose, listed.joints, region)
-        listed = replace(listed, joints=new.astype(listed.joints.dtype))
-        off = listed["off_region"]
-        listed = listed.with_columns({"score": listed["score"] - 2.0 * off})
-        listed = with_off_region_penalty(hand, obj, listed, G)
-        listed = listed.with_columns(measure_shape(hand, obj, listed.hand_pose, listed.joints, only=FOUND_BY))
     listed = listed.with_columns(measure_shape(hand, obj, listed.hand_pose, listed.joints, part, RANKED_BY))
     listed = listed.take(promising(listed))
     tried = closed(hand, obj, listed, threads) if any_side else _closed_on(hand, obj, listed, keep, threads)

@@ -139,27 +139,17 @@ def contact_rest(at: SkinDistances) -> Float[Array, ""]:
 
 
 def contact_map(at: SkinDistances) -> Float[Array, ""]:
-    """E_cmap = mean_j (c_j - C_j)^2, c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2) = 1 - tanh(k d_j), k = 100 / m.
+    """E_cmap = mean_j e_j, e_j = C_j (1 - c_j)^2 / 2 where C_j > 0, else c_j^2;
+    c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2) = 1 - tanh(k d_j), k = 100 / m.
 
     d_j is the distance to M_hand^3d, for functional fingers to the nearer of M_hand^3d and P_func^3d. Not
-    defined in the paper; the contact map is GraspTTA's (Jiang et al. 2021, eq. 5 and its code).
+    defined in the paper; the contact map is GraspTTA's (Jiang et al. 2021, eq. 5 and its code), which asks
+    for (c_j - C_j)^2. Its C_j are a network's for one hand; ours say how likely a link touches at all, and
+    c_j = C_j is a hand that hovers: at 5 mm for C_j = 0.5. So how likely it is says how much a contact counts.
     """
     d = jnp.where(at.mean_func > 0.0, jnp.minimum(at.to_hand, at.to_func), at.to_hand)
     c = 2.0 - 2.0 * jax.nn.sigmoid(2.0 * CONTACT_STEEPNESS * d)
-    import os
-    how = os.environ.get("CM", "0")
-    C = at.prior
-    if how == "1":
-        e = jnp.where(C > 0, jnp.maximum(C - c, 0.0) ** 2, c**2)
-    elif how == "2":
-        e = (c - jnp.minimum(1.0, 2 * C)) ** 2
-    elif how == "4":
-        e = jnp.where(C > 0, C * (1 - c) ** 2, c**2)
-    elif how == "5":
-        e = jnp.where(C > 0, C**2 * (1 - c) ** 2, c**2)
-    else:
-        e = (c - C) ** 2
-    return jnp.sum(at.mean_all * e)
+    return jnp.sum(at.mean_all * jnp.where(at.prior > 0.0, 0.5 * at.prior * (1.0 - c) ** 2, c**2))
 
 
 def skin_penetration(at: SkinDistances) -> Float[Array, ""]:
