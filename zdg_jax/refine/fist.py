@@ -168,9 +168,12 @@ def closed_through(
 def section_of(
     held: Float[np.ndarray, "n 3"], center: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"]
 ) -> HeldBar | None:
-    """The bar that a straight handle is near a place along it, in its middle; None of two side by side."""
+    """The bar that a straight handle is near a place along it, in its middle; None of two side by side,
+    and where fewer than four samples show it."""
     along, across = _split(held, center, axis)
     across = across[np.abs(along) <= max(_PIECE, np.abs(along).min())]
+    if len(across) < 4:
+        return None
     axes = np.linalg.svd(across - across.mean(axis=0), full_matrices=False)[2][:2]
     flat = across @ axes.T
     if _hollow(flat[:, 0]):
