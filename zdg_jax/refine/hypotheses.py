@@ -120,8 +120,8 @@ def hypotheses(
     T' = Intersect(ray(C, -D_palm), H_obj) (eq. 1), C the mean of M_hand^3d. With few starts there are fewer
     neighbours. A neighbour of a type that the hand's card lacks is left out. Where the type says how a long
     thing lies in it, that is one of them (`laid`), with two shares; so is a box held squarely (`squared`),
-    from which the others then start, less those that it is too wide for. Where thumb and index finger have key
-    points, each neighbour's hand goes on from there to where it has its pads at them, and its joints do.
+    from which the others then start, less those that it is too wide for. Where thumb and index finger have
+    key points, each neighbour's hand goes on from there to where it has its pads at them, and its joints do.
 
     Args:
       hand, obj: the hand and the object.
