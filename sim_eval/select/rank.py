@@ -66,10 +66,10 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
     The reasoned hypothesis, or the one that is aimed, laid in the hand or square, gives two fifths, the
-    others as many each, the best of each first: on the right part before beside it, natural before unnatural, with
-    fingers where the task asks them before others, then by score. What is left over is filled up with the
-    next ones. Energies of different grasp types are not compared: a pinch, which is asked for fewer contacts,
-    would always win.
+    others as many each, the best of each first: on the right part before beside it, natural before
+    unnatural, with fingers where the task asks them before others, then by score. What is left over is filled
+    up with the next ones. Energies of different grasp types are not compared: a pinch, which is asked for
+    fewer contacts, would always win.
 
     Where thumb and index finger have key points, two thirds have their pads there, as far as there are any,
     and the others not: of some tasks only those hold (`missed`).
