@@ -139,18 +139,14 @@ def contact_rest(at: SkinDistances) -> Float[Array, ""]:
 
 
 def contact_map(at: SkinDistances) -> Float[Array, ""]:
-    """E_cmap = 1/2 mean_j e_j, e_j = C_j (1 - c_j)^2 where C_j > 0, else c_j^2;
-    c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2) = 1 - tanh(k d_j), k = 100 / m.
+    """E_cmap = mean_j (c_j - C_j)^2, c_j = 1 - 2 (sigmoid(2 k d_j) - 1/2) = 1 - tanh(k d_j), k = 100 / m.
 
     d_j is the distance to M_hand^3d, for functional fingers to the nearer of M_hand^3d and P_func^3d. Not
-    defined in the paper; the contact map is GraspTTA's (Jiang et al. 2021, eq. 5 and its code), which asks
-    for (c_j - C_j)^2. Its C_j are a network's for one hand; ours say how likely a link touches at all, and
-    c_j = C_j is a hand that hovers: at 5 mm for C_j = 0.5. So how likely it is says how much a contact
-    counts. Half, for with all of it hands went in twice as deep.
+    defined in the paper; the contact map is GraspTTA's (Jiang et al. 2021, eq. 5 and its code).
     """
     d = jnp.where(at.mean_func > 0.0, jnp.minimum(at.to_hand, at.to_func), at.to_hand)
     c = 2.0 - 2.0 * jax.nn.sigmoid(2.0 * CONTACT_STEEPNESS * d)
-    return jnp.sum(at.mean_all * jnp.where(at.prior > 0.0, at.prior * (1.0 - c) ** 2, c**2)) / 2.0
+    return jnp.sum(at.mean_all * (c - at.prior) ** 2)
 
 
 def skin_penetration(at: SkinDistances) -> Float[Array, ""]:

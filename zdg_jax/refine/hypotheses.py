@@ -22,7 +22,7 @@ from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.fist import closed_through
 from zdg_jax.refine.lying import laid
-from zdg_jax.refine.square import FURTHEST, WIDEST, Box, box_of, squared
+from zdg_jax.refine.square import FURTHEST, Box, box_of, squared
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
 OTHER = {
@@ -155,7 +155,7 @@ def hypotheses(
         more.pop()
     kinds, taken = len({h.name for h in more}), sum(h.num for h in more) // each
     square = next((h.initial for h in more if h.name == SQUARE.name), initial)
-    if box is not None and box.across(square.R_obj_palm) <= WIDEST:
+    if box is not None and square is not initial:
         chosen = [n for n in chosen if n.other_type or box.across(square.R_obj_palm @ n.rotation) <= FURTHEST]
     chosen = chosen[: max(0, min(len(chosen) - kinds, shares - taken))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
@@ -202,7 +202,7 @@ def _told(
         more.append(Hypothesis(LAID.name, lying.initial, lying.shares * each, lying.joints))
     served = aimed(hand, obj, initial, aims)
     if served is None:
-        square = None if box is None or more else squared(obj, box, initial)
+        square = None if box is None or more else squared(obj, box, initial, guidance.any_side)
         return more if square is None else [Hypothesis(SQUARE.name, square, 2 * each)]
     firm = None
     if loop is not None and aims.thumb is None:

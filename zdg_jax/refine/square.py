@@ -65,16 +65,18 @@ def box_of(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Box | None:
     return Box(axes, extents, points.mean(axis=0)) if along.mean() >= _FACES else None
 
 
-def squared(obj: ObjectModel, box: Box, initial: InitialGrasp) -> InitialGrasp | None:
+def squared(obj: ObjectModel, box: Box, initial: InitialGrasp, any_side: bool) -> InitialGrasp | None:
     """The grasp turned as little as it takes for the palm's axes to be those of the box.
 
     R' = A M with A the box's axes and M one of the 24 turns of a cube, the one of least angle(R', R) of which
-    the box is at most 10 cm along D_finger; T' by eq. 1 from the middle of what is held.
+    the box is at most 10 cm along D_finger; T' by eq. 1 from the middle of what is held. The side from which
+    the hand comes is the task's: unless it may be any, only a hand that turns about D_palm is turned.
 
     Args:
       obj: the object.
       box: of it, what is held.
       initial: the grasp that was reasoned.
+      any_side: the hand may come from any other side as well.
     Returns: None where the box is too wide each way, or is held squarely as it is or by another way.
     """
     R = np.asarray(initial.R_obj_palm)
@@ -82,7 +84,8 @@ def squared(obj: ObjectModel, box: Box, initial: InitialGrasp) -> InitialGrasp |
     if not fitting:
         return None
     turn, found = min(((_angle(Q, R), Q) for Q in fitting), key=lambda each: each[0])
-    if not _ASKEW[0] < turn < _ASKEW[1]:
+    side = np.rad2deg(np.arccos(np.clip(found[:, 2] @ R[:, 2], -1.0, 1.0)))
+    if not _ASKEW[0] < turn < _ASKEW[1] or (side > _ASKEW[0] and not any_side):
         return None
     place = hand_position(box.center, -found[:, 2], expanded(obj.hull, EXPANSION))
     return replace(initial, p_obj_palm=place, R_obj_palm=found)
