@@ -65,8 +65,8 @@ REASONED = Neighbour("reasoned", tier=0)
 LAID = Neighbour("laid in the hand", tier=-1)
 #: Fingers through an opening or at points of their own; preferred likewise.
 AIMED = Neighbour("aimed", tier=-1)
-#: The palm on a face of a box; preferred likewise.
-SQUARE = Neighbour("square to the faces", tier=-1)
+#: The palm on a face of a box.
+SQUARE = Neighbour("square to the faces", tier=0)
 #: In the order in which they are taken.
 NEIGHBOURS = (
     Neighbour("tilted 45", tilt=45.0),
