@@ -135,7 +135,7 @@ def test_fingers_that_a_type_stretches_stay_as_they_are() -> None:
     index = [k for k, name in enumerate(hand.active_names) if name.startswith("index_")]
     own = hand.grasp_types["index-extension"].joints
     np.testing.assert_allclose(lying.joints[index], own[index], atol=np.deg2rad(3.0))
-    held = HeldBar(np.zeros(3), np.array([0.0, 0.0, 1.0]), 0.008)
+    held = HeldBar(np.zeros(3), np.array([0.0, 0.0, 1.0]), 0.008, 0.008)
     start = grasp_on(obj).initial
     assert start is not None
     _, joints = closed_around(hand, obj, start, held, own)
@@ -164,7 +164,7 @@ def test_what_runs_beside_a_bar_makes_it_none() -> None:
     grasp = grasp_on(plate)
     assert grasp.guidance is not None
     edge = plate.samples.points[:, 0] > 0.06
-    held = HeldBar(plate.samples.points[edge].mean(axis=0), z, 0.004)
+    held = HeldBar(plate.samples.points[edge].mean(axis=0), z, 0.004, 0.004)
     assert not alone(plate, edge, held)
     assert alone(bar(0.005), np.ones(len(bar(0.005).samples.points), bool), alone_)
     on_edge = replace(grasp, guidance=replace(grasp.guidance, hand_mask=edge, func_mask=edge))

@@ -57,11 +57,13 @@ class HeldBar:
       center: on its axis, where it is held, object frame, metres.
       tip: unit vector along it, to its working end.
       radius: half its width, metres.
+      depth: half its thickness, metres; of a round one its radius too.
     """
 
     center: Float[np.ndarray, "3"]
     tip: Float[np.ndarray, "3"]
     radius: float
+    depth: float
 
     @property
     def thin(self) -> bool:
@@ -166,16 +168,19 @@ def closed_through(
 def section_of(
     held: Float[np.ndarray, "n 3"], center: Float[np.ndarray, "3"], axis: Float[np.ndarray, "3"]
 ) -> HeldBar | None:
-    """The bar that a straight handle is near a place along it, in its middle; None of two side by side."""
+    """The bar that a straight handle is near a place along it, in its middle; None of two side by side,
+    and where fewer than four samples show it."""
     along, across = _split(held, center, axis)
     across = across[np.abs(along) <= max(_PIECE, np.abs(along).min())]
+    if len(across) < 4:
+        return None
     axes = np.linalg.svd(across - across.mean(axis=0), full_matrices=False)[2][:2]
     flat = across @ axes.T
     if _hollow(flat[:, 0]):
         return None
     middle = np.median(flat, axis=0)  # legs at the ends of a handle don't count
-    radius = np.sqrt(2.0) * np.median(np.abs(flat[:, 0] - middle[0]))  # of a round bar's surface
-    return HeldBar(center + middle @ axes, axis, float(radius))
+    radius, depth = np.sqrt(2.0) * np.median(np.abs(flat - middle), axis=0)  # of a round bar's surface
+    return HeldBar(center + middle @ axes, axis, float(radius), float(min(radius, depth)))
 
 
 def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> HeldBar | None:
@@ -192,7 +197,7 @@ def piece_of(held: Float[np.ndarray, "n 3"], near: Float[np.ndarray, "3"]) -> He
     here = across[(np.abs(along) < 0.5 * _PIECE) & (np.linalg.norm(across, axis=1) < _REACHED)]
     if len(here) > 3 and _hollow(here @ np.linalg.svd(here - here.mean(axis=0), full_matrices=False)[2][0]):
         return None
-    return HeldBar(center, axes[0], 0.5 * float(extents[2]))
+    return HeldBar(center, axes[0], 0.5 * float(extents[2]), 0.5 * float(extents[2]))
 
 
 def _hollow(x: Float[np.ndarray, " n"]) -> bool:

@@ -22,6 +22,7 @@ from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.fist import closed_through
 from zdg_jax.refine.lying import laid
+from zdg_jax.refine.square import FURTHEST, Box, box_of, squared
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
 OTHER = {
@@ -30,6 +31,8 @@ OTHER = {
     "sphere": "wrap-grasp",
 }  # fmt: skip
 PINCH = "lift"
+#: Types whose palm or fingertips lie flat on what is held.
+FLAT = "wrap-grasp", "lift"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ REASONED = Neighbour("reasoned", tier=0)
 LAID = Neighbour("laid in the hand", tier=-1)
 #: Fingers through an opening or at points of their own; preferred likewise.
 AIMED = Neighbour("aimed", tier=-1)
+#: The palm on a face of a box.
+SQUARE = Neighbour("square to the faces", tier=0)
 #: In the order in which they are taken.
 NEIGHBOURS = (
     Neighbour("tilted 45", tilt=45.0),
@@ -87,7 +92,7 @@ AROUND = (
     Neighbour("around, other type, tilted -90", tilt=-90.0, other_type=True, tier=0),
 )
 assert MOST_HYPOTHESES == 1 + len(NEIGHBOURS) == 1 + len(AROUND)
-TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, AIMED, REASONED, *NEIGHBOURS, *AROUND)}
+TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, AIMED, SQUARE, REASONED, *NEIGHBOURS, *AROUND)}
 #: The tier of those that come after all others that hold.
 FAR = 3
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
@@ -114,8 +119,9 @@ def hypotheses(
     A neighbour R' = R Rot_x(tilt) Rot_y(swing) Rot_z(turn) that comes from another side starts at
     T' = Intersect(ray(C, -D_palm), H_obj) (eq. 1), C the mean of M_hand^3d. With few starts there are fewer
     neighbours. A neighbour of a type that the hand's card lacks is left out. Where the type says how a long
-    thing lies in it, that is one of them (`laid`), with two shares. Where thumb and index finger have key
-    points, each neighbour's hand goes on from there to where it has its pads at them, and its joints do.
+    thing lies in it, that is one of them (`laid`), with two shares; so is a box held squarely (`squared`),
+    from which the others then start, less those that it is too wide for. Where thumb and index finger have
+    key points, each neighbour's hand goes on from there to where it has its pads at them, and its joints do.
 
     Args:
       hand, obj: the hand and the object.
@@ -143,10 +149,14 @@ def hypotheses(
             return Hypothesis(name, there, starts)
         return Hypothesis(name, found.initial, starts, found.joints)
 
-    more = _told(hand, obj, grasp, each, at_points) if shares >= 2 else []
+    box = box_of(obj, guidance.hand_mask) if initial.grasp_type in FLAT and not points else None
+    more = _told(hand, obj, grasp, each, box, at_points) if shares >= 2 else []
     while more and sum(h.num for h in more) > shares * each:
         more.pop()
     kinds, taken = len({h.name for h in more}), sum(h.num for h in more) // each
+    square = next((h.initial for h in more if h.name == SQUARE.name), initial)
+    if box is not None and square is not initial:
+        chosen = [n for n in chosen if n.other_type or box.across(square.R_obj_palm @ n.rotation) <= FURTHEST]
     chosen = chosen[: max(0, min(len(chosen) - kinds, shares - taken))]
     center = obj.samples.points[guidance.hand_mask].mean(axis=0)
     hull = expanded(obj.hull, EXPANSION)
@@ -158,8 +168,8 @@ def hypotheses(
         own = num - each * len(chosen) - sum(h.num for h in more)
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
-        R = initial.R_obj_palm @ n.rotation
-        p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else initial.p_obj_palm
+        R = square.R_obj_palm @ n.rotation
+        p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else square.p_obj_palm
         kind = other if n.other_type else initial.grasp_type
         there = replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind)
         found.append(at_points(n.name, there, each))
@@ -171,9 +181,10 @@ def _told(
     obj: ObjectModel,
     grasp: ReasonedGrasp,
     each: int,
+    box: Box | None,
     at_points: Callable[[str, InitialGrasp, int], Hypothesis],
 ) -> list[Hypothesis]:
-    """What the task or the type says of single fingers: laid in the hand and aimed, each with its shares."""
+    """What task, type or a box say of the hand: laid in it, aimed and square, each with its shares."""
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
@@ -191,7 +202,8 @@ def _told(
         more.append(Hypothesis(LAID.name, lying.initial, lying.shares * each, lying.joints))
     served = aimed(hand, obj, initial, aims)
     if served is None:
-        return more
+        square = None if box is None or more else squared(obj, box, initial, guidance.any_side)
+        return more if square is None else [Hypothesis(SQUARE.name, square, 2 * each)]
     firm = None
     if loop is not None and aims.thumb is None:
         held = obj.samples.points[guidance.hand_mask]

@@ -20,7 +20,7 @@ _LONG, _FORWARD = 3.0, 0.15
 _GRIP, _HANGING = 0.045, 1.5
 #: Places of a bail count as halfway along it within so much, metres.
 _EVEN = 0.01
-#: Fingers that bend no further than 90 degrees seldom hold a thinner bar in a fist: its radius, metres.
+#: Fingers that bend no further than 90 degrees seldom hold a thinner bar in a fist: half of it, metres.
 LOOSE = 0.005
 #: From the end at which a flat thing is held, metres; and how far its middle lies off that of its extent, as
 #: a share of it, for an end to be the broader one.
@@ -78,7 +78,7 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
     if extents[0] >= (_HANGING if bar.hangs else _LONG) * extents[1]:
         if not bar.hangs and not bar.wrapped:
             center = center + _FORWARD * extents[0] * _tip(hand, initial, bar, axes[0])
-        held = section_of(points, center, axes[0]) or HeldBar(center, axes[0], np.inf)
+        held = section_of(points, center, axes[0]) or HeldBar(center, axes[0], np.inf, np.inf)
     elif bar.wrapped:
         there = np.asarray(initial.p_obj_palm) + np.asarray(initial.R_obj_palm) @ bar.point
         held = piece_of(points, points[np.linalg.norm(points - there, axis=1).argmin()])
@@ -96,7 +96,7 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
     in_the_palm = bar.hangs or kind.contact_prior[hand.skin_finger < 0].any()
     if guidance.p_obj_points is not None or not in_the_palm or not thin:
         return Lying(found)
-    return Lying(*closed_around(hand, obj, found, held), shares=2 if held.radius > LOOSE else 1)
+    return Lying(*closed_around(hand, obj, found, held), shares=2 if held.depth > LOOSE else 1)
 
 
 def _tip(
