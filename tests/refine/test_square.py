@@ -79,6 +79,15 @@ def test_others_are_left_as_they_are(thing: str) -> None:
         assert squared(obj, _box(obj), _grasp(askew), True) is None
 
 
+@pytest.mark.parametrize("flat", [1, 2, 3])
+def test_a_face_a_line_and_a_point_are_no_box(flat: int) -> None:
+    obj = shape("box")
+    points = obj.samples.points.copy()
+    points[:, 3 - flat :] = 0.0
+    thin = replace(obj, samples=replace(obj.samples, points=points))
+    assert box_of(thin, _whole(thin)) is None
+
+
 @pytest.mark.parametrize("any_side", [True, False])
 def test_the_side_is_the_tasks_unless_it_may_be_any(any_side: bool) -> None:
     obj = shape("box")

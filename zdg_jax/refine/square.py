@@ -19,6 +19,8 @@ from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_positio
 
 #: Of a box at least this share of the surface faces along its axes, within so many degrees.
 _FACES, _WITHIN = 0.7, 15.0
+#: Thinner than that it is a sheet, or one face of a box, metres.
+_SHEET = 0.002
 #: What thumb and fingers hold between them is no wider, metres; and no wider from elsewhere, if it can be.
 WIDEST, FURTHEST = 0.1, 0.13
 #: A hand that stands less askew is left as it is, one that would be turned further too, degrees.
@@ -50,7 +52,7 @@ class Box:
 
 
 def box_of(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Box | None:
-    """The least box around what is held; None where less than 70 % of the surface faces along its axes.
+    """The least box around what is held; None of a sheet, or where less than 70 % of it faces along its axes.
 
     Args:
       obj: the object.
@@ -58,6 +60,9 @@ def box_of(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Box | None:
     """
     points, normals = obj.samples.points[mask], obj.samples.normals[mask]
     if len(points) < 4:
+        return None
+    middle = points - points.mean(axis=0)
+    if np.ptp(middle @ np.linalg.svd(middle, full_matrices=False)[2].T, axis=0).min() < _SHEET:
         return None
     to_box, extents = oriented_bounds(points, angle_digits=4)
     axes = to_box[:3, :3].T
