@@ -115,6 +115,7 @@ class Judge:
         str | None, arg(metavar="NAME", help="The judge; offline sees no pictures and can't.")
     ] = None
     grasps: Annotated[int, arg(help="Grasps of each task, best first.")] = 3
+    reorder: Annotated[bool, arg(help="Rank what the model judged by its scores, the best first.")] = False
     max_usd: MaxUsd = None
     people: Annotated[
         bool, arg(help="Write people.html, which participants score and save as CSV, and the key to it.")
@@ -135,6 +136,10 @@ class Judge:
                 "one of them",
                 "e.g. zdg judge out --people",
             )
+        if self.reorder and self.reasoner is None:
+            raise UserError(
+                "--reorder without --reasoner", "a model that judges", "name one, or leave it out"
+            )
         if self.people:
             return self._page()
         if len(self.folders) != 1:
@@ -149,7 +154,7 @@ class Judge:
 
         assert self.reasoner is not None
         reasoner = api.make_reasoner(self.reasoner, max_usd=self.max_usd, check=True)
-        report = judge_file(folder, reasoner, grasps=self.grasps)
+        report = judge_file(folder, reasoner, grasps=self.grasps, reorder=self.reorder)
         print(printable(report.summary(), keep="\n"))
         return 0 if report.total.judged else 1
 

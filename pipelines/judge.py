@@ -28,6 +28,8 @@ from zdg_jax.reasoning.protocol import Reasoner
 
 JUDGE_FILE = "judge.json"
 PICTURES = "judge"
+#: Columns by which ranks count from 0: rows that share them are of one task and seed.
+_ONE_TASK = "object_id", "task", "seed"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class JudgeReport:
         return f"{done}: P.Score {self.total.mean:.2f}{spread}{inner}{lost}"
 
 
-def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps | None = None) -> JudgeReport:
+def judge_file(
+    path: str, reasoner: Reasoner, *, grasps: int = 3, reorder: bool = False, steps: Steps | None = None
+) -> JudgeReport:
     """Show each task's best grasps to a judge and store what it says.
 
     `p_score` and the judge's calls are written into `grasps.parquet`; the pictures go to `judge/`, and
@@ -80,6 +84,7 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
       path: `grasps.parquet`, or its folder.
       reasoner: the judge; it must look at pictures.
       grasps: how many of each task, by rank.
+      reorder: whether `rank` follows the scores, see `ranked_by_score`.
       steps: where progress goes; stderr by default.
     Raises:
       UserError: a judge that sees no pictures, an unreadable file, a mesh that is gone or has changed, or
@@ -96,11 +101,17 @@ def judge_file(path: str, reasoner: Reasoner, *, grasps: int = 3, steps: Steps |
     folder = folder_of(place)
     start_jax()
     with locked(folder, command="zdg judge") if folder.is_dir() else nullcontext():
-        return _judged(place, folder, str(path), reasoner, grasps, steps)
+        return _judged(place, folder, str(path), reasoner, grasps, reorder, steps)
 
 
 def _judged(
-    place: Path, folder: Path, source: str, reasoner: Reasoner, grasps: int, steps: Steps | None
+    place: Path,
+    folder: Path,
+    source: str,
+    reasoner: Reasoner,
+    grasps: int,
+    reorder: bool,
+    steps: Steps | None,
 ) -> JudgeReport:
     given, info = load_grasps(place)
     chosen = best_of_each_task(given, grasps)
@@ -113,7 +124,8 @@ def _judged(
                 write_picture(folder / PICTURES / f"{file_name(exhibit.name)}.png", exhibit.picture)
         with steps.step("judge"):
             verdicts = asyncio.run(judge(exhibits, reasoner))
-    write_dataset(folder, _scored(given, chosen, verdicts), info)
+    scored = _scored(given, chosen, verdicts)
+    write_dataset(folder, ranked_by_score(scored, chosen) if reorder else scored, info)
     report = report_of(source, reasoner.name, [row["object_id"] for row in rows], verdicts)
     text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
     write_atomic(folder / JUDGE_FILE, storable(text).encode() + b"\n")
@@ -135,6 +147,25 @@ def best_of_each_task(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """
     rank = np.asarray(grasps.columns.get("rank", np.full(len(grasps), np.nan)), float)
     return np.flatnonzero(grasps.ok & (rank < count))
+
+
+def ranked_by_score(grasps: Grasps, judged: Int[np.ndarray, " judged"]) -> Grasps:
+    """The ranks of each task's judged grasps dealt anew: the best score first, equal ones as they were.
+
+    A judge that looks sees what no measure of a grasp tells: a thumb that stands off, a hand the wrong way
+    round. A grasp without a score comes after those with one; grasps that were not judged keep their rank.
+
+    Args:
+      grasps: with `rank` and `p_score`.
+      judged: numbers of those that were.
+    """
+    rank = np.array(grasps.columns["rank"], float)
+    score = np.nan_to_num(np.asarray(grasps["p_score"], float), nan=-np.inf)
+    of = [tuple(grasps.tasks[i].get(name) for name in _ONE_TASK) for i in grasps.task_index[judged]]
+    for task in dict.fromkeys(of):
+        rows = judged[[own == task for own in of]]
+        rank[rows[np.lexsort((rank[rows], -score[rows]))]] = np.sort(rank[rows])
+    return grasps.with_columns({"rank": rank})
 
 
 def _scored(grasps: Grasps, chosen: np.ndarray, verdicts: Sequence[Verdict]) -> Grasps:

@@ -11,8 +11,8 @@ import trimesh
 from PIL import Image
 
 from pipelines import cli, provenance
-from pipelines.dataset import read_dataset, write_dataset
-from pipelines.judge import best_of_each_task, judge_file, report_of
+from pipelines.dataset import load_grasps, read_dataset, write_dataset
+from pipelines.judge import best_of_each_task, judge_file, ranked_by_score, report_of
 from pipelines.options import SynthOptions
 from tests.pipelines.rows_as_grasps import grasps_of
 from tests.reasoning.things import Scripted
@@ -103,6 +103,38 @@ def test_a_failed_judge_leaves_null(folder: Path, capsys: pytest.CaptureFixture[
     assert "1 without a score: refused" in report.summary()
 
 
+def test_reorder_puts_the_best_score_first_and_moves_nothing_else(folder: Path) -> None:
+    before = read_dataset(folder)[0].drop_columns(["p_score", "calls", "rank"])
+    assert read_dataset(folder)[0]["rank"].to_pylist() == [2, 0, 1, 3, None]
+    # asked in the file's order: ranks 2, 0, 1 get 3, 2, 5
+    judge_file(
+        str(folder), Scripted("j", judge=[{"score": 3}, {"score": 2}, {"score": 5}]), grasps=3, reorder=True
+    )
+    table = read_dataset(folder)[0]
+    assert table["p_score"].to_pylist() == [3.0, 2.0, 5.0, None, None]
+    assert table["rank"].to_pylist() == [1, 2, 0, 3, None]
+    assert str(table.drop_columns(["p_score", "calls", "rank"]).to_pylist()) == str(before.to_pylist())
+    assert load_grasps(folder)[0].best(1)["grasp_id"].tolist() == ["g2"]
+
+
+def test_reorder_keeps_equal_scores_as_they_were_and_the_unscored_last(folder: Path) -> None:
+    said = [{"score": 4}, ReasonerError("refused", "policy"), {"score": 4}, {"score": 5}]
+    judge_file(str(folder), Scripted("j", judge=said), grasps=9, reorder=True)
+    assert read_dataset(folder)[0]["rank"].to_pylist() == [2, 3, 1, 0, None]
+
+
+def test_reorder_is_within_a_task_and_seed() -> None:
+    given = [("a", 0, 0, 1), ("a", 0, 1, 5), ("a", 1, 0, 2), ("a", 1, 1, 3), ("b", 0, 0, 4), ("b", 0, 1, 4)]
+    same = {"task": "lift it", "status": "ok", "status_reason": "", "hand_pose": np.eye(7)[3]}
+    rows = [
+        {**same, "object_id": o, "seed": s, "rank": r, "p_score": score, "joints": HAND.open_joints}
+        for o, s, r, score in given
+    ]
+    grasps = grasps_of(rows, HAND.active_names)
+    assert ranked_by_score(grasps, np.arange(6))["rank"].tolist() == [1, 0, 1, 0, 0, 1]
+    assert ranked_by_score(grasps, np.array([0, 2, 3]))["rank"].tolist() == [0, 1, 1, 0, 0, 1]
+
+
 @pytest.mark.slow
 def test_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["judge", str(folder), "--reasoner", "offline"]) == 2
@@ -112,6 +144,8 @@ def test_command(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "4 grasps of 1 object(s) judged: P.Score 3.00" in capsys.readouterr().out
     with pytest.raises(UserError, match="--grasps"):
         judge_file(str(folder), Scripted(), grasps=0)
+    assert cli.main(["judge", str(folder), "--people", "--reorder"]) == 2
+    assert "--reorder without --reasoner" in capsys.readouterr().err
 
 
 def test_each_object_counts_once() -> None:

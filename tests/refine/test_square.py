@@ -79,6 +79,14 @@ def test_others_are_left_as_they_are(thing: str) -> None:
         assert squared(obj, _box(obj), _grasp(askew), True) is None
 
 
+def test_one_face_is_no_box_and_none_is_asked_of_nothing() -> None:
+    obj = shape("box")
+    face = obj.samples.normals[:, 1] > 0.9
+    assert face.sum() > 10
+    assert box_of(obj, face) is None
+    assert box_of(obj, np.zeros(len(face), bool)) is None
+
+
 @pytest.mark.parametrize("any_side", [True, False])
 def test_the_side_is_the_tasks_unless_it_may_be_any(any_side: bool) -> None:
     obj = shape("box")

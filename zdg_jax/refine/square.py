@@ -12,13 +12,15 @@ from itertools import permutations, product
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
-from trimesh.bounds import oriented_bounds
 
 from zdg_jax.guidance import InitialGrasp
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
+from zdg_jax.pose import unit
 
-#: Of a box at least this share of the surface faces along its axes, within so many degrees.
-_FACES, _WITHIN = 0.7, 15.0
+#: Of a box at least this share of the surface faces along its axes, within so much, radians.
+_FACES, _WITHIN = 0.7, np.deg2rad(15.0)
+#: So many of the normals are tried as its axes.
+_CANDIDATES = 64
 #: What thumb and fingers hold between them is no wider, metres; and no wider from elsewhere, if it can be.
 WIDEST, FURTHEST = 0.1, 0.13
 #: A hand that stands less askew is left as it is, one that would be turned further too, degrees.
@@ -50,19 +52,35 @@ class Box:
 
 
 def box_of(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Box | None:
-    """The least box around what is held; None where less than 70 % of the surface faces along its axes.
+    """The box of which most normals are near three axes; None of less than two, or with under 70 % near them.
+
+    The first axis is the commonest normal, of either sign, the second the commonest across it.
 
     Args:
       obj: the object.
       mask: its samples that are held.
     """
     points, normals = obj.samples.points[mask], obj.samples.normals[mask]
-    if len(points) < 4:
+    some = normals[:: max(1, len(normals) // _CANDIDATES)]
+    first = _mode(normals, some)
+    second = None if first is None else _mode(normals, some[np.abs(some @ first) < np.sin(_WITHIN)])
+    if first is None or second is None:
         return None
-    to_box, extents = oriented_bounds(points, angle_digits=4)
-    axes = to_box[:3, :3].T
-    along = np.abs(normals @ axes).max(axis=1) > np.cos(np.deg2rad(_WITHIN))
+    second = unit(second - (second @ first) * first)
+    axes = np.column_stack([first, second, np.cross(first, second)])
+    extents = np.ptp(points @ axes, axis=0)
+    along = np.abs(normals @ axes).max(axis=1) > np.cos(_WITHIN)
     return Box(axes, extents, points.mean(axis=0)) if along.mean() >= _FACES else None
+
+
+def _mode(normals: Float[np.ndarray, "n 3"], some: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "3"] | None:
+    """The mean of the normals, of either sign, near that of `some` which has most of them near it."""
+    if not len(some):
+        return None
+    cosine = some @ normals.T
+    best = int((np.abs(cosine) > np.cos(_WITHIN)).sum(axis=1).argmax())
+    near = np.abs(cosine[best]) > np.cos(_WITHIN)
+    return unit((np.sign(cosine[best, near])[:, None] * normals[near]).sum(axis=0))
 
 
 def squared(obj: ObjectModel, box: Box, initial: InitialGrasp, any_side: bool) -> InitialGrasp | None:
