@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from pipelines.dataset import load_grasps, write_atomic, write_dataset, write_picture
 from pipelines.evaluate import object_again
@@ -28,8 +28,6 @@ from zdg_jax.reasoning.protocol import Reasoner
 
 JUDGE_FILE = "judge.json"
 PICTURES = "judge"
-#: Columns by which ranks count from 0: rows that share them are of one task and seed.
-_ONE_TASK = "object_id", "task", "seed"
 
 
 @dataclass(frozen=True)
@@ -145,8 +143,12 @@ def best_of_each_task(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
 
     The rank is within one task and seed; several seeds of a task give `count` each.
     """
-    rank = np.asarray(grasps.columns.get("rank", np.full(len(grasps), np.nan)), float)
-    return np.flatnonzero(grasps.ok & (rank < count))
+    return np.flatnonzero(grasps.ok & (_ranks(grasps) < count))
+
+
+def _ranks(grasps: Grasps) -> Float[np.ndarray, " grasps"]:
+    """A copy of the ranks; NaN where a file knows none."""
+    return np.array(grasps.columns.get("rank", np.full(len(grasps), np.nan)), float)
 
 
 def ranked_by_score(grasps: Grasps, judged: Int[np.ndarray, " judged"]) -> Grasps:
@@ -159,11 +161,11 @@ def ranked_by_score(grasps: Grasps, judged: Int[np.ndarray, " judged"]) -> Grasp
       grasps: with `rank` and `p_score`.
       judged: numbers of those that were.
     """
-    rank = np.array(grasps.columns["rank"], float)
+    rank = _ranks(grasps)
     score = np.nan_to_num(np.asarray(grasps["p_score"], float), nan=-np.inf)
-    of = [tuple(grasps.tasks[i].get(name) for name in _ONE_TASK) for i in grasps.task_index[judged]]
-    for task in dict.fromkeys(of):
-        rows = judged[[own == task for own in of]]
+    of = grasps.task_index[judged]
+    for task in np.unique(of):
+        rows = judged[of == task]
         rank[rows[np.lexsort((rank[rows], -score[rows]))]] = np.sort(rank[rows])
     return grasps.with_columns({"rank": rank})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,8 @@ def test_reorder_is_within_a_task_and_seed() -> None:
         {**same, "object_id": o, "seed": s, "rank": r, "p_score": score, "joints": HAND.open_joints}
         for o, s, r, score in given
     ]
-    grasps = grasps_of(rows, HAND.active_names)
+    # as a file is read: one task for all rows of an object and seed
+    grasps = replace(grasps_of(rows, HAND.active_names), task_index=np.array([0, 0, 2, 2, 4, 4]))
     assert ranked_by_score(grasps, np.arange(6))["rank"].tolist() == [1, 0, 1, 0, 0, 1]
     assert ranked_by_score(grasps, np.array([0, 2, 3]))["rank"].tolist() == [0, 1, 1, 0, 0, 1]
 

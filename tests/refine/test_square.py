@@ -10,7 +10,6 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from tests.refine.things import R_DOWN, grasp_on, model_of, shape
-from zdg_jax.guidance import InitialGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.refine.hypotheses import AROUND, SQUARE, hypotheses
@@ -23,10 +22,6 @@ def _whole(obj: ObjectModel) -> np.ndarray:
     return np.ones(len(obj.samples.points), bool)
 
 
-def _grasp(R: np.ndarray) -> InitialGrasp:
-    return InitialGrasp(np.array([0.0, 0.1, 0.0]), R, "wrap-grasp", "above", 0, 0)
-
-
 def _box(obj: ObjectModel) -> Box:
     found = box_of(obj, _whole(obj))
     assert found is not None
@@ -35,12 +30,12 @@ def _box(obj: ObjectModel) -> Box:
 
 def test_the_palm_comes_to_a_face_and_the_hand_reaches_across() -> None:
     obj = shape("box")  # 4 x 6 x 18 cm along x, y, z
-    found = squared(obj, _box(obj), _grasp(TURNED.as_matrix() @ R_DOWN), True)
+    found = squared(_box(obj), TURNED.as_matrix() @ R_DOWN, True)
     assert found is not None
     # no face is further from the palm's axes than the scan's samples blur it
-    np.testing.assert_allclose(np.abs(found.R_obj_palm), np.abs(R_DOWN), atol=0.02)
-    assert Rotation.from_matrix(found.R_obj_palm @ R_DOWN.T).magnitude() < 0.05
-    assert _box(obj).across(found.R_obj_palm) <= WIDEST
+    np.testing.assert_allclose(np.abs(found), np.abs(R_DOWN), atol=0.02)
+    assert Rotation.from_matrix(found @ R_DOWN.T).magnitude() < 0.05
+    assert _box(obj).across(found) <= WIDEST
 
 
 def test_it_turns_with_the_object() -> None:
@@ -48,12 +43,12 @@ def test_it_turns_with_the_object() -> None:
     moved = trimesh.creation.box((0.04, 0.06, 0.18))
     moved.apply_transform(np.block([[turn.as_matrix(), np.zeros((3, 1))], [np.zeros((1, 3)), 1.0]]))
     R = TURNED.as_matrix() @ R_DOWN
-    here = squared(obj, _box(obj), _grasp(R), True)
+    here = squared(_box(obj), R, True)
     other = model_of(moved, "moved")
-    there = squared(other, _box(other), _grasp(turn.as_matrix() @ R), True)
+    there = squared(_box(other), turn.as_matrix() @ R, True)
     assert here is not None
     assert there is not None
-    off = Rotation.from_matrix(there.R_obj_palm.T @ turn.as_matrix() @ here.R_obj_palm).magnitude()
+    off = Rotation.from_matrix(there.T @ turn.as_matrix() @ here).magnitude()
     assert np.rad2deg(off) < 2.0
 
 
@@ -61,8 +56,8 @@ def test_a_hand_that_would_span_the_length_is_turned_the_other_way() -> None:
     obj = shape("box")
     along = np.column_stack([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # D_finger along 18 cm
     halfway = Rotation.from_euler("Y", 43.0, degrees=True).as_matrix() @ along
-    found = squared(obj, _box(obj), _grasp(halfway), True)
-    assert found is None or _box(obj).across(found.R_obj_palm) <= WIDEST
+    found = squared(_box(obj), halfway, True)
+    assert found is None or _box(obj).across(found) <= WIDEST
 
 
 @pytest.mark.parametrize("thing", ["square already", "round", "too wide"])
@@ -70,13 +65,13 @@ def test_others_are_left_as_they_are(thing: str) -> None:
     askew = TURNED.as_matrix() @ R_DOWN
     if thing == "square already":
         obj = shape("box")
-        assert squared(obj, _box(obj), _grasp(R_DOWN), True) is None
+        assert squared(_box(obj), R_DOWN, True) is None
     elif thing == "round":
         obj = model_of(trimesh.creation.icosphere(radius=0.04), "ball")
         assert box_of(obj, _whole(obj)) is None
     else:
         obj = model_of(trimesh.creation.box((0.15, 0.16, 0.2)), "crate")
-        assert squared(obj, _box(obj), _grasp(askew), True) is None
+        assert squared(_box(obj), askew, True) is None
 
 
 def test_one_face_is_no_box_and_none_is_asked_of_nothing() -> None:
@@ -92,8 +87,8 @@ def test_the_side_is_the_tasks_unless_it_may_be_any(any_side: bool) -> None:
     obj = shape("box")
     rolled = R_DOWN @ Rotation.from_euler("Z", 30.0, degrees=True).as_matrix()  # about D_palm
     tilted = R_DOWN @ Rotation.from_euler("X", 30.0, degrees=True).as_matrix()
-    assert squared(obj, _box(obj), _grasp(rolled), any_side) is not None
-    assert (squared(obj, _box(obj), _grasp(tilted), any_side) is not None) == any_side
+    assert squared(_box(obj), rolled, any_side) is not None
+    assert (squared(_box(obj), tilted, any_side) is not None) == any_side
 
 
 def test_neighbours_start_from_the_square_hand_and_reach_across_the_box() -> None:

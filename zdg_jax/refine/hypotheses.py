@@ -22,7 +22,7 @@ from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.fist import closed_through
 from zdg_jax.refine.lying import laid
-from zdg_jax.refine.square import FURTHEST, Box, box_of, squared
+from zdg_jax.refine.square import FURTHEST, box_of, squared
 
 #: What a hold of another type is: a pinch for one with all the hand, and the other way round.
 OTHER = {
@@ -149,17 +149,21 @@ def hypotheses(
             return Hypothesis(name, there, starts)
         return Hypothesis(name, found.initial, starts, found.joints)
 
-    box = box_of(obj, guidance.hand_mask) if initial.grasp_type in FLAT and not points else None
-    more = _told(hand, obj, grasp, each, box, at_points) if shares >= 2 else []
+    center = obj.samples.points[guidance.hand_mask].mean(axis=0)
+    hull = expanded(obj.hull, EXPANSION)
+    base = initial
+    more = _told(hand, obj, grasp, each, at_points) if shares >= 2 else []
+    if shares >= 2 and not more and not points and initial.grasp_type in FLAT:
+        box = box_of(obj, guidance.hand_mask)
+        square = None if box is None else squared(box, np.asarray(initial.R_obj_palm), guidance.any_side)
+        if box is not None and square is not None:
+            base = replace(initial, p_obj_palm=hand_position(center, -square[:, 2], hull), R_obj_palm=square)
+            more = [Hypothesis(SQUARE.name, base, 2 * each)]
+            chosen = [n for n in chosen if n.other_type or box.across(square @ n.rotation) <= FURTHEST]
     while more and sum(h.num for h in more) > shares * each:
         more.pop()
     kinds, taken = len({h.name for h in more}), sum(h.num for h in more) // each
-    square = next((h.initial for h in more if h.name == SQUARE.name), initial)
-    if box is not None and square is not initial:
-        chosen = [n for n in chosen if n.other_type or box.across(square.R_obj_palm @ n.rotation) <= FURTHEST]
     chosen = chosen[: max(0, min(len(chosen) - kinds, shares - taken))]
-    center = obj.samples.points[guidance.hand_mask].mean(axis=0)
-    hull = expanded(obj.hull, EXPANSION)
     if points:  # as G' stands, its pads are elsewhere: it keeps one start, the others share alike
         each, left = divmod(num - 1, len(chosen) + len(more))
         more = [replace(h, num=each) for h in more]
@@ -168,8 +172,8 @@ def hypotheses(
         own = num - each * len(chosen) - sum(h.num for h in more)
     found = [Hypothesis(REASONED.name, initial, own), *more]
     for n in chosen:
-        R = square.R_obj_palm @ n.rotation
-        p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else square.p_obj_palm
+        R = base.R_obj_palm @ n.rotation
+        p = hand_position(center, -R[:, 2], hull) if n.tilt or n.swing else base.p_obj_palm
         kind = other if n.other_type else initial.grasp_type
         there = replace(initial, p_obj_palm=p, R_obj_palm=R, grasp_type=kind)
         found.append(at_points(n.name, there, each))
@@ -181,10 +185,9 @@ def _told(
     obj: ObjectModel,
     grasp: ReasonedGrasp,
     each: int,
-    box: Box | None,
     at_points: Callable[[str, InitialGrasp, int], Hypothesis],
 ) -> list[Hypothesis]:
-    """What task, type or a box say of the hand: laid in it, aimed and square, each with its shares."""
+    """What the task or the type says of single fingers: laid in the hand and aimed, each with its shares."""
     initial, guidance = grasp.initial, grasp.guidance
     assert initial is not None
     assert guidance is not None
@@ -202,8 +205,7 @@ def _told(
         more.append(Hypothesis(LAID.name, lying.initial, lying.shares * each, lying.joints))
     served = aimed(hand, obj, initial, aims)
     if served is None:
-        square = None if box is None or more else squared(obj, box, initial, guidance.any_side)
-        return more if square is None else [Hypothesis(SQUARE.name, square, 2 * each)]
+        return more
     firm = None
     if loop is not None and aims.thumb is None:
         held = obj.samples.points[guidance.hand_mask]

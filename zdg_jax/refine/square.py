@@ -6,15 +6,13 @@ edge, with the thumb and the fingers on neighbouring faces, which oppose nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import permutations, product
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
-from zdg_jax.guidance import InitialGrasp
-from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
+from zdg_jax.objects.model import ObjectModel
 from zdg_jax.pose import unit
 
 #: Of a box at least this share of the surface faces along its axes, within so much, radians.
@@ -23,13 +21,10 @@ _FACES, _WITHIN = 0.7, np.deg2rad(15.0)
 _CANDIDATES = 64
 #: What thumb and fingers hold between them is no wider, metres; and no wider from elsewhere, if it can be.
 WIDEST, FURTHEST = 0.1, 0.13
-#: A hand that stands less askew is left as it is, one that would be turned further too, degrees.
-_ASKEW = 12.0, 50.0
+#: A hand that stands less askew is left as it is, one that would be turned further too, radians.
+_ASKEW = np.deg2rad(12.0), np.deg2rad(50.0)
 #: The 24 turns that take axes to axes.
-_TURNS = [
-    M for order in permutations(range(3)) for signs in product((1.0, -1.0), repeat=3)
-    if np.linalg.det(M := np.eye(3)[:, order] * signs) > 0
-]  # fmt: skip
+_TURNS = Rotation.create_group("O").as_matrix().round()
 
 
 @dataclass(frozen=True)
@@ -39,12 +34,10 @@ class Box:
     Attributes:
       axes: columns are its axes, object frame.
       extents: its lengths along them, metres.
-      center: the mean of what is held, metres.
     """
 
     axes: Float[np.ndarray, "3 3"]
     extents: Float[np.ndarray, "3"]
-    center: Float[np.ndarray, "3"]
 
     def across(self, R_obj_palm: Float[np.ndarray, "3 3"]) -> float:
         """How wide it is along D_finger, where thumb and fingers oppose each other, metres."""
@@ -68,9 +61,8 @@ def box_of(obj: ObjectModel, mask: Bool[np.ndarray, " samples"]) -> Box | None:
         return None
     second = unit(second - (second @ first) * first)
     axes = np.column_stack([first, second, np.cross(first, second)])
-    extents = np.ptp(points @ axes, axis=0)
     along = np.abs(normals @ axes).max(axis=1) > np.cos(_WITHIN)
-    return Box(axes, extents, points.mean(axis=0)) if along.mean() >= _FACES else None
+    return Box(axes, np.ptp(points @ axes, axis=0)) if along.mean() >= _FACES else None
 
 
 def _mode(normals: Float[np.ndarray, "n 3"], some: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "3"] | None:
@@ -83,31 +75,26 @@ def _mode(normals: Float[np.ndarray, "n 3"], some: Float[np.ndarray, "k 3"]) -> 
     return unit((np.sign(cosine[best, near])[:, None] * normals[near]).sum(axis=0))
 
 
-def squared(obj: ObjectModel, box: Box, initial: InitialGrasp, any_side: bool) -> InitialGrasp | None:
-    """The grasp turned as little as it takes for the palm's axes to be those of the box.
+def squared(
+    box: Box, R_obj_palm: Float[np.ndarray, "3 3"], any_side: bool
+) -> Float[np.ndarray, "3 3"] | None:
+    """The hand turned as little as it takes for the palm's axes to be those of the box.
 
     R' = A M with A the box's axes and M one of the 24 turns of a cube, the one of least angle(R', R) of which
-    the box is at most 10 cm along D_finger; T' by eq. 1 from the middle of what is held. The side from which
-    the hand comes is the task's: unless it may be any, only a hand that turns about D_palm is turned.
+    the box is at most 10 cm along D_finger. The side from which the hand comes is the task's: unless it may
+    be any, only a hand that turns about D_palm is turned.
 
     Args:
-      obj: the object.
-      box: of it, what is held.
-      initial: the grasp that was reasoned.
+      box: what is held.
+      R_obj_palm: R, of the grasp that was reasoned.
       any_side: the hand may come from any other side as well.
-    Returns: None where the box is too wide each way, or is held squarely as it is or by another way.
+    Returns: R'; None where the box is too wide each way, or is held squarely as it is or by another way.
     """
-    R = np.asarray(initial.R_obj_palm)
     fitting = [Q for M in _TURNS if box.across(Q := box.axes @ M) <= WIDEST]
     if not fitting:
         return None
-    turn, found = min(((_angle(Q, R), Q) for Q in fitting), key=lambda each: each[0])
-    side = np.rad2deg(np.arccos(np.clip(found[:, 2] @ R[:, 2], -1.0, 1.0)))
-    if not _ASKEW[0] < turn < _ASKEW[1] or (side > _ASKEW[0] and not any_side):
-        return None
-    place = hand_position(box.center, -found[:, 2], expanded(obj.hull, EXPANSION))
-    return replace(initial, p_obj_palm=place, R_obj_palm=found)
-
-
-def _angle(a: Float[np.ndarray, "3 3"], b: Float[np.ndarray, "3 3"]) -> float:
-    return float(np.rad2deg(Rotation.from_matrix(a @ b.T).magnitude()))
+    turn = Rotation.from_matrix(fitting @ R_obj_palm.T).magnitude()
+    found = fitting[int(turn.argmin())]
+    side = np.arccos(np.clip(found[:, 2] @ R_obj_palm[:, 2], -1.0, 1.0))
+    askew = _ASKEW[0] < turn.min() < _ASKEW[1]
+    return found if askew and (any_side or side <= _ASKEW[0]) else None
