@@ -255,6 +255,8 @@ TERMS = (
     "level_ref",  # d . h, h = r laid into the horizontal plane
     "right",  # d . (r x y): the right hand's side of who looks along r
     "forward",  # d . f, f = r without its component along the region's long axis, as far as it has one
+    "right_of_grip",  # d . (f x t), t = r without its component along f: where a right hand's palm is whose
+    # fingers go round towards f and whose thumb side is at t
     "across",  # sqrt(1 - (d . a)^2), a the region's long axis, scaled by how long the region is
     "broadside",  # mean alignment of the region's normals with d
     "slim",  # |d . w|, w the wider horizontal axis: thumb and fingers then meet across the thinner

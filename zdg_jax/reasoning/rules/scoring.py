@@ -201,6 +201,10 @@ def terms_of(region: Region, broadside: Mapping[str, float] | None = None) -> di
         terms["level_ref"] = lambda d, _: float(d @ level)
     if forward is not None:
         terms["forward"] = lambda d, _: float(d @ forward)
+        thumbward = None if ref is None else unit(ref - (ref @ forward) * forward)
+        if thumbward is not None:
+            beside = np.cross(forward, thumbward)
+            terms["right_of_grip"] = lambda d, _: float(d @ beside)
     if axis is not None:
         terms["across"] = lambda d, _: region.long * float(np.sqrt(max(0.0, 1 - (d @ axis) ** 2)))
     downhill = region.downhill
