@@ -177,6 +177,35 @@ def in_reach(
     return near if near.sum() > _LEAST * mask.sum() else mask
 
 
+#: So much of a vessel's wall below its mouth is for lips and for what is poured, metres; not of a wall that
+#: is lower than that. A wall is what is nearly as wide as the hollow.
+_LIP, _WALL, _AROUND, _DOWN = 0.02, 0.075, 0.9, -0.7
+
+
+def below_mouth(
+    obj: ObjectModel, mask: Bool[np.ndarray, " samples"], parts: Sequence[int]
+) -> Bool[np.ndarray, " samples"]:
+    """What is held of an upright vessel's wall: not its brim, where thumb and web would stand above it, nor
+    what it stands on, which would draw the hand under it.
+
+    Args:
+      obj: the object, y up.
+      mask: the region.
+      parts: numbers of the parts in it.
+    Returns:
+      the samples more than 2 cm below the mouth that do not face down; the same mask for anything else.
+    """
+    hollow = [p.number for p in obj.parts if p.descriptor.concave and p.number not in parts]
+    if not hollow:
+        return mask
+    points, inside = obj.samples.points, obj.part_mask(tuple(hollow))
+    across = np.ptp(points[mask][:, ::2], axis=0) >= _AROUND * np.ptp(points[inside][:, ::2], axis=0)
+    mouth = float(points[inside, 1].max())
+    if not across.all() or mouth - points[mask, 1].min() < _WALL:
+        return mask
+    return mask & (points[:, 1] < mouth - _LIP) & (obj.samples.normals[:, 1] > _DOWN)
+
+
 _SAMPLES_PER_CLUSTER = 24
 _MAX_CLUSTERS = 48
 
