@@ -115,7 +115,7 @@ def lift_parts(
     if not mask.any():
         raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")
     mask = one_hand(samples.points, mask, near)
-    return lifting.in_reach(state.obj, mask, parts)
+    return lifting.butt_of(samples.points, lifting.in_reach(state.obj, mask, parts))
 
 
 def offered_sets(sets: Iterable[tuple[int, ...]], question: Question[Any]) -> list[tuple[int, ...]]:
