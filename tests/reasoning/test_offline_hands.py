@@ -77,3 +77,21 @@ def test_a_glue_gun_s_stick_is_no_trigger() -> None:
     assert not used.parts_of(("trigger",))
     bottle = make_plan("hand it over", "spray bottle", t.spray_bottle())
     assert bottle.parts_of(("trigger",))  # who hands it over keeps off it, wherever it is
+
+
+def test_a_watering_can_is_held_by_the_upper_part_of_its_handle() -> None:
+    can = thing(
+        (0.363, 0.22, 0.157),
+        X,
+        (0.37, 0.22, 0.157),
+        part(1, (0.03, -0.05, 0.0), X, (0.22, 0.18, 0.157), 0.045, 0.6, near=(2, 3, 4, 5)),
+        part(2, (0.04, -0.02, 0.0), Y, (0.117, 0.1, 0.087), 0.035, 0.2, concave=True, near=(1, 4)),
+        part(3, (-0.14, 0.05, 0.0), (-0.56, 0.83, 0.0), (0.154, 0.056, 0.056), 0.024, 0.09, near=(1,)),
+        part(4, (0.07, 0.08, 0.0), X, (0.196, 0.088, 0.02), 0.016, 0.08, hole=0.055, near=(1, 2, 5)),
+        part(
+            5, (0.14, -0.02, 0.0), (0.6, 0.8, 0.0), (0.096, 0.025, 0.02), 0.016, 0.03, hole=0.042, near=(1, 4)
+        ),
+    )
+    for task in ("water the flowers", "sprinkle the seed bed", "carry it outside"):
+        assert make_plan(task, "watering can", can).holds[0] == (4,)
+    assert 4 in make_plan("hand it over", "watering can", can).parts_of(("upper_loop",))
