@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.reasoning.things import camera_from, hammer, turn_about_y
-from zdg_jax.reasoning.stages.direction import CARDINALS, NAMES, OPPOSITE, candidate_directions, in_words
+from zdg_jax.reasoning.lifting import Region
+from zdg_jax.reasoning.stages.direction import (
+    CARDINALS,
+    NAMES,
+    OPPOSITE,
+    candidate_directions,
+    in_words,
+    turning_axis,
+)
 
 OBJ = hammer(200)
 C = np.array([0.01, 0.02, -0.01])
@@ -77,3 +87,14 @@ def test_no_two_directions_have_the_same_words(degrees: float) -> None:
     center = camera.p_world_cam - 0.5 * np.array([0.0, np.sin(angle), np.cos(angle)])
     said = [in_words(v, camera) for v in candidate_directions(center, camera).values()]
     assert len(set(said)) == len(NAMES)
+
+
+def test_turns_of_a_stubby_region_whose_axis_is_near_the_palm_s_begin_along_its_second() -> None:
+    c, s = np.cos(0.5), np.sin(0.5)
+    axes = np.array([[c, 0.0, s], [-s, 0.0, c], [0.0, 1.0, 0.0]])
+    grip = Region(np.zeros(3), axes, np.array([0.093, 0.066, 0.026]))
+    ahead, across = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
+    np.testing.assert_array_equal(turning_axis(grip, ahead), axes[1])
+    np.testing.assert_array_equal(turning_axis(grip, across), axes[0])
+    bar = replace(grip, extents=np.array([0.12, 0.03, 0.03]))
+    np.testing.assert_array_equal(turning_axis(bar, ahead), axes[0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from tests.reasoning.things import HANDLE, HEAD, camera_from, hammer
+from tests.reasoning.things import HANDLE, HEAD, camera_from, hammer, model_of
 from zdg_jax.objects.samples import sample_surface
 from zdg_jax.reasoning import lifting
 from zdg_jax.render import marks, raycast, scene
@@ -82,3 +82,30 @@ def test_points_become_balls() -> None:
         assert ball.sum() > 8
     tiny = lifting.lift_points(spots, OBJ.samples, 1e-6)
     assert [ball.sum() for ball in tiny] == [8, 8]
+
+
+def stick(length: float, head: float) -> tuple[trimesh.Trimesh, np.ndarray]:
+    """A bar 3 cm thick along x (part 1), and a block on its end at +x (part 2) if that has a size."""
+    sizes = [(length, 0.03, 0.03), (0.03, 0.03, head)][: 2 if head else 1]
+    boxes = [trimesh.creation.box(extents=size).subdivide().subdivide().subdivide() for size in sizes]
+    for k, box in enumerate(boxes):
+        box.apply_translation([-0.5 * length if k == 0 else 0.015, 0.0, 0.0])
+    both = trimesh.util.concatenate(boxes)
+    assert isinstance(both, trimesh.Trimesh)
+    return both, np.repeat(range(1, len(boxes) + 1), [len(box.faces) for box in boxes])
+
+
+@pytest.mark.parametrize(("length", "kept"), [(0.3, 0.16), (0.8, 0.4), (0.2, 0.2)])
+def test_a_long_handle_is_held_away_from_its_head(length: float, kept: float) -> None:
+    obj = model_of(*stick(length, 0.1), 1500)
+    held = lifting.butt_of(obj.samples.points, obj.part_mask((1,)))
+    along = obj.samples.points[held, 0]
+    assert along.min() < -length + 0.01
+    assert np.ptp(along) == pytest.approx(kept, abs=0.015)
+
+
+def test_a_rod_and_what_is_beside_a_handle_leave_it_whole() -> None:
+    rod = model_of(*stick(0.4, 0.0), 600)
+    whole = np.abs(rod.samples.points[:, 0] + 0.2) < 0.15  # its middle
+    assert (lifting.butt_of(rod.samples.points, whole) == whole).all()
+    assert lifting.butt_of(rod.samples.points, rod.part_mask((1,))).all()

@@ -231,7 +231,7 @@ Thing = Callable[[], ObservedObject]
         (phone, "use it", "device", (2, 3)),
         (remote, "switch the channel", "remote", (1,)),
         (pot, "move it off the stove", "pan", (3,)),
-        (spoon, "stir the tea", "spoon", (3,)),
+        (spoon, "stir the tea", "spoon", (2, 3)),
         (spoon_in_shells, "eat soup", "spoon", (1,)),
         (dustpan, "scoop up the dust", "dustpan", (2,)),
         (camera, "take a picture", "camera", (1,)),

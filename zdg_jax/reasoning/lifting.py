@@ -206,6 +206,32 @@ def below_mouth(
     return mask & (points[:, 1] < mouth - _LIP) & (obj.samples.normals[:, 1] > _DOWN)
 
 
+#: Of a handle longer than that, metres, and so many times longer than wide, at least so much is held, metres,
+#: and such a share.
+_LONG, _SLENDER, _BUTT, _SHARE = 0.24, 3.0, 0.16, 0.5
+
+
+def butt_of(points: Float[np.ndarray, "n 3"], mask: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """What is held of a long handle with the working end at one of its ends, as a hammer's: the other end.
+
+    Args:
+      points: the object's surface samples, metres.
+      mask: the region.
+    Returns:
+      the samples within max(16 cm, half of it) of that end; the same mask for anything else.
+    """
+    if mask.sum() < 2 or mask.all():
+        return mask
+    held = measure(points[mask])
+    if held.extents[0] < max(_LONG, _SLENDER * held.extents[1]):
+        return mask
+    rest = float((points[~mask].mean(axis=0) - held.center) @ held.axis)
+    if abs(rest) < 0.5 * held.extents[0]:
+        return mask
+    away = -np.sign(rest) * ((points - held.center) @ held.axis)
+    return mask & (away > away[mask].max() - max(_BUTT, _SHARE * held.extents[0]))
+
+
 _SAMPLES_PER_CLUSTER = 24
 _MAX_CLUSTERS = 48
 

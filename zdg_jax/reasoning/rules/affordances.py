@@ -263,5 +263,5 @@ TERMS = (
     "-slim",  # 1 - |d . w|
     "flank",  # 1 - |d . t|, t the thinner horizontal axis: not onto a broad face
     "downhill",  # d . l, l horizontal, along which the object's top falls
-    "spine",  # d . s, s across a blade to its back
+    "spine",  # d . s, s across a blade or brush to its back
 )

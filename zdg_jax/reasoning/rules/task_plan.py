@@ -192,11 +192,23 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject, types: tu
         more = (part[1], *(r for r in role_names if r != part[1]))
         if part[1] in assign_roles(obj, more, table.roles):
             rule, role_names = part_rule(rule, *part), more
-    roles = assign_roles(obj, role_names, table.roles)
+    roles = _reached(assign_roles(obj, role_names, table.roles), rule, obj)
     thing = row.name if row is not None else family
     any_side = reading.intent == "move" and part is None and table.families[family].any_side
     holds = tuple(_holds(rule, roles, obj, table))
     return Plan(reading, said, thing, told, fit, rule, any_side, roles, holds)
+
+
+def _reached(
+    roles: dict[str, tuple[int, ...]], rule: Rule, obj: ObservedObject
+) -> dict[str, tuple[int, ...]]:
+    """The roles without a trigger to press that adjoins nothing of what is held, as a glue gun's stick."""
+    held = {n for role in rule.held for n in roles.get(role, ())}
+    near = held.union(*(p.neighbours for p in obj.parts if p.number in held))
+    pressed = "trigger" in rule.touch and "trigger" in roles
+    if not pressed or not held or near.intersection(roles["trigger"]):
+        return roles
+    return {role: numbers for role, numbers in roles.items() if role != "trigger"}
 
 
 def _for_fingertips(obj: ObservedObject) -> bool:

@@ -14,6 +14,7 @@ from zdg_jax.objects.model import SurfaceSamples, exit_distance, hand_position
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.evidence import Evidence, Whole, observed_region
+from zdg_jax.reasoning.lifting import Region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.roles import ramp
@@ -37,6 +38,9 @@ NAMES: tuple[str, ...] = CARDINALS + tuple(
     f"{a}-{b}" for a, b in combinations(CARDINALS, 2) if OPPOSITE[a] != b
 )
 _UP = np.array([0.0, 1.0, 0.0])
+#: A region is stubby that is less than so many times longer than wide; its axis nearly points at the palm
+#: above that cosine.
+_STUBBY, _NEARLY = 1.6, 0.7
 _PARALLEL = 1e-3  # sine of the angle under which `front` counts as vertical
 
 PALM_RADIUS = 0.04
@@ -139,11 +143,21 @@ def place_hand(state: ReasonState, name: str) -> bool:
     vector = candidate_directions(region.center, state.camera)[name]
     state.direction, state.direction_vector = name, vector
     state.p_obj_palm = hand_position(region.center, vector, Whole(state).hull)
-    state.R_candidates = palm_rotations(region.axis, vector, count)
+    state.R_candidates = palm_rotations(turning_axis(region, vector), vector, count)
     # Eq. 3 is for grasps without point-level contact (paper III-D).
     fits = fitting_rotations(state) if state.p_obj_points is None else np.ones(count, bool)
     state.kept_rotations = tuple(int(k) for k in np.flatnonzero(fits))
     return bool(fits.any())
+
+
+def turning_axis(region: Region, direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+    """The axis that the hand's turns begin along: the region's longest, or its second of a stubby one.
+
+    A grip with a trigger's bow on it is hardly longer than wide and its longest axis runs askew; where that
+    nearly points at the palm, its projection tells nothing of how the grip lies there.
+    """
+    stubby = region.extents[0] < _STUBBY * region.extents[1]
+    return region.axes[1] if stubby and abs(region.axis @ direction) > _NEARLY else region.axis
 
 
 def candidate_directions(center: Float[np.ndarray, "3"], camera: Camera) -> dict[str, Float[np.ndarray, "3"]]:

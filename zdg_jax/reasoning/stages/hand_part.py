@@ -116,7 +116,8 @@ def lift_parts(
         raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")
     mask = one_hand(samples.points, mask, near)
     mask = lifting.in_reach(state.obj, mask, parts)
-    return lifting.below_mouth(state.obj, mask, parts)
+    mask = lifting.below_mouth(state.obj, mask, parts)
+    return lifting.butt_of(samples.points, mask)
 
 
 def offered_sets(sets: Iterable[tuple[int, ...]], question: Question[Any]) -> list[tuple[int, ...]]:
