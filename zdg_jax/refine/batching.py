@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int
 
 from zdg_jax.objects.sdf import query
 from zdg_jax.objects.sdf.query import Grid
-from zdg_jax.refine.problem import Problem, Tables, Targets
+from zdg_jax.refine.problem import Problem, Tables, Targets, deal_all
 from zdg_jax.refine.regions import REGION_CELLS, region_rows
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ def stack(problems: Sequence[Problem], slots: int, device: Device | None = None)
     )
     with jax.default_device(device):
         regions = region_rows(padded, first, grid, device)  # an accelerator is at it while the rest is made
+    deal_all(problems)
     targets = Targets(
         grid=grid,
         object_samples=_f32([p.object_samples for p in padded]),
