@@ -111,10 +111,16 @@ def plan(problems: Sequence[Problem], rows: Sequence[Int[np.ndarray, " _"]], sha
         for i in range(0, len(mine), num_starts)
     ]
     groups: list[list[tuple[int, np.ndarray]]] = [[]]
+    held, left = set[int](), room(slots)  # fields of the last group, and what there is room for beside them
     for part in parts:
-        if not fits([problems[task] for task, _ in [*groups[-1], part]], slots):
+        field = problems[part[0]].field
+        more = (0, 0) if id(field) in held else (len(field.entries), len(field.rows))
+        if len(groups[-1]) == slots or more[0] > left[0] or more[1] > left[1]:
             groups.append([])
+            held, left, more = set[int](), room(slots), (len(field.entries), len(field.rows))
         groups[-1].append(part)
+        held.add(id(field))
+        left = left[0] - more[0], left[1] - more[1]
     return [_batch(groups[i : i + devices], shape) for i in range(0, len(groups), devices)]
 
 
