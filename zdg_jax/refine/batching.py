@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -186,21 +187,28 @@ def stack(problems: Sequence[Problem], slots: int, device: Device | None = None)
         _i32([begin[id(p.field)] for p in padded]),
         _i32(REGION_CELLS * first),
     )
-    with jax.default_device(device):
-        regions = region_rows(padded, first, grid, device)  # an accelerator is at it while the rest is made
-    deal_all(problems)
-    targets = Targets(
-        grid=grid,
-        object_samples=_f32([p.object_samples for p in padded]),
-        sample_weight=_f32([p.sample_weight for p in padded]),
-        prior=_f32([p.prior for p in padded]),
-        key_points=_f32([p.key_points for p in padded]),
-        kind=_i32([p.kind for p in padded]),
-        weights=_f32([p.weights for p in padded]),
-        tolerance=_f32([p.tolerance for p in padded]),
-    )
-    with jax.default_device(device):
-        return Tables(entries, rows, regions), (jax.tree.map(jnp.asarray, targets))
+
+    def regions() -> jax.Array:
+        with jax.default_device(device):  # of the thread
+            return region_rows(padded, first, grid, device)
+
+    # a thread: so many calls are under way at most, and the next one waits, while this one can deal samples
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(regions)
+        deal_all(problems)
+        targets = Targets(
+            grid=grid,
+            object_samples=_f32([p.object_samples for p in padded]),
+            sample_weight=_f32([p.sample_weight for p in padded]),
+            prior=_f32([p.prior for p in padded]),
+            key_points=_f32([p.key_points for p in padded]),
+            kind=_i32([p.kind for p in padded]),
+            weights=_f32([p.weights for p in padded]),
+            tolerance=_f32([p.tolerance for p in padded]),
+        )
+        with jax.default_device(device):
+            sent = jax.tree.map(jnp.asarray, targets)
+        return Tables(entries, rows, coming.result()), sent
 
 
 def _f32(values: Any) -> Any:

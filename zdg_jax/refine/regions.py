@@ -110,9 +110,8 @@ def region_rows_device(
     for slot in fresh:
         members = _members(*samples[slot][1:])
         length[slot] = next(n for n in _LENGTHS if n >= len(members))
-        members = np.resize(members, length[slot])  # one that comes twice is no nearer
-        for all_slots, own in zip((points, *masks), samples[slot], strict=True):
-            all_slots[slot, : len(members)] = own[members]
+        for every, own in zip((points, *masks), samples[slot], strict=True):
+            every[slot, : len(members)] = own[members]  # what follows is in neither region
     table = jnp.zeros((slots * REGION_CELLS, 8), jnp.uint32)
     given = jax.tree.map(jnp.asarray, (grid, points, *masks))
     for slot in fresh:

@@ -7,7 +7,9 @@ took a fifth of the time in which a GPU refines them.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -28,8 +30,9 @@ NEIGHBOURS = 32
 #: How far from the hand region the hand may still run into the object, metres.
 REACH = 0.10
 _DEAL = np.random.default_rng(0).permutation(BATCHES * SAMPLES)
-#: Tasks sorted at once: their arrays stay in a processor's cache, and places in them fit into a key.
-_AT_ONCE = 64
+#: Tasks dealt at once: their arrays stay in a processor's cache, and places in them fit into a key. More are
+#: dealt by so many threads: a GPU waits for them.
+_AT_ONCE, _THREADS = 32, min(4, os.cpu_count() or 1)
 _ALONG = np.array([way for way in itertools.product((-1.0, 0.0, 1.0), repeat=3) if way > (0.0, 0.0, 0.0)])
 _ALONG /= np.linalg.norm(_ALONG, axis=1, keepdims=True)
 #: Squared distances below the first are within REACH, beyond the second they are not, however rounded.
@@ -103,6 +106,14 @@ def deal(tasks: Sequence[Asked]) -> list[Dealt]:
     Args:
       tasks: each as if it were alone.
     """
+    parts = [tasks[i : i + _AT_ONCE] for i in range(0, len(tasks), _AT_ONCE)]
+    if len(parts) < 2:
+        return _deal(tasks)
+    with ThreadPoolExecutor(min(_THREADS, len(parts))) as pool:  # most of it is done without the interpreter
+        return [dealt for part in pool.map(_deal, parts) for dealt in part]
+
+
+def _deal(tasks: Sequence[Asked]) -> list[Dealt]:
     found: list[Dealt | None] = []
     few: list[tuple[Surface, np.ndarray]] = []
     for surface, hand, free in tasks:
@@ -112,7 +123,7 @@ def deal(tasks: Sequence[Asked]) -> list[Dealt]:
         found.append(surface.whole if near is None and not len(free) else None)
         if found[-1] is None:
             few.append((surface, np.arange(len(surface.points)) if near is None else near))
-    rest = iter([x for i in range(0, len(few), _AT_ONCE) for x in _dealt(few[i : i + _AT_ONCE])])
+    rest = iter(_dealt(few) if few else [])
     return [next(rest) if x is None else x for x in found]
 
 
