@@ -171,8 +171,8 @@ class Grasps:
         """The statuses as files name them."""
         return statuses.names(self.status)
 
-    def take(self, which: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> Grasps:
-        """The rows of these numbers, in their order, or those that a mask marks."""
+    def take(self, which: Int[np.ndarray, " k"] | Bool[np.ndarray, " n"] | slice) -> Grasps:
+        """The rows of these numbers, in their order, or those that a mask marks; of a slice, views."""
         rows = {name: getattr(self, name)[which] for name in _ROWS}
         return replace(self, **rows, columns={name: v[which] for name, v in self.columns.items()})
 

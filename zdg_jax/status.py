@@ -134,8 +134,8 @@ OK = _CODES["ok"]
 
 def codes(names: Sequence[str] | Shaped[np.ndarray, " n"]) -> Int16[np.ndarray, " n"]:
     """Places in `Status` of these names; that of `OTHER` for a name from outside."""
-    known, place = np.unique(np.asarray(names, np.str_), return_inverse=True)
-    return np.array([_CODES.get(str(name), _CODES["other"]) for name in known], np.int16)[place]
+    other = _CODES["other"]
+    return np.array([_CODES.get(name, other) for name in np.asarray(names, np.str_).tolist()], np.int16)
 
 
 def names(codes: Int16[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:

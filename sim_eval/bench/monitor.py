@@ -20,7 +20,7 @@ import numpy as np
 
 from zdg_jax.hands.model import HandModel
 from zdg_jax.refine.batching import Device
-from zdg_jax.refine.problem import SAMPLES
+from zdg_jax.refine.samples import SAMPLES
 from zdg_jax.refine.variables import layout
 
 # What a device can do at most, measured, and what one step of refinement asks of it, counted.

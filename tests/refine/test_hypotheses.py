@@ -17,7 +17,8 @@ from zdg_jax.refine import RefineConfig, Task, refine_many
 from zdg_jax.refine.config import MOST_HYPOTHESES
 from zdg_jax.refine.hypotheses import LAID, NEIGHBOURS, PINCH, REASONED, hypotheses
 from zdg_jax.refine.lying import laid
-from zdg_jax.refine.problem import BATCHES, SAMPLES, build_problem
+from zdg_jax.refine.problem import build_problem
+from zdg_jax.refine.samples import BATCHES, SAMPLES
 from zdg_jax.refine.starts import jittered
 
 

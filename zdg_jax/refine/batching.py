@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt32
-from scipy.spatial import KDTree
+from jaxtyping import Bool, Int
 
-from zdg_jax.objects.model import SignedDistanceField
 from zdg_jax.objects.sdf import query
-from zdg_jax.objects.sdf.build import pack_cells
-from zdg_jax.objects.sdf.mesh_distance import grid_nodes
 from zdg_jax.objects.sdf.query import Grid
-from zdg_jax.refine.problem import Problem, Tables, Targets
+from zdg_jax.refine.problem import Problem, Tables, Targets, deal_all
+from zdg_jax.refine.regions import REGION_CELLS, region_rows
 
 if TYPE_CHECKING:
     Device = Any  # pyright takes jax.Device for a variable
@@ -116,10 +112,16 @@ def plan(problems: Sequence[Problem], rows: Sequence[Int[np.ndarray, " _"]], sha
         for i in range(0, len(mine), num_starts)
     ]
     groups: list[list[tuple[int, np.ndarray]]] = [[]]
+    held, left = set[int](), room(slots)  # fields of the last group, and what there is room for beside them
     for part in parts:
-        if not fits([problems[task] for task, _ in [*groups[-1], part]], slots):
+        field = problems[part[0]].field
+        more = (0, 0) if id(field) in held else (len(field.entries), len(field.rows))
+        if len(groups[-1]) == slots or more[0] > left[0] or more[1] > left[1]:
             groups.append([])
+            held, left, more = set[int](), room(slots), (len(field.entries), len(field.rows))
         groups[-1].append(part)
+        held.add(id(field))
+        left = left[0] - more[0], left[1] - more[1]
     return [_batch(groups[i : i + devices], shape) for i in range(0, len(groups), devices)]
 
 
@@ -146,9 +148,6 @@ def _power(n: int) -> int:
 #: Room for fields: one object may take the first figure, many together the second each.
 MAX_ENTRIES, MEAN_ENTRIES = 300_000, 200_000
 MAX_ROWS, MEAN_ROWS = 4_000_000, 800_000
-#: Room for the region distances of one task: no field has more coarse nodes (see `objects.sdf.build`).
-REGION_CELLS = 300_000
-_POINTS = 4096
 
 
 def room(slots: int) -> tuple[int, int]:
@@ -188,52 +187,28 @@ def stack(problems: Sequence[Problem], slots: int, device: Device | None = None)
         _i32([begin[id(p.field)] for p in padded]),
         _i32(REGION_CELLS * first),
     )
-    targets = Targets(
-        grid=grid,
-        object_samples=_f32([p.object_samples for p in padded]),
-        sample_weight=_f32([p.sample_weight for p in padded]),
-        prior=_f32([p.prior for p in padded]),
-        key_points=_f32([p.key_points for p in padded]),
-        kind=_i32([p.kind for p in padded]),
-        weights=_f32([p.weights for p in padded]),
-        tolerance=_f32([p.tolerance for p in padded]),
-    )
-    with jax.default_device(device):
-        return Tables(entries, rows, _region_rows(padded, first, grid, device)), (
-            jax.tree.map(jnp.asarray, targets)
+
+    def regions() -> jax.Array:
+        with jax.default_device(device):  # of the thread
+            return region_rows(padded, first, grid, device)
+
+    # a thread: so many calls are under way at most, and the next one waits, while this one can deal samples
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(regions)
+        deal_all(problems)
+        targets = Targets(
+            grid=grid,
+            object_samples=_f32([p.object_samples for p in padded]),
+            sample_weight=_f32([p.sample_weight for p in padded]),
+            prior=_f32([p.prior for p in padded]),
+            key_points=_f32([p.key_points for p in padded]),
+            kind=_i32([p.kind for p in padded]),
+            weights=_f32([p.weights for p in padded]),
+            tolerance=_f32([p.tolerance for p in padded]),
         )
-
-
-def _region_rows(padded: list[Problem], first: np.ndarray, grid: Grid, device: Device) -> jax.Array:
-    fresh = first == np.arange(len(padded))
-    if device.platform != "cpu":
-        points = np.empty((len(padded), _POINTS, 3), np.float32)
-        masks = np.empty((2, len(padded), _POINTS), bool)
-        for slot in np.flatnonzero(fresh):
-            points[slot], masks[0, slot], masks[1, slot] = _exactly(padded[slot], _POINTS)
-        nodes = max(math.prod(n + 1 for n in p.field.shape) for p in padded)
-        most = -(-nodes // _AT_ONCE) * _AT_ONCE
-        return region_rows_device(REGION_CELLS, most, jax.tree.map(jnp.asarray, grid), points, *masks, fresh)
-    rows = np.zeros((len(padded) * REGION_CELLS, 8), np.uint32)
-    for slot in np.flatnonzero(fresh):
-        found = _host_rows(padded[slot])
-        rows[slot * REGION_CELLS : slot * REGION_CELLS + len(found)] = found
-    return jnp.asarray(rows)
-
-
-@lru_cache(maxsize=1)  # a task that goes on in the next batch is the last of this one
-def _host_rows(p: Problem) -> np.ndarray:
-    return region_rows_host(p.field, p.points, p.hand_mask, p.func_mask)
-
-
-def _exactly(p: Problem, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The region's samples in arrays of a fixed length: repeated, or thinned evenly."""
-    if len(p.points) == n:
-        return p.points, p.hand_mask, p.func_mask
-    index = np.resize(np.arange(len(p.points)), n)
-    if len(p.points) > n:
-        index = np.linspace(0, len(p.points) - 1, n).astype(int)
-    return p.points[index], p.hand_mask[index], p.func_mask[index]
+        with jax.default_device(device):
+            sent = jax.tree.map(jnp.asarray, targets)
+        return Tables(entries, rows, coming.result()), sent
 
 
 def _f32(values: Any) -> Any:
@@ -242,86 +217,3 @@ def _f32(values: Any) -> Any:
 
 def _i32(values: Any) -> Any:
     return np.asarray(values, np.int32)
-
-
-_AT_ONCE = 32768  # nodes against all samples; nothing of their product is ever stored
-
-
-def region_rows_host(
-    field: SignedDistanceField,
-    points: Float[np.ndarray, "samples 3"],
-    hand: Bool[np.ndarray, " samples"],
-    func: Bool[np.ndarray, " samples"],
-) -> UInt32[np.ndarray, "cells 8"]:
-    """d(x) = min_q |x - q| at every coarse node by k-d tree, packed by cell: what a CPU does best.
-
-    Args:
-      field: gives the coarse nodes.
-      points: surface samples, field frame, metres.
-      hand, func: which of them are M_hand^3d and P_func^3d, each at least one.
-    """
-    shape = tuple(n + 1 for n in field.shape)
-    nodes = grid_nodes(field.origin, field.spacing, shape)
-    packed: list[np.ndarray] = []
-    for mask in (hand, func):
-        if packed and np.array_equal(hand, func):
-            packed.append(packed[0])
-            continue
-        distance, _ = KDTree(points[mask]).query(nodes, workers=-1)
-        packed.append(pack_cells(np.asarray(distance).reshape(1, *shape)))
-    return np.concatenate(packed, axis=1)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def region_rows_device(
-    cells: int,
-    most: int,
-    grid: Grid,
-    points: Float[Array, "p samples 3"],
-    hand: Bool[Array, "p samples"],
-    func: Bool[Array, "p samples"],
-    fresh: Bool[Array, " p"],
-) -> UInt32[Array, "p_cells 8"]:
-    """The same for many tasks by brute force on an accelerator: every node against every sample.
-
-    Args:
-      cells: room for each task, at least the cells of its grid.
-      most: no grid has more nodes.
-      grid, points, hand, func: of p tasks.
-      fresh: False where the rows are not looked at and stay 0.
-    """
-
-    def one(task: tuple) -> Array:
-        *given, wanted = task
-        empty = jnp.zeros((cells, 8), jnp.uint32)
-        return jax.lax.cond(wanted, lambda: _rows(cells, most, *given), lambda: empty)
-
-    each = jax.lax.map(one, (grid, points, hand, func, fresh))
-    return each.reshape(-1, 8)
-
-
-def _rows(room: int, most: int, grid: Grid, points: Array, hand: Array, func: Array) -> Array:
-    nodes = grid.cells + 1
-    i, j, k = _unflat(jnp.arange(-(-most // _AT_ONCE) * _AT_ONCE), nodes)
-    where = grid.origin[None] + grid.spacing * jnp.stack([i, j, k], axis=1).astype(jnp.float32)
-
-    def nearest(x: Array) -> Array:
-        away = x[:, None, :] - points[None, :, :]
-        square = jnp.sum(away * away, axis=2)
-        return jnp.stack([jnp.min(jnp.where(m[None], square, jnp.inf), axis=1) for m in (hand, func)], axis=1)
-
-    square = jax.lax.map(nearest, where.reshape(-1, _AT_ONCE, 3)).reshape(-1, 2)
-    half = jax.lax.bitcast_convert_type(jnp.sqrt(square).astype(jnp.float16), jnp.uint16).astype(jnp.uint32)
-    # cells are numbered by cells, nodes by nodes
-    a, b, c = _unflat(jnp.arange(room), grid.cells)
-    words = []
-    for field in range(2):
-        for dx, dy in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            first = ((a + dx) * nodes[1] + b + dy) * nodes[2] + c
-            low, high = (half[jnp.minimum(first + dz, len(half) - 1), field] for dz in (0, 1))
-            words.append(low | (high << 16))
-    return jnp.stack(words, axis=1)
-
-
-def _unflat(flat: Int[Array, " n"], shape: Int[Array, "3"]) -> tuple[Array, Array, Array]:
-    return flat // (shape[1] * shape[2]), (flat // shape[2]) % shape[1], flat % shape[2]

@@ -299,16 +299,18 @@ class _Loop:
         with ThreadPoolExecutor(1) as pool:
             coming = pool.submit(self._stack, batches[0], shape, devices, None)
             for batch, following in zip_longest(batches, batches[1:]):
+                if state is None:
+                    now = do.start(*(put(x[batch.row], devices) for x in starts))
+                else:
+                    now = put(_at(state, batch.row), devices)
+                kind = put(self.kinds[batch.row], devices)
                 _, tables, targets = stacked = coming.result()  # lets go of the batch before this one
                 if following is not None:
                     coming = pool.submit(self._stack, following, shape, devices, stacked)
-                targets = targets._replace(kind=put(self.kinds[batch.row], devices))
+                targets = targets._replace(kind=kind)
                 out: dict[str, Any] = {}
                 if state is None:
-                    now = do.start(*(put(x[batch.row], devices) for x in starts))
                     out["start"] = do.measure(tables, targets, now)
-                else:
-                    now = put(_at(state, batch.row), devices)
                 now = do.advance(tables, targets, schedule, now, np.int32(first), np.int32(last))
                 out["end"] = do.measure(tables, targets, now)
                 if keep_state:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
-from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist
 
 from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import ObjectModel, SignedDistanceField
 from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.config import RefineConfig
+from zdg_jax.refine.samples import Dealt, Surface, deal, surface_of
 
-#: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
-#: BATCHES in turn, so that many points cost a step no more than few.
-BATCHES, SAMPLES = 8, 256
-#: So many samples in a row lie close together: what the kernel tests at once against a group of spheres.
-NEIGHBOURS = 32
 #: How far from its key point a pad may lie before E_point draws it, metres: of the thumb, of the index
 #: finger. Somewhat less than `aims.AT_POINT`: most pads end there. At half of it hands stood deeper.
 NEAR_POINT = 0.012, 0.008
 #: What stands for that of a pad without a point, metres: finite, since the kernel multiplies by masks of 0.
 NO_POINT = 1e3
-_DEAL = np.random.default_rng(0).permutation(BATCHES * SAMPLES)
 
 
 class Tables(NamedTuple):
@@ -83,10 +77,6 @@ def by_start(targets: Targets, num_starts: int) -> Targets:
     return targets._replace(kind=kind)
 
 
-#: How far from the hand region the hand may still run into the object, metres.
-REACH = 0.10
-
-
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Fields and targets of one task; field frame, metres. `status` is "ok" or why it can't be refined.
@@ -94,17 +84,18 @@ class Problem:
     Attributes:
       status, reason: "empty_region", "field_edge" or "not_reasoned", and one sentence.
       field: of the object; problems of one object share it.
-      points, hand_mask, func_mask: surface samples, M_hand^3d and P_func^3d.
+      surface: of the object, likewise shared.
+      hand_mask, func_mask: M_hand^3d and P_func^3d among its samples.
       free: points in the air that the hand must leave free; E_pen takes them for samples of the object.
       prior, key_points, weights, tolerance: see `Targets`; so are `object_samples` and `sample_weight`, dealt
-        when first asked for.
+        when first asked for, or by `deal_all`.
       kind: the type of the reasoned grasp, by its place in the hand's card.
     """
 
     status: str
     reason: str
     field: SignedDistanceField
-    points: Float[np.ndarray, "samples 3"]
+    surface: Surface
     hand_mask: Bool[np.ndarray, " samples"]
     func_mask: Bool[np.ndarray, " samples"]
     free: Float[np.ndarray, "points 3"]
@@ -115,16 +106,28 @@ class Problem:
     tolerance: float
 
     @property
+    def points(self) -> Float[np.ndarray, "samples 3"]:
+        """Surface samples."""
+        return self.surface.points
+
+    @property
     def object_samples(self) -> Float[np.ndarray, "batches 3 samples"]:
-        return self._dealt[0]
+        return self._dealt.samples
 
     @property
     def sample_weight(self) -> float:
-        return self._dealt[1]
+        return self._dealt.weight
 
     @cached_property
-    def _dealt(self) -> tuple[np.ndarray, float]:
-        return _object_samples(self.points, self.hand_mask, self.free)
+    def _dealt(self) -> Dealt:
+        return deal([(self.surface, self.hand_mask, self.free)])[0]
+
+
+def deal_all(problems: Sequence[Problem]) -> None:
+    """Deal the object samples of all of these at once, in place of one by one when they are asked for."""
+    new = list({id(p): p for p in problems if "_dealt" not in vars(p)}.values())
+    for p, dealt in zip(new, deal([(p.surface, p.hand_mask, p.free) for p in new]), strict=True):
+        vars(p)["_dealt"] = dealt  # where `cached_property` keeps it
 
 
 def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, config: RefineConfig) -> Problem:
@@ -139,13 +142,13 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
       grasp: guidance and initial grasp.
       config: weights, tolerance, ablation.
     """
-    points = obj.samples.points @ obj.field.R_field_obj.T
-    everything = np.ones(len(points), dtype=bool)
+    surface = surface_of(obj)
+    everything = np.ones(len(surface.points), dtype=bool)
     hand_mask = func_mask = everything
     free = np.zeros((0, 3))
     kinds = list(hand.grasp_types)
     prior, kind, weights, key = _priors(hand), 0, config.lambdas(), _key_points(hand, None)
-    status, reason = _check(obj.field, points)
+    status, reason = _check(obj.field, surface)
     if grasp.guidance is None or grasp.initial is None:
         status, reason = "not_reasoned", f"got no grasp to refine ({grasp.status}); expected status ok"
     else:
@@ -165,7 +168,7 @@ def build_problem(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp, confi
         status=status,
         reason=reason,
         field=obj.field,
-        points=points,
+        surface=surface,
         hand_mask=hand_mask,
         func_mask=func_mask,
         free=free,
@@ -190,51 +193,15 @@ def _key_points(
     return found
 
 
+@lru_cache(maxsize=16)
 def _priors(hand: HandModel) -> Float[np.ndarray, "types vertices"]:
     """C of every grasp type."""
     return np.stack([kind.contact_prior for kind in hand.grasp_types.values()])
 
 
-def _check(field: SignedDistanceField, points: np.ndarray) -> tuple[str, str]:
+def _check(field: SignedDistanceField, surface: Surface) -> tuple[str, str]:
     low, high = field.bounds
-    if (points < low).any() or (points > high).any():
+    if (surface.bounds[0] < low).any() or (surface.bounds[1] > high).any():
         reason = "got an object that reaches beyond its distance field; expected the field to hold it"
         return "field_edge", reason
     return "ok", ""
-
-
-def _object_samples(points: np.ndarray, hand_mask: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
-    """Samples and free points within a hand's reach of the hand region, dealt evenly into batches."""
-    region = points[hand_mask]
-    points = np.concatenate([points, free])
-    near = np.flatnonzero(_within(points, region, REACH))
-    total = BATCHES * SAMPLES
-    if len(near) >= total:
-        chosen = near[np.linspace(0, len(near) - 1, total).astype(int)]
-    else:
-        chosen = np.resize(near, total)
-    batches = points[chosen[_DEAL]].reshape(BATCHES, SAMPLES, 3).transpose(0, 2, 1)
-    return _neighbours(np.ascontiguousarray(batches)), len(near) / SAMPLES
-
-
-def _within(points: np.ndarray, region: np.ndarray, reach: float) -> np.ndarray:
-    """Which points are nearer than that to any of the region; few of it settle most of them."""
-    few = region[np.linspace(0, len(region) - 1, min(len(region), 8)).astype(int)]
-    near = cdist(few, points, "sqeuclidean").min(axis=0) < (reach * (1 - 1e-9)) ** 2
-    left = np.flatnonzero(~near)
-    if len(left):
-        near[left] = KDTree(region).query(points[left], distance_upper_bound=reach)[0] < reach
-    return near
-
-
-def _neighbours(batches: Float[np.ndarray, "b 3 n"]) -> Float[np.ndarray, "b 3 n"]:
-    """Halved along the longest axis again and again, so that runs of NEIGHBOURS lie close together."""
-    blocks, count = batches, len(batches)
-    while blocks.shape[2] > NEIGHBOURS:
-        axis = np.ptp(blocks, axis=2).argmax(axis=1)
-        order = blocks[np.arange(len(blocks)), axis].argsort(axis=1, kind="stable")
-        blocks = np.take_along_axis(blocks, order[:, None], axis=2)
-        blocks = blocks.reshape(len(blocks), 3, 2, -1).transpose(0, 2, 1, 3).reshape(2 * len(blocks), 3, -1)
-    return np.ascontiguousarray(blocks.reshape(count, -1, 3, NEIGHBOURS).transpose(0, 2, 1, 3)).reshape(
-        batches.shape
-    )

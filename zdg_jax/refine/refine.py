@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import groupby, pairwise
 
 import jax
 import numpy as np
@@ -168,23 +169,36 @@ def _refined(
 ) -> list[Grasps]:
     problems = [_problem(hand, task, config) for task in tasks]
     begun = begin(hand, tasks, config)
-    starts = [(b.pose, b.joints) for b in begun]
     good = [p for p in problems if p.status == "ok"]
     if not good:
         return _assembled(hand, problems, begun, None, config)
     # a task that can't be refined keeps its place, so that its neighbours keep theirs
     run_problems = [p if p.status == "ok" else good[0] for p in problems]
-    run_starts = [
-        _finite(hand, to_field(p.field.R_field_obj, pose), joints)
-        for p, (pose, joints) in zip(problems, starts, strict=True)
-    ]
+    pose, joints = (np.concatenate([getattr(b, name) for b in begun]) for name in ("pose", "joints"))
+    pose, joints = _finite(hand, _turned(to_field, problems, begun, pose), joints)
+    cuts = np.cumsum([len(b.pose) for b in begun])[:-1]
+    run_starts = list(zip(np.split(pose, cuts), np.split(joints, cuts), strict=True))
     kinds = list(hand.grasp_types)
     kind = [np.array([kinds.index(name) for name in b.grasp_type]) for b in begun]
     ended = run(hand, run_problems, run_starts, kind, config, used, on_batch)
-    cuts = np.cumsum([len(pose) for pose, _ in starts])[:-1]
-    fields = [np.split(getattr(ended, name), cuts) for name in OptimizerResult.__dataclass_fields__]
-    each = [OptimizerResult(*parts) for parts in zip(*fields, strict=True)]
-    return _assembled(hand, problems, begun, each, config)
+    return _assembled(hand, problems, begun, ended, config)
+
+
+def _turned(
+    turn: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    problems: Sequence[Problem],
+    begun: Sequence[Begun],
+    pose: Float[np.ndarray, "k 7"],
+) -> Float[np.ndarray, "k 7"]:
+    """`to_field` or `to_object` of all rows, those of neighbouring tasks on one object at once."""
+    parts, first = [], 0
+    pairs = zip(problems, begun, strict=True)
+    for _, same in groupby(pairs, key=lambda pair: id(pair[0].field)):
+        one, *more = same
+        last = first + sum(len(b.pose) for _, b in (one, *more))
+        parts.append(turn(one[0].field.R_field_obj, pose[first:last]))
+        first = last
+    return np.concatenate(parts)
 
 
 def _problem(hand: HandModel, task: Task, config: RefineConfig) -> Problem:
@@ -211,26 +225,40 @@ def _assembled(
     hand: HandModel,
     problems: Sequence[Problem],
     begun: Sequence[Begun],
-    ended: Sequence[OptimizerResult] | None,
+    ended: OptimizerResult | None,
     config: RefineConfig,
 ) -> list[Grasps]:
-    found = [
-        _ended(*each, config) for each in zip(problems, begun, ended or [None] * len(begun), strict=True)
-    ]
-    p, R, pose = (
-        np.concatenate(x)
-        for x in zip(
-            *((b.p_obj_palm, b.R_obj_palm, f.pose) for b, f in zip(begun, found, strict=True)), strict=True
-        )
-    )
-    cuts = np.cumsum([len(f.pose) for f in found])[:-1]
-    deviation = np.split(pose_deviation(hand, p, R, pose), cuts)
-    return [_grasps(hand, *each, config) for each in zip(problems, begun, found, deviation, strict=True)]
+    """Those of each task; the columns are made of all rows at once, and tasks are views of them."""
+    counts = [len(b.pose) for b in begun]
+    every = Begun(*(np.concatenate([getattr(b, f.name) for b in begun]) for f in fields(Begun)))
+    found = _ended(problems, begun, every, ended, config)
+    deviation = pose_deviation(hand, every.p_obj_palm, every.R_obj_palm, found.pose)
+    reason = np.full(len(found.status), "", object)
+    of_row = np.repeat(np.arange(len(counts)), counts)
+    for row in np.flatnonzero(found.status != "ok"):
+        reason[row] = problems[of_row[row]].reason or _REASONS.get(found.status[row], "")
+    # no matrix product: its last bits depend on how many rows there are
+    weights = config.lambdas()
+    total, init_total = ((terms * weights).sum(axis=1) for terms in (found.terms, found.start_terms))
+    whole = Grasps.of(
+        hand.name, hand.active_names, found.pose, found.joints, status=found.status, status_reason=reason,
+        columns={
+            "start": np.concatenate([np.arange(n) for n in counts]),
+            "init_pose": every.pose, "init_joints": every.joints,
+            "hypothesis": every.hypothesis, "grasp_type": every.grasp_type,
+            "energy_total": total, "init_energy_total": init_total, "pose_deviation": deviation,
+            # G' carries the task's meaning: of two grasps of like energy the one nearer to it is kept
+            "score": total + config.drift_weight * deviation,
+            **{f"energy.{t}": found.terms[:, i] for i, t in enumerate(TERMS)},
+            **{f"init_energy.{t}": found.start_terms[:, i] for i, t in enumerate(TERMS)},
+        },
+    )  # fmt: skip
+    return [whole.take(slice(a, b)) for a, b in pairwise(np.cumsum([0, *counts]).tolist())]
 
 
 @dataclass(frozen=True, eq=False)
 class _Ended:
-    """The rows of one task, object frame; NaN where there is nothing."""
+    """All rows, object frame; NaN where there is nothing."""
 
     pose: Float[np.ndarray, "k 7"]
     joints: Float[np.ndarray, "k active"]
@@ -239,54 +267,35 @@ class _Ended:
     status: Shaped[np.ndarray, " k"]
 
 
-def _ended(problem: Problem, begun: Begun, ended: OptimizerResult | None, config: RefineConfig) -> _Ended:
-    n = len(begun.pose)
-    status = np.full(n, problem.status, dtype=object)
-    if ended is None or problem.status != "ok":
+def _ended(
+    problems: Sequence[Problem],
+    begun: Sequence[Begun],
+    every: Begun,
+    ended: OptimizerResult | None,
+    config: RefineConfig,
+) -> _Ended:
+    n = len(every.pose)
+    status = np.repeat(np.array([p.status for p in problems], object), [len(b.pose) for b in begun])
+    if ended is None:
         terms = np.full((n, len(TERMS)), np.nan)
         return _Ended(
-            np.full_like(begun.pose, np.nan), np.full_like(begun.joints, np.nan), terms, terms, status
+            np.full_like(every.pose, np.nan), np.full_like(every.joints, np.nan), terms, terms, status
         )
-    ran = _all_finite(begun.pose, begun.joints)
+    refined = status == "ok"
+    ran = _all_finite(every.pose, every.joints)
     pose, joints, end, start = (
-        np.where(ran[:, None], x, np.nan)
+        np.where((refined & ran)[:, None], x, np.nan)
         for x in (
-            to_object(problem.field.R_field_obj, ended.pose),
+            _turned(to_object, problems, begun, ended.pose),
             ended.joints.astype(np.float64), ended.terms, ended.start_terms,
         )
     )  # fmt: skip
     if config.ablation != "refine":  # starts may be anywhere
-        status[~ended.reaches] = "outside_field"
-    status[ended.stopped] = "stopped"
-    status[~_all_finite(pose, joints, end)] = "refine_nan"
-    status[~ran] = "nan_start"
+        status[refined & ~ended.reaches] = "outside_field"
+    status[refined & ended.stopped] = "stopped"
+    status[refined & ~_all_finite(pose, joints, end)] = "refine_nan"
+    status[refined & ~ran] = "nan_start"
     return _Ended(pose, joints, end, start, status)
-
-
-def _grasps(
-    hand: HandModel,
-    problem: Problem,
-    begun: Begun,
-    found: _Ended,
-    deviation: Float[np.ndarray, " k"],
-    config: RefineConfig,
-) -> Grasps:
-    # no matrix product: its last bits depend on how many rows there are
-    weights = config.lambdas()
-    total, init_total = ((terms * weights).sum(axis=1) for terms in (found.terms, found.start_terms))
-    return Grasps.of(
-        hand.name, hand.active_names, found.pose, found.joints, status=found.status,
-        status_reason=[problem.reason or _REASONS.get(s, "") for s in found.status],
-        columns={
-            "start": np.arange(len(total)), "init_pose": begun.pose, "init_joints": begun.joints,
-            "hypothesis": begun.hypothesis, "grasp_type": begun.grasp_type,
-            "energy_total": total, "init_energy_total": init_total, "pose_deviation": deviation,
-            # G' carries the task's meaning: of two grasps of like energy the one nearer to it is kept
-            "score": total + config.drift_weight * deviation,
-            **{f"energy.{t}": found.terms[:, i] for i, t in enumerate(TERMS)},
-            **{f"init_energy.{t}": found.start_terms[:, i] for i, t in enumerate(TERMS)},
-        },
-    )  # fmt: skip
 
 
 def _all_finite(*columns: np.ndarray) -> np.ndarray:

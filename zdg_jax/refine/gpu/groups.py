@@ -21,7 +21,7 @@ from zdg_jax.refine import objective
 from zdg_jax.refine.energies import TERMS, Group, functions_of, group_energy
 from zdg_jax.refine.gpu.layout import LANES, NO_ROW, PHASES, SPHERES, TILE, KernelLayout
 from zdg_jax.refine.gpu.memory import HandRows, TaskRows, View, grid_of, row_reader
-from zdg_jax.refine.problem import NEIGHBOURS, SAMPLES
+from zdg_jax.refine.samples import NEIGHBOURS, SAMPLES
 from zdg_jax.refine.seams import square, turning
 from zdg_jax.refine.variables import SPHERE_BITS
 

@@ -14,7 +14,8 @@ from jaxtyping import Array
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.sdf.query import Grid
 from zdg_jax.refine.gpu.layout import KernelLayout, kernel_layout
-from zdg_jax.refine.problem import NEIGHBOURS, NO_POINT, Tables, Targets, by_start
+from zdg_jax.refine.problem import NO_POINT, Tables, Targets, by_start
+from zdg_jax.refine.samples import NEIGHBOURS
 
 
 @dataclass(frozen=True)
