@@ -86,6 +86,32 @@ def test_a_handle_cut_out_of_the_body_is_a_loop_of_its_own(turned):
     assert area[loop.faces & (x > 0.0)].sum() < 0.01 * area.sum()
 
 
+def test_a_handle_under_a_bar_is_a_loop_of_its_own():
+    """A suitcase's carry handle stands in the opening of the bar that it is wheeled by, and before it."""
+
+    def bow(width: float, height: float, bar: float, z: float) -> trimesh.Trimesh:
+        outer = trimesh.creation.box((width, height, bar))
+        hole = trimesh.creation.box((width - 2 * bar, height - bar, 2 * bar))
+        hole.apply_translation((0, -0.5 * bar, 0))
+        cut = outer.difference(hole, engine="manifold")
+        assert isinstance(cut, trimesh.Trimesh)
+        cut.apply_translation((0, 0.5 * height - 0.002, z))
+        return cut
+
+    body = trimesh.creation.box((0.4, 0.5, 0.15), trimesh.transformations.translation_matrix((0, -0.25, 0)))
+    suitcase = trimesh.boolean.union(
+        [body, bow(0.26, 0.3, 0.015, -0.05), bow(0.15, 0.045, 0.018, 0.0)], engine="manifold"
+    )
+    assert isinstance(suitcase, trimesh.Trimesh)
+    mesh = dense(suitcase)
+    loops = find_loops(build_face_graph(mesh))
+    assert [loop.within for loop in loops] == [False, True]
+    wide, short = (mesh.triangles_center[loop.faces] for loop in loops)
+    assert wide[:, 2].max() < -0.03
+    assert np.abs(short[:, 2]).max() < 0.02
+    assert segment(mesh).hole_diameters.astype(bool).sum() == 2
+
+
 def test_objects_without_holes_have_no_loops():
     for mesh in (sphere(), dumbbell()):
         assert find_loops(build_face_graph(mesh)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,18 +146,20 @@ def clean_borders(
 
 
 def absorb_slivers(
-    graph: FaceGraph, label: Int[np.ndarray, " faces"], min_share: float
+    graph: FaceGraph, label: Int[np.ndarray, " faces"], min_share: float, keep: Sequence[int] = ()
 ) -> Int[np.ndarray, " faces"]:
     """Give each connected scrap smaller than `min_share` of the surface to the neighbour it borders most.
 
-    Scraps without a neighbour (loose scan crumbs) go to the nearest other piece in space.
+    Those of the labels in `keep` stay. Scraps without a neighbour (loose scan crumbs) go to the nearest
+    other piece in space.
     """
     label, alone = label.copy(), False
     centers, area = graph.mesh.triangles_center, graph.mesh.area_faces
     for _ in range(MAX_ROUNDS):
         piece = same_label_pieces(graph, label)
         size = np.bincount(piece, weights=area)
-        small = np.flatnonzero(size < min_share * area.sum())
+        stays = np.bincount(piece, weights=np.isin(label, keep)) > 0
+        small = np.flatnonzero((size < min_share * area.sum()) & ~stays)
         if len(small) == 0 or len(small) == len(size):
             return label
         pa, pb = piece[graph.pairs].T

@@ -80,9 +80,11 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
     thickness = np.minimum(shape_diameter(mesh, mesh.triangles_center, normals), diagonal)
     label = np.full(len(mesh.faces), -1)
     holes: dict[int, float] = {}
+    within: list[int] = []  # on a suitcase a carry handle is less than any scrap
     for index, loop in enumerate(find_loops(graph)[:MAX_LOOPS]):
         label[loop.faces] = index
         holes[index] = loop.diameter
+        within += [index] if loop.within else []
     end = handle_end(mesh)
     enclosed = enclosure(mesh, normals)
     cavity = find_cavity(graph, normals, thickness, enclosed, label >= 0)
@@ -98,7 +100,7 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
             rim = rim_band(graph, label == inside, 0.35 * np.sqrt(mesh.area_faces[cavity].sum() / np.pi) / 2)
             label[rim] = label.max() + 1
         label = clean_borders(graph, label, BAND * diagonal)
-        label = absorb_slivers(graph, label, MIN_AREA)
+        label = absorb_slivers(graph, label, MIN_AREA, within)
         if not holes and inside < 0:
             label = with_barrel(mesh, normals, label)
         label = _with_reserve(mesh, normals, label)
@@ -107,10 +109,10 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
         if inside < 0:
             label = with_arm(mesh, label)
     share = MIN_AREA
-    label = absorb_slivers(graph, label, share)
+    label = absorb_slivers(graph, label, share, within)
     while len(np.unique(label)) > MAX_PARTS:
         share *= 1.25
-        label = absorb_slivers(graph, label, share)
+        label = absorb_slivers(graph, label, share, within)
     return _ordered(mesh, label, holes, inside, thickness)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -23,6 +23,8 @@ BULK = 1.8  # a slice this many times larger than the ring's own is bulk, no lon
 MIN_ARC = np.deg2rad(75)
 #: A loop of more of the surface than that has swallowed what it hangs on, unless it is a ring all around.
 MOST_AREA = 0.4
+#: Cells of a grid, metres: bodies whose cells do not touch stand apart.
+GAP = 0.02
 #: Such a handle thickens towards its ends: outwards slices are bulk only when so many times wider.
 BULK_OUTWARDS = 2.4
 
@@ -38,10 +40,11 @@ class ThroughHole:
 
 @dataclass(frozen=True)
 class Loop:
-    """The faces of one loop and the clear diameter of its hole, metres."""
+    """The faces of a loop and the clear diameter of its hole, metres; whether it stands inside another's."""
 
     faces: Bool[np.ndarray, " faces"]
     diameter: float
+    within: bool = False
 
 
 def find_loops(graph: FaceGraph) -> list[Loop]:
@@ -51,7 +54,8 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
     small (a ring's own cross-section), the slice belongs to the loop; where it is larger than
     1.8 times the ring's, it is the bulk that the loop hangs on. A handle that is cut out of the body is as
     deep as the body: of a loop that takes 40 % of the surface only slices stay that are thin outwards too,
-    if those are less than half of it.
+    if those are less than half of it. Inside a wide one may stand another, as a suitcase's carry handle under
+    the bar that it is wheeled by: the wide hole's slices meet it, and it is one by its own hole.
 
     Args:
       graph: of the mesh.
@@ -63,12 +67,19 @@ def find_loops(graph: FaceGraph) -> list[Loop]:
     around = np.zeros(len(graph.mesh.faces), dtype=bool)  # loops, and what of the bulk goes round their holes
     for hole in through_holes(graph.mesh):
         rough, _ = _ring_faces(graph, hole, COARSE)
-        if not rough.any() or (rough & around).sum() > 0.5 * rough.sum():
+        if not rough.any():
             continue
+        own = np.zeros_like(rough)
+        if (rough & around).sum() > 0.5 * rough.sum():
+            own = _standing_apart(graph, rough, loops)
+            if not own.any():
+                continue
+            loops = [replace(loop, faces=loop.faces & ~own) for loop in loops]
         ring, thin = _ring_faces(graph, hole, FINE)
+        thin |= own
         faces = thin & ~np.any([loop.faces for loop in loops], axis=0) if loops else thin
         if faces.any():
-            loops.append(Loop(_without_islands(graph, faces), hole.diameter))
+            loops.append(Loop(_without_islands(graph, faces), hole.diameter, bool(own.any())))
             around |= loops[-1].faces | (ring & ~thin)
     return loops
 
@@ -85,6 +96,48 @@ def through_holes(mesh: trimesh.Trimesh) -> list[ThroughHole]:
         if all(np.linalg.norm(hole.center - o.center) > r for o, r in zip(unique, reach, strict=True)):
             unique.append(hole)
     return unique
+
+
+def _standing_apart(
+    graph: FaceGraph, ring: Bool[np.ndarray, " faces"], loops: list[Loop]
+) -> Bool[np.ndarray, " faces"]:
+    """The piece of a loop that goes round a hole of its own, clear of the loop's larger piece; or nothing."""
+    nothing = np.zeros_like(ring)
+    for loop in loops:
+        if (ring & loop.faces).sum() <= 0.5 * ring.sum():
+            continue
+        piece = _bodies(graph, loop.faces)
+        area = np.bincount(piece[loop.faces], weights=graph.mesh.area_faces[loop.faces])
+        inner = np.bincount(piece[ring & loop.faces], minlength=len(area))
+        mine = int(inner.argmax())
+        if mine != int(area.argmax()) and inner[mine] > 0.9 * inner.sum():
+            return piece == mine
+    return nothing
+
+
+def _bodies(graph: FaceGraph, mask: Bool[np.ndarray, " faces"]) -> Int[np.ndarray, " faces"]:
+    """Which of the bodies that are 2 to 4 cm apart each face within `mask` is of; -1 outside.
+
+    Faces that share an edge are of one, and so are those that come near: one bar may be of several shells.
+    """
+    faces = np.flatnonzero(mask)
+    piece = np.unique(graph.pieces(mask)[faces], return_inverse=True)[1]
+    # long triangles have no vertices where another bar meets them
+    split = trimesh.remesh.subdivide_to_size(
+        graph.mesh.vertices, graph.mesh.faces[faces], max_edge=GAP, max_iter=20, return_index=True
+    )
+    vertices, small, of = cast(tuple[np.ndarray, np.ndarray, np.ndarray], split)
+    cells = (vertices[small[:, 0]] // GAP).astype(int)
+    cells -= cells.min(axis=0)
+    grid = np.zeros(cells.max(axis=0) + 1, dtype=bool)
+    grid[tuple(cells.T)] = True
+    near, count = cast(tuple[np.ndarray, int], ndimage.label(grid, np.ones((3, 3, 3))))
+    links = (np.ones(len(of)), (near[tuple(cells.T)] - 1, count + piece[of]))
+    size = count + int(piece.max()) + 1
+    _, label = connected_components(coo_array(links, shape=(size, size)), directed=False)
+    result = np.full(len(mask), -1)
+    result[faces] = label[count + piece]
+    return result
 
 
 def _directions(count: int) -> Float[np.ndarray, "n 3"]:

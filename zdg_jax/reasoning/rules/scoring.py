@@ -88,11 +88,19 @@ def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> 
     handle = max(grip, key=lambda p: p.area_share)
     axis = np.array(handle.axis)
     off = np.array(handle.center) - centroid(blade)
+    head = max(blade, key=lambda p: p.area_share)
+    if head.thickness < _BRISTLES * head.extents[2] and head.flatness < 2 and head.elongation > 2:
+        # Neck and bristles of a toothbrush rise from the neck to its end. Its handle's line is no measure:
+        # so far from the head a slight slope turns it over.
+        tilt = -np.sign(off @ np.array(head.axis)) * np.array(head.axis)
+        return unit((tilt @ axis) * axis - tilt)
     along = (off @ axis) * axis
     off = along if handle.is_loop else off - along
     return unit(off) if float(np.linalg.norm(off)) > 0.0015 else None
 
 
+#: Bristles are thinner than that share of what they stand in.
+_BRISTLES = 0.3
 #: A region is stubby below this `long`; a bar is so much longer than wide, and reaches so far to one side.
 _STUBBY, _BAR, _AHEAD = 0.9, 1.5, 0.1
 

@@ -245,5 +245,6 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         * flat
         * (1.0 - ramp(max(p.thickness for p in parts), 0.006, 0.009))
         * ramp(long, 2.5, 3.5),
-        "device": flat * ramp(long, 1.2, 1.6) * (1.0 - 0.7 * ends),
+        # a remote control is thicker than a phone: what is one by its name or use, but no guess
+        "device": max(flat, 0.25 * ramp(disc, 1.6, 2.2)) * ramp(long, 1.2, 1.6) * (1.0 - 0.7 * ends),
     }
