@@ -42,3 +42,14 @@ def test_a_vessel_is_wrapped_below_its_brim_and_not_from_below(name: str, task: 
 def test_a_low_bowl_keeps_its_rim() -> None:
     points, mask = _held("zoo:bowl/1", "carry the bowl to the table")
     assert points[mask, 1].max() > points[:, 1].max() - 0.004
+
+
+@pytest.mark.parametrize(
+    ("name", "task"), [("zoo:bottle/3", "drink"), ("ycb:006_mustard_bottle", "squeeze it")]
+)
+def test_a_bottle_is_wrapped_below_its_shoulder(name: str, task: str) -> None:
+    points, mask = _held(name, task)
+    low, high = points[:, 1].min(), points[:, 1].max()
+    assert points[mask, 1].max() < low + 0.75 * (high - low)
+    assert points[mask, 1].min() > low  # not what it stands on
+    assert np.median(points[mask, 1]) > low + 0.25 * (high - low)

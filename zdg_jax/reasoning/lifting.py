@@ -180,30 +180,40 @@ def in_reach(
 #: So much of a vessel's wall below its mouth is for lips and for what is poured, metres; not of a wall that
 #: is lower than that. A wall is what is nearly as wide as the hollow.
 _LIP, _WALL, _AROUND, _DOWN = 0.02, 0.075, 0.9, -0.7
+#: Of a body under a cap that is narrower than this share of it, the shoulder: a share of a height of at least
+#: so much, metres.
+_CAP, _SHOULDER, _TALL = 0.8, 0.2, 0.1
 
 
 def below_mouth(
     obj: ObjectModel, mask: Bool[np.ndarray, " samples"], parts: Sequence[int]
 ) -> Bool[np.ndarray, " samples"]:
-    """What is held of an upright vessel's wall: not its brim, where thumb and web would stand above it, nor
-    what it stands on, which would draw the hand under it.
+    """What is held of an upright vessel: not its brim or shoulder, where thumb and web would stand above it,
+    nor what it stands on, which would draw the hand under it.
 
     Args:
       obj: the object, y up.
       mask: the region.
       parts: numbers of the parts in it.
     Returns:
-      the samples more than 2 cm below the mouth that do not face down; the same mask for anything else.
+      of a cup's wall the samples more than 2 cm below the mouth, of a bottle's body the lower four fifths,
+      less what faces down; the same mask for anything else.
     """
-    hollow = [p.number for p in obj.parts if p.descriptor.concave and p.number not in parts]
-    if not hollow:
-        return mask
-    points, inside = obj.samples.points, obj.part_mask(tuple(hollow))
-    across = np.ptp(points[mask][:, ::2], axis=0) >= _AROUND * np.ptp(points[inside][:, ::2], axis=0)
-    mouth = float(points[inside, 1].max())
-    if not across.all() or mouth - points[mask, 1].min() < _WALL:
-        return mask
-    return mask & (points[:, 1] < mouth - _LIP) & (obj.samples.normals[:, 1] > _DOWN)
+    points, held = obj.samples.points, obj.samples.points[mask]
+    rest = [p for p in obj.parts if p.number not in parts]
+    hollow = [p.number for p in rest if p.descriptor.concave]
+    size, low = np.ptp(held, axis=0), held[:, 1].min()
+    if hollow:
+        inside = points[obj.part_mask(tuple(hollow))]
+        top = float(inside[:, 1].max()) - _LIP
+        fits = (size[::2] >= _AROUND * np.ptp(inside[:, ::2], axis=0)).all() and top + _LIP - low >= _WALL
+    else:
+        caps = [points[obj.part_mask((p.number,))] for p in rest]
+        narrow = [np.ptp(c[:, ::2], axis=0).max() < _CAP * size[::2].max() for c in caps]
+        above = [c[:, 1].min() > np.median(held[:, 1]) for c in caps]
+        top = low + (1 - _SHOULDER) * size[1]
+        fits = bool(caps) and all(narrow) and all(above) and size[1] > max(_TALL, size[::2].max())
+    return mask & (points[:, 1] < top) & (obj.samples.normals[:, 1] > _DOWN) if fits else mask
 
 
 #: Of a handle longer than that, metres, and so many times longer than wide, at least so much is held, metres,
