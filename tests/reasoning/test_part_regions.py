@@ -53,12 +53,15 @@ def seen_parts(opened: ReasonState) -> Iterator[int]:
 
 
 def ious(obj: ObjectModel, size: int) -> list[float]:
-    """Of the lifted region with the part; `one_hand` may leave pieces that no hand spans."""
+    """Of the lifted region with what is held of the part: not a vessel's brim, nor the head's end of a long
+    handle; `one_hand` may leave pieces that no hand spans."""
     opened = open_state(obj, HAND, "hold it", ReasonConfig(image_size=size, min_part_pixels=6, draw=False))
     found = []
     for number in seen_parts(opened):
         lifted, own = lift_parts(opened, (number,), opened.camera.p_world_cam), obj.part_mask((number,))
-        found.append(float((lifted & own).sum() / (lifted | own).sum()))
+        held = lifting.butt_of(obj.samples.points, lifting.below_mouth(obj, own, (number,)))
+        assert held.sum() > 0.4 * own.sum()
+        found.append(float((lifted & held).sum() / (lifted | held).sum()))
     return found
 
 
