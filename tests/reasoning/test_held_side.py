@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 
 from zdg_jax.api import make_reasoner, reason_task
+from zdg_jax.guidance import ReasonedGrasp
 from zdg_jax.hands import load_hand
 from zdg_jax.objects import load_object
+from zdg_jax.objects.model import ObjectModel
+
+
+def _reasoned(name: str, task: str) -> tuple[ObjectModel, ReasonedGrasp]:
+    thing = load_object(name)
+    return thing, reason_task(thing, load_hand("human16"), task, make_reasoner("offline")).grasp
 
 
 @pytest.mark.parametrize("number", range(4))
 def test_the_fingers_of_who_holds_a_drill_point_ahead(number: int) -> None:
-    hand, drill = load_hand("human16"), load_object(f"zoo:drill/{number}")
-    grasp = reason_task(drill, hand, "drill a hole", make_reasoner("offline")).grasp
+    _, grasp = _reasoned(f"zoo:drill/{number}", "drill a hole")
     assert grasp.initial is not None
     R = np.asarray(grasp.initial.R_obj_palm)
     assert R[0, 0] > 0.5  # D_finger, towards the bit at +x
@@ -21,8 +27,7 @@ def test_the_fingers_of_who_holds_a_drill_point_ahead(number: int) -> None:
 
 
 def _held(name: str, task: str) -> tuple[np.ndarray, np.ndarray]:
-    thing = load_object(name)
-    grasp = reason_task(thing, load_hand("human16"), task, make_reasoner("offline")).grasp
+    thing, grasp = _reasoned(name, task)
     assert grasp.guidance is not None
     return thing.samples.points, grasp.guidance.hand_mask
 

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from zdg_jax.objects.model import ObjectModel
 from zdg_jax.objects.parts.visibility import RayMeshIntersector
+from zdg_jax.objects.samples import evenly
 from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.pose import frame_about
 
@@ -179,7 +180,7 @@ def keep_free_points(
         inside = _mouth(obj, mask) if part.descriptor.concave else np.zeros((0, 3))
         found.append(inside if len(inside) else _over(obj, mask & far))
     points = np.concatenate([np.zeros((0, 3)), *found])
-    return points[np.linspace(0, len(points) - 1, min(len(points), MOST)).astype(int)]
+    return evenly(points, MOST)
 
 
 def _away(obj: ObjectModel, held: Bool[np.ndarray, " samples"]) -> Bool[np.ndarray, " samples"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy.spatial import KDTree
 
 from zdg_jax.errors import UserError
@@ -42,6 +42,11 @@ def sample_surface(mesh: trimesh.Trimesh, count: int = 4096, seed: int = 0) -> S
         normals=np.asarray(normals, dtype=np.float64)[keep],
         faces=np.asarray(faces, dtype=np.int64)[keep],
     )
+
+
+def evenly(rows: Shaped[np.ndarray, "n ..."], most: int) -> Shaped[np.ndarray, "m ..."]:
+    """At most so many of the rows, evenly in their order; all of fewer."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
 
 
 def _farthest_points(columns: np.ndarray, count: int) -> np.ndarray:

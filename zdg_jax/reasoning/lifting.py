@@ -205,8 +205,9 @@ def below_mouth(
     size, low = np.ptp(held, axis=0), held[:, 1].min()
     if hollow:
         inside = points[obj.part_mask(tuple(hollow))]
-        top = float(inside[:, 1].max()) - _LIP
-        fits = (size[::2] >= _AROUND * np.ptp(inside[:, ::2], axis=0)).all() and top + _LIP - low >= _WALL
+        mouth = float(inside[:, 1].max())
+        top = mouth - _LIP
+        fits = (size[::2] >= _AROUND * np.ptp(inside[:, ::2], axis=0)).all() and mouth - low >= _WALL
     else:
         caps = [points[obj.part_mask((p.number,))] for p in rest]
         narrow = [np.ptp(c[:, ::2], axis=0).max() < _CAP * size[::2].max() for c in caps]

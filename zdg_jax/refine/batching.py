@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,14 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from zdg_jax.objects.sdf import query
-from zdg_jax.objects.sdf.query import Grid
+from zdg_jax.objects.sdf.query import Device, Grid
 from zdg_jax.refine.problem import Problem, Tables, Targets, deal_all
 from zdg_jax.refine.regions import REGION_CELLS, region_rows
-
-if TYPE_CHECKING:
-    Device = Any  # pyright takes jax.Device for a variable
-else:
-    Device = jax.Device
 
 #: Starts that one slot takes at most.
 MAX_STARTS = 64

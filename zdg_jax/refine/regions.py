@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +13,11 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 from scipy.spatial import KDTree
 
 from zdg_jax.objects.model import SignedDistanceField
+from zdg_jax.objects.samples import evenly
 from zdg_jax.objects.sdf.build import pack_cells
 from zdg_jax.objects.sdf.mesh_distance import grid_nodes
-from zdg_jax.objects.sdf.query import Grid
+from zdg_jax.objects.sdf.query import Device, Grid
 from zdg_jax.refine.problem import Problem
-
-if TYPE_CHECKING:
-    Device = Any  # pyright takes jax.Device for a variable
-else:
-    Device = jax.Device
 
 #: Room for one task: no field has more coarse nodes (see `objects.sdf.build`).
 REGION_CELLS = 300_000
@@ -122,9 +117,7 @@ def region_rows_device(
 
 def _members(hand: np.ndarray, func: np.ndarray) -> np.ndarray:
     """Samples of either region; of more than there is room for, evenly."""
-    either = np.flatnonzero(hand | func)
-    most = _LENGTHS[-1]
-    return either if len(either) <= most else either[np.linspace(0, len(either) - 1, most).astype(int)]
+    return evenly(np.flatnonzero(hand | func), _LENGTHS[-1])
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)

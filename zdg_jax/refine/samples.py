@@ -21,6 +21,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.samples import evenly
 
 #: Object points tested against the hand's spheres (the second sum of E_pen): each step takes one of the
 #: BATCHES in turn, so that many points cost a step no more than few.
@@ -137,8 +138,7 @@ def _near(surface: Surface, region: Int[np.ndarray, " r"]) -> Int[np.ndarray, " 
     if furthest @ furthest < _SURELY:
         return None
     of_region = points[region]
-    evenly = np.linspace(0, len(region) - 1, min(len(region), 8)).astype(int)
-    near = _least(of_region[evenly], points) < _SURELY
+    near = _least(evenly(of_region, 8), points) < _SURELY
     left = np.flatnonzero(~near)
     if len(left):
         own, there = surface.along.take(region, axis=1), surface.along.take(left, axis=1)
@@ -181,9 +181,7 @@ def _dealt(tasks: Sequence[tuple[Surface, Int[np.ndarray, " _"]]]) -> list[Dealt
 def _taken(near: Int[np.ndarray, " m"]) -> Int[np.ndarray, " all"]:
     """As many of them as all batches hold, evenly, or again and again."""
     total = BATCHES * SAMPLES
-    if len(near) < total:
-        return np.resize(near, total)
-    return near[np.linspace(0, len(near) - 1, total).astype(int)]
+    return np.resize(near, total) if len(near) < total else evenly(near, total)
 
 
 def _neighbours(

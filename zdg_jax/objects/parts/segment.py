@@ -80,11 +80,12 @@ def segment(mesh: trimesh.Trimesh) -> Segmentation:
     thickness = np.minimum(shape_diameter(mesh, mesh.triangles_center, normals), diagonal)
     label = np.full(len(mesh.faces), -1)
     holes: dict[int, float] = {}
-    within: list[int] = []  # on a suitcase a carry handle is less than any scrap
-    for index, loop in enumerate(find_loops(graph)[:MAX_LOOPS]):
+    loops = find_loops(graph)[:MAX_LOOPS]
+    for index, loop in enumerate(loops):
         label[loop.faces] = index
         holes[index] = loop.diameter
-        within += [index] if loop.within else []
+    # on a suitcase a carry handle is less than any scrap
+    within = [index for index, loop in enumerate(loops) if loop.within]
     end = handle_end(mesh)
     enclosed = enclosure(mesh, normals)
     cavity = find_cavity(graph, normals, thickness, enclosed, label >= 0)
