@@ -86,7 +86,7 @@ def drop(
         return run(*chunk.given(device), jax.device_put(spheres[chunk.rows], device))
 
     targets = out.p_world_com, out.q_world_obj, out.contact, out.depth
-    for chunk, seen in _dealt(work, job, np.flatnonzero(fine), sizes, devices):
+    for chunk, seen in _dealt(work, job.objects, job.index, np.flatnonzero(fine), sizes, devices):
         for target, got in zip(targets, seen, strict=True):
             target[chunk.rows[: chunk.real]] = got[: chunk.real]
     failure[fine] = faults(out, MAX_TRAVEL)[fine]
@@ -121,53 +121,56 @@ def hold(
     start = stack_bodies(job.objects, len(job.objects))
     qpos[:, -7:-4], qpos[:, -4:] = start.com[job.index], start.axes[job.index]
     state = State(qpos, *(np.zeros((n, model.nv), np.float32) for _ in range(2)))
+    # Every force acts on every row at once: trial k n + row is the k-th force on that row, and what the last
+    # ones that creep leave idle is shared by all forces.
+    force_of, row_of = np.divmod(np.arange(len(job.forces) * n), n)
+    push, index = np.asarray(job.forces, np.float32)[force_of], job.index[row_of]
 
-    def go(alive: np.ndarray, state: State, a: int, b: int, force: np.ndarray, stairs: int, each: int):
-        """New states of the rows alive, and what is seen of them."""
+    def go(trials: np.ndarray, state: State, a: int, b: int, force: np.ndarray, stairs: int, each: int):
+        """(new states, what is seen) of these trials; the others' are as they were, and NaN."""
         end = State(*(x.copy() for x in state))
+        count = len(state.qpos)
         seen = Seen(
-            np.full((n, 3), np.nan, np.float32), np.full((n, 4), np.nan, np.float32), np.zeros(n, bool),
-            np.full(n, np.nan, np.float32),
+            np.full((count, 3), np.nan, np.float32), np.full((count, 4), np.nan, np.float32),
+            np.zeros(count, bool), np.full(count, np.nan, np.float32),
         )  # fmt: skip
-        push = np.asarray(force, np.float32)
 
         def work(chunk: _Chunk, device: Device) -> tuple[State, Seen]:
-            rows = chunk.rows
-            part = State(*(x[rows] for x in state))
-            by_row = pose[rows, a], pose[rows, b], part, ctrl[rows, a], ctrl[rows, b]
-            given = *by_row, push, np.int32(stairs), np.int32(each)
+            rows = row_of[chunk.rows]
+            part = State(*(x[chunk.rows] for x in state))
+            by_row = pose[rows, a], pose[rows, b], part, ctrl[rows, a], ctrl[rows, b], force[chunk.rows]
+            given = *by_row, np.int32(stairs), np.int32(each)
             return advance(*chunk.given(device), *jax.device_put(given, device))
 
-        for chunk, got in _dealt(work, job, alive, sizes, devices):
+        for chunk, got in _dealt(work, job.objects, index, trials, sizes, devices):
             for target, x in zip((*end, *seen), (*got[0], *got[1]), strict=True):
                 target[chunk.rows[: chunk.real]] = x[: chunk.real]
         return end, seen
 
-    alive = np.flatnonzero(fine)
-    nothing = np.zeros(3)
-    _, first = go(alive, state, 0, 0, nothing, 1, 0)
+    rows = np.flatnonzero(fine)
+    nothing = np.zeros((n, 3), np.float32)
+    _, first = go(rows, state, 0, 0, nothing, 1, 0)
     for w in range(job.waypoints.shape[1] - 1):
-        state, _ = go(alive, state, w, w + 1, nothing, *job.ramp)
-    last, rollouts = job.waypoints.shape[1] - 1, []
-    for force in job.forces:
-        out = empty(n, job.checks + 1)
-        now, held, rests = state, alive, np.zeros(0, int)
-        _write(out, 0, first, alive)
-        reason = failure.copy()
-        reason[fine & ~np.isin(np.arange(n), alive)] = SKIPPED
-        for check in range(job.checks):
-            now, seen = go(held, now, last, last, force, 1, job.check_steps)
-            _write(out, check + 1, seen, held)
-            so_far = out.take(held, [0, check + 1])
-            wrong = faults(so_far, MAX_FLIGHT, check + 1)
-            reason[held] = wrong
-            held = held[(wrong == "") & ~so_far.beyond(job.max_move, job.max_turn)[:, 1]]
-            if job.until_decided and check + 1 < job.checks:
-                still = settle(job, out, held, check + 1)
-                rests, held = np.concatenate([rests, held[still]]), held[~still]
-        rollouts.append(blanked(out, reason))
-        alive = np.sort(np.concatenate([rests, held]))
-    return tuple(rollouts)
+        state, _ = go(rows, state, w, w + 1, nothing, *job.ramp)
+    last = job.waypoints.shape[1] - 1
+    now, held = State(*(x[row_of] for x in state)), np.flatnonzero(fine[row_of])
+    out, reason = empty(len(row_of), job.checks + 1), failure[row_of]
+    _write(out, 0, Seen(*(x[row_of] for x in first)), held)
+    failed_at = np.full(n, len(job.forces))  # the first force that a row fails under; later ones are left out
+    for check in range(job.checks):
+        now, seen = go(held, now, last, last, push, 1, job.check_steps)
+        _write(out, check + 1, seen, held)
+        so_far = out.take(held, [0, check + 1])
+        reason[held] = faults(so_far, MAX_FLIGHT, check + 1)
+        lost = (reason[held] != "") | so_far.beyond(job.max_move, job.max_turn)[:, 1]
+        np.minimum.at(failed_at, row_of[held[lost]], force_of[held[lost]])
+        held = held[~lost]
+        held = held[force_of[held] < failed_at[row_of[held]]]
+        if job.until_decided and check + 1 < job.checks:
+            held = held[~settle(job, out, held, check + 1)]
+    reason[fine[row_of] & (force_of > failed_at[row_of])] = SKIPPED
+    of_force = np.arange(len(row_of)).reshape(len(job.forces), n)
+    return tuple(blanked(out.take(trials), reason[trials]) for trials in of_force)
 
 
 def faults(out: Rollout, most: float, state: int | None = None) -> np.ndarray:
@@ -216,14 +219,16 @@ class _Chunk:
 
 def _dealt(
     work: Callable[[_Chunk, Device], Any],
-    job: Drop | Hold,
+    objects: tuple,
+    index: np.ndarray,
     rows: np.ndarray,
     sizes: tuple[int, ...],
     devices: tuple[Device, ...],
 ) -> Iterator[tuple[_Chunk, Any]]:
-    """Every chunk with what its device made of it; each device has a thread that waits for it."""
-    chunks = list(_chunks(job.objects, job.index, rows, sizes, len(devices)))
-    with ThreadPoolExecutor(len(devices)) as pool:
+    """Every chunk with what its device made of it; of each device's two threads one waits for it and one
+    brings the next."""
+    chunks = list(_chunks(objects, index, rows, sizes, len(devices)))
+    with ThreadPoolExecutor(2 * len(devices)) as pool:
         yield from zip(
             chunks, pool.map(lambda *x: jax.device_get(work(*x)), chunks, cycle(devices)), strict=True
         )
@@ -320,7 +325,7 @@ def _advance(hand: HandModel, params: SceneParams, mass: float, platform: str) -
         seen, _ = physics.look(import_mjx().kinematics(*loaded(state, 1.0)), own, None)
         return state, seen
 
-    axes = (None, 0, 0, 0, 0, 0, 0, None, None, None)
+    axes = (None, 0, 0, 0, 0, 0, 0, 0, None, None)
     return _compiled(jax.vmap(one, in_axes=axes), platform)
 
 

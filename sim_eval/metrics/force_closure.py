@@ -133,9 +133,14 @@ def ferrari_canny(wrenches: Float[np.ndarray, "wrenches dim"]) -> float:
     return max(0.0, float((-hull.equations[:, -1]).min()))
 
 
-def quality(wrenches: Float[np.ndarray, "wrenches dim"]) -> Quality:
-    """Closure by the LP; ε only where there is closure, since the hull costs more than the LP."""
-    weight = min_weight(wrenches)
+def quality(wrenches: Float[np.ndarray, "wrenches dim"], weight: float | None = None) -> Quality:
+    """Closure by the LP; ε only where there is closure, since the hull costs more than the LP.
+
+    Args:
+      wrenches: of unit normal forces.
+      weight: their `min_weight`, where it is known.
+    """
+    weight = min_weight(wrenches) if weight is None else weight
     if weight <= CLOSED:
         return Quality(False, 0.0, 0.0)
     return Quality(True, ferrari_canny(wrenches), weight)

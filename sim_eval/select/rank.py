@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from zdg_jax.grasps import Grasps
 from zdg_jax.refine.aims import AT_POINT
-from zdg_jax.refine.hypotheses import AIMED, FAR, LAID, REASONED, SQUARE, TIERS
+from zdg_jax.refine.hypotheses import AIMED, EDGE, FAR, LAID, REASONED, SQUARE, TIERS
 
 # A kept grasp is called good if it meets all of these, still touches after the gravity test, has the thumb on
 # the object unless its type leaves the thumb out, is reached freely, and survives at least half of its
@@ -65,11 +65,11 @@ def shortlist(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
 def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     """Numbers of `count` grasps of all hypotheses that are worth closing the hand on.
 
-    The reasoned hypothesis, or the one that is aimed, laid in the hand or square, gives two fifths, the
-    others as many each, the best of each first: on the right part before beside it, natural before
-    unnatural, with fingers where the task asks them before others, then by score. What is left over is filled
-    up with the next ones. Energies of different grasp types are not compared: a pinch, which is asked for
-    fewer contacts, would always win.
+    The reasoned hypothesis, or the one that is aimed, laid in the hand, under an edge or square, gives two
+    fifths, the others as many each, the best of each first: on the right part before beside it, natural
+    before unnatural, with fingers where the task asks them before others, then by score. What is left over is
+    filled up with the next ones. Energies of different grasp types are not compared: a pinch, which is asked
+    for fewer contacts, would always win.
 
     Where thumb and index finger have key points, two thirds have their pads there, as far as there are any,
     and the others not: of some tasks only those hold (`missed`).
@@ -91,7 +91,7 @@ def candidates(grasps: Grasps, count: int) -> Int[np.ndarray, " chosen"]:
     keys = grasps["score"], unaimed(grasps), unnatural(grasps.columns), wrong
     order = usable[np.lexsort([key[usable] for key in keys])]
     mine = {name: order[names[order] == name] for name in dict.fromkeys(names[order])}
-    lead = next((n.name for n in (AIMED, LAID, SQUARE) if n.name in mine), REASONED.name)
+    lead = next((n.name for n in (AIMED, LAID, EDGE, SQUARE) if n.name in mine), REASONED.name)
     others = max(1, len(mine) - (lead in mine))
     own = count if len(mine) == 1 else round(_OWN_SHARE * count)
     quota = {name: own if name == lead else (count - own) // others for name in mine}

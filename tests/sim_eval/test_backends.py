@@ -311,24 +311,25 @@ def test_mjx_leaves_a_force_that_is_decided_with_the_same_verdict(monkeypatch):
 
 
 def test_an_object_is_at_rest_when_it_slows_down_far_from_the_limits():
-    """Rows: slowing down, creeping evenly, faster and faster, slowing down near the limit."""
-    ways = np.array([[5, 2, 1, 0.5], [2, 2, 2, 2], [1, 2, 3, 4], [20, 5, 1, 0.1]]) * 1e-3
-    com = np.zeros((4, 11, 3))
-    com[:, 1:5, 0] = np.cumsum(ways, axis=1)
-    quat = np.tile([1.0, 0, 0, 0], (4, 11, 1))
-    nothing = np.zeros((4, 11))
-    out = Rollout(com, quat, nothing > 0, nothing, ("",) * 4)
+    """Rows: slowing down, creeping slowly, creeping, faster and faster, slowing down near the limit."""
+    ways = [[5, 2, 0.5, 0.2], [5, 0.2, 0.2, 0.2], [5, 2, 2, 2], [5, 0.1, 0.2, 0.3], [46, 2, 0.5, 0.2]]
+    rows = len(ways)
+    com = np.zeros((rows, 11, 3))
+    com[:, 1:5, 0] = 1e-3 * np.cumsum(ways, axis=1)
+    quat = np.tile([1.0, 0, 0, 0], (rows, 11, 1))
+    nothing = np.zeros((rows, 11))
+    out = Rollout(com, quat, nothing > 0, nothing, ("",) * rows)
     job = scattered(1)
     hold = Hold(
         human16(), job.objects, job.index, np.zeros((1, 2, 7)), np.zeros((1, 2, 1)), 1.0, job.params, (1, 1),
         np.zeros((6, 3)), 10, 50, 0.05, 0.26,
     )  # fmt: skip
-    assert decided(hold, out, 4).tolist() == [True, False, False, False]
+    assert decided(hold, out, 4).tolist() == [True, True, False, False, False]
     assert not decided(hold, out, 2).any()
     turned = Rotation.from_euler("x", 0.2 * np.arange(11)[:, None]).as_quat()[:, [3, 0, 1, 2]]
-    spun = dataclasses.replace(out, q_world_obj=np.tile(turned, (4, 1, 1)))
+    spun = dataclasses.replace(out, q_world_obj=np.tile(turned, (rows, 1, 1)))
     assert not decided(hold, spun, 4).any()
-    one = [bool(decided(hold, out.take(np.array([k])), 4)[0]) for k in range(4)]
+    one = [bool(decided(hold, out.take(np.array([k])), 4)[0]) for k in range(rows)]
     assert one == decided(hold, out, 4).tolist()
 
 
