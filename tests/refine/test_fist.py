@@ -10,10 +10,10 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from tests.refine.things import grasp_on, model_of, shape
+from tests.refine.things import grasp_all_of, grasp_on, model_of, shape
 from zdg_jax.hands import load_hand
 from zdg_jax.hands.kinematics import base_from_palm, posed
-from zdg_jax.refine.fist import THIN, HeldBar, alone, closed_around, piece_of, section_of, spreads
+from zdg_jax.refine.fist import GRIP, HeldBar, alone, closed_around, piece_of, section_of, spreads
 from zdg_jax.refine.hypotheses import AIMED, LAID, REASONED, hypotheses
 from zdg_jax.refine.lying import _middle, laid
 
@@ -84,8 +84,8 @@ def test_the_hand_turns_with_the_bar() -> None:
 
 def test_what_is_thick_is_left_to_the_types_own_curl() -> None:
     hand = load_hand("human16")
-    thick = bar(0.5 * THIN + 0.0007)
-    grasp = grasp_on(thick)
+    thick = bar(0.5 * GRIP + 0.0007)
+    grasp = grasp_all_of(thick)
     assert grasp.initial is not None
     assert laid(hand, thick, grasp) is None  # only what is thin lies wrapped in a handle-grasp
     along = laid(hand, thick, replace(grasp, initial=replace(grasp.initial, grasp_type="index-extension")))

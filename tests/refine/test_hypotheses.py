@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.refine.things import SHORT, STARTS, grasp_on, shape
+from tests.refine.things import SHORT, STARTS, grasp_all_of, grasp_on, shape
 from zdg_jax.errors import UserError
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import EXPANSION, expanded
@@ -32,7 +32,7 @@ def test_one_hypothesis_is_the_papers() -> None:
 
 @pytest.mark.parametrize("count", range(2, MOST_HYPOTHESES + 1))
 def test_starts_are_shared_and_the_reasoned_grasp_has_most(count: int) -> None:
-    found = hypotheses(load_hand("human16"), shape("rod"), grasp_on(shape("rod")), count, 64)
+    found = hypotheses(load_hand("human16"), shape("pole"), grasp_on(shape("pole")), count, 64)
     assert len(found) == count
     assert sum(h.num for h in found) == 64
     assert found[0].name == REASONED.name
@@ -41,7 +41,7 @@ def test_starts_are_shared_and_the_reasoned_grasp_has_most(count: int) -> None:
 
 
 def test_few_starts_have_few_hypotheses() -> None:
-    hand, obj = load_hand("human16"), shape("rod")
+    hand, obj = load_hand("human16"), shape("pole")
     assert len(hypotheses(hand, obj, grasp_on(obj), 8, 1)) == 1
     assert [h.num for h in hypotheses(hand, obj, grasp_on(obj), 8, 6)] == [2, 2, 2]
 
@@ -68,7 +68,7 @@ def test_neighbours_turn_by_their_angle_and_start_on_the_hull() -> None:
 @pytest.mark.slow
 def test_hypotheses_are_refined_as_each_would_be_alone() -> None:
     """Every start has the prior of its own type, whatever shares its task."""
-    hand, obj = load_hand("human16"), shape("rod")
+    hand, obj = load_hand("human16"), shape("pole")
     grasp, config = grasp_on(obj), replace(SHORT, hypotheses=3)
     (found,) = refine_many(hand, [Task(obj, grasp, 2 * STARTS)], config=config)
     assert Counter(found["hypothesis"]) == {REASONED.name: 4, "tilted 45": 2, "other type": 2}
@@ -97,8 +97,8 @@ def test_a_number_out_of_range_is_refused(count: int) -> None:
 
 @pytest.mark.parametrize("kind", ["tripod", "index-extension"])
 def test_a_long_thing_lies_in_the_hand_as_its_type_says(kind: str) -> None:
-    hand, obj = load_hand("human16"), shape("rod")
-    grasp = grasp_on(obj)
+    hand, obj = load_hand("human16"), shape("pole")
+    grasp = grasp_all_of(obj)
     assert grasp.initial is not None
     assert grasp.guidance is not None
     tripod = replace(grasp, initial=replace(grasp.initial, grasp_type=kind))

@@ -22,10 +22,11 @@ R_DOWN = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 @cache
 def shape(name: str) -> ObjectModel:
-    """box, rod or plate: a body, a handle along z and a sheet of 6 mm."""
+    """box, rod, pole or plate: a body, a handle along z, one too thick to be wrapped, a sheet of 6 mm."""
     mesh = {
         "box": lambda: trimesh.creation.box((0.04, 0.06, 0.18)),
         "rod": lambda: trimesh.creation.cylinder(radius=0.015, height=0.24, sections=48),
+        "pole": lambda: trimesh.creation.cylinder(radius=0.022, height=0.24, sections=48),
         "plate": lambda: trimesh.creation.box((0.13, 0.006, 0.15)),
     }[name]()
     return model_of(mesh, name)
@@ -58,6 +59,14 @@ def grasp_on(obj: ObjectModel, part: float = 0.0) -> ReasonedGrasp:
     top = np.array([0.0, points[:, 1].max() + 0.005, part])
     initial = InitialGrasp(top, R_DOWN, "handle-grasp", "above", 0, 0)
     return ReasonedGrasp("lift it", "ok", "", ContactGuidance(hand, func, None, (1,), (1,)), initial)
+
+
+def grasp_all_of(obj: ObjectModel) -> ReasonedGrasp:
+    """The same, held anywhere along it."""
+    grasp = grasp_on(obj)
+    assert grasp.guidance is not None
+    anywhere = np.ones(len(obj.samples.points), bool)
+    return replace(grasp, guidance=replace(grasp.guidance, hand_mask=anywhere))
 
 
 def pointed_at(grasp: ReasonedGrasp, points: np.ndarray) -> ReasonedGrasp:

@@ -126,8 +126,9 @@ class Obstacle(NamedTuple):
     rows: UInt32[Array, "rows 4"]
 
 
+@lru_cache(maxsize=4)
 def obstacle(field: SignedDistanceField) -> Obstacle:
-    """The field, its tables padded to powers of two."""
+    """The field, its tables padded to powers of two; those of the last few are kept."""
 
     def padded(name: str) -> np.ndarray:
         table = getattr(field, name)

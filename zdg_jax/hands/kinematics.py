@@ -328,7 +328,8 @@ def _linked(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> tuple
     """The batch's shape, and its chains, padded."""
     lead = np.broadcast_shapes(hand_pose.shape[:-1], joints.shape[:-1])
     if not lead:
-        return lead, _one(hand, np.asarray(hand_pose, float), np.asarray(joints, float))
+        base, active = np.asarray(hand_pose, float), np.asarray(joints, float)
+        return lead, _one(hand, base.tobytes(), active.tobytes())
     pose = np.broadcast_to(hand_pose, (*lead, 7)).reshape(-1, 7).astype(np.float32)
     q = np.broadcast_to(joints, (*lead, joints.shape[-1])).reshape(len(pose), -1).astype(np.float32)
     size = max(8, 1 << max(len(pose) - 1, 0).bit_length())
@@ -336,8 +337,13 @@ def _linked(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray) -> tuple
     return lead, _chains(hand)(np.pad(pose, pad, mode="edge"), np.pad(q, pad, mode="edge"))
 
 
-def _one(hand: HandModel, base: Float[np.ndarray, "7"], active: Float[np.ndarray, " active"]) -> Chain:
-    """`chain` of a single hand, link by link in numpy, as a batch of one: to compile takes ten seconds."""
+@lru_cache(maxsize=256)
+def _one(hand: HandModel, base_bytes: bytes, active_bytes: bytes) -> Chain:
+    """`chain` of a single hand, link by link in numpy, as a batch of one: to compile takes ten seconds.
+
+    Kept by its numbers: several kinds of points are asked of one hand, and grasp types' joints of many.
+    """
+    base, active = np.frombuffer(base_bytes), np.frombuffer(active_bytes)
     angle = hand.coupling @ active + hand.coupling_offset
     T = np.zeros((len(hand.link_names), 7))
     T[0] = np.concatenate([base[:3], unit(base[3:])])
@@ -352,6 +358,8 @@ def _one(hand: HandModel, base: Float[np.ndarray, "7"], active: Float[np.ndarray
             turn[:3] = p - transform_points(turn, p)
             at = compose(at, turn)
         T[i] = at
+    for kept in (T, axis, anchor):  # what is kept is nobody's to change
+        kept.setflags(write=False)
     batch: tuple[Any, ...] = (T[None, :, :3], T[None, :, 3:], axis[None], anchor[None])  # numpy's
     return Chain(Transform(*batch[:2]), *batch[2:])
 

@@ -72,7 +72,7 @@ class Part:
     descriptor: PartDescriptor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SignedDistanceField:
     """Signed distance in a grid of coarse cells, some cut into SUBDIVISION³ fine ones; trilinear in each.
 

@@ -30,6 +30,8 @@ CLOSING = ("handle-grasp", "index-extension", "hook")
 FINGER_WIDTH = 0.019
 #: Openings of which one is the thumb's lie so far from each other, metres, and have axes so parallel.
 APART, PARALLEL = (0.03, 0.10), 0.8
+#: An opening of at least that share of the longest one's length is as good for the fingers.
+_ALIKE = 0.8
 #: Turns about the opening's axis that starts are tried from, degrees.
 _TURNS = (-60.0, -40.0, -20.0, -10.0, 0.0, 10.0, 20.0, 40.0)
 #: Weights of `keypoints.fit`: crooks, their directions, pads and normals, palm, joints, penetration.
@@ -66,11 +68,13 @@ def aims_of(obj: ObjectModel, guidance: ContactGuidance, grasp_type: str) -> Aim
     """What a task asks of single fingers.
 
     Key points are for thumb and index. Otherwise, where the hand closes around a part with an opening,
-    fingers go through it; where there are two, near each other and alike, the thumb through the other one.
+    fingers go through it; where there are two, near each other and parallel, the thumb through the other one.
+    Of two that are about as long, as those of most scissors, the thumb's is the one on its side of the
+    reasoned hand: with the two exchanged the hand would stand turned round, the forearm over the blades.
 
     Args:
       obj: the object.
-      guidance: the regions, key points and parts that were reasoned.
+      guidance: the regions, key points, parts and side of the thumb that were reasoned.
       grasp_type: that was reasoned.
     """
     if guidance.p_obj_points is not None:
@@ -84,6 +88,9 @@ def aims_of(obj: ObjectModel, guidance: ContactGuidance, grasp_type: str) -> Aim
     for other in found:
         gap = float(np.linalg.norm(other.center - first.center))
         if other is not first and APART[0] <= gap <= APART[1] and abs(other.axis @ first.axis) > PARALLEL:
+            alike, side = other.size[0] >= _ALIKE * first.size[0], guidance.thumb_side
+            if alike and side is not None and (first.center - other.center) @ side > 0:
+                return Aims(fingers=other, thumb=first)
             return Aims(fingers=first, thumb=other)
     return Aims(fingers=first)
 

@@ -23,14 +23,16 @@ from zdg_jax.objects.sdf.build import field_values
 from zdg_jax.pose import unit
 from zdg_jax.refine.aims import FINGER_WIDTH, no_goal
 
-#: Thinner than that, metres, a bar is wrapped; thicker ones fill the type's own curl.
-THIN = 0.029
+#: Thinner than that, metres, a bar is wrapped, in the palm up to so much; thicker ones fill the type's curl.
+THIN, GRIP = 0.029, 0.042
 #: The crook lies so far past the side of the bar that faces away from the palm, the thumb before it, degrees.
 _PAST, _OPPOSED = 25.0, -45.0
 #: No finger is wrapped further than there, degrees.
 _MOST = -162.0
 #: Between the palm's skin and the object at first, metres; how far off and in what steps it is looked for.
 _TOUCH, _FAR, _STEP = 0.001, 0.04, 0.0005
+#: Of a gap so much is passed at once: the stored field's slope is a little over 1 in places.
+_SURE = 0.7
 #: Weights of `keypoints.fit`; the last of the way the thumb's pad looks.
 _CROOK, _PAD, _THUMB, _NORMAL, _PALM, _CLEAR, _FACING = 1.0, 1.0, 0.5, 0.3, 0.3, 4.0, 1.0
 #: Of joints that bend a finger, of the thumb's, and of those that spread fingers.
@@ -65,10 +67,9 @@ class HeldBar:
     radius: float
     depth: float
 
-    @property
-    def thin(self) -> bool:
-        """Thin enough to be wrapped."""
-        return self.radius <= 0.5 * THIN
+    def thin(self, most: float = THIN) -> bool:
+        """Thin enough to be wrapped, metres."""
+        return self.radius <= 0.5 * most
 
 
 def closed_around(
@@ -160,7 +161,7 @@ def closed_through(
     side = opening.center + 0.5 * opening.size[1] * opening.bar
     bar = piece_of(held, held[np.linalg.norm(held - side, axis=1).argmin()])
     into = abs(np.asarray(through.R_obj_palm)[:, 2] @ bar.tip) if bar is not None else 0.0
-    if bar is None or not bar.thin or into > _INTO:
+    if bar is None or not bar.thin() or into > _INTO:
         return None
     return closed_around(hand, obj, through, bar, joints)
 
@@ -228,12 +229,16 @@ def _split(
 
 def _onto_palm(hand: HandModel, obj: ObjectModel, joints, palm, R) -> np.ndarray:
     """The palm moved along D_palm until its skin is `_TOUCH` from the object."""
-    skin = posed_in_palm(hand, joints, "skin")[hand.skin_finger < 0] @ R.T
-    shift = np.arange(-_FAR, _FAR, _STEP)
-    places = palm + shift[:, None] * R[:, 2]
-    gap = field_values(obj.field, (places[:, None] + skin).reshape(-1, 3)).reshape(len(shift), -1).min(axis=1)
-    near = np.flatnonzero(gap < _TOUCH)
-    return places[near[0]] if len(near) else palm
+    skin = posed_in_palm(hand, joints, "skin")[hand.skin_finger < 0] @ R.T + palm
+    at = 0
+    # distances are 1-Lipschitz: nothing that is nearer lies between two places so far apart as the gap is
+    while at < round(2 * _FAR / _STEP):
+        shift = (at * _STEP - _FAR) * R[:, 2]
+        gap = field_values(obj.field, skin + shift).min() - _TOUCH
+        if gap < 0:
+            return palm + shift
+        at += max(1, int(_SURE * gap / _STEP))
+    return palm
 
 
 def _rest_weight(hand: HandModel) -> np.ndarray:

@@ -20,6 +20,7 @@ from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import EXPANSION, ObjectModel, expanded, hand_position
 from zdg_jax.refine.aims import Aims, aimed, aims_of, pinched
 from zdg_jax.refine.config import MOST_HYPOTHESES
+from zdg_jax.refine.edge import under_edge
 from zdg_jax.refine.fist import closed_through
 from zdg_jax.refine.lying import laid
 from zdg_jax.refine.square import FURTHEST, box_of, squared
@@ -65,6 +66,8 @@ REASONED = Neighbour("reasoned", tier=0)
 LAID = Neighbour("laid in the hand", tier=-1)
 #: Fingers through an opening or at points of their own; preferred likewise.
 AIMED = Neighbour("aimed", tier=-1)
+#: Fingers under the edge of what lies flat, the forearm nearly level; preferred likewise.
+EDGE = Neighbour("under the edge", tier=-1)
 #: The palm on a face of a box.
 SQUARE = Neighbour("square to the faces", tier=0)
 #: In the order in which they are taken.
@@ -92,7 +95,9 @@ AROUND = (
     Neighbour("around, other type, tilted -90", tilt=-90.0, other_type=True, tier=0),
 )
 assert MOST_HYPOTHESES == 1 + len(NEIGHBOURS) == 1 + len(AROUND)
-TIERS: Mapping[str, int] = {n.name: n.tier for n in (LAID, AIMED, SQUARE, REASONED, *NEIGHBOURS, *AROUND)}
+TIERS: Mapping[str, int] = {
+    n.name: n.tier for n in (LAID, AIMED, EDGE, SQUARE, REASONED, *NEIGHBOURS, *AROUND)
+}
 #: The tier of those that come after all others that hold.
 FAR = 3
 #: Each neighbour gets this share of the starts, the reasoned grasp the rest.
@@ -153,6 +158,11 @@ def hypotheses(
     hull = expanded(obj.hull, EXPANSION)
     base = initial
     more = _told(hand, obj, grasp, each, at_points) if shares >= 2 else []
+    asked = shares >= 3 and not points
+    by_edge = under_edge(obj, guidance.hand_mask, np.asarray(initial.R_obj_palm)) if asked else None
+    if by_edge is not None:
+        p, R = by_edge
+        more = [Hypothesis(EDGE.name, replace(initial, p_obj_palm=p, R_obj_palm=R), 3 * each), *more]
     if shares >= 2 and not more and not points and initial.grasp_type in FLAT:
         box = box_of(obj, guidance.hand_mask)
         square = None if box is None else squared(box, np.asarray(initial.R_obj_palm), guidance.any_side)

@@ -12,7 +12,7 @@ from zdg_jax.guidance import InitialGrasp, ReasonedGrasp
 from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import Bar, HandModel, Slab
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.refine.fist import HeldBar, alone, closed_around, piece_of, section_of
+from zdg_jax.refine.fist import GRIP, THIN, HeldBar, alone, closed_around, piece_of, section_of
 
 #: Length over width from which on a thing is long, and how far before its middle it is held.
 _LONG, _FORWARD = 3.0, 0.15
@@ -84,7 +84,9 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
         held = piece_of(points, points[np.linalg.norm(points - there, axis=1).argmin()])
     if held is None:
         return None
-    thin = held.thin and alone(obj, guidance.hand_mask, held)
+    in_the_palm = bar.hangs or kind.contact_prior[hand.skin_finger < 0].any()
+    most = GRIP if in_the_palm and not bar.hangs else THIN
+    thin = held.thin(most) and alone(obj, guidance.hand_mask, held)
     if bar.wrapped and not thin:
         return None
     if not thin:  # its axis is that of all of it
@@ -93,7 +95,6 @@ def laid(hand: HandModel, obj: ObjectModel, grasp: ReasonedGrasp) -> Lying | Non
     R = np.asarray(initial.R_obj_palm)
     R = Rotation.align_vectors(-held.tip[None], (R @ bar.tail)[None])[0].as_matrix() @ R
     found = replace(initial, p_obj_palm=held.center - R @ bar.point, R_obj_palm=R)
-    in_the_palm = bar.hangs or kind.contact_prior[hand.skin_finger < 0].any()
     if guidance.p_obj_points is not None or not in_the_palm or not thin:
         return Lying(found)
     return Lying(*closed_around(hand, obj, found, held), shares=2 if held.depth > LOOSE else 1)

@@ -73,7 +73,8 @@ def begin(hand: HandModel, tasks: Sequence[Task], config: RefineConfig) -> list[
     Raises:
       ValueError: fewer than one start, or starts whose shapes do not fit.
     """
-    drawn = [_drawn(hand, task, config) for task in tasks]
+    known: dict[tuple[int, int, int], list[Hypothesis]] = {}  # of tasks that differ by their seed alone
+    drawn = [_drawn(hand, task, config, known) for task in tasks]
     noisy = [d for d in drawn if isinstance(d, _Drawn)]
     poses = iter(())
     if noisy:
@@ -105,7 +106,9 @@ def _joined(parts: Sequence[_Drawn]) -> _Drawn:
     return _Drawn(*(np.concatenate([getattr(d, f.name) for d in parts]) for f in fields(_Drawn)))
 
 
-def _drawn(hand: HandModel, task: Task, config: RefineConfig) -> _Drawn | Begun:
+def _drawn(
+    hand: HandModel, task: Task, config: RefineConfig, known: dict[tuple[int, int, int], list[Hypothesis]]
+) -> _Drawn | Begun:
     active, initial = len(hand.active_names), task.grasp.initial
     if task.starts is not None:
         pose, joints = (np.asarray(x, dtype=np.float64) for x in task.starts)
@@ -121,8 +124,10 @@ def _drawn(hand: HandModel, task: Task, config: RefineConfig) -> _Drawn | Begun:
     if initial is None:
         nothing = np.full((task.num, 7), np.nan), np.full((task.num, active), np.nan)
         return _as_given(hand, nothing, None)
-    found = hypotheses(hand, task.obj, task.grasp, config.hypotheses, task.num)
-    each = [_noise(hand, h, task.seed + place, config) for place, h in enumerate(found)]
+    key = id(task.obj), id(task.grasp), task.num
+    if key not in known:
+        known[key] = hypotheses(hand, task.obj, task.grasp, config.hypotheses, task.num)
+    each = [_noise(hand, h, task.seed + place, config) for place, h in enumerate(known[key])]
     return _joined(each)
 
 
