@@ -21,6 +21,7 @@ class ContactGuidance:
       func_part_ids: the numbers of the functional-finger part(s).
       any_side: the hand may come from any other side as well.
       free_points: points in the air that the hand must leave free, metres (`objects.free_space`).
+      thumb_side: where the reasoned hand has its thumb, unit, object frame; None where that is not known.
     """
 
     hand_mask: Bool[np.ndarray, " samples"]
@@ -30,6 +31,7 @@ class ContactGuidance:
     func_part_ids: tuple[int, ...]
     any_side: bool = False
     free_points: Float[np.ndarray, "points 3"] = field(default_factory=lambda: np.zeros((0, 3)))
+    thumb_side: Float[np.ndarray, "3"] | None = None
 
 
 @dataclass(frozen=True)

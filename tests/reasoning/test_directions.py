@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.reasoning.things import camera_from, hammer, turn_about_y
-from zdg_jax.reasoning.lifting import Region
+from zdg_jax.objects.region import Region
 from zdg_jax.reasoning.stages.direction import (
     CARDINALS,
     NAMES,
@@ -96,5 +96,10 @@ def test_turns_of_a_stubby_region_whose_axis_is_near_the_palm_s_begin_along_its_
     ahead, across = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
     np.testing.assert_array_equal(turning_axis(grip, ahead), axes[1])
     np.testing.assert_array_equal(turning_axis(grip, across), axes[0])
+    # a body at its end, not one beside it, tells how it lies
+    ahead_of_it = axes[0] * 0.05 + np.array([0.0, 0.0, 0.03])
+    line = ahead_of_it / np.linalg.norm(ahead_of_it)
+    np.testing.assert_allclose(turning_axis(grip, np.array([0.0, 1.0, 0.0]), ahead_of_it), line)
+    np.testing.assert_array_equal(turning_axis(grip, np.array([0.0, 1.0, 0.0]), 0.05 * axes[1]), axes[0])
     bar = replace(grip, extents=np.array([0.12, 0.03, 0.03]))
     np.testing.assert_array_equal(turning_axis(bar, ahead), axes[0])

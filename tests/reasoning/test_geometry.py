@@ -7,7 +7,7 @@ import pytest
 
 from tests.reasoning.things import HANDLE, HEAD, hammer, random_rotation
 from zdg_jax.objects.model import SurfaceSamples
-from zdg_jax.reasoning.lifting import measure
+from zdg_jax.objects.region import measure
 from zdg_jax.reasoning.stages.direction import blocked_share, normal_alignment
 from zdg_jax.reasoning.stages.points import contour_points
 from zdg_jax.reasoning.stages.rotation import ray_hits

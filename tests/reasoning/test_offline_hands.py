@@ -27,7 +27,7 @@ def test_the_palm_is_behind_a_hair_brush_and_the_bristles_look_ahead_of_it(up: f
     assert thumb[0] > 0.9  # towards the head, along its back
 
 
-def test_a_razor_is_led_by_three_fingertips() -> None:
+def test_the_index_finger_lies_along_a_razor() -> None:
     razor = thing(
         (0.147, 0.03, 0.043),
         X,
@@ -36,7 +36,7 @@ def test_a_razor_is_led_by_three_fingertips() -> None:
         part(2, (0.065, -0.006, 0.0), Z, (0.043, 0.029, 0.016), 0.01, 0.39),
     )
     plan = make_plan("shave", "razor", razor, TYPES)
-    assert (plan.holds[0], plan.rule.finer) == ((1,), "tripod")
+    assert (plan.holds[0], plan.rule.finer) == ((1,), "index-extension")
 
 
 def test_all_of_a_spoon_s_handle_is_a_pen() -> None:

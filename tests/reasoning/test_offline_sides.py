@@ -23,10 +23,12 @@ def dispenser() -> ObservedObject:
     )
 
 
-def test_soap_in_a_bottle_is_pumped_from_above_and_a_bar_of_it_is_held() -> None:
+def test_soap_in_a_bottle_is_held_by_it_its_pump_is_pressed_from_above_and_a_bar_of_it_is_held() -> None:
     plan = make_plan("use the soap", None, dispenser())
-    assert (plan.thing, plan.holds[0]) == ("soap dispenser", (2,))
-    assert approach(dispenser(), "use the soap", 2, "soap dispenser")[1] > 0.9
+    assert (plan.thing, plan.holds[0]) == ("soap dispenser", (1,))
+    assert abs(approach(dispenser(), "use the soap", 1, "soap dispenser")[1]) < 0.3
+    assert make_plan("press the pump", None, dispenser()).holds[0] == (2,)
+    assert approach(dispenser(), "press the pump", 2, "soap dispenser")[1] > 0.9
     size = (0.09, 0.06, 0.025)
     bar = thing((0.09, 0.025, 0.06), X, size, part(1, (0.0, 0.0, 0.0), X, size, 0.025, 1.0))
     assert make_plan("use the soap", None, bar).thing == "soap"

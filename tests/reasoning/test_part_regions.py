@@ -11,10 +11,10 @@ import trimesh
 
 from tests.reasoning.things import hammer, model_of
 from zdg_jax.hands import load_hand
+from zdg_jax.objects import region
 from zdg_jax.objects.load import load_object
 from zdg_jax.objects.model import ObjectModel
-from zdg_jax.reasoning import lifting
-from zdg_jax.reasoning.stages.hand_part import lift_parts
+from zdg_jax.reasoning.stages.hand_part import held_of, lift_parts
 from zdg_jax.reasoning.state import ReasonConfig, ReasonState, open_state
 from zdg_jax.render.scene import best_view
 
@@ -53,13 +53,12 @@ def seen_parts(opened: ReasonState) -> Iterator[int]:
 
 
 def ious(obj: ObjectModel, size: int) -> list[float]:
-    """Of the lifted region with what is held of the part: not a vessel's brim, nor the head's end of a long
-    handle; `one_hand` may leave pieces that no hand spans."""
+    """Of the lifted region with what is held of the part; `one_hand` may leave pieces that no hand spans."""
     opened = open_state(obj, HAND, "hold it", ReasonConfig(image_size=size, min_part_pixels=6, draw=False))
     found = []
     for number in seen_parts(opened):
         lifted, own = lift_parts(opened, (number,), opened.camera.p_world_cam), obj.part_mask((number,))
-        held = lifting.butt_of(obj.samples.points, lifting.below_mouth(obj, own, (number,)))
+        held = held_of(obj, own, (number,))
         assert held.sum() > 0.4 * own.sum()
         found.append(float((lifted & held).sum() / (lifted | held).sum()))
     return found
@@ -90,11 +89,11 @@ def test_learnt_features_are_voted_on_as_in_the_paper() -> None:
 
 def test_sizes_of_what_is_spread_evenly_and_of_strays() -> None:
     bar = np.linspace([0.0, 0.0], [0.12, 0.03], 5001)
-    np.testing.assert_allclose(lifting.sizes(bar), [0.12, 0.03], rtol=1e-3)
+    np.testing.assert_allclose(region.sizes(bar), [0.12, 0.03], rtol=1e-3)
     strayed = np.concatenate([bar, np.tile([0.5, -0.5], (60, 1))])
-    np.testing.assert_allclose(lifting.sizes(strayed), [0.12, 0.03], rtol=0.03)
+    np.testing.assert_allclose(region.sizes(strayed), [0.12, 0.03], rtol=0.03)
     two_ends = np.repeat([[0.0], [0.1]], 50, axis=0)  # nothing between: the plain extent, and not more
-    np.testing.assert_allclose(lifting.sizes(two_ends), [0.1])
+    np.testing.assert_allclose(region.sizes(two_ends), [0.1])
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ from tests.reasoning.test_offline import PAIRS, labels, questions
 from tests.reasoning.things import HANDLE, HEAD, hammer, model_of
 from zdg_jax.hands import load_hand
 from zdg_jax.objects.model import ObjectModel
+from zdg_jax.objects.region import measure
 from zdg_jax.reasoning.chain import Reasoning, reason
 from zdg_jax.reasoning.evidence import Seen, completed
-from zdg_jax.reasoning.lifting import measure
 from zdg_jax.reasoning.models.exchange import sealed
 from zdg_jax.reasoning.protocol import Answer, Question, ReasonerError
 from zdg_jax.reasoning.rules.reasoner import RulesReasoner

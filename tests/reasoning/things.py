@@ -11,15 +11,26 @@ import trimesh
 from PIL import Image
 from pydantic import BaseModel
 
+from zdg_jax.api import make_reasoner, reason_task
+from zdg_jax.guidance import ReasonedGrasp
+from zdg_jax.hands import load_hand
+from zdg_jax.objects import load_object
 from zdg_jax.objects.model import ObjectModel, Part, PartDescriptor, SignedDistanceField
 from zdg_jax.objects.parts.visibility import shape_diameter
+from zdg_jax.objects.region import measure
 from zdg_jax.objects.samples import sample_features, sample_surface
 from zdg_jax.objects.sdf.build import build_signed_distance_field
-from zdg_jax.reasoning.lifting import measure
 from zdg_jax.reasoning.protocol import Answer, Call, Question, ReasonerError
 from zdg_jax.render.scene import Camera, look
 
 HANDLE, HEAD = 1, 2
+
+
+@cache
+def reasoned(name: str, task: str) -> tuple[ObjectModel, ReasonedGrasp]:
+    """A real object and what `offline` says of the task for human16; several tests ask for the same."""
+    thing = load_object(name)
+    return thing, reason_task(thing, load_hand("human16"), task, make_reasoner("offline")).grasp
 
 
 @cache

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+from jaxtyping import Float
 from PIL import Image
 from pydantic import BaseModel
 
@@ -13,6 +15,7 @@ import prompts
 from prompts.schemas import FuncPartAnswer
 from zdg_jax.errors import UserError
 from zdg_jax.guidance import ContactGuidance, InitialGrasp, ReasonedGrasp
+from zdg_jax.hands.kinematics import posed_in_palm
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.free_space import keep_free_points
 from zdg_jax.objects.model import ObjectModel
@@ -208,4 +211,13 @@ def _guidance(state: ReasonState) -> ContactGuidance:
         own, other = state.hand_parts, state.func_parts
     else:  # rows, pictures and metrics know the geometric parts; segments mean something in one view only
         own, other = parts_under(state.given, hand), parts_under(state.given, func)
-    return ContactGuidance(hand, func, state.p_obj_points, own, other, state.any_side, free)
+    return ContactGuidance(hand, func, state.p_obj_points, own, other, state.any_side, free, _thumb(state))
+
+
+def _thumb(state: ReasonState) -> Float[np.ndarray, "3"] | None:
+    """Where the chosen turn of the hand has its thumb, unit, object frame; None before one is chosen."""
+    k, R, pad = state.rotation_index, state.R_candidates, state.hand.functional_pads[0]
+    if k is None or R is None or pad is None:
+        return None
+    across = posed_in_palm(state.hand, state.hand.open_joints, "pad")[pad, 1]
+    return R[k][:, 1] * (1.0 if across >= 0 else -1.0)

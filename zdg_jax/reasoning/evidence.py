@@ -12,8 +12,9 @@ from scipy import ndimage
 from zdg_jax.objects.model import SignedDistanceField, SurfaceSamples, expanded, half_spaces
 from zdg_jax.objects.parts.descriptors import straight_side, weighted_median
 from zdg_jax.objects.parts.through_holes import MIN_DIAMETER
+from zdg_jax.objects.region import Region, measure
 from zdg_jax.objects.sdf.build import field_values
-from zdg_jax.reasoning.lifting import Region, measure, one_hand
+from zdg_jax.reasoning.lifting import one_hand
 from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart, vec3
 from zdg_jax.reasoning.state import ReasonState
 from zdg_jax.render.scene import Frame

@@ -14,7 +14,7 @@ from zdg_jax.errors import UserError
 from zdg_jax.hands.grasp_types import Types, offered_types
 from zdg_jax.hands.model import HandModel
 from zdg_jax.objects.model import EXPANSION, ObjectModel, Part
-from zdg_jax.reasoning.lifting import Region, measure
+from zdg_jax.objects.region import Region, measure
 from zdg_jax.reasoning.protocol import ObservedObject, ObservedPart, Reasoner, vec3
 from zdg_jax.reasoning.segmenter import Segmenter
 from zdg_jax.render import marks, raycast, scene

@@ -23,7 +23,7 @@ class Rule(_Row):
     touch: tuple[str, ...] = ("hold",)
     toward: tuple[str, ...] = ()
     free: tuple[str, ...] = ()
-    take: Literal["best", "all", "long"] = "best"
+    take: Literal["best", "all", "long", "right"] = "best"
     approach: dict[str, float] = Field(min_length=1)
     fingers: dict[str, float]
     thumb: dict[str, float]

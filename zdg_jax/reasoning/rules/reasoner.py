@@ -17,7 +17,7 @@ A = TypeVar("A", bound=BaseModel)
 
 SEEN = "offline-seen"
 
-MODEL = "affordance-table-11"  # raise with every change of the data files or rules
+MODEL = "affordance-table-12"  # raise with every change of the data files or rules
 
 
 class RulesReasoner:

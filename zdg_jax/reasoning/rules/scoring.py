@@ -38,6 +38,8 @@ class Region:
       spine: unit vector across a blade to its back, None if nothing tells it.
       barrel: unit vector along the largest part that `ref` points to, where that is a bar which reaches
         farther to one side of the region.
+      muzzle: unit vector along that part too, towards the side on which the rest of the object reaches much
+        farther from the line of the region's axis.
       slim: unit horizontal vector along the object's wider horizontal size, None if it is round.
       downhill: unit horizontal vector along which the object's top falls, None if it is level or steep.
     """
@@ -50,19 +52,29 @@ class Region:
     slim: Float[np.ndarray, "3"] | None
     barrel: Float[np.ndarray, "3"] | None = None
     downhill: Float[np.ndarray, "3"] | None = None
+    muzzle: Float[np.ndarray, "3"] | None = None
 
     @property
     def forward(self) -> Float[np.ndarray, "3"] | None:
         """`ref` without its component along the region's axis, as far as the region is long.
 
         Of a stubby region beside a bar it is the way along the bar, `barrel`: a grip that is hardly longer
-        than wide has its longest axis anywhere.
+        than wide has its longest axis anywhere. Where a grip points at the middle of what it is under, as a
+        hair dryer's, the rest of `ref` tells nothing: then it is the way to the longer end, `muzzle`.
         """
         if self.ref is None or self.axis is None:
             return self.ref
         if self.barrel is not None and self.long < _STUBBY:
             return self.barrel
-        return unit(self.ref - self.long * (self.ref @ self.axis) * self.axis)
+        ahead = self._beside_axis(self.ref)
+        if self.muzzle is not None and float(np.linalg.norm(ahead)) < _IN_LINE:
+            ahead = self._beside_axis(self.muzzle)
+        return unit(ahead)
+
+    def _beside_axis(self, way: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
+        """Without its component along the region's axis, as far as the region is long."""
+        assert self.axis is not None
+        return way - self.long * (way @ self.axis) * self.axis
 
     @property
     def level_ref(self) -> Float[np.ndarray, "3"] | None:
@@ -103,6 +115,8 @@ def _spine(held: tuple[ObservedPart, ...], toward: tuple[ObservedPart, ...]) -> 
 _BRISTLES = 0.3
 #: A region is stubby below this `long`; a bar is so much longer than wide, and reaches so far to one side.
 _STUBBY, _BAR, _AHEAD = 0.9, 1.5, 0.1
+#: Less of a unit vector is no direction; a bar reaches so much farther to its front than to its back.
+_IN_LINE, _FARTHER = 0.2, 1.15
 
 
 def _barrel(
@@ -114,6 +128,34 @@ def _barrel(
     bar = max(toward, key=lambda p: p.area_share)
     ahead = float(ref @ np.array(bar.axis))
     return np.sign(ahead) * np.array(bar.axis) if bar.elongation > _BAR and abs(ahead) > _AHEAD else None
+
+
+def _muzzle(
+    center: Float[np.ndarray, "3"],
+    axis: Float[np.ndarray, "3"] | None,
+    toward: tuple[ObservedPart, ...],
+    rest: tuple[ObservedPart, ...],
+) -> Float[np.ndarray, "3"] | None:
+    """The long axis of the largest part of `toward`, to the end that is farther from the line of `axis`."""
+    if axis is None or not toward:
+        return None
+    bar = max(toward, key=lambda p: p.area_share)
+    way = np.array(bar.axis)
+    if bar.elongation < _BAR or abs(float(way @ axis)) > 0.7:
+        return None
+    square = way - (way @ axis) * axis
+    line = center + ((np.array(bar.center) - center) @ axis) * axis
+
+    def reach(side: float) -> float:
+        ends = [
+            side * float((np.array(p.center) - line) @ square)
+            + 0.5 * p.extents[0] * abs(float(square @ np.array(p.axis)))
+            for p in rest
+        ]
+        return max(ends)
+
+    ahead, back = reach(1.0), reach(-1.0)
+    return None if max(ahead, back) < _FARTHER * min(ahead, back) else np.sign(ahead - back) * way
 
 
 def _downhill(obj: ObservedObject) -> Float[np.ndarray, "3"] | None:
@@ -165,8 +207,17 @@ def region_of(
     ref = unit(centroid(others) - c) if others else None
     long = ramp(extents[0] / max(extents[1], 1e-9), 1.1, 1.6) if extents else 0.0
     a = unit(np.array(axis)) if axis else None
+    rest = tuple(p for p in obj.parts if p.number not in held)
     return Region(
-        c, a, long, ref, _spine(held_parts, others), _slim(obj), _barrel(ref, others), _downhill(obj)
+        c,
+        a,
+        long,
+        ref,
+        _spine(held_parts, others),
+        _slim(obj),
+        _barrel(ref, others),
+        _downhill(obj),
+        _muzzle(c, a, others, rest),
     )
 
 

@@ -203,10 +203,14 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         * (1.0 - ramp(e1, 0.095, 0.11)),
         "blade_tool": 0.95 * elongated * blade * (1.0 - stands),
         "two_loop": float(len(loops) >= 2) * ramp(disc, 1.8, 3.0) * ramp(long, 1.2, 1.8),
-        "handled_vessel": ramp(loop_out, 0.4, 0.7)
-        * ramp(lean(obj), 0.4, 0.7)
-        * (1.0 if cavity else 0.7)
-        * (1.0 - 0.5 * on_top),
+        # a kettle may hang from a bow over it, but by its shape alone it is none
+        "handled_vessel": max(
+            ramp(loop_out, 0.4, 0.7)
+            * ramp(lean(obj), 0.4, 0.7)
+            * (1.0 if cavity else 0.7)
+            * (1.0 - 0.5 * on_top),
+            0.25 * on_top,
+        ),
         "top_handle": 0.9 * on_top,
         "bottle": stands
         * ramp(long, 1.3, 1.8)
@@ -239,6 +243,8 @@ def family_fit(obj: ObservedObject) -> dict[str, float]:
         "small": small_hand,
         "pen": ramp(long, 5.0, 8.0) * (1.0 - ramp(e1, 0.012, 0.025)),
         "slab": 0.0,  # what a device is that no hand spans
+        "handled_comb": 0.0,  # what a comb is that has a handle
+        "hanging": 0.0,  # what a vessel is under a bow
         "fixture": max(_fixture(p, obj) for p in parts),
         "comb": 0.9
         * elongated

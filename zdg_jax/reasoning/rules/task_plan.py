@@ -13,6 +13,7 @@ from zdg_jax.reasoning.rules.language import Lexicon, Reading, read_task, tokens
 from zdg_jax.reasoning.rules.near import Heard, bundled, heard
 from zdg_jax.reasoning.rules.roles import assign_roles, grow, score_matrix
 from zdg_jax.reasoning.rules.shapes import family_fit
+from zdg_jax.reasoning.rules.variants import by_parts, by_shape
 
 _HINT = " (pip install 'zdg-jax[words]' compares it with verbs that are)"
 _NEUTRAL = 0.3  # fit of a family whose shape says nothing
@@ -22,6 +23,7 @@ _POINTED_TO = 4.0  # a hint that another word of the sentence backs
 _KIND = 0.3  # what a kind of what is named has to fit better by, twice
 _SMALL = (0.07, 0.048)  # length and width, metres, of what is for the fingertips
 _PALM = 0.095  # width, metres, of what no hand holds by both edges: a book is taken from the side
+_SPAN, _AROUND = 0.125, 0.115  # metres: no hand spans so much from above; from the side one spans so much
 _OBLONG, _SLIM = 1.1, 2.3  # length over width
 #: Families that no long thing which lies belongs to, and families of long things.
 _COMPACT, _LONG = ("cylinder", "bowl", "plate", "block"), ("stick_tool", "blade_tool", "rod", "pen")
@@ -179,22 +181,28 @@ def make_plan(task: str, object_name: str | None, obj: ObservedObject, types: tu
         tips = table.families["small"].rules[reading.intent]
         rule = tips.model_copy(update={"hold": rule.hold, "take": rule.take})
     longest, width, height = obj.principal_extents
+    lifted = family == "block" and rule.take == "all" and rule.approach.get("up", 0.0) > 0
+    by_edge = lifted and _by_its_edge(obj)
     # what nobody names and is longer than wide is no plate
     flat = family == "device" or (family == "plate" and row is None and longest > _OBLONG * width)
-    if flat and width > _PALM and 3 * height < width:  # an open laptop is none
+    flat = flat and width > _PALM and 3 * height < width  # an open laptop is none
+    if flat or by_edge:
         rule, role_names = table.families["slab"].rules[reading.intent], table.families["slab"].roles
-        if longest > _SLIM * width:  # a keyboard is light: pinched, it holds more often (docs/looks.md)
+        # a keyboard is light: pinched, it holds more often (docs/looks.md)
+        if flat and longest > _SLIM * width:
             rule = rule.model_copy(update={"grasp": "lift"})
     elif family == "device" and reading.intent == "use" and width > _PALM:
         rule = table.families[family].rules["handover"]
+    rule, role_names = by_shape(rule, role_names, family, reading.intent, obj, table)
     part = acted_on(said.task, row)
     if part is not None and part[1] not in rule.hold:
         more = (part[1], *(r for r in role_names if r != part[1]))
         if part[1] in assign_roles(obj, more, table.roles):
             rule, role_names = part_rule(rule, *part), more
     roles = _reached(assign_roles(obj, role_names, table.roles), rule, obj)
+    rule, roles = by_parts(rule, roles, obj)
     thing = row.name if row is not None else family
-    any_side = reading.intent == "move" and part is None and table.families[family].any_side
+    any_side = reading.intent == "move" and part is None and table.families[family].any_side and not by_edge
     holds = tuple(_holds(rule, roles, obj, table))
     return Plan(reading, said, thing, told, fit, rule, any_side, roles, holds)
 
@@ -215,6 +223,12 @@ def _for_fingertips(obj: ObservedObject) -> bool:
     """Whether a compact thing is so small that a hand around it would hide it."""
     longest, middle, _ = obj.principal_extents
     return longest < _SMALL[0] and middle < _SMALL[1]
+
+
+def _by_its_edge(obj: ObservedObject) -> bool:
+    """Whether a thing that lies is too wide for a hand from above, but not too high for one from its side."""
+    across, height = min(obj.extents[0], obj.extents[2]), obj.extents[1]
+    return across > _SPAN and height < _AROUND
 
 
 def doubts(plan: Plan) -> tuple[str, ...]:

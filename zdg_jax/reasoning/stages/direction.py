@@ -11,10 +11,10 @@ from scipy.spatial import KDTree
 
 from prompts.schemas import DirectionAnswer
 from zdg_jax.objects.model import SurfaceSamples, exit_distance, hand_position
+from zdg_jax.objects.region import Region
 from zdg_jax.pose import unit
 from zdg_jax.reasoning import pictures
 from zdg_jax.reasoning.evidence import Evidence, Whole, observed_region
-from zdg_jax.reasoning.lifting import Region
 from zdg_jax.reasoning.protocol import Question, RegionObservations, Vec3, vec3
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
 from zdg_jax.reasoning.rules.roles import ramp
@@ -143,21 +143,41 @@ def place_hand(state: ReasonState, name: str) -> bool:
     vector = candidate_directions(region.center, state.camera)[name]
     state.direction, state.direction_vector = name, vector
     state.p_obj_palm = hand_position(region.center, vector, Whole(state).hull)
-    state.R_candidates = palm_rotations(turning_axis(region, vector), vector, count)
+    outside = state.obj.samples.points[~state.known_hand_mask]
+    rest = outside.mean(axis=0) if len(outside) else None
+    state.R_candidates = palm_rotations(turning_axis(region, vector, rest), vector, count)
     # Eq. 3 is for grasps without point-level contact (paper III-D).
     fits = fitting_rotations(state) if state.p_obj_points is None else np.ones(count, bool)
     state.kept_rotations = tuple(int(k) for k in np.flatnonzero(fits))
     return bool(fits.any())
 
 
-def turning_axis(region: Region, direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
-    """The axis that the hand's turns begin along: the region's longest, or its second of a stubby one.
+def turning_axis(
+    region: Region, direction: Float[np.ndarray, "3"], rest: Float[np.ndarray, "3"] | None = None
+) -> Float[np.ndarray, "3"]:
+    """The axis that the hand's turns begin along: the region's longest, unless that is askew.
 
-    A grip with a trigger's bow on it is hardly longer than wide and its longest axis runs askew; where that
-    nearly points at the palm, its projection tells nothing of how the grip lies there.
+    A grip with a trigger's bow on it is hardly longer than wide, and its longest axis runs askew, by 30
+    degrees and more. Where that nearly points at the palm, its projection tells nothing of how the grip lies
+    there: the second one is taken. Else, of a region as flat as a grip, that has the rest of the thing at its
+    end, the line to the rest.
+
+    Args:
+      region: what is held.
+      direction: D*, unit.
+      rest: centre of all else, metres; None where nothing else is.
     """
-    stubby = region.extents[0] < _STUBBY * region.extents[1]
-    return region.axes[1] if stubby and abs(region.axis @ direction) > _NEARLY else region.axis
+    long, wide, flat = region.extents
+    if long >= _STUBBY * wide:
+        return region.axis
+    if abs(region.axis @ direction) > _NEARLY:
+        return region.axes[1]
+    if rest is None or wide < _STUBBY * flat:
+        return region.axis
+    line = rest - region.center
+    away = float(np.linalg.norm(line))
+    at_its_end = abs(float(region.axis @ line)) > 0.5 * away > 0.25 * wide
+    return line / away if at_its_end else region.axis
 
 
 def candidate_directions(center: Float[np.ndarray, "3"], camera: Camera) -> dict[str, Float[np.ndarray, "3"]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from prompts.schemas import HandPartAnswer
+from zdg_jax.objects.model import ObjectModel
 from zdg_jax.reasoning import lifting, pictures, repart
+from zdg_jax.reasoning.grip import below_barrel
+from zdg_jax.reasoning.hanging import crown_of
 from zdg_jax.reasoning.lifting import one_hand
 from zdg_jax.reasoning.protocol import Question, StageObservations
 from zdg_jax.reasoning.query import Dialogue, Query, Stage
@@ -114,10 +117,24 @@ def lift_parts(
         )
     if not mask.any():
         raise StageFailed(Status.EMPTY_REGION, f"part(s) {parts} hold no surface sample")
-    mask = one_hand(samples.points, mask, near)
-    mask = lifting.in_reach(state.obj, mask, parts)
-    mask = lifting.below_mouth(state.obj, mask, parts)
-    return lifting.butt_of(samples.points, mask)
+    return held_of(state.obj, one_hand(samples.points, mask, near), parts)
+
+
+def held_of(
+    obj: ObjectModel, mask: Bool[np.ndarray, " samples"], parts: Sequence[int]
+) -> Bool[np.ndarray, " samples"]:
+    """What of a region a hand closes around: not where levers spread, a brim, the far end of a grip or
+    handle, or the legs of a bow.
+
+    Args:
+      obj: the object.
+      mask: the region.
+      parts: numbers of the parts in it.
+    """
+    points = obj.samples.points
+    for trimmed in (lifting.in_reach, lifting.below_mouth, below_barrel):
+        mask = trimmed(obj, mask, parts)
+    return crown_of(points, lifting.butt_of(points, mask))
 
 
 def offered_sets(sets: Iterable[tuple[int, ...]], question: Question[Any]) -> list[tuple[int, ...]]:
