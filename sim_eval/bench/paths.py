@@ -185,7 +185,7 @@ def chunks_of(
     """The chunks that `refine_many` makes of tasks with so many starts each."""
     begin = np.concatenate([[0], np.cumsum(counts)])
     rows = [np.arange(a, a + n) for a, n in zip(begin, counts, strict=False)]
-    shape = batch_shape(counts, devices, starts_per_slot(max(counts), max(counts)))
+    shape = batch_shape(counts, devices, starts_per_slot(max(counts), max(counts), devices))
     return shape, plan(problems, rows, shape)
 
 

@@ -20,8 +20,8 @@ from zdg_jax.refine.regions import REGION_CELLS, region_rows
 #: Starts that one slot takes at most.
 MAX_STARTS = 64
 _FEWEST_STARTS = 8  # below, tables would outweigh the grasps
-#: Grasps a batch: more are no faster, and on a CPU fewer stay in its cache.
-_MOST_ON_CPU, _MOST = 128, 32768
+#: Grasps a batch: more are no faster; on a CPU one core takes a batch, and the others the next ones.
+_MOST_ON_CPU, _MOST = 16, 32768
 #: Tables take at most this share of a device's memory: two batches are there at a time.
 _SHARE = 0.4
 _UNTOLD_MEMORY = 2**30  # of a device that does not say, bytes
@@ -70,12 +70,13 @@ def table_bytes(slots: int) -> int:
     return 4 * entries + 16 * rows + 32 * REGION_CELLS * slots
 
 
-def starts_per_slot(most: int, fewest: int) -> int:
+def starts_per_slot(most: int, fewest: int, devices: Sequence[Device]) -> int:
     """Starts a slot for tasks of at most `most` starts, of which `fewest` are left at the end.
 
     One figure for all of a run, so that a large one has batches of one shape before and after starts end.
     """
-    return min(MAX_STARTS, _power(most), max(_FEWEST_STARTS, _power(fewest)))
+    room = min(MAX_STARTS, *map(rows_that_fit, devices))
+    return min(room, _power(most), max(_FEWEST_STARTS, _power(fewest)))
 
 
 def batch_shape(counts: Sequence[int], devices: Sequence[Device], num_starts: int) -> Shape:

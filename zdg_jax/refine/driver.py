@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, zip_longest
@@ -219,7 +221,7 @@ def run(
     state: Any = None
     done = 0
     num_starts = starts_per_slot(
-        max(counts), max(config.survivors(k, len(config.early_stop)) for k in counts)
+        max(counts), max(config.survivors(k, len(config.early_stop)) for k in counts), devices
     )
     stages = config.stages()
     for number, (first, last) in enumerate(stages, start=1):
@@ -281,7 +283,7 @@ class _Loop:
         last: int,
         keep_state: bool,
     ) -> Iterator[tuple[Batch, dict[str, Any]]]:
-        """Advance all rows; while one batch runs, the next is stacked.
+        """Advance all rows; while one batch runs, the next is stacked, and on a CPU every core has its own.
 
         Args:
           rows: numbers of each task's starts.
@@ -295,27 +297,37 @@ class _Loop:
         do = functions(self.hand, self.optimizer, self.path, devices)
         schedule = Schedule(*put(self.schedule, devices))
         batches = plan(self.problems, rows, shape)
-        # a thread: on a GPU a loop of traced length keeps the thread that calls it
-        with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(self._stack, batches[0], shape, devices, None)
+        span = np.int32(first), np.int32(last)
+
+        def advanced(batch: Batch, stacked: Stacked) -> dict[str, Any]:
+            _, tables, targets = stacked
+            if state is None:
+                now = do.start(*(put(x[batch.row], devices) for x in starts))
+            else:
+                now = put(_at(state, batch.row), devices)
+            targets = targets._replace(kind=put(self.kinds[batch.row], devices))
+            out: dict[str, Any] = {}
+            if state is None:
+                out["start"] = do.measure(tables, targets, now)
+            now = do.advance(tables, targets, schedule, now, *span)
+            out["end"] = do.measure(tables, targets, now)
+            if keep_state:
+                out["state"] = now
+            return jax.device_get(out)
+
+        width = (os.cpu_count() or 1) if all(device.platform == "cpu" for device in devices) else 1
+        running: deque[tuple[Batch, Future[dict[str, Any]]]] = deque()
+        # threads: on a GPU a loop of traced length keeps the one that calls it
+        with ThreadPoolExecutor(1) as stacking, ThreadPoolExecutor(width) as pool:
+            coming = stacking.submit(self._stack, batches[0], shape, devices, None)
             for batch, following in zip_longest(batches, batches[1:]):
-                if state is None:
-                    now = do.start(*(put(x[batch.row], devices) for x in starts))
-                else:
-                    now = put(_at(state, batch.row), devices)
-                kind = put(self.kinds[batch.row], devices)
-                _, tables, targets = stacked = coming.result()  # lets go of the batch before this one
+                stacked = coming.result()  # lets go of the batch before this one
                 if following is not None:
-                    coming = pool.submit(self._stack, following, shape, devices, stacked)
-                targets = targets._replace(kind=kind)
-                out: dict[str, Any] = {}
-                if state is None:
-                    out["start"] = do.measure(tables, targets, now)
-                now = do.advance(tables, targets, schedule, now, np.int32(first), np.int32(last))
-                out["end"] = do.measure(tables, targets, now)
-                if keep_state:
-                    out["state"] = now
-                yield batch, jax.device_get(out)
+                    coming = stacking.submit(self._stack, following, shape, devices, stacked)
+                running.append((batch, pool.submit(advanced, batch, stacked)))
+                while running and (len(running) == width or following is None):
+                    ended, out = running.popleft()
+                    yield ended, out.result()
 
     def _stack(
         self, batch: Batch, shape: Shape, devices: tuple[Device, ...], before: Stacked | None
