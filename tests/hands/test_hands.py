@@ -145,6 +145,8 @@ def test_assets_are_what_the_script_builds() -> None:
         built = human16_build.skin()
         np.testing.assert_array_equal(d["faces"], built["faces"])
         np.testing.assert_allclose(d["vertices"], built["vertices"], atol=1e-5)
+        np.testing.assert_array_equal(d["other"], built["link_names"][built["other"]])
+        np.testing.assert_array_equal(d["share"], built["share"])
         np.testing.assert_allclose(d["sphere_center"], human16_build.spheres()["sphere_center"], atol=1e-9)
 
 

@@ -11,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from zdg_jax.hands.blend import followed
 from zdg_jax.hands.io.sdf_solids import cone_distance, mesh_implicit, smooth_min
 from zdg_jax.pose import matrix_to_wxyz
 
@@ -107,6 +108,8 @@ ASSETS = Path(__file__).parent / "assets" / "human16"
 SKIN_FACES = 1636
 #: Radius over which neighbouring cones melt into each other, metres.
 BLEND = 0.006
+#: Of the radius of the thumb's root, so much bends with it: all of it drew the web up to 5 mm into objects.
+THENAR = 0.8
 
 
 def _num(values) -> str:
@@ -219,7 +222,10 @@ def mjcf() -> str:
 
 
 def skin() -> dict[str, np.ndarray]:
-    """Watertight skin of the smooth union of all cones at the zero pose, each vertex on one link."""
+    """Watertight skin of the smooth union of all cones at the zero pose.
+
+    Each vertex is on one link, and near a joint follows the other one too (`blend.followed`).
+    """
     cones = segments()
     names = list(dict.fromkeys(c.link for c in cones))
 
@@ -244,7 +250,25 @@ def skin() -> dict[str, np.ndarray]:
         distance, corners.min(0) - 0.008, corners.max(0) + 0.008, 0.0022, SKIN_FACES
     )
     link = by_link(vertices).argmin(axis=1)
-    return {"vertices": vertices, "faces": faces, "link": link, "link_names": np.array(names)}
+    other, share = followed(vertices, link, _joints(cones, names))
+    return {
+        "vertices": vertices, "faces": faces, "link": link, "link_names": np.array(names),
+        "other": other, "share": share,
+    }  # fmt: skip
+
+
+def _joints(cones: list[Cone], names: list[str]) -> list[tuple[int, int, np.ndarray, np.ndarray, float]]:
+    """Parent, child, anchor, direction along the child's bone and radius of every joint."""
+    digits = [c for c in cones if c.link != "palm"]
+    joints = []
+    for before, cone in zip([None, *digits], digits, strict=False):
+        same = before is not None and before.link.split("_")[0] == cone.link.split("_")[0]
+        parent = before.link if before is not None and same else "palm"
+        a, b = np.array(cone.a), np.array(cone.b)
+        way = (b - a) / np.linalg.norm(b - a)
+        radius = THENAR * cone.ra if cone.link == "thumb_metacarpal" else cone.ra
+        joints.append((names.index(parent), names.index(cone.link), a, way, radius))
+    return joints
 
 
 def spheres() -> dict[str, np.ndarray]:
@@ -274,6 +298,8 @@ def main() -> None:
         vertices=s["vertices"].astype(np.float32),
         faces=s["faces"].astype(np.int32),
         link=s["link_names"][s["link"]],
+        other=s["link_names"][s["other"]],
+        share=s["share"].astype(np.float32),
         allow_pickle=False,
         **spheres(),
     )

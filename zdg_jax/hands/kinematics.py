@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from zdg_jax.hands.blend import Blend, with_frames
 from zdg_jax.hands.model import HandModel
 from zdg_jax.pose import (
     IDENTITY,
@@ -267,14 +268,15 @@ def posed(hand: HandModel, hand_pose: np.ndarray, joints: np.ndarray, what: str)
         lead, at = _linked(hand, hand_pose, joints)
         out = {"link": at.links.pos, "hinge": at.anchor, "hinge_normal": at.axis}[what]
         return np.asarray(out, dtype=np.float64)[: int(np.prod(lead))].reshape(*lead, -1, 3)
+    blend = hand.skin_blend if what == "skin" else None
     link, points = {
-        "skin": (hand.skin_link, hand.p_link_skin),
+        "skin": (hand.skin_link if blend is None else blend.frame, hand.p_link_skin),
         "skin_normal": (hand.skin_link, hand.n_link_skin),
         "sphere": (hand.sphere_link, hand.p_link_sphere),
         "pad": (hand.pad_link, hand.p_link_pad),
         "pad_normal": (hand.pad_link, hand.n_link_pad),
     }[what]
-    return posed_points(hand, hand_pose, joints, link, points, turn_only=what.endswith("normal"))
+    return posed_points(hand, hand_pose, joints, link, points, what.endswith("normal"), blend)
 
 
 #: Rows that are placed at a time: what stays in a core's cache.
@@ -288,14 +290,16 @@ def posed_points(
     link: Int[np.ndarray, " points"],
     points: Float[np.ndarray, "points 3"],
     turn_only: bool = False,
+    blend: Blend | None = None,
 ) -> np.ndarray:
-    """As `posed`, for any points fixed to links.
+    """As `posed`, for any points fixed to links, or to frames between them.
 
     Args:
       hand_pose, joints: [..., 7] and [..., active].
       link: of each point.
       points: link frames, metres.
       turn_only: they are directions.
+      blend: the frames that `link` counts behind the links.
     """
     lead, at = _linked(hand, hand_pose, joints)
     n = int(np.prod(lead))
@@ -305,10 +309,13 @@ def posed_points(
 
     def block(first: int) -> None:
         rows = slice(first, first + _BLOCK)
-        R = wxyz_to_matrix(rot[rows])
-        for i, of in own:  # some twenty products instead of a matrix for every point
+        at, turn = pos[rows], rot[rows]
+        if blend is not None:
+            at, turn = with_frames(blend, at, turn)
+        R = wxyz_to_matrix(turn)
+        for i, of in own:  # some products instead of a matrix for every point
             placed = points[of] @ R[:, i].transpose(0, 2, 1)
-            out[rows, of] = placed if turn_only else placed + pos[rows, i, None]
+            out[rows, of] = placed if turn_only else placed + at[:, i, None]
 
     firsts = range(0, n, _BLOCK)
     if len(firsts) == 1:

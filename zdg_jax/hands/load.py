@@ -13,12 +13,14 @@ import numpy as np
 import trimesh
 
 from zdg_jax.errors import UserError, alike, did_you_mean
+from zdg_jax.hands.blend import blend_of
 from zdg_jax.hands.grasp_types import complete
 from zdg_jax.hands.io.hand_spec import HandCard, read_card
 from zdg_jax.hands.io.kinematic_tree import Tree, check_size, couple, hand_tree, near_links
 from zdg_jax.hands.io.link_solids import link_solids, palmar_side, thumb_side
 from zdg_jax.hands.io.model_files import compile_model, find_model
 from zdg_jax.hands.model import HandModel, posture_of, transmission_of
+from zdg_jax.pose import make_pose
 
 
 def _link_index(names: list[str], name: str, where: str, card: HandCard) -> int:
@@ -52,7 +54,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     members = {
         f: [_link_index(links, m, "fingers", card) for m in names] for f, names in card.fingers.items()
     }
-    vertices, faces, skin_link, spheres = link_solids(card, folder, model, keep, links)
+    vertices, faces, skin_link, spheres, follows = link_solids(card, folder, model, keep, links)
     origin = _rest_poses(model, keep)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     R = origin[1][skin_link]
@@ -76,6 +78,10 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
     across = _to_thumb(vertices, finger, thumb, origin[1][0] @ R_palm)
     beside = thumb_side(n_link_skin, skin_link, card, origin[1], links, across)
     center, radius, sphere_link = spheres
+    blend = None
+    if follows is not None:
+        rest = np.stack([make_pose(p, R) for p, R in zip(*origin, strict=True)])
+        blend = blend_of(skin_link, *follows, rest)
     hand = HandModel(
         name=card.name, mjcf=str(source.path), link_names=tuple(links), link_parent=tree.parent,
         p_parent_link=model.body_pos[keep], q_parent_link=model.body_quat[keep],
@@ -93,6 +99,7 @@ def build_hand(card: HandCard, folder: Path, reference: Callable[[], HandModel] 
         grasp_types={}, pregrasp_opening=card.pregrasp_opening, squeeze_rule=card.squeeze_rule,
         servo_kp=card.servo.kp, servo_torque=card.servo.torque,
         finger_links={f: tuple(m) for f, m in card.fingers.items()},
+        skin_blend=blend,
         posture=posture_of([(p.at_most, p.shares) for p in card.posture], coupled.active, card.name),
     )  # fmt: skip
     return replace(hand, grasp_types=complete(hand, card, (palmar, beside), reference))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zdg_jax.errors import UserError
+from zdg_jax.hands.blend import Blend
 
 # What joints allow each other, beyond each one's own limits: linear limits on one or two angles.
 #: One limit: most that the sum may be, degrees, and shares by joint.
@@ -248,7 +249,8 @@ class HandModel:
     x = D_finger (where extended fingers point), z = D_palm (what the palm faces), y = z cross x,
     origin on the palm's surface.
 
-    Skin: one watertight triangle mesh; every vertex is fixed to one link and stored in its frame.
+    Skin: one watertight triangle mesh; every vertex is stored in the frame of one link. The energies take it
+    as fixed to that; where `skin_blend` is given, what is measured and drawn follows both links near a joint.
     Spheres: chains for simulation and self-penetration, stored in the frame of their link.
 
     Actuators: position servos, length = transmission @ q_active; force kp (target - length) within
@@ -297,6 +299,8 @@ class HandModel:
     squeeze_rule: float = 2.0
     servo_kp: float = 5.0
     servo_torque: float = 3.0
+    #: How skin bends at joints; None for a robot's shells, which do not.
+    skin_blend: Blend | None = None
     #: What joints allow each other.
     posture: Posture = field(default_factory=Posture)
     #: Links of every finger, root first.

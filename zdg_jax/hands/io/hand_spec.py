@@ -96,7 +96,8 @@ class PostureLimit(_Strict):
 class HandCard(_Strict):
     """One hand. `model` has one of the forms in `model_files.FORMS`.
 
-    `skin` names a prepared npz beside the card, or `collision`: built from the collision geoms.
+    `skin` names a prepared npz beside the card, or `collision`: built from the collision geoms. A prepared
+    one may say as `other` and `share` which second link a vertex follows near a joint, and by how much.
     `fixed` joints (degrees), those that `follow` another, and joints coupled by the model are not active.
     `limits` (degrees) replace the model's. Each of `tendons` (moment arm by joint) is pulled by one actuator,
     in place of its joints' own; the joints keep angles of their own.

@@ -28,7 +28,8 @@ MOST_SPHERES = 512
 
 
 def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequence[int], links: list[str]):
-    """Skin in the rest pose of the MJCF world (vertices, faces, link) and spheres in link frames.
+    """Skin in the rest pose of the MJCF world (vertices, faces, link), spheres in link frames, and the link
+    and share that each vertex follows beside its own, or None.
 
     Raises:
       UserError: nothing collides, or there are more spheres than refinement can number.
@@ -38,7 +39,7 @@ def link_solids(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Seque
         sources = tuple(Path(__file__).with_name(n) for n in names)
         key = _key(card, model, keep, links)
         d = cached_arrays("hands", key, lambda: _from_geoms(card, model, keep, links), sources)
-        found = d["vertices"], d["faces"], d["link"], (d["center"], d["radius"], d["sphere_link"])
+        found = d["vertices"], d["faces"], d["link"], (d["center"], d["radius"], d["sphere_link"]), None
     else:
         found = _prepared(card, folder, model, keep, links)
     count = len(found[3][1])
@@ -56,6 +57,8 @@ def _prepared(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequenc
             sphere_link = np.array([links.index(n) for n in d["sphere_link"]])
             vertices, faces = d["vertices"].astype(np.float64), d["faces"].astype(np.int64)
             center, radius = d["sphere_center"], d["sphere_radius"]
+            other = np.array([links.index(n) for n in d["other"]]) if "other" in d else None
+            follows = None if other is None else (other, d["share"].astype(np.float64))
     except (OSError, ValueError, KeyError) as e:
         raise UserError(
             f"skin {card.skin} ({e})", "`collision`, or a prepared npz beside the card", "mend `skin`"
@@ -63,7 +66,7 @@ def _prepared(card: HandCard, folder: Path, model: mujoco.MjModel, keep: Sequenc
     data = _at_rest(model)
     R, p = data.xmat[keep].reshape(-1, 3, 3), data.xpos[keep]
     local = np.einsum("sji,sj->si", R[sphere_link], center - p[sphere_link])
-    return vertices, faces, link, (local, radius, sphere_link)
+    return vertices, faces, link, (local, radius, sphere_link), follows
 
 
 def _key(card: HandCard, model: mujoco.MjModel, keep: Sequence[int], links: list[str]) -> str:
