@@ -117,7 +117,7 @@ def spread(options: BenchEndToEnd, out: str) -> dict[str, Any]:
         for k, place in enumerate(places):
             folder = str(Path(out) / f"device-{k}")
             told = json.dumps({**asdict(options), "out": folder, "json": str(reports[k])})
-            command = [sys.executable, "-m", MODULE, told]
+            command = [sys.executable, "-m", MODULE, told, str(len(places))]
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
             processes.append(subprocess.Popen(command, env={**os.environ, **place}, **pipes))
         for k, process in enumerate(processes):
@@ -165,7 +165,11 @@ def _places(devices: str) -> list[dict[str, str]]:
 
 
 def one_device(
-    options: BenchEndToEnd, out: str, say: Callable[[str], None], wait: Callable[[], None]
+    options: BenchEndToEnd,
+    out: str,
+    say: Callable[[str], None],
+    wait: Callable[[], None],
+    beside: int = 1,
 ) -> dict[str, Any]:
     """Refine, drop and write on this process's device; stages overlap, each in its thread, as in a cluster.
 
@@ -174,6 +178,7 @@ def one_device(
       out: folder of the dataset; must hold none.
       say: told what runs.
       wait: called when all is compiled; the clock starts when it returns.
+      beside: processes like this one that share the host's processors, itself included.
 
     Returns:
       Ready for JSON: `machine`, `wall_s` and `grasps_per_s` after a first batch that compiles, `stages` (busy
@@ -210,7 +215,9 @@ def one_device(
     refine = RefineStage(packed.hand, asked.refine_config(), options.num, options.batch)
     earlier = refine.compiled_shapes()  # by whoever used this process before
     if holds:
-        test = HoldStage(packed.hand, partial(_fields, str(options.file)), options.tried, options.backend)
+        planners = max(1, (os.cpu_count() or 1) // beside)
+        fields = partial(_fields, str(options.file))
+        test = HoldStage(packed.hand, fields, options.tried, options.backend, planners)
     else:
         test = nullcontext(DropStage(packed.hand, options.backend))
     Path(out).mkdir(parents=True, exist_ok=True)
@@ -260,8 +267,9 @@ def one_device(
         busy.update(dict.fromkeys(busy, 0.0))
         wait()
         built, start = seen.count, time.perf_counter()
-        # while one batch is on the device, the next is prepared
-        overlapped(batches, (*stages, written), at_once=2)
+        # while one batch is on the device, the next is prepared; where devices share the processors that
+        # takes more from the others than it gives (docs/performance.md)
+        overlapped(batches, (*stages, written), at_once=2 if beside == 1 else 1)
         wall = time.perf_counter() - start
         again = seen.count - built
     done = len(tasks) * options.num
@@ -327,7 +335,7 @@ def _say(what: str) -> None:
     print(f"zdg bench: {what}", file=sys.stderr, flush=True)
 
 
-def _device_process(told: str) -> int:
+def _device_process(told: str, beside: int) -> int:
     """What a device's process does; `told` are its options as JSON."""
     from pipelines.runtime import start_jax
 
@@ -338,7 +346,7 @@ def _device_process(told: str) -> int:
         print(READY, flush=True)
         sys.stdin.readline()
 
-    report = one_device(options, str(options.out), _say, wait)
+    report = one_device(options, str(options.out), _say, wait, beside)
     Path(str(options.json)).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
@@ -346,4 +354,4 @@ def _device_process(told: str) -> int:
 if __name__ == "__main__":
     from pipelines.runtime import told_plainly
 
-    sys.exit(told_plainly("zdg bench", lambda: _device_process(sys.argv[1])))
+    sys.exit(told_plainly("zdg bench", lambda: _device_process(sys.argv[1], int(sys.argv[2]))))

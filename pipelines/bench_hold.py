@@ -98,7 +98,10 @@ class Held:
     columns: dict[str, list[float]] = field(default_factory=dict)
 
 
-SHOWN = ("thumb_contact", "approach_free", "pregrasp_gap_cm", "p_dep_collision_cm", "self_pen_cm", "good")
+SHOWN = (
+    "thumb_contact", "approach_free", "pregrasp_gap_cm", "p_dep_collision_cm", "self_pen_cm", "good",
+    "wrist_turn_deg",
+)  # fmt: skip
 
 
 def judged(obj: str, options: BenchHold) -> Held:
@@ -110,6 +113,7 @@ def judged(obj: str, options: BenchHold) -> Held:
 
     from pipelines.inline import synthesize
     from sim_eval import backends
+    from sim_eval.metrics.diversity import wrist_turns
     from sim_eval.protocols import six_force
     from sim_eval.simobject import sim_object
 
@@ -146,7 +150,10 @@ def judged(obj: str, options: BenchHold) -> Held:
         "ok",
         len(kept),
         held,
-        {n: np.asarray(kept[n], float).tolist() for n in SHOWN if n in kept.columns},
+        {
+            **{n: np.asarray(kept[n], float).tolist() for n in SHOWN if n in kept.columns},
+            "wrist_turn_deg": wrist_turns(kept.hand_pose[:, 3:]).tolist() if len(kept) > 1 else [],
+        },
     )
 
 
@@ -184,7 +191,7 @@ def table(report: dict[str, Any]) -> str:
 
     def row(name: str, of: list[dict[str, Any]]) -> list[str]:
         values = [[v for o in of for v in {**o["held"], **o["columns"]}.get(c, ())] for c in columns]
-        shares = len(DISTURBANCES) * [100.0] + [1.0 if c.endswith("_cm") else 100.0 for c in SHOWN]
+        shares = len(DISTURBANCES) * [100.0] + [1.0 if c.endswith(("_cm", "_deg")) else 100.0 for c in SHOWN]
         shown = [f"{k * fmean(v):.3g}" if v else "-" for k, v in zip(shares, values, strict=True)]
         return [name, str(sum(o["kept"] for o in of)), *shown]
 

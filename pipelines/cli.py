@@ -349,7 +349,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns: 0 done (failed rows included), 1 no grasp succeeded, 2 the user must mend something, 3 stopped
-      at `--max-usd` or because a model was there no more (the same command goes on).
+      at `--max-usd` or because a model was there no more (the same command goes on), 4 some grasps were kept
+      and none is good.
     """
     said = "A mesh and a sentence in, simulated, task-oriented dexterous grasps out (version: zdg --version)."
     words = sys.argv[1:] if argv is None else list(argv)

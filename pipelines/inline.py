@@ -252,4 +252,21 @@ def run(
 
     prepared = PreparedObject(obj, None)
     reasoned, done = run_task(spec_of(options), prepared, hand, options, reasoner, keep, step)
-    return Synthesis(obj, hand, options, done.status, done.reason, done.grasps, reasoned.trace, pictures)
+    warnings = [*obj.warnings, *reasoned.trace.get("warnings", ()), *_simulated(obj, done.status)]
+    trace = {**reasoned.trace, "warnings": warnings}
+    return Synthesis(obj, hand, options, done.status, done.reason, done.grasps, trace, pictures)
+
+
+def _simulated(obj: ObjectModel, status: str) -> tuple[str, ...]:
+    """How what was simulated differs from the mesh, where it does."""
+    from sim_eval import backends
+    from sim_eval.select.select import BACKEND
+    from sim_eval.simobject import sim_object
+
+    if status != "ok" or obj.mesh.is_watertight:
+        return ()
+    try:
+        note = sim_object(obj.mesh, backends.backend(BACKEND).convex).note
+    except ValueError:  # the rows say why there is none
+        return ()
+    return (f"simulated as {note}",) if note else ()

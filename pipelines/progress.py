@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from rich.text import Text
 
 from zdg_jax.cache import cache_dir
 from zdg_jax.errors import printable
+
+#: Off a terminal a step is silent for so long at first, seconds.
+BEAT_S = 2.0
 
 
 class _Left(ProgressColumn):
@@ -80,12 +84,25 @@ class Steps:
             ends = None if before is None else time.perf_counter() + before
             self._bar.update(self._task, description=name, ends=ends)
         start = time.perf_counter()
-        yield
+        ended = threading.Event()
+        if self._bar is None:
+            threading.Thread(target=self._beat, args=(name, start, ended), daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
         self.done += 1
         self.seconds[name] = time.perf_counter() - start
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task)
         self.say(f"[{self.done}/{self.total}] {name}: {self.seconds[name]:.1f} s")
+
+    def _beat(self, name: str, start: float, ended: threading.Event) -> None:
+        """Off a terminal: says that a step still runs, after `BEAT_S`, and again after twice as long."""
+        wait = BEAT_S
+        while not ended.wait(wait):
+            self.say(f"[{self.done + 1}/{self.total}] {name} ... {time.perf_counter() - start:.0f} s")
+            wait *= 2
 
     def say(self, line: str) -> None:
         """One plain line on stderr, above the bar if there is one."""

@@ -181,8 +181,9 @@ def synth(options: SynthOptions, steps: Steps | None = None, reasoner: Reasoner 
         for warning in (*obj.warnings, *axis):
             steps.say(f"note: {warning}")
         done = run(options, obj, hand, reasoner, steps.step)
-        for warning in done.trace.get("warnings", ()):
-            steps.say(f"note: {warning}")
+        for warning in done.trace["warnings"]:
+            if warning not in obj.warnings:  # those were told before
+                steps.say(f"note: {warning}")
         with steps.step("write the data"):
             done.write(out)
         with steps.step("draw"):

@@ -271,7 +271,16 @@ def keep_pieces(mesh: trimesh.Trimesh, pieces: ConvexPieces, params: ConvexParam
 def _cut(mesh: trimesh.Trimesh, params: ConvexParams) -> ConvexPieces:
     solid, note = as_manifold(np.asarray(mesh.vertices), np.asarray(mesh.faces)), ""
     if solid is None:
-        solid, note = remeshed(mesh), "convex pieces of the remeshed object (mesh bounds no solid)"
+        solid = remeshed(mesh)
+        if solid is not None:
+            off = 1000.0 * max(
+                _strays(solid, np.asarray(trimesh.sample.sample_surface(mesh, _TESTED, seed=0)[0])),
+                _off_mesh(mesh, solid),
+            )
+            note = (
+                "convex pieces of the remeshed object (mesh bounds no solid; the two surfaces are up to "
+                f"{off:.0f} mm apart, and openings wider than a cell are closed)"
+            )
     if solid is None:
         hull = Manifold.hull_points(np.asarray(mesh.vertices, np.float64))
         if hull.volume() <= 0:
@@ -309,6 +318,12 @@ def _simplified(solid: Manifold, faces: int) -> Manifold:
 def _strays(solid: Manifold, points: np.ndarray) -> float:
     """Distance to a solid's surface of that of some points which is furthest from it, metres."""
     mesh = trimesh.Trimesh(*manifold_arrays(solid), process=False)
+    return float(closest_points(mesh, points[:: max(1, len(points) // _TESTED)])[1].max())
+
+
+def _off_mesh(mesh: trimesh.Trimesh, solid: Manifold) -> float:
+    """Distance to the mesh of that point on a solid's surface which is furthest from it, metres."""
+    points = manifold_arrays(solid)[0]
     return float(closest_points(mesh, points[:: max(1, len(points) // _TESTED)])[1].max())
 
 

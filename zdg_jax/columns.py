@@ -100,6 +100,7 @@ _ALL: tuple[Column, ...] = (
     Column("score", "real", stored=False),
     Column("off_region", "real", stored=False),
     Column("apart_cm", "real", stored=False),
+    Column("thumb_apart_cm", "real", stored=False),
     Column("under_cm", "real", stored=False),
     Column("enclosed", "flag", stored=False),
     Column("bent", "flag", stored=False),

@@ -137,7 +137,7 @@ def load_average() -> float | None:
 
 
 _BUILT = "/jax/core/compile/backend_compile_duration"
-_PACKAGES = ("zdg-jax", "jax", "jaxlib", "numpy")
+_PACKAGES = ("zdg-jax", "jax", "jaxlib", "numpy", "mujoco")
 
 
 class Compilations:

@@ -80,6 +80,17 @@ def rotation_entropy(wxyz: Float[np.ndarray, "n 4"]) -> float:
     return entropy(np.bincount(np.abs(unit(wxyz) @ TURNS.T).argmax(axis=1), minlength=len(TURNS)))
 
 
+def wrist_turns(wxyz: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
+    """How far each wrist is turned from the others on average, degrees: mean_(j != i) 2 arccos |q_i . q_j|.
+
+    Their mean is the mean over all pairs; NaN for a single grasp.
+    """
+    q = unit(wxyz)
+    turn = np.rad2deg(2.0 * np.arccos(np.clip(np.abs(q @ q.T), 0.0, 1.0)))
+    np.fill_diagonal(turn, 0.0)
+    return turn.sum(axis=1) / (len(q) - 1) if len(q) > 1 else np.full(len(q), np.nan)
+
+
 def first_component_share(
     hand_pose: Float[np.ndarray, "n 7"], joints: Float[np.ndarray, "n active"]
 ) -> float:

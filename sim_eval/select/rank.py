@@ -42,9 +42,10 @@ _NO_CLOSURE, _STRAYING, _TIER, _UNAIMED = 1.0, 0.5, 0.5, 1.0
 _TIER_HELD = 2.0
 #: A hand on a thing that may be taken from any side reaches so far below it before that counts, each cm more
 #: a unit of the energy, at most so many: it stands on something.
-_UNDER_CM, _UNDER_MOST = 0.5, 2.0
+_UNDER_CM, _UNDER_MOST = 0.5, 4.0
 #: What each cm counts by which neighbouring fingertips are apart at most, units of the energy: a hand that is
-#: closed around a thing looks right more often than one of which a finger or the thumb stands off.
+#: closed around a thing looks right more often than one of which a finger or the thumb stands off. The
+#: thumb's distance from the index finger counts the less the better it opposes: of a wide thing it is wide.
 _APART = 1.0
 #: Of what the task asks of single fingers a grasp meets it from this share on.
 AIMED_FROM = 0.7
@@ -279,8 +280,8 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     points, natural; not far from what was reasoned; laid in the hand as its type says; `good`, no finger bent
     that the type stretches; single fingers where the task asks them; not deep; then by
 
-      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met) + apart / cm
-          + clip(under / cm - 1/2, 0, 2),
+      score - min of its grasp type + 1/2 strays + 2 tier + (1 - aims met)
+          + max(apart / cm, (1 + opposition) / 2 thumb apart / cm) + clip(under / cm - 1/2, 0, 4),
 
     the last of a thing that may be taken from any side: how far the hand reaches below it, where a table is.
 
@@ -298,7 +299,11 @@ def seemly(grasps: Grasps) -> Int[np.ndarray, " grasps"]:
     strained = unnatural(c) & np.isfinite(_to_points(grasps)).any(axis=0)
     poor = ~good(c) | curled(c, len(grasps))
     lacks_by = _deep(grasps), unaimed(grasps), poor, unlaid(grasps), far(grasps), strained, ~held(grasps)
-    under, apart = (np.nan_to_num(_known(c, len(grasps), name)) for name in ("under_cm", "apart_cm"))
+    under, apart, thumb = (
+        np.nan_to_num(_known(c, len(grasps), name)) for name in ("under_cm", "apart_cm", "thumb_apart_cm")
+    )
+    faces = np.nan_to_num(_known(c, len(grasps), "opposition", 1.0), nan=1.0)  # unknown: it opposes nothing
+    apart = np.maximum(apart, 0.5 * (1.0 + faces) * thumb)
     cost = _cost(grasps, _TIER_HELD) + _APART * apart + np.clip(under - _UNDER_CM, 0.0, _UNDER_MOST)
     return np.lexsort((cost, *lacks_by, missed(grasps)))
 

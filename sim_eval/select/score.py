@@ -167,8 +167,8 @@ def with_off_region_penalty(
     hand: HandModel, obj: ObjectModel, grasps: Grasps, guidance: ContactGuidance | None
 ) -> Grasps:
     """score + `OFF_REGION_WEIGHT` `off_region_ratio`, that as `off_region`, `blocked_share`, `aims_met`,
-    `enclosed`, `thumb_point_cm`, `index_point_cm`, `bent`, `apart_cm`, as `thumb_idle` whether the grasp
-    type leaves the thumb out, and `under_cm` of a thing that may be taken from any side.
+    `enclosed`, `thumb_point_cm`, `index_point_cm`, `bent`, `apart_cm`, `thumb_apart_cm`, as `thumb_idle`
+    whether the grasp type leaves the thumb out, and `under_cm` of a thing that may be taken from any side.
 
     Nothing where no region was reasoned.
     """
@@ -183,8 +183,9 @@ def with_off_region_penalty(
     found = {
         "score": score, "off_region": off, "blocked_share": blocked, "aims_met": met, "enclosed": enclosed,
         "thumb_point_cm": 100.0 * to_point[:, 0], "index_point_cm": 100.0 * to_point[:, 1],
-        "apart_cm": 100.0 * apart(hand, grasps.hand_pose, grasps.joints),
     }  # fmt: skip
+    fingers, thumb = apart(hand, grasps.hand_pose, grasps.joints)
+    found |= {"apart_cm": 100.0 * fingers, "thumb_apart_cm": 100.0 * thumb}
     if kinds is not None:
         found["bent"] = bent(hand, [str(kind) for kind in kinds], grasps.joints)
         found["thumb_idle"] = thumb_idle(hand, [str(kind) for kind in kinds])
@@ -195,19 +196,21 @@ def with_off_region_penalty(
 
 def apart(
     hand: HandModel, hand_pose: Float[np.ndarray, "k 7"], joints: Float[np.ndarray, "k active"]
-) -> Float[np.ndarray, " k"]:
-    """How far neighbouring fingertips are apart at most, the thumb's beside the index finger's, metres:
-    max_i |pad_(i+1) - pad_i|. A finger that stands off, or a thumb that opposes nothing, makes it large.
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """How far neighbouring fingertips are apart at most, max_i |pad_(i+1) - pad_i|, and how far the thumb's
+    is from the index finger's, metres: what stands off makes them large.
 
     Args:
-      hand: its pads, the thumb's first.
+      hand: its pads, and which finger is the thumb.
       hand_pose, joints: refined grasps, object frame.
-    Returns: NaN for a grasp that is not finite; 0 for a hand of one pad.
+    Returns: NaN for a grasp that is not finite; 0 where there are no two such pads.
     """
     thumb = hand.finger_names[hand.thumb]
     order = sorted(range(len(hand.pad_names)), key=lambda i: hand.pad_names[i] != thumb)
     pads = np.asarray(posed(hand, hand_pose, joints, "pad"))[:, order]
-    return np.asarray(np.linalg.norm(np.diff(pads, axis=1), axis=2).max(axis=1, initial=0.0))
+    steps = np.linalg.norm(np.diff(pads, axis=1), axis=2)
+    own = 1 if thumb in hand.pad_names else 0
+    return steps[:, own:].max(axis=1, initial=0.0), steps[:, :own].max(axis=1, initial=0.0)
 
 
 def under(

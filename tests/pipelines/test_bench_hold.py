@@ -9,6 +9,8 @@ import pytest
 
 from pipelines.bench_hold import DISTURBANCES, SCANS, table
 from pipelines.cli import main
+from pipelines.inline import synthesize
+from sim_eval.metrics.diversity import wrist_turns
 from tests.pipelines.cluster.things import sticks
 from zdg_jax.objects import ycb_names
 
@@ -70,3 +72,12 @@ def test_judges_what_synth_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_needs_an_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "hold", "--objects", ""]) == 2
     assert "at least one object" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["005_tomato_soup_can", "036_wood_block"])
+def test_kept_grasps_of_a_free_thing_come_from_around_it(name: str) -> None:
+    """Mean wrist turn between them at least 60 degrees."""
+    kept = synthesize(f"ycb:{name}", "lift it", num=64, keep=8).kept
+    assert len(kept) == 8
+    assert wrist_turns(kept.hand_pose[:, 3:]).mean() >= 60.0

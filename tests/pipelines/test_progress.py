@@ -3,15 +3,18 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from pipelines import progress
 from pipelines.progress import Steps
 
 
-def test_off_a_terminal_every_step_is_one_plain_line() -> None:
+def test_off_a_terminal_every_step_is_one_plain_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "BEAT_S", 3600.0)  # however slow the machine
     text = io.StringIO()
     with Steps(2, Console(file=text)).running() as steps:
         with steps.step("load [x]"):
@@ -22,6 +25,20 @@ def test_off_a_terminal_every_step_is_one_plain_line() -> None:
     lines = text.getvalue().splitlines()
     assert [line.split(":")[0] for line in lines] == ["[1/2] load [x]", "note", "[2/2] refine"]
     assert set(steps.seconds) == {"load [x]", "refine"}
+
+
+def test_off_a_terminal_a_long_step_says_that_it_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "BEAT_S", 0.01)
+    said = threading.Event()
+
+    class Heard(io.StringIO):
+        def write(self, text: str) -> int:
+            if "[1/1] refine ... " in text:
+                said.set()
+            return super().write(text)
+
+    with Steps(1, Console(file=Heard())).running() as steps, steps.step("refine"):
+        assert said.wait(60)
 
 
 def test_on_a_terminal_there_is_a_bar() -> None:

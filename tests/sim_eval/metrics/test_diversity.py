@@ -13,6 +13,7 @@ from sim_eval.metrics.diversity import (
     joint_entropies,
     position_entropy,
     rotation_entropy,
+    wrist_turns,
 )
 
 
@@ -110,3 +111,9 @@ def test_share_of_the_first_component_against_scikit_learn():
     table = np.concatenate([pose[:, :3], turns.as_rotvec(), joints], axis=1)
     want = PCA().fit(table).explained_variance_ratio_[0]
     assert first_component_share(pose, joints) == pytest.approx(want)
+
+
+def test_wrist_turns_are_angles_between_pairs_whatever_the_signs() -> None:
+    q = Rotation.from_euler("z", [[0.0], [90.0], [180.0]], degrees=True).as_quat(scalar_first=True)
+    np.testing.assert_allclose(wrist_turns(q * [[1.0], [-2.0], [1.0]]), [135.0, 90.0, 135.0], atol=1e-5)
+    assert np.isnan(wrist_turns(q[:1])).all()

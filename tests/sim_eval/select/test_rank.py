@@ -134,7 +134,12 @@ def test_of_what_holds_the_reasoned_hand_comes_before_one_that_stands_askew() ->
     assert selection.seemly(better).tolist() == [0, 2, 3, 1, 4]
     closed = made.with_columns({"apart_cm": np.array([0.0, 3.0, np.nan, 4.0, 0.0])})
     assert selection.seemly(closed).tolist() == [0, 2, 1, 3, 4]
-    # from any side, but rather from above the table: 1 cm below 0.5 cm counts 1, and no more than 2
+    # a thumb that is far from the index finger counts unless it opposes it across the object
+    wide = made.with_columns({"thumb_apart_cm": np.array([0.0, 3.0, 0.0, 9.0, 0.0])})
+    assert selection.seemly(wide).tolist() == [0, 2, 1, 3, 4]
+    across = wide.with_columns({"opposition": np.array([0.0, -1.0, np.nan, -1.0, 0.0])})
+    assert selection.seemly(across).tolist() == [3, 1, 0, 2, 4]
+    # from any side, but rather from above the table: 1 cm below 0.5 cm counts 1, and no more than 4
     below = made.with_columns({"under_cm": np.array([-9.0, np.nan, 0.5, 2.0, 0.0])})
     assert selection.seemly(below).tolist() == [1, 0, 2, 3, 4]
     below = made.with_columns({"under_cm": np.array([9.0, 7.0, 7.5, 5.0, 0.0])})
@@ -150,6 +155,24 @@ def test_around_takes_what_is_turned_furthest_and_firm_before_others() -> None:
     assert selection.around(closed_batch(9, six_force_suc=loose), 3).tolist() == [0, 6, 3]
     assert selection.around(closed_batch(3), 9).tolist() == [0, 2, 1]
     assert selection.around(closed_batch(3, six_force_suc=np.zeros(3)), 2).tolist() == [0, 1]
+
+
+def test_of_what_holds_no_hypothesis_gives_more_than_three_quarters() -> None:
+    names = np.array(["reasoned"] * 6 + ["turned -45"] * 3, object)
+    made = closed_batch(9, hypothesis=names)
+    assert selection.spread(made, 4).tolist() == [0, 1, 2, 6]
+    assert selection.spread(made, 9).tolist() == list(range(9))
+    alone = closed_batch(9, hypothesis=np.array(["reasoned"] * 9, object))
+    assert selection.spread(alone, 4).tolist() == [0, 1, 2, 3]
+    loose = np.ones(9)
+    loose[6:] = 0.0  # what does not hold takes no place from what does
+    assert selection.spread(closed_batch(9, hypothesis=names, six_force_suc=loose), 4).tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
+    assert selection.spread(made.take(np.arange(0)), 4).tolist() == []
 
 
 def test_of_those_that_hold_one_sum_decides_and_types_are_not_compared() -> None:
