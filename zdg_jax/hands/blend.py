@@ -50,6 +50,7 @@ def blend_of(
     return Blend(own, to, found[:, 2], compose(inverse(at_rest[to]), at_rest[own]), frame)
 
 
+@np.errstate(invalid="ignore")
 def with_frames(
     blend: Blend, pos: Float[np.ndarray, "n links 3"], rot: Float[np.ndarray, "n links 4"]
 ) -> tuple[Float[np.ndarray, "n all 3"], Float[np.ndarray, "n all 4"]]:
